@@ -1,0 +1,364 @@
+"""Every configuration key, its default and its meaning.
+
+Names, defaults and meanings are PySlowFast's wherever it has the key; keys of our own are marked *ours*.
+Exceptions: NUM_GPUS, OUTPUT_DIR, CONTRASTIVE.TYPE and the MVIT section, whose defaults there run nowhere as they are. A default of ``None`` means "decided by the task", see :mod:`rhovideo.config.tasks`.
+"""
+
+from __future__ import annotations
+
+import math
+
+from fvcore.common.config import CfgNode
+
+
+def get_cfg() -> CfgNode:
+    """A new configuration that holds every key with its default."""
+    cfg = CfgNode()
+    # pretrain | linear | finetune | test | knn, or PySlowFast's ssl and ssl_eval_*.
+    cfg.TASK = ""
+    # GPUs of one machine, one process each; 0 runs on the CPU; -1 takes all there are, or the CPU.
+    cfg.NUM_GPUS = -1
+    # Ours: processes of one machine when it runs on the CPU.
+    cfg.NUM_CPU_PROCESSES = 1
+    # Machines of one job.
+    cfg.NUM_SHARDS = 1
+    cfg.SHARD_ID = 0
+    cfg.OUTPUT_DIR = "outputs/run"
+    cfg.RNG_SEED = 1
+    # Steps between two log lines.
+    cfg.LOG_PERIOD = 10
+    cfg.LOG_MODEL_INFO = True
+    cfg.DIST_BACKEND = "nccl"
+    cfg.TRAIN = _train()
+    cfg.TEST = _test()
+    cfg.KNN = _knn()
+    cfg.MODEL = _model()
+    cfg.RESNET = _resnet()
+    cfg.SLOWFAST = _slowfast()
+    cfg.X3D = _x3d()
+    cfg.MVIT = _mvit()
+    cfg.BN = _bn()
+    cfg.CONTRASTIVE = _contrastive()
+    cfg.DATA = _data()
+    cfg.DATA_LOADER = _data_loader()
+    cfg.SOLVER = _solver()
+    cfg.TENSORBOARD = CfgNode({"ENABLE": False, "LOG_DIR": ""})
+    return cfg
+
+
+def _train() -> CfgNode:
+    node = CfgNode()
+    node.ENABLE = True
+    node.DATASET = "kinetics"
+    # Videos a step of one machine, over all its processes.
+    node.BATCH_SIZE = 64
+    # Ours: micro-batches that one step is summed over (MoCo, BYOL, linear and fine-tuning).
+    node.ACCUMULATE_STEPS = 1
+    # Epochs between two evaluations on the validation set; 0 never evaluates.
+    node.EVAL_PERIOD = 10
+    # Epochs between two checkpoints.
+    node.CHECKPOINT_PERIOD = 10
+    # Ours: minutes between two checkpoints inside an epoch; 0 writes none.
+    node.CHECKPOINT_MINUTES = 15.0
+    # Ours: how many of the newest checkpoints are kept; 0 keeps all.
+    node.CHECKPOINT_KEEP = 3
+    # Go on from the newest checkpoint in OUTPUT_DIR.
+    node.AUTO_RESUME = True
+    # Start from the weights in this file.
+    node.CHECKPOINT_FILE_PATH = ""
+    node.CHECKPOINT_TYPE = "pytorch"
+    node.CHECKPOINT_EPOCH_RESET = False
+    # Prefixes taken off the names in CHECKPOINT_FILE_PATH before they are matched.
+    node.CHECKPOINT_CLEAR_NAME_PATTERN = ()
+    # Ours: which encoder of a MoCo or BYOL checkpoint to start from: online | momentum.
+    node.CHECKPOINT_ENCODER = "online"
+    node.MIXED_PRECISION = False
+    # Ours: bfloat16 | float16, used when MIXED_PRECISION is on.
+    node.AMP_DTYPE = "bfloat16"
+    # Ours: float32 | float64, of parameters and arithmetic outside of autocast.
+    node.DTYPE = "float32"
+    return node
+
+
+def _test() -> CfgNode:
+    node = CfgNode()
+    node.ENABLE = True
+    node.DATASET = "kinetics"
+    # Videos (not views) a step of one machine.
+    node.BATCH_SIZE = 8
+    node.CHECKPOINT_FILE_PATH = ""
+    node.CHECKPOINT_TYPE = "pytorch"
+    # Clips placed uniformly over the video, and crops of each.
+    node.NUM_ENSEMBLE_VIEWS = 10
+    node.NUM_SPATIAL_CROPS = 3
+    # Where per-video scores go; empty writes OUTPUT_DIR/test_scores.npz.
+    node.SAVE_RESULTS_PATH = ""
+    return node
+
+
+def _knn() -> CfgNode:
+    """Ours: nearest-neighbour evaluation, online during pre-training and as TASK knn."""
+    node = CfgNode()
+    # Neighbours that vote.
+    node.K = 200
+    # Temperature of the votes' weights exp(s/T); 0 takes CONTRASTIVE.T, as released.
+    node.T = 0.0
+    # Rows of the training set that the online bank holds at most; 0 holds all.
+    node.BANK_MAX = 300000
+    # Ranks at which retrieval recall is reported by TASK knn.
+    node.RECALL_AT = (1, 5, 10, 20, 50)
+    # Clips averaged into a video's feature by TASK knn.
+    node.NUM_CLIPS = 1
+    return node
+
+
+def _model() -> CfgNode:
+    node = CfgNode()
+    # slow | c2d | i3d | slowfast | r2plus1d | x3d | mvit | s3dg
+    node.ARCH = "slow"
+    # ContrastiveModel or the classifier's name in PySlowFast; the task decides what is built.
+    node.MODEL_NAME = ""
+    node.NUM_CLASSES = 400
+    node.LOSS_FUNC = "cross_entropy"
+    node.DROPOUT_RATE = 0.5
+    node.FC_INIT_STD = 0.01
+    node.HEAD_ACT = "softmax"
+    # Stop the gradient before the classifier: the linear protocol.
+    node.DETACH_FINAL_FC = False
+    # Encoder batch norm in eval mode. None: True for TASK linear, else False.
+    node.FROZEN_BN = None
+    node.ACT_CHECKPOINT = False
+    return node
+
+
+def _resnet() -> CfgNode:
+    node = CfgNode()
+    # 18, 50, 101 or 152.
+    node.DEPTH = 50
+    # Width of the stem; the pooled feature of a bottleneck network has 32 times as many channels.
+    node.WIDTH_PER_GROUP = 64
+    node.NUM_GROUPS = 1
+    node.TRANS_FUNC = "bottleneck_transform"
+    node.STRIDE_1X1 = False
+    node.INPLACE_RELU = True
+    node.ZERO_INIT_FINAL_BN = False
+    node.ZERO_INIT_FINAL_CONV = False
+    node.NUM_BLOCK_TEMP_KERNEL = [[3], [4], [6], [3]]
+    node.SPATIAL_STRIDES = [[1], [2], [2], [2]]
+    node.SPATIAL_DILATIONS = [[1], [1], [1], [1]]
+    return node
+
+
+def _slowfast() -> CfgNode:
+    node = CfgNode()
+    # Channels of the slow over the fast pathway; frames of the fast over the slow pathway.
+    node.BETA_INV = 8
+    node.ALPHA = 8
+    node.FUSION_CONV_CHANNEL_RATIO = 2
+    node.FUSION_KERNEL_SZ = 5
+    return node
+
+
+def _x3d() -> CfgNode:
+    node = CfgNode()
+    node.WIDTH_FACTOR = 1.0
+    node.DEPTH_FACTOR = 1.0
+    node.BOTTLENECK_FACTOR = 1.0
+    node.DIM_C5 = 2048
+    node.DIM_C1 = 12
+    return node
+
+
+def _mvit() -> CfgNode:
+    node = CfgNode()
+    node.EMBED_DIM = 96
+    node.NUM_HEADS = 1
+    node.DEPTH = 16
+    node.MLP_RATIO = 4.0
+    node.QKV_BIAS = True
+    node.DROPPATH_RATE = 0.1
+    node.DROPOUT_RATE = 0.0
+    node.PATCH_KERNEL = [3, 7, 7]
+    node.PATCH_STRIDE = [2, 4, 4]
+    node.PATCH_PADDING = [1, 3, 3]
+    node.CLS_EMBED_ON = True
+    node.SEP_POS_EMBED = True
+    node.DIM_MUL = [[1, 2.0], [3, 2.0], [14, 2.0]]
+    node.HEAD_MUL = [[1, 2.0], [3, 2.0], [14, 2.0]]
+    node.POOL_Q_STRIDE = [[1, 1, 2, 2], [3, 1, 2, 2], [14, 1, 2, 2]]
+    node.POOL_KV_STRIDE_ADAPTIVE = [1, 8, 8]
+    node.POOL_KVQ_KERNEL = [3, 3, 3]
+    return node
+
+
+def _bn() -> CfgNode:
+    node = CfgNode()
+    # batchnorm | sync_batchnorm (sync_batchnorm_apex is read as sync_batchnorm)
+    node.NORM_TYPE = "batchnorm"
+    # Processes that share statistics; GLOBAL_SYNC shares them over all.
+    node.NUM_SYNC_DEVICES = 1
+    node.GLOBAL_SYNC = False
+    node.NUM_SPLITS = 1
+    # Weight decay of the batch norms' scale and shift.
+    node.WEIGHT_DECAY = 0.0
+    node.USE_PRECISE_STATS = False
+    node.NUM_BATCHES_PRECISE = 200
+    return node
+
+
+def _contrastive() -> CfgNode:
+    node = CfgNode()
+    # simclr | moco | byol | swav
+    node.TYPE = "moco"
+    # Ours: paper | released. None: paper, but released for PySlowFast's TASK ssl.
+    node.LOSS_FORM = None
+    # Temperature of the loss (alpha in the paper).
+    node.T = 0.07
+    # Size of the embedding.
+    node.DIM = 128
+    # Projection MLP: layers, hidden width, batch norm and whether it is synchronised.
+    node.NUM_MLP_LAYERS = 1
+    node.MLP_DIM = 2048
+    node.BN_MLP = False
+    node.BN_SYNC_MLP = False
+    # Layers of each predictor MLP: [2] is BYOL's.
+    node.PREDICTOR_DEPTHS = []
+    # Momentum encoder: its momentum, and whether it rises to 1 along a cosine.
+    node.MOMENTUM = 0.5
+    node.MOMENTUM_ANNEALING = False
+    # MoCo's negatives.
+    node.QUEUE_LEN = 65536
+    # Enqueue the keys of all clips (True) or of the first one.
+    node.MOCO_MULTI_VIEW_QUEUE = False
+    # Shuffle keys among all machines (False) or those of one machine (True).
+    node.LOCAL_SHUFFLE_BN = True
+    # One clip's graph alive at a time; PySlowFast's key, which the methods here always do where it is exact.
+    node.SEQUENTIAL = False
+    # Negatives from all processes.
+    node.SIMCLR_DIST_ON = True
+    # Embeddings that take part in Sinkhorn-Knopp beside the batch (PySlowFast's spelling); 0 uses the batch alone.
+    node.SWAV_QEUE_LEN = 0
+    # Ours: prototypes, entropy and iterations of Sinkhorn-Knopp, epochs in which the prototypes stay frozen.
+    node.SWAV_NUM_PROTOTYPES = 1000
+    node.SWAV_EPSILON = 0.05
+    node.SWAV_SINKHORN_ITERATIONS = 3
+    node.SWAV_FREEZE_EPOCHS = 1.0
+    # Frames between the last frame of a clip and the first one of the next.
+    node.DELTA_CLIPS_MIN = -math.inf
+    node.DELTA_CLIPS_MAX = math.inf
+    # Online nearest-neighbour accuracy where labels exist; LENGTH and NUM_CLASSES_DOWNSTREAM are read from the data.
+    node.KNN_ON = True
+    node.LENGTH = 239975
+    node.NUM_CLASSES_DOWNSTREAM = 400
+    node.INTERP_MEMORY = False
+    node.MEM_TYPE = "1d"
+    return node
+
+
+def _data() -> CfgNode:
+    node = CfgNode()
+    # Folder of train.csv, val.csv and test.csv: a path and a label a line.
+    node.PATH_TO_DATA_DIR = ""
+    node.PATH_LABEL_SEPARATOR = " "
+    # Put before every relative path.
+    node.PATH_PREFIX = ""
+    # Lines to leave out at the top of each CSV.
+    node.SKIP_ROWS = 0
+    # Ours: folder of the packed manifests; empty uses the machine's temporary folder.
+    node.MANIFEST_CACHE = ""
+    # T frames, one in every tau, counted at TARGET_FPS.
+    node.NUM_FRAMES = 8
+    node.SAMPLING_RATE = 8
+    node.TARGET_FPS = 30
+    # Clips of a video (rho) and crops of each.
+    node.TRAIN_CROP_NUM_TEMPORAL = 1
+    node.TRAIN_CROP_NUM_SPATIAL = 1
+    # Add U(0, x) to the clip's frame rate (PySlowFast) ...
+    node.TRAIN_JITTER_FPS = 0.0
+    # ... or, ours, multiply it by U(1 - x, 1 + x): the paper's is 0.5.
+    node.TRAIN_JITTER_FPS_RELATIVE = 0.0
+    # Ours: random | segment (one frame from each of T equal segments, as in SSv2).
+    node.CLIP_SAMPLING = "random"
+    node.INPUT_CHANNEL_NUM = [3]
+    node.MEAN = [0.45, 0.45, 0.45]
+    node.STD = [0.225, 0.225, 0.225]
+    node.REVERSE_INPUT_CHANNEL = False
+    # Short side drawn from this range before a square crop ...
+    node.TRAIN_JITTER_SCALES = [256, 320]
+    # ... or, where given, the crop's share of the area, and its aspect ratio.
+    node.TRAIN_JITTER_SCALES_RELATIVE = []
+    node.TRAIN_JITTER_ASPECT_RELATIVE = []
+    node.TRAIN_CROP_SIZE = 224
+    node.TEST_CROP_SIZE = 256
+    node.RANDOM_FLIP = True
+    # Ours: ablations. Clips at different times, random crops; colour is SSL_COLOR_JITTER.
+    node.AUG_TEMPORAL = True
+    node.AUG_SPATIAL = True
+    node.SSL_COLOR_JITTER = False
+    node.SSL_COLOR_BRI_CON_SAT = [0.4, 0.4, 0.4]
+    node.SSL_COLOR_HUE = 0.1
+    # True: jitter with SSL_COLOR_PROB, grey, blur with SSL_BLUR_PROB. False: grey, then jitter always, no blur.
+    node.SSL_MOCOV2_AUG = False
+    node.SSL_COLOR_PROB = 0.8
+    node.SSL_BLUR_PROB = 0.5
+    # [unused, sigma in pixels at TRAIN_CROP_SIZE]
+    node.SSL_BLUR_SIGMA_MIN = [0.0, 0.1]
+    node.SSL_BLUR_SIGMA_MAX = [0.0, 2.0]
+    node.COLOR_RND_GRAYSCALE = 0.0
+    # Probability that a clip is replaced by the differences of neighbouring frames.
+    node.TIME_DIFF_PROB = 0.0
+    # pyav | torchvision (PySlowFast's default, read as pyav)
+    node.DECODING_BACKEND = "pyav"
+    # Ours: share of unreadable videos from which training stops.
+    node.MAX_BAD_VIDEO_SHARE = 0.1
+    node.MULTI_LABEL = False
+    node.ENSEMBLE_METHOD = "sum"
+    return node
+
+
+def _data_loader() -> CfgNode:
+    node = CfgNode()
+    # Worker processes of each process of the job.
+    node.NUM_WORKERS = 8
+    node.PIN_MEMORY = True
+    # Ours: batches that each worker prepares ahead.
+    node.PREFETCH_FACTOR = 2
+    node.ENABLE_MULTI_THREAD_DECODE = False
+    return node
+
+
+def _solver() -> CfgNode:
+    node = CfgNode()
+    node.BASE_LR = 0.1
+    # Multiply the learning rates by NUM_SHARDS.
+    node.BASE_LR_SCALE_NUM_SHARDS = False
+    # Ours: the global batch for which BASE_LR was chosen; the rate is scaled by batch / this. 0: taken as it is.
+    node.BASE_LR_BATCH = 0
+    # cosine | steps_with_relative_lrs
+    node.LR_POLICY = "cosine"
+    node.COSINE_END_LR = 0.0
+    node.COSINE_AFTER_WARMUP = False
+    # First epochs of the stretches of steps_with_relative_lrs, from 0, and the factor of BASE_LR in each.
+    node.STEPS = []
+    node.LRS = []
+    node.MAX_EPOCH = 300
+    node.WARMUP_EPOCHS = 0.0
+    node.WARMUP_START_LR = 0.01
+    node.WARMUP_FACTOR = 0.1
+    # sgd | adamw
+    node.OPTIMIZING_METHOD = "sgd"
+    node.MOMENTUM = 0.9
+    node.DAMPENING = 0.0
+    node.NESTEROV = True
+    node.BETAS = (0.9, 0.999)
+    node.WEIGHT_DECAY = 1e-4
+    node.ZERO_WD_1D_PARAM = False
+    node.LARS_ON = False
+    # Ours: LARS's trust coefficient.
+    node.LARS_TRUST = 0.001
+    node.CLIP_GRAD_VAL = None
+    node.CLIP_GRAD_L2NORM = None
+    node.GAMMA = 0.1
+    node.STEP_SIZE = 1
+    node.LAYER_DECAY = 1.0
+    return node

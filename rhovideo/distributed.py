@@ -1,0 +1,219 @@
+"""Processes of one job: who am I, and the few collectives the package uses.
+
+The only caller of ``torch.distributed`` collectives. Every function also works in a single process without
+a process group, where it is the identity, so nothing above needs a special case.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+def initialise(
+    rank: int, world_size: int, init_method: str, backend: str, timeout_minutes: float = 30.0
+) -> None:
+    """Join the job's process group; with one process this does nothing.
+
+    Args:
+        rank: this process, ``0 <= rank < world_size``.
+        world_size: processes of the whole job, over all machines.
+        init_method: a ``tcp://host:port``, ``file://`` or ``env://`` address that all processes share.
+        backend: ``"nccl"`` for GPUs or ``"gloo"`` for CPUs.
+        timeout_minutes: how long a collective waits for the others before it raises.
+    """
+    if world_size > 1:
+        dist.init_process_group(
+            backend,
+            init_method=init_method,
+            rank=rank,
+            world_size=world_size,
+            timeout=timedelta(minutes=timeout_minutes),
+        )
+
+
+def shut_down() -> None:
+    """Leave the process group, if there is one."""
+    if is_initialised():
+        dist.destroy_process_group()
+
+
+def is_initialised() -> bool:
+    return dist.is_available() and dist.is_initialized()
+
+
+def rank() -> int:
+    return dist.get_rank() if is_initialised() else 0
+
+
+def world_size() -> int:
+    return dist.get_world_size() if is_initialised() else 1
+
+
+def local_rank() -> int:
+    """This process among those of its machine (set by every launcher as ``LOCAL_RANK``)."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def is_main() -> bool:
+    return rank() == 0
+
+
+def group_size(group: dist.ProcessGroup | None = None) -> int:
+    """Processes in ``group`` (None: all processes)."""
+    return dist.get_world_size(group) if is_initialised() else 1
+
+
+def neighbour_group(size: int) -> dist.ProcessGroup | None:
+    """The group of ``size`` consecutive ranks that holds this one; None means all processes.
+
+    Every rank must call this, in the same order.
+
+    Raises:
+        ValueError: ``size`` does not divide the number of processes.
+    """
+    total = world_size()
+    if size <= 0 or size >= total:
+        return None
+    if total % size:
+        raise ValueError(f"{total} processes cannot be split into groups of {size}: choose a divisor of {total}")
+    mine = None
+    for first in range(0, total, size):
+        group = dist.new_group(list(range(first, first + size)))
+        if first <= rank() < first + size:
+            mine = group
+    return mine
+
+
+def barrier() -> None:
+    if is_initialised():
+        dist.barrier()
+
+
+def broadcast(tensor: Tensor, source: int = 0) -> Tensor:
+    """Overwrite ``tensor`` with the one of rank ``source`` and return it."""
+    if is_initialised():
+        dist.broadcast(tensor, source)
+    return tensor
+
+
+def broadcast_module(module: nn.Module, source: int = 0) -> None:
+    """Give every rank the parameters and buffers of rank ``source``."""
+    for tensor in module.state_dict().values():
+        broadcast(tensor.data, source)
+
+
+def sum_over_ranks(tensor: Tensor, group: dist.ProcessGroup | None = None) -> Tensor:
+    """The sum over ranks, as a new tensor without gradient."""
+    total = tensor.detach().clone()
+    if is_initialised():
+        dist.all_reduce(total, group=group)
+    return total
+
+
+def mean_over_ranks(tensor: Tensor) -> Tensor:
+    """The mean over ranks, as a new tensor without gradient."""
+    return sum_over_ranks(tensor) / world_size()
+
+
+def gather(tensor: Tensor) -> Tensor:
+    """Concatenate equal-shaped tensors ``[B, ...]`` of all ranks to ``[W*B, ...]`` in rank order, no gradient."""
+    if world_size() == 1:
+        return tensor.detach()
+    tensor = tensor.detach().contiguous()
+    parts = [torch.empty_like(tensor) for _ in range(world_size())]
+    dist.all_gather(parts, tensor)
+    return torch.cat(parts)
+
+
+def gather_objects(value: object) -> list:
+    """Every rank's ``value`` (picklable), in rank order."""
+    if world_size() == 1:
+        return [value]
+    values: list = [None] * world_size()
+    dist.all_gather_object(values, value)
+    return values
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, tensor: Tensor) -> Tensor:
+        ctx.batch = tensor.shape[0]
+        return gather(tensor)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        total = sum_over_ranks(gradient.contiguous())
+        first = rank() * ctx.batch
+        return total[first : first + ctx.batch]
+
+
+class _Sum(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, tensor: Tensor, group: dist.ProcessGroup | None) -> Tensor:
+        ctx.group = group
+        return sum_over_ranks(tensor, group)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        return sum_over_ranks(gradient.contiguous(), ctx.group), None
+
+
+def gather_with_gradient(tensor: Tensor) -> Tensor:
+    """As :func:`gather`, and differentiable.
+
+    The gradient of a rank's part is the *sum* over all ranks' losses, so that averaging parameter gradients
+    over ranks gives the gradient of the mean of the ranks' losses.
+    """
+    return tensor if world_size() == 1 else _Gather.apply(tensor)
+
+
+def sum_with_gradient(tensor: Tensor, group: dist.ProcessGroup | None = None) -> Tensor:
+    """The sum over the ranks of ``group``, differentiable: every rank's loss reaches every rank's input."""
+    return tensor if group_size(group) == 1 else _Sum.apply(tensor, group)
+
+
+def average_gradients(parameters: Iterable[nn.Parameter], bucket_bytes: int = 32 * 2**20) -> None:
+    """Average ``.grad`` over all ranks, once a step after the last backward pass.
+
+    Buckets are filled in the parameters' order, never rebuilt, so that a resumed run sums in the same layout
+    to the last bit. A parameter without gradient on this rank counts as zero.
+
+    Args:
+        parameters: the trained parameters, in the same order on every rank.
+        bucket_bytes: the size from which a bucket is sent.
+    """
+    if world_size() == 1:
+        return
+    bucket: list[Tensor] = []
+    size = 0
+    for parameter in parameters:
+        if not parameter.requires_grad:
+            continue
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        if bucket and bucket[0].dtype != parameter.grad.dtype:
+            _average_bucket(bucket)
+            bucket, size = [], 0
+        bucket.append(parameter.grad)
+        size += parameter.grad.numel() * parameter.grad.element_size()
+        if size >= bucket_bytes:
+            _average_bucket(bucket)
+            bucket, size = [], 0
+    if bucket:
+        _average_bucket(bucket)
+
+
+def _average_bucket(gradients: list[Tensor]) -> None:
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    dist.all_reduce(flat)
+    flat /= world_size()
+    offset = 0
+    for gradient in gradients:
+        gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
+        offset += gradient.numel()

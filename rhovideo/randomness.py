@@ -1,0 +1,56 @@
+"""Addressed randomness: every draw has a name, none depends on what was drawn before.
+
+A generator is made from an *address*, a tuple of small integers such as ``(seed, epoch, video, attempt)``.
+The same address gives the same stream on every worker, process and machine, which is what makes a
+resumed run identical to an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import random
+from enum import IntEnum
+
+import numpy as np
+import torch
+
+
+class Stream(IntEnum):
+    """What a generator is for. The first word of every address, so that no two purposes share a stream."""
+
+    CLIP_TIMES = 1
+    AUGMENTATION = 2
+    REPLACEMENT = 3
+    SHUFFLE = 4
+    STEP = 5
+    INITIALISATION = 6
+    SYNTHETIC = 7
+
+
+def generator(stream: Stream, *address: int) -> np.random.Generator:
+    """A NumPy generator for this address alone.
+
+    Args:
+        stream: what the draws are for.
+        address: non-negative integers, e.g. ``seed, epoch, video, attempt``.
+
+    Returns:
+        A fresh Philox generator; equal addresses give equal streams.
+    """
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence([int(stream), *map(int, address)])))
+
+
+def torch_seed(stream: Stream, *address: int) -> int:
+    """A 63-bit seed for torch's generators, a function of the address alone."""
+    words = np.random.SeedSequence([int(stream), *map(int, address)]).generate_state(2, np.uint32)
+    return (int(words[0]) << 31) ^ int(words[1])
+
+
+def seed_everything(stream: Stream, *address: int) -> None:
+    """Seed torch (all devices), NumPy's and Python's global generators from an address.
+
+    For code that is not ours and draws from the global generators (dropout, weight initialisation).
+    """
+    seed = torch_seed(stream, *address)
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)

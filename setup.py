@@ -1,0 +1,37 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+TEST = ["pytest>=8", "pytest-xdist", "hypothesis", "scipy"]
+
+setup(
+    name="rhovideo",
+    version="0.1.0",
+    description="Unsupervised spatiotemporal representation learning from rho clips of each video, on PyTorchVideo.",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["rhovideo", "rhovideo.*"]),
+    install_requires=[
+        "torch>=2.6",
+        "torchvision",
+        "pytorchvideo",
+        "fvcore",
+        "iopath",
+        "simplejson",
+        "av",
+        "submitit",
+        "opencv-python-headless",
+        "tqdm",
+    ],
+    extras_require={
+        "test": TEST,
+        "tensorboard": ["tensorboard"],
+        "bench": ["torchcodec", "decord2", "lightly"],
+        "dev": [*TEST, "ruff"],
+    },
+    entry_points={"console_scripts": ["rhovideo=rhovideo.cli:main"]},
+)
