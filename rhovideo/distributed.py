@@ -15,9 +15,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 
-def initialise(
-    rank: int, world_size: int, init_method: str, backend: str, timeout_minutes: float = 30.0
-) -> None:
+def initialise(rank: int, world_size: int, init_method: str, backend: str, timeout_minutes: float = 30.0) -> None:
     """Join the job's process group; with one process this does nothing.
 
     Args:

@@ -1,7 +1,8 @@
 """Every configuration key, its default and its meaning.
 
 Names, defaults and meanings are PySlowFast's wherever it has the key; keys of our own are marked *ours*.
-Exceptions: NUM_GPUS, OUTPUT_DIR, CONTRASTIVE.TYPE and the MVIT section, whose defaults there run nowhere as they are. A default of ``None`` means "decided by the task", see :mod:`rhovideo.config.tasks`.
+Exceptions: NUM_GPUS, OUTPUT_DIR, CONTRASTIVE.TYPE and the MVIT section, whose defaults there run nowhere as
+they are. A default of ``None`` means "decided by the task", see :mod:`rhovideo.config.tasks`.
 """
 
 from __future__ import annotations
