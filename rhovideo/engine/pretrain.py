@@ -9,7 +9,6 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor
 
-from rhovideo import distributed
 from rhovideo.data.loader import Batch, Loader, build_loader
 from rhovideo.engine.inputs import DTYPES, job_device, to_network_input
 from rhovideo.engine.knn import KnnBank
@@ -46,7 +45,7 @@ class PretrainTask:
 
     def after_step(self, batch: Batch) -> None:
         if self.bank is not None:
-            self.bank.update(self.model.embeddings, batch.index.to(self.device), batch.label.to(self.device))
+            self.bank.update(self.model.embeddings, batch.index, batch.label, batch.valid)
 
     def signals(self) -> dict[str, float | Tensor]:
         return self.model.signals
@@ -58,18 +57,16 @@ class PretrainTask:
             return {}
         if self._validation is None:
             self._validation = build_loader(self.cfg, "val", "eval")
-        correct = torch.zeros(2, dtype=torch.float64, device=self.device)
+        queries = [torch.zeros(0, self.cfg.CONTRASTIVE.DIM, device=self.device)]
+        labels = [torch.zeros(0, dtype=torch.int64)]
         for batch in self._validation.epoch(0):
-            if not batch.valid.any():
-                continue
-            clips = to_network_input(batch.clips[batch.valid, 0], self.cfg, self.device)
-            labels = batch.label[batch.valid].to(self.device)
-            predicted = self.bank.predict(
-                self.model.embed(clips), k=self.cfg.KNN.K, temperature=self.cfg.KNN.T or self.cfg.CONTRASTIVE.T
-            )
-            correct += torch.tensor([(predicted == labels).sum(), len(labels)], device=self.device)
-        right, total = distributed.sum_over_ranks(correct).tolist()
-        return {"knn_top1": 100 * right / max(total, 1)}
+            if batch.valid.any():
+                clips = to_network_input(batch.clips[batch.valid, 0], self.cfg, self.device)
+                queries.append(self.model.embed(clips).float())
+                labels.append(batch.label[batch.valid])
+        knn = self.cfg.KNN
+        temperature = knn.T or self.cfg.CONTRASTIVE.T
+        return {"knn_top1": self.bank.accuracy(torch.cat(queries), torch.cat(labels), knn.K, temperature)}
 
     def state_dict(self) -> dict:
         return {} if self.bank is None else {"bank": self.bank.state_dict()}
