@@ -51,7 +51,7 @@ def describe_learning_rate(cfg: CfgNode, global_batch: int) -> str:
     elif solver.BASE_LR_BATCH:
         rule = f"SOLVER.BASE_LR {solver.BASE_LR:g} for a global batch of {solver.BASE_LR_BATCH}, scaled linearly"
     else:
-        rule = f"SOLVER.BASE_LR as it is; set SOLVER.BASE_LR_BATCH to scale it with the global batch"
+        rule = "SOLVER.BASE_LR as it is; set SOLVER.BASE_LR_BATCH to scale it with the global batch"
     return (
         f"learning rate {solver.BASE_LR * factor:g} at a global batch of {global_batch} ({rule}), "
         f"{solver.LR_POLICY}, {solver.WARMUP_EPOCHS:g} of {solver.MAX_EPOCH} epochs warm-up"
