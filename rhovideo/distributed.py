@@ -129,6 +129,18 @@ def gather(tensor: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
+def gather_rows(tensor: Tensor) -> Tensor:
+    """As :func:`gather` for tensors ``[N_r, ...]`` whose first size differs between ranks, giving ``[sum N_r, ...]``."""
+    if world_size() == 1:
+        return tensor.detach()
+    counts = gather(torch.tensor([len(tensor)], device=tensor.device)).tolist()
+    longest = max(1, *counts)
+    padded = tensor.new_zeros((longest, *tensor.shape[1:]))
+    padded[: len(tensor)] = tensor.detach()
+    parts = gather(padded).split(longest)
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+
+
 def gather_objects(value: object) -> list:
     """Every rank's ``value`` (picklable), in rank order."""
     if world_size() == 1:

@@ -1,0 +1,32 @@
+# Two commands do everything on a machine with python3 and make: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin/python
+# Where a tested set of versions is not wanted: make CONSTRAINTS= test
+CONSTRAINTS ?= constraints.txt
+PROCESSES ?= 2
+
+.PHONY: install demo test lint clean
+
+install: $(VENV)/.installed
+
+# torch and torchvision come together from PyPI: a CPU-only torch does not load beside its torchvision.
+$(VENV)/.installed: setup.py $(CONSTRAINTS)
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "rhovideo needs Python 3.10 or newer: make PYTHON=python3.11"'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --upgrade pip
+	$(RUN) -m pip install --quiet $(addprefix -c ,$(CONSTRAINTS)) -e '.[dev]'
+	touch $@
+
+demo: install
+	$(RUN) tools/demo.py
+
+test: install
+	$(RUN) -m pytest -n $(PROCESSES) --dist worksteal
+
+lint: install
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+clean:
+	rm -rf $(VENV) outputs build ./*.egg-info

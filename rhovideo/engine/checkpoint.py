@@ -1,0 +1,137 @@
+"""Checkpoints of a training run: written whole or not at all, and read only if every byte verifies.
+
+A checkpoint is a dictionary saved by ``torch.save`` and readable with ``weights_only=True``:
+
+=================  ====================================================================================
+``format``         ``"rhovideo"``
+``task``           the TASK that wrote it
+``cfg``            the resolved configuration, as YAML text
+``epoch``          epochs that are complete
+``step``           steps of the next epoch that are complete; 0 at an epoch's end
+``global_step``    optimizer steps since the start
+``model_state``    state dict of the method or classifier
+``optimizer_state``, ``scaler_state``, ``task_state``
+=================  ====================================================================================
+
+Random states are not in it: every draw is addressed by seed, epoch and step (:mod:`rhovideo.randomness`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import zipfile
+from pathlib import Path
+
+import torch
+
+logger = logging.getLogger(__name__)
+
+FORMAT = "rhovideo"
+_NAME = re.compile(r"checkpoint_epoch_(\d{5})(?:_step_(\d{7}))?\.pyth")
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint that cannot be used; the message names the file and says what to do."""
+
+
+def checkpoint_folder(output_dir: str | Path) -> Path:
+    return Path(output_dir) / "checkpoints"
+
+
+def checkpoint_path(output_dir: str | Path, epoch: int, step: int) -> Path:
+    """The file for ``epoch`` complete epochs and ``step`` complete steps of the next one."""
+    within = f"_step_{step:07d}" if step else ""
+    return checkpoint_folder(output_dir) / f"checkpoint_epoch_{epoch:05d}{within}.pyth"
+
+
+def list_checkpoints(output_dir: str | Path) -> list[Path]:
+    """All checkpoints of a run, the furthest first, verified or not."""
+    found = []
+    for path in checkpoint_folder(output_dir).glob("checkpoint_epoch_*.pyth"):
+        match = _NAME.fullmatch(path.name)
+        if match:
+            found.append((int(match[1]), int(match[2] or 0), path))
+    return [path for _, _, path in sorted(found, reverse=True)]
+
+
+def save_checkpoint(state: dict, path: Path, keep: int) -> None:
+    """Write ``state`` under a temporary name, sync it to disk, rename it, then remove all but the ``keep`` newest.
+
+    Args:
+        state: what the module's docstring lists.
+        path: from :func:`checkpoint_path`.
+        keep: how many checkpoints stay; 0 keeps all.
+
+    Raises:
+        CheckpointError: the folder cannot be written to, or the disk is full. The older checkpoints are untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except (OSError, RuntimeError) as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise CheckpointError(
+            f"{path}: the checkpoint could not be written ({error}). "
+            "Free space or mend the permissions of OUTPUT_DIR, then start the same command again: it resumes."
+        ) from error
+    _remove_old(path, keep)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _remove_old(newest: Path, keep: int) -> None:
+    for leftover in newest.parent.glob(".checkpoint_*.tmp"):
+        leftover.unlink(missing_ok=True)
+    if keep > 0:
+        for path in list_checkpoints(newest.parent.parent)[keep:]:
+            path.unlink(missing_ok=True)
+
+
+def read_checkpoint(path: str | Path) -> dict:
+    """Load one checkpoint on the CPU after checking the checksum of every record in it.
+
+    Raises:
+        CheckpointError: the file is truncated, damaged, not a checkpoint, or would run code.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise CheckpointError(f"{path}: damaged at {damaged!r}; use an older checkpoint")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except CheckpointError:
+        raise
+    except Exception as error:
+        raise CheckpointError(f"{path}: not a readable checkpoint ({type(error).__name__}: {error})") from error
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise CheckpointError(f"{path}: not written by this package; load it with rhovideo.load_pretrained")
+    return state
+
+
+def newest_checkpoint(output_dir: str | Path) -> tuple[Path, dict] | None:
+    """The furthest checkpoint of a run that verifies, with its content; None where there is none.
+
+    Files that do not verify are passed over with a warning.
+    """
+    for path in list_checkpoints(output_dir):
+        try:
+            return path, read_checkpoint(path)
+        except CheckpointError as error:
+            logger.warning("Passing over a checkpoint: %s", error)
+    return None

@@ -1,0 +1,99 @@
+"""TASK linear and TASK finetune: a classifier on a pre-trained encoder."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor
+from torch.nn import functional
+
+from rhovideo import distributed
+from rhovideo.data.loader import Batch, Loader, build_loader
+from rhovideo.engine.inputs import DTYPES, job_device, to_network_input
+from rhovideo.engine.metrics import topk_accuracy
+from rhovideo.engine.test import test_classifier
+from rhovideo.engine.training import Trainer
+from rhovideo.models.build import build_classifier
+from rhovideo.randomness import Stream, seed_everything
+from rhovideo.zoo.loading import load_encoder_weights
+
+logger = logging.getLogger(__name__)
+
+
+class ClassifyTask:
+    """A classifier trained with cross-entropy on one random clip of each video."""
+
+    def __init__(self, cfg: CfgNode) -> None:
+        self.cfg = cfg
+        self.device = job_device(cfg)
+        seed_everything(Stream.INITIALISATION, cfg.RNG_SEED)
+        self.model = build_classifier(cfg)
+        self._load_encoder()
+        self.model.to(self.device, DTYPES[cfg.TRAIN.DTYPE])
+        self._signals: dict[str, Tensor] = {}
+        self._validation: Loader | None = None
+
+    def _load_encoder(self) -> None:
+        source = self.cfg.TRAIN.CHECKPOINT_FILE_PATH
+        if source:
+            load_encoder_weights(self.model.encoder, source, self.cfg)
+        else:
+            logger.warning(
+                "TRAIN.CHECKPOINT_FILE_PATH is empty: the encoder starts from random weights. "
+                "To measure a pre-trained one, write the path of its checkpoint."
+            )
+
+    def losses(self, batch: Batch, progress: float) -> Iterator[Tensor]:
+        clips = to_network_input(batch.clips[:, 0], self.cfg, self.device)
+        labels = batch.label.to(self.device)
+        logits = self.model(clips)
+        self._signals = {"top1": topk_accuracy(logits.detach(), labels, (1,))[0]}
+        yield functional.cross_entropy(logits, labels)
+
+    def before_step(self, progress: float, step: int) -> bool:
+        return True
+
+    def after_step(self, batch: Batch) -> None:
+        pass
+
+    def signals(self) -> dict[str, float | Tensor]:
+        return self._signals
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """Top-1 and top-5 of one centre clip of each validation video, in percent."""
+        if self._validation is None:
+            self._validation = build_loader(self.cfg, "val", "eval")
+        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+        for batch in self._validation.epoch(0):
+            if not batch.valid.any():
+                continue
+            logits = self.model(to_network_input(batch.clips[batch.valid, 0], self.cfg, self.device))
+            labels = batch.label[batch.valid].to(self.device)
+            accuracies = topk_accuracy(logits, labels, (1, min(5, logits.shape[1])))
+            sums += len(labels) * torch.tensor([*accuracies, 1.0], dtype=torch.float64, device=self.device)
+        top1, top5, total = distributed.sum_over_ranks(sums).tolist()
+        return {"top1": top1 / max(total, 1), "top5": top5 / max(total, 1)}
+
+    def state_dict(self) -> dict:
+        return {}
+
+    def load_state_dict(self, state: dict) -> None:
+        pass
+
+
+def run_classify(cfg: CfgNode) -> dict[str, float]:
+    """Train a classifier where TRAIN.ENABLE, test it on many views where TEST.ENABLE; the numbers of both."""
+    if not cfg.TRAIN.ENABLE:
+        return run_test(cfg)
+    loader = build_loader(cfg, "train", "train")
+    _check_labels(cfg, loader)
+    task = ClassifyTask(cfg)
+    results = Trainer(cfg, task, loader).train()
+    loader.close()
+    if cfg.TEST.ENABLE:
+        results |= test_classifier(cfg, task.model)
+    return results

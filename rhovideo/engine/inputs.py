@@ -1,0 +1,41 @@
+"""From a loader's bytes to what a network takes: transfer, then scale and normalise in one step on the device."""
+
+from __future__ import annotations
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor
+
+from rhovideo import distributed
+from rhovideo.data.augmentation import normalise
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def job_device(cfg: CfgNode) -> torch.device:
+    """The device of this process: its own GPU, or the CPU where NUM_GPUS is 0 or the machine has none."""
+    if cfg.NUM_GPUS == 0 or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", distributed.local_rank())
+
+
+def to_network_input(clips: Tensor, cfg: CfgNode, device: torch.device) -> Tensor:
+    """Move uint8 clips to the device and normalise them there.
+
+    Args:
+        clips: uint8 ``[..., T, S, S, 3]``, RGB.
+        cfg: DATA.MEAN, DATA.STD, DATA.REVERSE_INPUT_CHANNEL and TRAIN.DTYPE.
+        device: where the network is.
+
+    Returns:
+        ``[..., 3, T, S, S]`` of TRAIN.DTYPE, channels last in memory.
+    """
+    clips = clips.to(device, non_blocking=True)
+    if cfg.DATA.REVERSE_INPUT_CHANNEL:
+        clips = clips.flip(-1)
+    return normalise(clips, cfg.DATA.MEAN, cfg.DATA.STD, DTYPES[cfg.TRAIN.DTYPE])
+
+
+def autocast(cfg: CfgNode, device: torch.device) -> torch.autocast:
+    """Mixed precision as TRAIN.MIXED_PRECISION and TRAIN.AMP_DTYPE say; does nothing when it is off."""
+    return torch.autocast(device.type, dtype=DTYPES[cfg.TRAIN.AMP_DTYPE], enabled=cfg.TRAIN.MIXED_PRECISION)

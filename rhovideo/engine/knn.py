@@ -1,0 +1,213 @@
+"""Nearest-neighbour evaluation: the online bank of pre-training, weighted votes, retrieval recall.
+
+Similarity is the cosine throughout: whatever comes in, embeddings or raw encoder features, is brought to unit
+length first (a zero vector stays zero), so that neither side need be normalised by the caller.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rhovideo import distributed
+
+# Similarities held at once: 2**25 of float32 are 128 MB.
+_MAX_SIMILARITIES = 2**25
+
+
+class KnnBank(nn.Module):
+    """The newest embedding of each training video, filled as training goes along, the same on every rank.
+
+    Which videos a capped bank holds depends on their index and on ``num_rows`` alone: index i lies in row
+    i·m mod num_rows, with m about 0.618 · num_rows and prime to it, and is held if that row is below the cap. Such
+    multiples are spread evenly over any run or pattern of indices, so a manifest sorted by class is still represented.
+
+    Args:
+        num_rows: videos in the training set.
+        dim: size of an embedding.
+        max_rows: rows held at most (KNN.BANK_MAX); 0 holds all.
+        dtype: of the stored embeddings; float16 halves memory and checkpoints.
+
+    Buffers (in ``state_dict``): ``embeddings`` [R, dim] unit rows, ``labels`` [R] int64, ``seen`` [R] bool.
+    """
+
+    embeddings: Tensor
+    labels: Tensor
+    seen: Tensor
+
+    def __init__(self, num_rows: int, dim: int, max_rows: int = 0, dtype: torch.dtype = torch.float32) -> None:
+        super().__init__()
+        if num_rows < 1 or dim < 1 or max_rows < 0:
+            raise ValueError(
+                f"KnnBank: num_rows {num_rows} and dim {dim} must be positive, max_rows {max_rows} not negative"
+            )
+        self.num_rows = num_rows
+        rows = min(num_rows, max_rows) if max_rows else num_rows
+        self._multiplier = _spreading_multiplier(num_rows) if rows < num_rows else 1
+        self.register_buffer("embeddings", torch.zeros(rows, dim, dtype=dtype))
+        self.register_buffer("labels", torch.full((rows,), -1, dtype=torch.int64))
+        self.register_buffer("seen", torch.zeros(rows, dtype=torch.bool))
+
+    def rows(self, indices: Tensor) -> Tensor:
+        """The row of each video index [B], or -1 where the bank does not hold it."""
+        rows = (indices.to(torch.int64) * self._multiplier) % self.num_rows
+        return torch.where(rows < len(self.seen), rows, -1)
+
+    @torch.no_grad()
+    def update(self, embeddings: Tensor, indices: Tensor, labels: Tensor, valid: Tensor | None = None) -> None:
+        """Store the embeddings of a step's videos, those of all ranks on every rank.
+
+        Every rank must call this with a batch of the same size. Where a video comes twice, the later one counts;
+        a video without a label (-1) is not stored.
+
+        Args:
+            embeddings: [B, dim], any length.
+            indices: [B] the videos' places in the manifest.
+            labels: [B] their classes.
+            valid: [B] bool, False for a sample that holds no video; None: all are valid.
+        """
+        device = self.embeddings.device
+        labels = labels.to(device)
+        if valid is not None:
+            labels = torch.where(valid.to(device), labels, -1)
+        unit = distributed.gather(_unit_rows(embeddings.detach().to(device)).to(self.embeddings.dtype))
+        rows = self.rows(distributed.gather(indices.to(device)))
+        labels = distributed.gather(labels)
+        held = (rows >= 0) & (labels >= 0)
+        rows, unit, labels = rows[held], unit[held], labels[held]
+        repeated_later = (rows[:, None] == rows[None, :]).triu(1).any(1)
+        rows, unit, labels = rows[~repeated_later], unit[~repeated_later], labels[~repeated_later]
+        self.embeddings[rows] = unit
+        self.labels[rows] = labels
+        self.seen[rows] = True
+
+    def predict(self, queries: Tensor, k: int = 200, temperature: float = 0.1) -> Tensor:
+        """The class [Q] that the nearest seen rows vote for; -1 while no row has been seen. See :func:`knn_predict`."""
+        queries = queries.to(self.embeddings.device)
+        return knn_predict(queries, self.embeddings, self.labels, k, temperature, allowed=self.seen)
+
+    def accuracy(self, queries: Tensor, labels: Tensor, k: int = 200, temperature: float = 0.1) -> float:
+        """Top-1 in percent over the queries of *all* ranks (each its own, any number); NaN if none has a label.
+
+        Every rank must call this. Queries without a label (-1) do not count.
+
+        Args:
+            queries: [Q, dim] embeddings of validation videos.
+            labels: [Q] their classes.
+            k: neighbours that vote (KNN.K).
+            temperature: KNN.T, or CONTRASTIVE.T where that is 0.
+        """
+        labels = labels.to(self.embeddings.device)
+        counts = torch.zeros(2, dtype=torch.int64, device=labels.device)
+        if len(labels):
+            labelled = labels >= 0
+            correct = (self.predict(queries, k, temperature) == labels) & labelled
+            counts = torch.stack([correct.sum(), labelled.sum()])
+        correct, total = distributed.sum_over_ranks(counts).tolist()
+        return 100.0 * correct / total if total else math.nan
+
+
+@torch.no_grad()
+def knn_predict(
+    queries: Tensor,
+    gallery: Tensor,
+    gallery_labels: Tensor,
+    k: int = 200,
+    temperature: float = 0.1,
+    allowed: Tensor | None = None,
+) -> Tensor:
+    """The class with the greatest sum of exp(s / temperature) over the k most similar gallery rows.
+
+    Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance Discrimination" (arXiv 1805.01978).
+
+    Args:
+        queries: [Q, D]; gallery: [R, D]; both of any length, compared by the cosine s.
+        gallery_labels: [R] int64, not negative where a row is allowed.
+        k: neighbours; as many as there are, where there are fewer.
+        temperature: positive; the smaller, the more the nearest count.
+        allowed: [R] bool, rows that may vote; None: all.
+
+    Returns:
+        [Q] int64; -1 where no row may vote.
+    """
+    if k < 1 or temperature <= 0:
+        raise ValueError(f"k is {k} and temperature {temperature}: both must be positive (KNN.K, KNN.T)")
+    voters = len(gallery) if allowed is None else int(allowed.sum())
+    if voters == 0 or len(queries) == 0:
+        return torch.full((len(queries),), -1, dtype=torch.int64, device=queries.device)
+    classes = int(gallery_labels.max()) + 1
+    predictions = []
+    for similarity in _similarities(queries, gallery, allowed):
+        nearest, rows = similarity.topk(min(k, voters), dim=1)
+        # Relative to the nearest: the same winner, and no overflow at small temperatures.
+        weights = ((nearest - nearest[:, :1]) / temperature).exp()
+        votes = torch.zeros(len(rows), classes, dtype=weights.dtype, device=weights.device)
+        votes.scatter_add_(1, gallery_labels[rows], weights)
+        predictions.append(votes.argmax(1))
+    return torch.cat(predictions)
+
+
+def knn_accuracy(
+    queries: Tensor, labels: Tensor, gallery: Tensor, gallery_labels: Tensor, k: int = 200, temperature: float = 0.1
+) -> float:
+    """Top-1 in percent of :func:`knn_predict` over the queries of this process; NaN without queries."""
+    if len(labels) == 0:
+        return math.nan
+    correct = knn_predict(queries, gallery, gallery_labels, k, temperature) == labels
+    return 100.0 * correct.double().mean().item()
+
+
+@torch.no_grad()
+def retrieval_recall(
+    query_features: Tensor,
+    query_labels: Tensor,
+    gallery_features: Tensor,
+    gallery_labels: Tensor,
+    at: Sequence[int] = (1, 5, 10, 20, 50),
+) -> dict[int, float]:
+    """R@k: the share of queries, in percent, with a video of their class among the k most similar of the gallery.
+
+    Args:
+        query_features: [Q, D] (the test videos, as a rule); query_labels: [Q].
+        gallery_features: [R, D] (the training videos); gallery_labels: [R].
+        at: the ks; one above R counts all of the gallery.
+
+    Returns:
+        {k: percent}; NaN without queries or gallery.
+    """
+    if len(query_labels) == 0 or len(gallery_labels) == 0:
+        return dict.fromkeys(at, math.nan)
+    deepest = min(max(at), len(gallery_labels))
+    hits = []
+    labels = query_labels
+    for similarity in _similarities(query_features, gallery_features, None):
+        rows = similarity.topk(deepest, dim=1).indices
+        hits.append((gallery_labels[rows] == labels[: len(rows), None]).cummax(1).values)
+        labels = labels[len(rows) :]
+    found = torch.cat(hits).double().mean(0)
+    return {k: 100.0 * found[min(k, deepest) - 1].item() for k in at}
+
+
+def _similarities(queries: Tensor, gallery: Tensor, allowed: Tensor | None) -> Iterator[Tensor]:
+    """Cosines [q, R] for chunks of queries small enough that memory stays bounded; rows not allowed get -inf."""
+    dtype = torch.promote_types(torch.float32, queries.dtype)
+    gallery = _unit_rows(gallery.to(dtype))
+    for chunk in queries.split(max(1, _MAX_SIMILARITIES // len(gallery))):
+        similarity = _unit_rows(chunk.to(dtype)) @ gallery.T
+        yield similarity if allowed is None else similarity.masked_fill_(~allowed, -math.inf)
+
+
+def _unit_rows(rows: Tensor) -> Tensor:
+    return F.normalize(rows.to(torch.promote_types(torch.float32, rows.dtype)), dim=1)
+
+
+def _spreading_multiplier(modulus: int) -> int:
+    """The integer nearest above 0.618 · modulus that has no divisor in common with it."""
+    multiplier = max(1, round(modulus * (math.sqrt(5) - 1) / 2))
+    while math.gcd(multiplier, modulus) != 1:
+        multiplier += 1
+    return multiplier

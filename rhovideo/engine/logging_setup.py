@@ -1,0 +1,68 @@
+"""Where log messages go: the console and OUTPUT_DIR/stdout.log, by rank."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+# PySlowFast's line, which its users' scripts read.
+_FORMAT = "[%(asctime)s][%(levelname)s] %(filename)s: %(lineno)4d: %(message)s"
+_DATES = "%m/%d %H:%M:%S"
+_PACKAGE = "rhovideo"
+
+
+class _ConsoleHandler(logging.Handler):
+    """Writes above a progress bar, if one is shown, not through it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            tqdm.write(self.format(record), file=sys.stdout)
+            sys.stdout.flush()
+        except Exception:  # a log line must never end a training
+            self.handleError(record)
+
+
+def set_up_logging(output_dir: str | os.PathLike, rank: int = 0) -> None:
+    """Send the package's messages to the console and, on rank 0, to ``output_dir/stdout.log`` (appended).
+
+    Rank 0 says everything from INFO on, the others warnings and errors only, with their rank in front; they open
+    no file. Calling again (the next job of this process) replaces what the last call set up.
+    """
+    logger = logging.getLogger(_PACKAGE)
+    shut_down_logging()
+    logger.setLevel(logging.INFO if rank == 0 else logging.WARNING)
+    prefix = "" if rank == 0 else f"[rank {rank}]"
+    handlers: list[logging.Handler] = [_ConsoleHandler()]
+    if on_terminal():
+        handlers[0].addFilter(lambda record: not getattr(record, "for_files", False))
+    if rank == 0:
+        Path(output_dir).mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(Path(output_dir) / "stdout.log", encoding="utf-8"))
+    for handler in handlers:
+        handler.setFormatter(logging.Formatter(prefix + _FORMAT, _DATES))
+        handler.set_name(f"{_PACKAGE} run")
+        logger.addHandler(handler)
+
+
+def shut_down_logging() -> None:
+    """Take away what :func:`set_up_logging` added."""
+    logger = logging.getLogger(_PACKAGE)
+    for handler in list(logger.handlers):
+        if handler.get_name() == f"{_PACKAGE} run":
+            logger.removeHandler(handler)
+            handler.close()
+
+
+def on_terminal() -> bool:
+    """Whether a person watches: progress is drawn as a bar then, and as plain lines elsewhere."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+def progress(iterable: Iterable, total: int, description: str, rank: int = 0) -> Iterator:
+    """``iterable`` with a progress bar on rank 0's terminal; elsewhere as it is."""
+    return iter(tqdm(iterable, total=total, desc=description, disable=rank != 0 or not on_terminal(), leave=False))

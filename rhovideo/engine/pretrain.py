@@ -1,0 +1,82 @@
+"""TASK pretrain: a method learns from rho clips of each video."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor
+
+from rhovideo.data.loader import Batch, Loader, build_loader
+from rhovideo.engine.inputs import DTYPES, job_device, to_network_input
+from rhovideo.engine.knn import KnnBank
+from rhovideo.engine.training import Trainer
+from rhovideo.randomness import Stream, seed_everything
+from rhovideo.ssl.build import build_method
+
+logger = logging.getLogger(__name__)
+
+
+class PretrainTask:
+    """A method, and the bank of training embeddings that its k-NN accuracy is measured with."""
+
+    def __init__(self, cfg: CfgNode, loader: Loader) -> None:
+        self.cfg = cfg
+        self.device = job_device(cfg)
+        seed_everything(Stream.INITIALISATION, cfg.RNG_SEED)
+        self.model = build_method(cfg).to(self.device, DTYPES[cfg.TRAIN.DTYPE])
+        self.bank = self._build_bank(loader)
+        self._validation: Loader | None = None
+
+    def _build_bank(self, loader: Loader) -> KnnBank | None:
+        manifest = loader.dataset.manifest
+        if not (self.cfg.CONTRASTIVE.KNN_ON and self.cfg.TRAIN.EVAL_PERIOD and manifest.has_labels):
+            return None
+        return KnnBank(len(manifest), self.cfg.CONTRASTIVE.DIM, max_rows=self.cfg.KNN.BANK_MAX).to(self.device)
+
+    def losses(self, batch: Batch, progress: float) -> Iterator[Tensor]:
+        views = to_network_input(batch.clips, self.cfg, self.device).unbind(1)
+        return self.model.losses(list(views), progress)
+
+    def before_step(self, progress: float, step: int) -> bool:
+        return self.model.before_step(progress, step)
+
+    def after_step(self, batch: Batch) -> None:
+        if self.bank is not None:
+            self.bank.update(self.model.embeddings, batch.index, batch.label, batch.valid)
+
+    def signals(self) -> dict[str, float | Tensor]:
+        return self.model.signals
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """Weighted k-NN top-1 of the validation videos among the training embeddings, in percent."""
+        if self.bank is None:
+            return {}
+        if self._validation is None:
+            self._validation = build_loader(self.cfg, "val", "eval")
+        queries = [torch.zeros(0, self.cfg.CONTRASTIVE.DIM, device=self.device)]
+        labels = [torch.zeros(0, dtype=torch.int64)]
+        for batch in self._validation.epoch(0):
+            if batch.valid.any():
+                clips = to_network_input(batch.clips[batch.valid, 0], self.cfg, self.device)
+                queries.append(self.model.embed(clips).float())
+                labels.append(batch.label[batch.valid])
+        knn = self.cfg.KNN
+        temperature = knn.T or self.cfg.CONTRASTIVE.T
+        return {"knn_top1": self.bank.accuracy(torch.cat(queries), torch.cat(labels), knn.K, temperature)}
+
+    def state_dict(self) -> dict:
+        return {} if self.bank is None else {"bank": self.bank.state_dict()}
+
+    def load_state_dict(self, state: dict) -> None:
+        if self.bank is not None and "bank" in state:
+            self.bank.load_state_dict(state["bank"])
+
+
+def run_pretrain(cfg: CfgNode) -> dict[str, float]:
+    """Pre-train to MAX_EPOCH and return the last evaluation's numbers."""
+    loader = build_loader(cfg, "train", "pretrain")
+    return Trainer(cfg, PretrainTask(cfg, loader), loader).train()

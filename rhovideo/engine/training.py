@@ -1,0 +1,272 @@
+"""The training loop that pre-training, the linear protocol and fine-tuning share.
+
+It knows neither methods nor classifiers: a :class:`TrainingTask` yields losses, the loop does the rest: gradients
+over processes, mixed precision, the step, checkpoints, the log, and stopping on every process at the same step.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor, nn
+
+from rhovideo import distributed
+from rhovideo.data.bad_videos import BadVideoLedger
+from rhovideo.data.loader import Batch, Loader
+from rhovideo.engine.checkpoint import (
+    FORMAT,
+    CheckpointError,
+    checkpoint_path,
+    list_checkpoints,
+    newest_checkpoint,
+    save_checkpoint,
+)
+from rhovideo.engine.inputs import autocast, job_device
+from rhovideo.engine.metrics import StepLogger
+from rhovideo.optim.build import build_optimizer, learning_rate, set_learning_rate
+from rhovideo.randomness import Stream, seed_everything
+
+logger = logging.getLogger(__name__)
+
+
+class TrainingStopped(RuntimeError):
+    """Training cannot go on; the message says why and what to do. Raised on all processes at the same step."""
+
+
+class TrainingTask(Protocol):
+    """What the loop trains."""
+
+    model: nn.Module
+
+    def losses(self, batch: Batch, progress: float) -> Iterator[Tensor]:
+        """Scalar sub-losses whose sum is stepped on; each is back-propagated before the next is asked for."""
+
+    def before_step(self, progress: float, step: int) -> bool:
+        """Called after the backward passes; False vetoes the optimizer's step."""
+
+    def after_step(self, batch: Batch) -> None:
+        """Called after every step, for bookkeeping such as the k-NN bank."""
+
+    def signals(self) -> dict[str, float | Tensor]:
+        """Numbers of the last step for the log, beside the loss."""
+
+    def evaluate(self) -> dict[str, float]:
+        """Numbers on the validation set, the same on every process; empty where there is nothing to evaluate."""
+
+    def state_dict(self) -> dict: ...
+
+    def load_state_dict(self, state: dict) -> None: ...
+
+
+@dataclass
+class Position:
+    """How far training is: complete epochs, complete steps of the next one, steps in all."""
+
+    epoch: int = 0
+    step: int = 0
+    global_step: int = 0
+
+
+class Trainer:
+    """Trains a task to MAX_EPOCH, from the newest checkpoint in OUTPUT_DIR where there is one."""
+
+    def __init__(self, cfg: CfgNode, task: TrainingTask, loader: Loader) -> None:
+        self.cfg = cfg
+        self.task = task
+        self.loader = loader
+        self.device = job_device(cfg)
+        self.optimizer = build_optimizer(cfg, task.model)
+        self.parameters = [p for p in task.model.parameters() if p.requires_grad]
+        fp16 = cfg.TRAIN.MIXED_PRECISION and cfg.TRAIN.AMP_DTYPE == "float16"
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=fp16)
+        self.position = Position()
+        self.ledger = BadVideoLedger(cfg.OUTPUT_DIR, cfg.DATA.MAX_BAD_VIDEO_SHARE, distributed.rank())
+        self.last_checkpoint = time.monotonic()
+
+    def train(self) -> dict[str, float]:
+        """Run all remaining epochs and return the last evaluation's numbers."""
+        distributed.broadcast_module(self.task.model)
+        if self.cfg.TRAIN.AUTO_RESUME:
+            self._resume()
+        self.log = StepLogger(self.cfg, self.loader.steps_per_epoch)
+        results: dict[str, float] = {}
+        try:
+            while self.position.epoch < self.cfg.SOLVER.MAX_EPOCH:
+                self._train_epoch()
+                results = self._finish_epoch() or results
+        finally:
+            self.log.close()
+        return results
+
+    def _train_epoch(self) -> None:
+        self.task.model.train()
+        self.log.start_epoch(self.position.epoch, self.position.step)
+        batches = iter(self.loader.epoch(self.position.epoch, self.position.step))
+        while self.position.step < self.loader.steps_per_epoch:
+            started = time.perf_counter()
+            micro_batches = [next(batches) for _ in range(self.cfg.TRAIN.ACCUMULATE_STEPS)]
+            data_time = time.perf_counter() - started
+            numbers, checkpoint_due = self._train_step(micro_batches)
+            self.position.step += 1
+            self.position.global_step += 1
+            self.log.step(
+                self.position.epoch,
+                self.position.step,
+                data_time=data_time,
+                step_time=time.perf_counter() - started,
+                **numbers,
+            )
+            if checkpoint_due and self.position.step < self.loader.steps_per_epoch:
+                self._save()
+
+    def _train_step(self, micro_batches: list[Batch]) -> tuple[dict, bool]:
+        """One optimizer step; the log's numbers, and whether a checkpoint inside the epoch is due."""
+        cfg, at = self.cfg, self.position
+        seed_everything(Stream.STEP, cfg.RNG_SEED, at.global_step, distributed.rank())
+        epoch = at.epoch + at.step / self.loader.steps_per_epoch
+        progress = epoch / cfg.SOLVER.MAX_EPOCH
+        rate = learning_rate(cfg, epoch, self.loader.global_batch)
+        set_learning_rate(self.optimizer, rate)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = sum(self._accumulate(batch, progress, 1 / len(micro_batches)) for batch in micro_batches)
+        distributed.average_gradients(self.parameters)
+        loss, checkpoint_due = self._agree(loss, micro_batches)
+        # Averaged before unscaling: an overflow on one rank then makes every rank skip the step.
+        self.scaler.unscale_(self.optimizer)
+        step_allowed = self.task.before_step(progress, at.global_step)
+        gradient_norm = self._clip_gradients()
+        if step_allowed:
+            self.scaler.step(self.optimizer)
+        self.scaler.update()
+        for batch in micro_batches:
+            self.task.after_step(batch)
+        return {"loss": loss, "lr": rate, "grad_norm": gradient_norm, **self.task.signals()}, checkpoint_due
+
+    def _accumulate(self, batch: Batch, progress: float, weight: float) -> Tensor:
+        """Back-propagate the batch's losses one by one and return their weighted sum."""
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        losses = iter(self.task.losses(batch, progress))
+        while True:
+            with autocast(self.cfg, self.device):
+                loss = next(losses, None)
+            if loss is None:
+                return total
+            self.scaler.scale(loss * weight).backward()
+            total += loss.detach() * weight
+
+    def _agree(self, loss: Tensor, batches: list[Batch]) -> tuple[float, bool]:
+        """Average the loss over processes and decide on all of them alike whether to stop or to save.
+
+        Raises:
+            TrainingStopped: a loss is not finite, or too many videos cannot be read.
+        """
+        for batch in batches:
+            self.ledger.record(batch, self.position.epoch)
+        minutes = self.cfg.TRAIN.CHECKPOINT_MINUTES
+        due = distributed.is_main() and 0 < minutes * 60 <= time.monotonic() - self.last_checkpoint
+        unreadable = sum(int((~batch.valid).sum()) for batch in batches)
+        not_finite = ~torch.isfinite(loss)
+        mine = torch.stack(
+            [
+                torch.where(not_finite, torch.zeros_like(loss), loss),
+                not_finite.double(),
+                *torch.tensor([due, unreadable, *self.ledger.counts()], dtype=torch.float64, device=self.device),
+            ]
+        )
+        total, not_finite_ranks, due_ranks, unreadable, tried, bad = distributed.sum_over_ranks(mine).tolist()
+        if not_finite_ranks:
+            self._stop_on_loss(bool(not_finite), batches)
+        verdict = self.ledger.verdict(torch.tensor([tried, bad]).long())
+        if unreadable and verdict is None:
+            verdict = (
+                f"{int(unreadable)} samples of this step could not be drawn: every video tried for them was unreadable. "
+                f"They are listed in {self.cfg.OUTPUT_DIR}/bad_videos.jsonl; "
+                "check DATA.PATH_TO_DATA_DIR and DATA.PATH_PREFIX, or run: rhovideo scan CSV"
+            )
+        if verdict is not None:
+            raise TrainingStopped(verdict)
+        return total / distributed.world_size(), bool(due_ranks)
+
+    def _stop_on_loss(self, mine: bool, batches: list[Batch]) -> None:
+        names = [self.loader.dataset.manifest.path(int(i)) for batch in batches for i in batch.index] if mine else []
+        names = [name for part in distributed.gather_objects(names) for name in part]
+        at = self.position
+        raise TrainingStopped(
+            f"The loss is not finite at epoch {at.epoch + 1}, step {at.step + 1}. The videos of the batch:\n  "
+            + "\n  ".join(names)
+            + "\nLower SOLVER.BASE_LR, lengthen SOLVER.WARMUP_EPOCHS, set SOLVER.CLIP_GRAD_L2NORM or, if it was "
+            "float16, TRAIN.AMP_DTYPE bfloat16; the last checkpoint is from before this step."
+        )
+
+    def _clip_gradients(self) -> float:
+        """Clip as the configuration says; the norm before clipping."""
+        if self.cfg.SOLVER.CLIP_GRAD_VAL:
+            nn.utils.clip_grad_value_(self.parameters, self.cfg.SOLVER.CLIP_GRAD_VAL)
+        limit = self.cfg.SOLVER.CLIP_GRAD_L2NORM or float("inf")
+        return float(nn.utils.clip_grad_norm_(self.parameters, limit))
+
+    def _finish_epoch(self) -> dict[str, float]:
+        """Evaluate and save where they are due; the evaluation's numbers, empty when there was none."""
+        cfg = self.cfg
+        self.position.epoch += 1
+        self.position.step = 0
+        last = self.position.epoch == cfg.SOLVER.MAX_EPOCH
+        if last or self.position.epoch % cfg.TRAIN.CHECKPOINT_PERIOD == 0:
+            self._save()
+        results = {}
+        if cfg.TRAIN.EVAL_PERIOD and (last or self.position.epoch % cfg.TRAIN.EVAL_PERIOD == 0):
+            distributed.broadcast_module(self.task.model)
+            self.task.model.eval()
+            with autocast(cfg, self.device):
+                results = self.task.evaluate()
+        self.log.end_epoch(self.position.epoch, results)
+        return results
+
+    def _save(self) -> None:
+        self.last_checkpoint = time.monotonic()
+        if distributed.is_main():
+            state = {
+                "format": FORMAT,
+                "task": self.cfg.TASK,
+                "cfg": self.cfg.dump(),
+                "epoch": self.position.epoch,
+                "step": self.position.step,
+                "global_step": self.position.global_step,
+                "model_state": self.task.model.state_dict(),
+                "optimizer_state": self.optimizer.state_dict(),
+                "scaler_state": self.scaler.state_dict(),
+                "task_state": self.task.state_dict(),
+            }
+            path = checkpoint_path(self.cfg.OUTPUT_DIR, self.position.epoch, self.position.step)
+            save_checkpoint(state, path, self.cfg.TRAIN.CHECKPOINT_KEEP)
+            logger.info("Checkpoint: %s", path)
+        distributed.barrier()
+
+    def _resume(self) -> None:
+        found = newest_checkpoint(self.cfg.OUTPUT_DIR)
+        if found is None:
+            if list_checkpoints(self.cfg.OUTPUT_DIR):
+                raise CheckpointError(
+                    f"{self.cfg.OUTPUT_DIR}/checkpoints: no checkpoint in it can be read. "
+                    "Remove them to start again, or set TRAIN.AUTO_RESUME False."
+                )
+            return
+        path, state = found
+        try:
+            self.task.model.load_state_dict(state["model_state"])
+            self.optimizer.load_state_dict(state["optimizer_state"])
+            self.scaler.load_state_dict(state["scaler_state"])
+            self.task.load_state_dict(state["task_state"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise CheckpointError(
+                f"{path}: belongs to a run with another model or optimizer ({error}). "
+                "Write another OUTPUT_DIR, or set TRAIN.AUTO_RESUME False to start again in this one."
+            ) from error
+        self.position = Position(state["epoch"], state["step"], state["global_step"])
+        logger.info("Resuming from %s: epoch %d, step %d", path, state["epoch"], state["step"])

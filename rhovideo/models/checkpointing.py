@@ -1,0 +1,39 @@
+"""Activation checkpointing that leaves batch norm's running statistics as a plain forward pass would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+
+
+def run_checkpointed(module: nn.Module, *inputs: object) -> object:
+    """``module(*inputs)``, with its activations dropped and computed again in the backward pass.
+
+    Random states (dropout, drop path) are restored for the second pass, and it does not touch running
+    statistics, so results, gradients and buffers are those of a plain call.
+    """
+    if not torch.is_grad_enabled():
+        return module(*inputs)
+    return checkpoint(
+        module,
+        *inputs,
+        use_reentrant=False,
+        context_fn=lambda: (nullcontext(), _running_statistics_kept(module)),
+    )
+
+
+@contextmanager
+def _running_statistics_kept(module: nn.Module) -> Iterator[None]:
+    norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True

@@ -1,0 +1,60 @@
+"""The encoder's face: a clip in, one pooled feature out."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rhovideo.models.checkpointing import run_checkpointed
+
+
+class Encoder(nn.Module):
+    """A network of blocks, one after the other, and a global average pool.
+
+    Args:
+        blocks: from clip to feature map; their names are PyTorchVideo's where it builds them.
+        dim: channels of the feature map.
+        checkpoint_activations: compute each block's activations again in the backward pass instead of keeping them.
+
+    Attributes:
+        dim: size of the pooled feature.
+    """
+
+    def __init__(self, blocks: nn.ModuleList, dim: int, checkpoint_activations: bool = False) -> None:
+        super().__init__()
+        self.blocks = blocks
+        self.dim = dim
+        self.checkpoint_activations = checkpoint_activations
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Clips [N,3,T,H,W], normalised, to features [N,dim]."""
+        return self.feature_map(x).mean(dim=(2, 3, 4))
+
+    def feature_map(self, x: Tensor) -> Tensor:
+        """Clips [N,3,T,H,W] to local features [N,dim,T',H',W']."""
+        for block in self.blocks:
+            x = self._run(block, x)
+        return x
+
+    def window_features(self, x: Tensor, size: int) -> Tensor:
+        """Features of every window of ``size`` x ``size`` places (all of time), with stride 1.
+
+        This is how a classifier trained on small crops sees a larger test crop.
+
+        Args:
+            x: clips [N,3,T,H,W].
+            size: side of a window in places of the feature map; cut to the map where it is larger.
+
+        Returns:
+            [N,dim,h,w], with h = H' - size + 1.
+        """
+        return average_windows(self.feature_map(x), size)
+
+    def _run(self, block: nn.Module, *inputs: object) -> object:
+        return run_checkpointed(block, *inputs) if self.checkpoint_activations else block(*inputs)
+
+
+def average_windows(features: Tensor, size: int) -> Tensor:
+    """[N,C,T,H,W] to [N,C,h,w]: the mean over time and each ``size`` x ``size`` window, stride 1."""
+    height, width = features.shape[-2:]
+    return F.avg_pool2d(features.mean(dim=2), (min(size, height), min(size, width)), stride=1)

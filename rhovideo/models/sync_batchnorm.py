@@ -1,0 +1,171 @@
+"""Batch normalisation over the batch of several processes, and the factories that pick a norm from the config.
+
+``torch.nn.SyncBatchNorm`` refuses CPU tensors; PyTorchVideo's takes E[x²]−E[x]² for the variance, which
+cancels, and keeps a biased running variance. This one does neither, on any device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from fvcore.common.config import CfgNode
+from torch import Tensor, nn
+from torch.distributed import ProcessGroup
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from rhovideo import distributed
+
+Norm = Callable[..., nn.Module]
+
+
+def norm_layer(cfg: CfgNode) -> Norm:
+    """The encoder's batch norm as BN says: called with ``num_features`` and maybe ``eps`` and ``momentum``.
+
+    Every process must call it, in the same order.
+
+    Raises:
+        ValueError: BN.NORM_TYPE is unknown, or BN.NUM_SYNC_DEVICES does not divide the number of processes.
+    """
+    kind = cfg.BN.NORM_TYPE
+    if kind == "batchnorm":
+        return nn.BatchNorm3d
+    if kind in ("sync_batchnorm", "sync_batchnorm_apex"):
+        return _synchronised(cfg, nn.BatchNorm3d)
+    raise ValueError(f"BN.NORM_TYPE is {kind!r}: write 'batchnorm' or 'sync_batchnorm'")
+
+
+def mlp_norm_layer(cfg: CfgNode) -> Norm | None:
+    """The batch norm of the projection and predictor MLPs as CONTRASTIVE.BN_MLP and BN_SYNC_MLP say; None: none.
+
+    Every process must call it, in the same order.
+    """
+    if not cfg.CONTRASTIVE.BN_MLP:
+        return None
+    if cfg.CONTRASTIVE.BN_SYNC_MLP:
+        return _synchronised(cfg, nn.BatchNorm1d)
+    return nn.BatchNorm1d
+
+
+def _synchronised(cfg: CfgNode, alone: Norm) -> Norm:
+    if cfg.BN.GLOBAL_SYNC:
+        return SyncBatchNorm
+    if cfg.BN.NUM_SYNC_DEVICES <= 1:
+        return alone
+    return partial(SyncBatchNorm, group=distributed.neighbour_group(cfg.BN.NUM_SYNC_DEVICES))
+
+
+class SyncBatchNorm(_BatchNorm):
+    """Batch normalisation with the statistics of all processes of a group.
+
+    In training the result and the gradients are those of one process with ``torch.nn.BatchNorm*d`` on the
+    concatenated batch, whatever part of it each process holds; ``running_var`` takes the unbiased variance over
+    the global count. In eval mode, or alone, it is torch's. The state has the names of torch's batch norm.
+
+    Args:
+        num_features: channels C.
+        eps: added to the variance.
+        momentum: weight of the new statistics in the running ones; None keeps a cumulative average.
+        affine: learn a scale and a shift.
+        track_running_stats: keep running statistics.
+        group: the processes that share statistics; None means all.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        group: ProcessGroup | None = None,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats)
+        self._shared = _SharedGroup(group)
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if not 2 <= input.dim() <= 5 or input.shape[1] != self.num_features:
+            raise ValueError(
+                f"SyncBatchNorm({self.num_features}) takes [N,{self.num_features}] or [N,{self.num_features},...] "
+                f"with up to 5 dimensions, not {list(input.shape)}"
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``x`` [N,C] or [N,C,...] over all but C and over the group's processes."""
+        group = self._shared.group
+        if not self.training or distributed.group_size(group) == 1:
+            return super().forward(x)
+        self._check_input_dim(x)
+        mean, variance, count = _global_statistics(x.detach(), group)
+        if self.track_running_stats:
+            self._update_running(mean, variance, count)
+        return _Normalise.apply(x, self.weight, self.bias, mean, variance, count, self.eps, group)
+
+    @torch.no_grad()
+    def _update_running(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
+        self.num_batches_tracked.add_(1)
+        share = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), share)
+        unbiased = variance * (count / (count - 1).clamp(min=1))
+        self.running_var.lerp_(unbiased.to(self.running_var.dtype), share)
+
+
+class _SharedGroup:
+    """A process group inside a module: a copied module keeps the same group, which cannot be copied itself."""
+
+    def __init__(self, group: ProcessGroup | None) -> None:
+        self.group = group
+
+    def __deepcopy__(self, memo: dict) -> _SharedGroup:
+        return self
+
+
+def _global_statistics(x: Tensor, group: ProcessGroup | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean [C], biased variance [C] and count [] of ``x`` over the group: the mean first, then the deviations."""
+    channels = x.shape[1]
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    count = x.numel() // channels
+    dims = _all_but_channels(x)
+    own_mean = x.mean(dims, dtype=dtype) if count else x.new_zeros(channels, dtype=dtype)
+    total = distributed.sum_over_ranks(torch.cat([own_mean * count, own_mean.new_tensor([count])]), group)
+    global_count = total[-1]
+    mean = total[:-1] / global_count
+    deviations = (x - _per_channel(mean, x)).square_().sum(dims)
+    return mean, distributed.sum_over_ranks(deviations, group) / global_count, global_count
+
+
+class _Normalise(torch.autograd.Function):
+    """Normalise with the group's statistics; in the backward pass these depend on every process's input."""
+
+    @staticmethod
+    def forward(ctx, x, weight, bias, mean, variance, count, eps, group):
+        ctx.save_for_backward(x, weight, mean, torch.rsqrt(variance + eps), count)
+        ctx.group = group
+        return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        x, weight, mean, inverse_std, count = ctx.saved_tensors
+        dims = _all_but_channels(x)
+        scaled = (x - _per_channel(mean, x)) * _per_channel(inverse_std, x)
+        gradient = gradient.to(scaled.dtype)
+        own = torch.stack([gradient.sum(dims), (gradient * scaled).sum(dims)])
+        mean_gradient, mean_product = distributed.sum_over_ranks(own, ctx.group) / count
+        of_input = None
+        if ctx.needs_input_grad[0]:
+            of_input = gradient - _per_channel(mean_gradient, x) - scaled * _per_channel(mean_product, x)
+            scale = inverse_std if weight is None else inverse_std * weight
+            of_input = (of_input * _per_channel(scale, x)).to(x.dtype)
+        of_bias, of_weight = own if weight is not None else (None, None)
+        return of_input, of_weight, of_bias, None, None, None, None, None
+
+
+def _all_but_channels(x: Tensor) -> list[int]:
+    return [0, *range(2, x.dim())]
+
+
+def _per_channel(values: Tensor, x: Tensor) -> Tensor:
+    """``values`` [C] shaped to broadcast over ``x`` [N,C,...]."""
+    return values.view(1, -1, *[1] * (x.dim() - 2))

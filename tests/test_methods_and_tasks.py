@@ -1,0 +1,27 @@
+"""Every method and every task from the command line, on real video files."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.runs import METHOD_KEYS, run, write_config
+
+
+@pytest.mark.parametrize("method", METHOD_KEYS)
+def test_method_runs_through_all_tasks(method, tmp_path, synthetic_set):
+    tasks = ["pretrain", "linear", "finetune", "knn"] if method == "moco" else ["pretrain", "linear", "finetune"]
+    configs = [write_config(tmp_path / f"{task}.yaml", synthetic_set, tmp_path / task, task) for task in tasks]
+    classes = len((synthetic_set / "classes.txt").read_text().split())
+    keys = ["CONTRASTIVE.TYPE", method, *METHOD_KEYS[method], "MODEL.NUM_CLASSES", classes]
+    run(configs, *keys, "DATA.TRAIN_CROP_NUM_TEMPORAL", 2, "DATA.PATH_TO_DATA_DIR", synthetic_set)
+    results = {task: json.loads((tmp_path / task / "results.json").read_text()) for task in tasks}
+    assert 0 <= results["pretrain"]["knn_top1"] <= 100
+    for task in ("linear", "finetune"):
+        assert 0 <= results[task]["test_top1"] <= results[task]["test_top5"] <= 100
+    for task in tasks[:3]:
+        lines = [json.loads(line) for line in (tmp_path / task / "json_stats.log").read_text().splitlines()]
+        losses = [line["loss"] for line in lines if line["_type"] == "train_iter"]
+        assert losses, task
+        assert all(isinstance(loss, float) for loss in losses), task
