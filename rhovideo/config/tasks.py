@@ -1,0 +1,107 @@
+"""What each TASK implies, and PySlowFast's words for it.
+
+After :func:`resolve` TASK is one of ``TASKS``, CONTRASTIVE.LOSS_FORM is ``paper`` or ``released`` and
+MODEL.FROZEN_BN is a bool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from fvcore.common.config import CfgNode
+
+TASKS = ("pretrain", "linear", "finetune", "test", "knn")
+
+CHOICES = (
+    "TASK: pretrain (learn from clips), linear (train a classifier on a frozen encoder), finetune, "
+    "test (multi-view accuracy) or knn (nearest neighbours and retrieval)"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found.
+
+    Attributes:
+        keys: the key to put right first, then the others that take part.
+        wrong: what is wrong.
+        write: what to write.
+    """
+
+    keys: tuple[str, ...]
+    wrong: str
+    write: str = ""
+
+
+def is_slowfast_task(task: str) -> bool:
+    """Whether ``task`` is PySlowFast's word: ``ssl`` or ``ssl_eval...``."""
+    return task.startswith("ssl")
+
+
+def resolve(cfg: CfgNode, given: Collection[str]) -> list[Finding]:
+    """Turn PySlowFast's words into ours and fill in what the task decides, in place.
+
+    Args:
+        cfg: a configuration that is not frozen.
+        given: the keys that were written in a file or on the command line.
+
+    Returns:
+        What contradicts the task; empty where all is well.
+    """
+    findings = []
+    slowfast = is_slowfast_task(cfg.TASK)
+    if slowfast:
+        cfg.TASK = _from_slowfast(cfg)
+    if cfg.TASK not in TASKS:
+        findings.append(_unknown_task(cfg.TASK))
+    findings += _without_training(cfg)
+    if cfg.CONTRASTIVE.LOSS_FORM is None:
+        cfg.CONTRASTIVE.LOSS_FORM = "released" if slowfast and cfg.TASK == "pretrain" else "paper"
+    findings += _linear_and_finetune(cfg, given, slowfast)
+    if cfg.MODEL.FROZEN_BN is None:
+        # The paper's features are frozen; the released loop keeps batch norm in training mode.
+        cfg.MODEL.FROZEN_BN = cfg.TASK == "linear" and not slowfast
+    if cfg.BN.NORM_TYPE == "sync_batchnorm_apex":
+        cfg.BN.NORM_TYPE = "sync_batchnorm"
+    if cfg.DATA.DECODING_BACKEND == "torchvision":
+        cfg.DATA.DECODING_BACKEND = "pyav"
+    return findings
+
+
+def _from_slowfast(cfg: CfgNode) -> str:
+    if cfg.TASK == "ssl":
+        return "pretrain"
+    if cfg.TASK.startswith("ssl_eval"):
+        return "linear" if cfg.MODEL.DETACH_FINAL_FC else "finetune"
+    return cfg.TASK
+
+
+def _unknown_task(task: str) -> Finding:
+    if not task:
+        return Finding(("TASK",), "is missing: it says what the job does", CHOICES)
+    return Finding(("TASK",), f"there is no task {task!r}", CHOICES + "; PySlowFast's ssl and ssl_eval_... work too")
+
+
+def _without_training(cfg: CfgNode) -> list[Finding]:
+    """TRAIN.ENABLE False asks for the evaluation alone, as in PySlowFast."""
+    trains = cfg.TASK in ("pretrain", "linear", "finetune") and cfg.TRAIN.ENABLE
+    if not trains and not cfg.TEST.ENABLE and cfg.TASK in TASKS:
+        keys = ("TEST.ENABLE", "TRAIN.ENABLE", "TASK")
+        return [Finding(keys, "neither training nor testing is enabled: nothing to do", "True")]
+    if not cfg.TRAIN.ENABLE:
+        cfg.TASK = {"pretrain": "knn", "linear": "test", "finetune": "test"}.get(cfg.TASK, cfg.TASK)
+    return []
+
+
+def _linear_and_finetune(cfg: CfgNode, given: Collection[str], slowfast: bool) -> list[Finding]:
+    keys = ("MODEL.DETACH_FINAL_FC", "TASK")
+    if cfg.TASK == "linear" and not slowfast:
+        if "MODEL.DETACH_FINAL_FC" in given and not cfg.MODEL.DETACH_FINAL_FC:
+            return [
+                Finding(keys, "False trains the encoder too, which TASK linear does not", "TASK: finetune, or True")
+            ]
+        cfg.MODEL.DETACH_FINAL_FC = True
+    if cfg.TASK in ("pretrain", "finetune") and cfg.MODEL.DETACH_FINAL_FC:
+        return [Finding(keys, f"True would leave the encoder untrained in TASK {cfg.TASK}", "TASK: linear, or False")]
+    return []

@@ -1,0 +1,168 @@
+"""Reading one value as what its key needs.
+
+PyYAML takes ``1e-6`` for a string, ``("backbone.",)`` too, and an empty value for None. Here the key's
+default says what is meant.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from typing import Any
+
+import yaml
+
+# Keys whose default does not show the type: "number" is an integer or a float.
+TYPES = {
+    "MODEL.FROZEN_BN": "bool",
+    "CONTRASTIVE.LOSS_FORM": "str",
+    "SOLVER.CLIP_GRAD_VAL": "float",
+    "SOLVER.CLIP_GRAD_L2NORM": "float",
+    "CONTRASTIVE.PREDICTOR_DEPTHS": "int list",
+    "DATA.TRAIN_JITTER_SCALES_RELATIVE": "float list",
+    "DATA.TRAIN_JITTER_ASPECT_RELATIVE": "float list",
+    "SOLVER.STEPS": "number list",
+    "SOLVER.LRS": "float list",
+    "TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN": "str list",
+}
+
+EXAMPLES = {
+    "bool": "True or False",
+    "int": "a whole number, such as 8",
+    "float": "a number, such as 0.1 or 1e-6",
+    "str": "a word or a path",
+    "number list": "a list of numbers, such as [0, 60, 120]",
+    "int list": "a list of whole numbers, such as [1, 2]",
+    "float list": "a list of numbers, such as [1, 0.1]",
+    "str list": 'a list of words, such as ["backbone."]',
+    "nested list": "a list of lists, such as [[1], [2]]",
+}
+
+
+class ValueProblem(ValueError):
+    """A value that does not fit its key; ``write`` says what would."""
+
+    def __init__(self, wrong: str, write: str) -> None:
+        super().__init__(wrong)
+        self.write = write
+
+
+def interpret(key: str, default: Any, value: Any, text: str | None = None) -> Any:
+    """``value`` in the type that ``key`` needs.
+
+    Args:
+        key: the dotted name.
+        default: the key's default; an empty value (None) means this one.
+        value: what YAML or the caller made of it.
+        text: the scalar as it was written, taken for keys that hold text (``OUTPUT_DIR: 2024``).
+
+    Raises:
+        ValueProblem: the value cannot be meant for this key.
+    """
+    if value is None or value == "None":
+        return default
+    kind = kind_of(key, default)
+    if kind.endswith("list"):
+        return type(default)(_sequence(value, kind))
+    if kind == "str" and text is not None and not isinstance(value, (list, tuple, dict)):
+        return text
+    return _scalar(value, kind)
+
+
+def from_word(word: object) -> tuple[Any, str]:
+    """An override as it came from a shell (or from Python): its YAML value, and its text."""
+    if not isinstance(word, str):
+        return word, str(word)
+    try:
+        value = yaml.safe_load(word) if word.strip() else word
+    except yaml.YAMLError:
+        value = word
+    return value, word
+
+
+def kind_of(key: str, default: Any) -> str:
+    """The name of the type that a key holds, a key of ``EXAMPLES``."""
+    if key in TYPES:
+        return TYPES[key]
+    if isinstance(default, (list, tuple)):
+        if any(isinstance(element, (list, tuple)) for element in default):
+            return "nested list"
+        floats = any(isinstance(element, float) for element in default)
+        return "float list" if floats else f"{type(default[0]).__name__} list"
+    return type(default).__name__
+
+
+def _scalar(value: Any, kind: str) -> Any:
+    if kind == "bool":
+        return _bool(value)
+    if kind == "str":
+        if isinstance(value, str):
+            return value
+    elif kind in ("int", "float", "number"):
+        number = _number(value)
+        if number is not None and (kind != "int" or _is_whole(number)):
+            return float(number) if kind == "float" else int(number) if kind == "int" else number
+    raise _misfit(value, kind)
+
+
+def _bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = str(value).strip().lower() if isinstance(value, str) else ""
+    if word in ("true", "false"):
+        return word == "true"
+    raise _misfit(value, "bool")
+
+
+def _number(value: Any) -> int | float | None:
+    """An int or float, also from text such as ``"1e-6"``, ``"-inf"`` or ``"8"``; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        try:
+            value = float(value.strip().replace(".inf", "inf"))
+        except ValueError:
+            return None
+        value = int(value) if _is_whole(value) else value
+    if isinstance(value, float) and math.isnan(value):
+        return None
+    return value if isinstance(value, (int, float)) else None
+
+
+def _is_whole(number: int | float) -> bool:
+    return math.isfinite(number) and number == int(number)
+
+
+def _sequence(value: Any, kind: str) -> list:
+    if isinstance(value, str):
+        value = _literal(value, kind)
+    if not isinstance(value, (list, tuple)):
+        raise _misfit(value, kind)
+    if kind == "nested list":
+        return [_nested(element) for element in value]
+    element_kind = kind.removesuffix(" list")
+    try:
+        return [_scalar(element, element_kind) for element in value]
+    except ValueProblem:
+        raise _misfit(value, kind) from None
+
+
+def _literal(text: str, kind: str) -> Any:
+    """A Python literal that YAML takes for text: ``("backbone.",)``."""
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError):
+        raise _misfit(text, kind) from None
+
+
+def _nested(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_nested(element) for element in value]
+    number = _number(value)
+    if number is None:
+        raise _misfit(value, "nested list")
+    return number
+
+
+def _misfit(value: Any, kind: str) -> ValueProblem:
+    return ValueProblem(f"{value!r} is not {EXAMPLES[kind].split(',')[0]}", EXAMPLES[kind])
