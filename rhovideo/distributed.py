@@ -71,6 +71,11 @@ def group_size(group: dist.ProcessGroup | None = None) -> int:
     return dist.get_world_size(group) if is_initialised() else 1
 
 
+def group_rank(group: dist.ProcessGroup | None = None) -> int:
+    """This process's place in ``group`` (None: all processes)."""
+    return dist.get_rank(group) if is_initialised() else 0
+
+
 def neighbour_group(size: int) -> dist.ProcessGroup | None:
     """The group of ``size`` consecutive ranks that holds this one; None means all processes.
 
@@ -123,13 +128,13 @@ def mean_over_ranks(tensor: Tensor) -> Tensor:
     return sum_over_ranks(tensor) / world_size()
 
 
-def gather(tensor: Tensor) -> Tensor:
-    """Concatenate equal-shaped tensors ``[B, ...]`` of all ranks to ``[W*B, ...]`` in rank order, no gradient."""
-    if world_size() == 1:
+def gather(tensor: Tensor, group: dist.ProcessGroup | None = None) -> Tensor:
+    """Concatenate equal-shaped tensors ``[B, ...]`` of the group to ``[W*B, ...]`` in rank order, no gradient."""
+    if group_size(group) == 1:
         return tensor.detach()
     tensor = tensor.detach().contiguous()
-    parts = [torch.empty_like(tensor) for _ in range(world_size())]
-    dist.all_gather(parts, tensor)
+    parts = [torch.empty_like(tensor) for _ in range(group_size(group))]
+    dist.all_gather(parts, tensor, group=group)
     return torch.cat(parts)
 
 
