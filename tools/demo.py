@@ -14,11 +14,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from rhovideo.config import load_cfg
-from rhovideo.data.contact_sheet import contact_sheet, curve
+from rhovideo.data.contact_sheet import save_report
 from rhovideo.data.datasets import SampleKey, build_dataset
 from rhovideo.data.synthetic import write_synthetic
 from rhovideo.engine.json_stats import read_json_stats
@@ -93,10 +92,9 @@ def draw(cfg, path: Path, title: str) -> None:
     """One picture of what the method saw and of how its loss went."""
     dataset = build_dataset(cfg, "train", "pretrain")
     spread = np.linspace(0, len(dataset) - 1, 4).astype(int)
-    sheet = contact_sheet([dataset[SampleKey(0, int(i))].clips.numpy() for i in spread], title=title)
+    clips = [dataset[SampleKey(0, int(index))].clips.numpy() for index in spread]
     steps = [line for line in read_json_stats(Path(cfg.OUTPUT_DIR) / "json_stats.log") if line["_type"] == "train_iter"]
-    plot = curve([line["loss"] for line in steps], title="pre-training loss", x_label="log line", width=sheet.shape[1])
-    cv2.imwrite(str(path), np.concatenate([sheet, plot])[..., ::-1])
+    save_report(path, clips, [line["loss"] for line in steps], sheet_title=title, x_label="line of the log")
 
 
 def print_table(rows: list[dict]) -> None:
