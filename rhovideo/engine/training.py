@@ -179,7 +179,7 @@ class Trainer:
         verdict = self.ledger.verdict(torch.tensor([tried, bad]).long())
         if unreadable and verdict is None:
             verdict = (
-                f"{int(unreadable)} samples of this step could not be drawn: every video tried for them was unreadable. "
+                f"{int(unreadable)} samples of this step could not be drawn: no video tried for them was readable. "
                 f"They are listed in {self.cfg.OUTPUT_DIR}/bad_videos.jsonl; "
                 "check DATA.PATH_TO_DATA_DIR and DATA.PATH_PREFIX, or run: rhovideo scan CSV"
             )
