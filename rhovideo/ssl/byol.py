@@ -1,0 +1,96 @@
+"""BYOL over ρ clips (Grill et al., arXiv 2006.07733): predict the momentum encoder's embedding of another clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor, nn
+
+from rhovideo.models import build_backbone, build_predictor, build_projection
+from rhovideo.ssl.interface import all_but, check_form, check_views
+from rhovideo.ssl.losses import negative_cosine, unit
+from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
+from rhovideo.ssl.signals import embedding_std
+
+
+class BYOL(nn.Module):
+    """Every clip is a query once, so one clip's graph is alive at a time; see :class:`rhovideo.ssl.interface.Method`.
+
+    Args:
+        encoder: clips [N, 3, T, H, W] to features [N, C].
+        projection: features to embeddings [N, D].
+        predictor: embeddings to embeddings, [N, D] to [N, D].
+        temperature: T of the released form; the paper's has none.
+        momentum: of the momentum encoder, at the beginning.
+        anneal: whether it rises to 1 along a cosine.
+        form: "paper": ``-2 cos``, averaged over the queries. "released": ``-cos / T``, summed over the queries; the
+            annealed momentum lags one step.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        projection: nn.Module,
+        predictor: nn.Module,
+        *,
+        temperature: float = 0.5,
+        momentum: float = 0.996,
+        anneal: bool = True,
+        form: str = "paper",
+    ):
+        super().__init__()
+        self.encoder, self.projection, self.predictor = encoder, projection, predictor
+        self.momentum_encoder, self.momentum_projection = momentum_copy(encoder), momentum_copy(projection)
+        self.momentum = MomentumUpdate(momentum, anneal, lagging=check_form(form) == "released")
+        self.temperature, self.form = temperature, form
+        self.signals: dict[str, Tensor] = {}
+        self.embeddings: Tensor | None = None
+
+    @classmethod
+    def from_cfg(cls, cfg: CfgNode) -> BYOL:
+        encoder = build_backbone(cfg)
+        return cls(
+            encoder,
+            build_projection(cfg, encoder.dim),
+            build_predictor(cfg),
+            temperature=cfg.CONTRASTIVE.T,
+            momentum=cfg.CONTRASTIVE.MOMENTUM,
+            anneal=cfg.CONTRASTIVE.MOMENTUM_ANNEALING,
+            form=cfg.CONTRASTIVE.LOSS_FORM,
+        )
+
+    def embed(self, x: Tensor) -> Tensor:
+        return unit(self.projection(self.encoder(x)))
+
+    @torch.no_grad()
+    def key(self, view: Tensor) -> Tensor:
+        """Keys [B, D] of a view, from the momentum encoder."""
+        return unit(self.momentum_projection(self.momentum_encoder(view)))
+
+    def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
+        check_views(views)
+        slow, trained = [self.momentum_encoder, self.momentum_projection], [self.encoder, self.projection]
+        self.momentum.begin_step(slow, trained, progress)
+        keys = torch.stack([self.key(view) for view in views])
+        for i, view in enumerate(views):
+            projected, positives = self.projection(self.encoder(view)), all_but(keys, i)
+            prediction = unit(self.predictor(projected))
+            if i == 0:
+                self._watch(unit(projected.detach()), prediction.detach(), positives)
+            if self.form == "paper":
+                yield negative_cosine(prediction, positives) / len(views)
+            else:
+                yield negative_cosine(prediction, positives, scale=1.0 / self.temperature)
+
+    def _watch(self, embeddings: Tensor, prediction: Tensor, positives: Tensor) -> None:
+        self.embeddings = embeddings
+        self.signals = {
+            "embedding_std": embedding_std(embeddings),
+            "positive_similarity": (prediction * positives).sum(dim=2).mean(),
+        }
+
+    def before_step(self, progress: float, step: int) -> bool:
+        self.momentum.end_step()
+        return True

@@ -1,0 +1,147 @@
+"""The four losses, as pure functions of embeddings.
+
+Embeddings are rows of unit length ``[B, D]``; V is the number of views of a video (ρ clips times spatial crops),
+B the batch of this process, G the global batch. Every function returns a scalar and computes in float32, or in
+float64 where its input is, also under autocast. Sources: Feichtenhofer et al., "A Large-Scale Study on
+Unsupervised Spatiotemporal Representation Learning" (arXiv 2104.14558), and, where it differs, what the public
+code of that paper computes ("released").
+
+Example, in anybody's loop::
+
+    queries, keys = unit(model(clips_1)), unit(momentum_model(clips_2)).detach()
+    loss = multi_positive_nce(queries, keys[None], queue, temperature=0.1)
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def full_precision(function: Callable) -> Callable:
+    """Run ``function`` outside of autocast, its half-precision tensor arguments turned into float32."""
+
+    @functools.wraps(function)
+    def wrapped(*args, **kwargs):
+        device = next(a.device.type for a in (*args, *kwargs.values()) if isinstance(a, Tensor))
+        with torch.autocast(device, enabled=False):
+            return function(*map(_widen, args), **{name: _widen(value) for name, value in kwargs.items()})
+
+    return wrapped
+
+
+def _widen(value: object) -> object:
+    narrow = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
+    return value.float() if narrow else value
+
+
+@full_precision
+def unit(x: Tensor) -> Tensor:
+    """Rows of ``x`` [..., D] scaled to unit length, in float32 or float64."""
+    return F.normalize(x, dim=-1)
+
+
+@full_precision
+def products(x: Tensor, rows: Tensor) -> Tensor:
+    """Inner products of ``x`` [..., D] with every one of ``rows`` [K, D]: [..., K]."""
+    return x @ rows.T
+
+
+@full_precision
+def multi_positive_nce(queries: Tensor, positives: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+    """Equation 1 of the paper with the negatives of a queue (MoCo).
+
+    ``L_q = -log( Σ_{k∈k+} exp(q·k/α) / (Σ_{k∈k+} exp(q·k/α) + Σ_{k∈k-} exp(q·k/α)) )``, averaged over the queries.
+
+    Args:
+        queries: [B, D], unit rows.
+        positives: [P, B, D], the P keys of each query's video.
+        negatives: [N, D], shared by all queries.
+        temperature: α.
+    """
+    positive = torch.einsum("bd,pbd->bp", queries, positives) / temperature
+    negative = queries @ negatives.T / temperature
+    everything = torch.cat([positive, negative], dim=1)
+    return (everything.logsumexp(dim=1) - positive.logsumexp(dim=1)).mean()
+
+
+@full_precision
+def separate_positive_nce(queries: Tensor, positives: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+    """The released MoCo loss: one cross-entropy for each positive by itself, averaged.
+
+    ``L_q = mean over k∈k+ of -log( exp(q·k/α) / (exp(q·k/α) + Σ_{k'∈k-} exp(q·k'/α)) )``, averaged over the queries.
+    With one positive it equals :func:`multi_positive_nce`.
+
+    Args:
+        queries: [B, D], unit rows.
+        positives: [P, B, D], the P keys of each query's video.
+        negatives: [N, D], shared by all queries.
+        temperature: α.
+    """
+    positive = torch.einsum("bd,pbd->bp", queries, positives) / temperature
+    negative = (queries @ negatives.T / temperature).logsumexp(dim=1, keepdim=True)
+    return (torch.logaddexp(positive, negative) - positive).mean()
+
+
+@full_precision
+def clip_nce(views: Tensor, everyone: Tensor, first: int, temperature: float) -> Tensor:
+    """Equation 1 of the paper with the other videos' clips of the global batch as negatives (SimCLR).
+
+    ``L_q = -log( Σ_{k∈k+} exp(q·k/α) / Σ_{k∈k+∪k-} exp(q·k/α) )`` for every clip q of this process; k+ are the other
+    clips of its video, k- all clips of all other videos. Averaged over the queries. With two views this is NT-Xent.
+
+    Args:
+        views: [V, B, D], unit rows; V >= 2.
+        everyone: [V, G, D], the same views of the global batch.
+        first: the row of ``everyone`` where this process's videos begin.
+        temperature: α.
+    """
+    num_views, batch, _ = views.shape
+    scores = torch.einsum("vbd,wgd->vbwg", views, everyone) / temperature
+    rows = torch.arange(batch, device=views.device)
+    same_video = torch.zeros(batch, everyone.shape[1], dtype=torch.bool, device=views.device)
+    same_video[rows, first + rows] = True
+    same_view = torch.eye(num_views, dtype=torch.bool, device=views.device)
+    itself = same_view[:, None, :, None] & same_video[None, :, None, :]
+    positive = same_video[None, :, None, :] & ~itself
+    numerator = scores.masked_fill(~positive, -torch.inf).flatten(2).logsumexp(dim=2)
+    denominator = scores.masked_fill(itself, -torch.inf).flatten(2).logsumexp(dim=2)
+    return (denominator - numerator).mean()
+
+
+@full_precision
+def negative_cosine(predictions: Tensor, keys: Tensor, scale: float = 2.0) -> Tensor:
+    """Equation 2 of the paper (BYOL): ``L_q = -2 · mean over k∈k+ of cos(q, k)``, averaged over the queries.
+
+    Up to a constant it is the squared distance of unit vectors. The released code divides by the temperature
+    instead: ``scale = 1 / T``.
+
+    Args:
+        predictions: [B, D], unit rows, the predictor's output.
+        keys: [P, B, D], unit rows of the momentum encoder.
+        scale: the factor before the cosine.
+    """
+    return -scale * torch.einsum("bd,pbd->bp", predictions, keys).mean()
+
+
+@full_precision
+def swapped_prediction(scores: Tensor, codes: Tensor, temperature: float) -> Tensor:
+    """Equation 3 of the paper as trained (SwAV): ``L = mean over (v, k), v≠k of -Σ SK(k̃)·log softmax(q̃_v/α)``.
+
+    The codes of view k are predicted from the scores of every other view v; the constant entropy of the codes in
+    D_KL is left out. Averaged over the pairs and the batch.
+
+    Args:
+        scores: [V, B, K], the embeddings' products with the K prototypes; V >= 2.
+        codes: [C, B, K], C <= V: Sinkhorn-Knopp's codes of the first C views, without gradient; the paper's loss
+            takes those of all V views, the released code those of the first two.
+        temperature: α.
+    """
+    log_probability = F.log_softmax(scores / temperature, dim=2)
+    cross_entropy = -torch.einsum("cbk,vbk->cv", codes, log_probability) / scores.shape[1]
+    other_view = ~torch.eye(*cross_entropy.shape, dtype=torch.bool, device=scores.device)
+    return cross_entropy[other_view].mean()

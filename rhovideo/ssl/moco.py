@@ -1,0 +1,125 @@
+"""MoCo over ρ clips (He et al., arXiv 1911.05722): keys of a momentum encoder, negatives from a queue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor, nn
+
+from rhovideo.models import build_backbone, build_projection
+from rhovideo.ssl.interface import all_but, check_form, check_views
+from rhovideo.ssl.losses import multi_positive_nce, separate_positive_nce, unit
+from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
+from rhovideo.ssl.processes import batch_shuffle
+from rhovideo.ssl.queue import Queue
+from rhovideo.ssl.shuffle import BatchShuffle
+from rhovideo.ssl.signals import embedding_std
+
+
+class MoCo(nn.Module):
+    """Every clip is a query once, so one clip's graph is alive at a time; see :class:`rhovideo.ssl.interface.Method`.
+
+    Args:
+        encoder: clips [N, 3, T, H, W] to features [N, C].
+        projection: features to embeddings [N, dim].
+        dim: size of an embedding.
+        queue_length: negatives, a multiple of the global batch.
+        temperature: α.
+        momentum: of the momentum encoder, at the beginning.
+        anneal: whether it rises to 1 along a cosine.
+        form: "paper": the sum over positives inside the logarithm, averaged over the queries. "released": one
+            cross-entropy for each positive, summed over the queries; the annealed momentum lags one step.
+        enqueue_all_views: the keys of all clips go into the queue, or those of the first one alone.
+        shuffle: shuffling batch norm; None: not done.
+        first_epoch: the share of the training that is the first epoch, the only one in which steps are vetoed.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        projection: nn.Module,
+        dim: int,
+        queue_length: int,
+        *,
+        temperature: float = 0.1,
+        momentum: float = 0.994,
+        anneal: bool = True,
+        form: str = "paper",
+        enqueue_all_views: bool = True,
+        shuffle: BatchShuffle | None = None,
+        first_epoch: float = 1.0,
+    ):
+        super().__init__()
+        self.encoder, self.projection = encoder, projection
+        self.momentum_encoder, self.momentum_projection = momentum_copy(encoder), momentum_copy(projection)
+        self.momentum = MomentumUpdate(momentum, anneal, lagging=check_form(form) == "released")
+        self.queue = Queue(queue_length, dim)
+        self.temperature, self.form, self.enqueue_all_views = temperature, form, enqueue_all_views
+        self.shuffle, self.first_epoch = shuffle, first_epoch
+        self.signals: dict[str, Tensor] = {}
+        self.embeddings: Tensor | None = None
+        self._keys_of_step: list[Tensor] = []
+
+    @classmethod
+    def from_cfg(cls, cfg: CfgNode) -> MoCo:
+        encoder = build_backbone(cfg)
+        return cls(
+            encoder,
+            build_projection(cfg, encoder.dim),
+            cfg.CONTRASTIVE.DIM,
+            cfg.CONTRASTIVE.QUEUE_LEN,
+            temperature=cfg.CONTRASTIVE.T,
+            momentum=cfg.CONTRASTIVE.MOMENTUM,
+            anneal=cfg.CONTRASTIVE.MOMENTUM_ANNEALING,
+            form=cfg.CONTRASTIVE.LOSS_FORM,
+            enqueue_all_views=cfg.CONTRASTIVE.MOCO_MULTI_VIEW_QUEUE,
+            shuffle=batch_shuffle(cfg),
+            first_epoch=1.0 / cfg.SOLVER.MAX_EPOCH,
+        )
+
+    def embed(self, x: Tensor) -> Tensor:
+        return unit(self.projection(self.encoder(x)))
+
+    @torch.no_grad()
+    def key(self, view: Tensor) -> Tensor:
+        """Keys [B, dim] of a view, from the momentum encoder."""
+        if self.shuffle is not None:
+            view, order = self.shuffle.deal(view)
+        keys = unit(self.momentum_projection(self.momentum_encoder(view)))
+        return keys if self.shuffle is None else self.shuffle.collect(keys, order)
+
+    def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
+        check_views(views)
+        slow, trained = [self.momentum_encoder, self.momentum_projection], [self.encoder, self.projection]
+        self.momentum.begin_step(slow, trained, progress)
+        keys = torch.stack([self.key(view) for view in views])
+        self._keys_of_step.append(keys)
+        for i, view in enumerate(views):
+            query, positives = self.embed(view), all_but(keys, i)
+            if i == 0:
+                self._watch(query.detach(), positives)
+            if self.form == "paper":
+                yield multi_positive_nce(query, positives, self.queue.keys, self.temperature) / len(views)
+            else:
+                yield separate_positive_nce(query, positives, self.queue.keys, self.temperature)
+
+    def _watch(self, query: Tensor, positives: Tensor) -> None:
+        self.embeddings = query
+        self.signals = {
+            "embedding_std": embedding_std(query),
+            "positive_similarity": (query * positives).sum(dim=2).mean(),
+            "negative_similarity": query.mean(dim=0) @ self.queue.keys.mean(dim=0),
+        }
+
+    def before_step(self, progress: float, step: int) -> bool:
+        """Enqueue the step's keys, clip by clip; False in the first epoch while the queue holds random vectors."""
+        self.momentum.end_step()
+        keys = torch.cat(self._keys_of_step, dim=1)  # micro-batches of one step
+        self._keys_of_step = []
+        was_full = self.queue.is_full
+        for clip in keys if self.enqueue_all_views else keys[:1]:
+            added = self.queue.enqueue(clip)
+        filling = not was_full if self.form == "paper" else step * added < len(self.queue)
+        return not (filling and progress < self.first_epoch)

@@ -1,0 +1,71 @@
+"""The momentum encoder: a slow copy of the trained one."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+def momentum_copy(module: nn.Module) -> nn.Module:
+    """A copy of ``module`` whose parameters take no gradient."""
+    return copy.deepcopy(module).requires_grad_(False)
+
+
+def annealed_momentum(base: float, progress: float) -> float:
+    """``m = 1 - (1 - m_base)(cos(πk/K) + 1)/2``: from ``base`` at the beginning to 1 at the end.
+
+    Grill et al. (BYOL, arXiv 2006.07733), section 3.2; the paper uses it for MoCo too.
+
+    Args:
+        base: m_base.
+        progress: k/K, the share of training done, from 0 to 1.
+    """
+    return 1.0 - (1.0 - base) * (math.cos(math.pi * progress) + 1.0) / 2.0
+
+
+class MomentumUpdate(nn.Module):
+    """Moves the momentum encoder towards the trained one, once a step: ``slow ← m·slow + (1-m)·trained``.
+
+    Before the very first step the parameters are copied, so weights loaded into the trained encoder count.
+    Batch-norm buffers are never averaged (as released): the momentum encoder keeps statistics of its own.
+
+    Args:
+        base: momentum m_base at the beginning.
+        anneal: whether it rises to 1 along a cosine.
+        lagging: use the momentum that was annealed in the step before (as released, where it is annealed only after
+            the update), and ``base`` in the first one.
+    """
+
+    def __init__(self, base: float, anneal: bool = True, lagging: bool = False):
+        super().__init__()
+        self.base, self.anneal, self.lagging = base, anneal, lagging
+        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
+        # 1 - m of the last step; m itself would lose digits in float32.
+        self.register_buffer("share", torch.tensor(1.0 - base))
+        self._step_begun = False
+
+    def begin_step(self, slow: list[nn.Module], trained: list[nn.Module], progress: float) -> None:
+        """Update ``slow`` from ``trained``; a second call before :meth:`end_step` (accumulation) does nothing."""
+        if self._step_begun:
+            return
+        self._step_begun = True
+        share = 1.0 - (annealed_momentum(self.base, progress) if self.anneal else self.base)
+        if not self.lagging:
+            self.share.fill_(share)
+        self._move(slow, trained)
+        self.share.fill_(share)
+        self.steps.add_(1)
+
+    def end_step(self) -> None:
+        self._step_begun = False
+
+    @torch.no_grad()
+    def _move(self, slow: list[nn.Module], trained: list[nn.Module]) -> None:
+        # A tensor, not a number: reading it would make the host wait for the device in every step.
+        share: Tensor = torch.where(self.steps == 0, torch.ones_like(self.share), self.share)
+        for old, new in zip(slow, trained, strict=True):
+            for target, source in zip(old.parameters(), new.parameters(), strict=True):
+                target.lerp_(source, share.to(target.dtype))

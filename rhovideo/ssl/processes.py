@@ -1,0 +1,71 @@
+"""What of a method depends on how many processes it runs in, and shuffling batch norm, which exists because of it."""
+
+from __future__ import annotations
+
+import logging
+
+from fvcore.common.config import CfgNode
+
+from rhovideo.distributed import is_main, neighbour_group, world_size
+from rhovideo.ssl.shuffle import BatchShuffle
+
+logger = logging.getLogger(__name__)
+
+
+def batch_shuffle(cfg: CfgNode) -> BatchShuffle | None:
+    """MoCo's shuffling BN over the processes of one machine (CONTRASTIVE.LOCAL_SHUFFLE_BN) or of all machines.
+
+    None where there is nothing to shuffle, or where batch norm is synchronised over all those processes anyway.
+    Every process must call it, in the same order.
+    """
+    return BatchShuffle(neighbour_group(_shuffle_span(cfg))) if _shuffles(cfg) else None
+
+
+def warn_of_process_dependence(cfg: CfgNode) -> None:
+    """Say once, in the log of rank 0, which settings make the result depend on the number of processes."""
+    reasons = process_dependence(cfg)
+    if reasons and is_main():
+        logger.warning("The result depends on the number of processes (%d): %s.", world_size(), "; ".join(reasons))
+
+
+def process_dependence(cfg: CfgNode) -> list[str]:
+    """The settings that do, each with what to write instead; empty with one process."""
+    total, node = world_size(), cfg.CONTRASTIVE
+    if total == 1:
+        return []
+    everywhere = "BN.NORM_TYPE sync_batchnorm with BN.GLOBAL_SYNC True"
+    reasons = []
+    if _encoder_norm_span(cfg) < total:
+        reasons.append(f"the encoder's batch norm takes its statistics from fewer; {everywhere} takes them from all")
+    if node.BN_MLP and _mlp_norm_span(cfg) < total:
+        reasons.append(
+            "the MLPs' batch norm takes its statistics from fewer; "
+            "CONTRASTIVE.BN_SYNC_MLP True with BN.GLOBAL_SYNC True takes them from all"
+        )
+    if node.TYPE == "moco" and _shuffles(cfg):
+        reasons.append(f"shuffling batch norm deals videos out to them; it is off with {everywhere}")
+    if node.TYPE == "simclr" and not node.SIMCLR_DIST_ON:
+        reasons.append("negatives come from one alone; CONTRASTIVE.SIMCLR_DIST_ON True takes them from all")
+    return reasons
+
+
+def _shuffles(cfg: CfgNode) -> bool:
+    return _encoder_norm_span(cfg) < _shuffle_span(cfg)
+
+
+def _shuffle_span(cfg: CfgNode) -> int:
+    """Processes that would exchange videos for shuffling batch norm."""
+    return world_size() // cfg.NUM_SHARDS if cfg.CONTRASTIVE.LOCAL_SHUFFLE_BN else world_size()
+
+
+def _encoder_norm_span(cfg: CfgNode) -> int:
+    """Processes that share the encoder's batch statistics."""
+    return _sync_span(cfg) if cfg.BN.NORM_TYPE.startswith("sync_batchnorm") else 1
+
+
+def _mlp_norm_span(cfg: CfgNode) -> int:
+    return _sync_span(cfg) if cfg.CONTRASTIVE.BN_SYNC_MLP else 1
+
+
+def _sync_span(cfg: CfgNode) -> int:
+    return world_size() if cfg.BN.GLOBAL_SYNC else min(max(1, cfg.BN.NUM_SYNC_DEVICES), world_size())

@@ -1,0 +1,79 @@
+"""SimCLR over ρ clips (Chen et al., arXiv 2002.05709): negatives are the other videos of the global batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor, nn
+
+from rhovideo.distributed import gather_with_gradient, rank
+from rhovideo.models import build_backbone, build_projection
+from rhovideo.ssl.interface import check_form, check_views
+from rhovideo.ssl.losses import clip_nce, unit
+from rhovideo.ssl.signals import embedding_std, negative_similarity, positive_similarity
+
+
+class SimCLR(nn.Module):
+    """One encoder, one loss over all clips at once; see :class:`rhovideo.ssl.interface.Method`.
+
+    Args:
+        encoder: clips [N, 3, T, H, W] to features [N, C].
+        projection: features to embeddings [N, D].
+        temperature: α.
+        form: "paper": every clip a query, all other clips of its video its positives, averaged over the queries.
+            "released": NT-Xent of each pair of consecutive clips, summed over the pairs.
+        across_processes: negatives from all processes, or from this one alone.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        projection: nn.Module,
+        *,
+        temperature: float = 0.1,
+        form: str = "paper",
+        across_processes: bool = True,
+    ):
+        super().__init__()
+        self.encoder, self.projection = encoder, projection
+        self.temperature, self.form, self.across_processes = temperature, check_form(form), across_processes
+        self.signals: dict[str, Tensor] = {}
+        self.embeddings: Tensor | None = None
+
+    @classmethod
+    def from_cfg(cls, cfg: CfgNode) -> SimCLR:
+        encoder = build_backbone(cfg)
+        return cls(
+            encoder,
+            build_projection(cfg, encoder.dim),
+            temperature=cfg.CONTRASTIVE.T,
+            form=cfg.CONTRASTIVE.LOSS_FORM,
+            across_processes=cfg.CONTRASTIVE.SIMCLR_DIST_ON,
+        )
+
+    def embed(self, x: Tensor) -> Tensor:
+        return unit(self.projection(self.encoder(x)))
+
+    def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
+        check_views(views)
+        z = torch.stack([self.embed(view) for view in views])
+        everyone, first = z, 0
+        if self.across_processes:
+            everyone = gather_with_gradient(z.transpose(0, 1)).transpose(0, 1)
+            first = rank() * z.shape[1]
+        self.embeddings = z[0].detach()
+        self.signals = {
+            "embedding_std": embedding_std(z[0]),
+            "positive_similarity": positive_similarity(z),
+            "negative_similarity": negative_similarity(everyone),
+        }
+        if self.form == "paper":
+            yield clip_nce(z, everyone, first, self.temperature)
+        else:
+            pairs = [slice(i, i + 2) for i in range(len(views) - 1)]
+            yield sum(clip_nce(z[pair], everyone[pair], first, self.temperature) for pair in pairs)
+
+    def before_step(self, progress: float, step: int) -> bool:
+        return True

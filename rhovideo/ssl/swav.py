@@ -1,0 +1,116 @@
+"""SwAV over ρ clips (Caron et al., arXiv 2006.09882): predict another clip's assignment to prototypes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor, nn
+
+from rhovideo.distributed import rank, world_size
+from rhovideo.models import build_backbone, build_projection
+from rhovideo.ssl.interface import check_form, check_views
+from rhovideo.ssl.losses import products, swapped_prediction, unit
+from rhovideo.ssl.queue import Queue
+from rhovideo.ssl.signals import embedding_std, positive_similarity
+from rhovideo.ssl.sinkhorn import sinkhorn_knopp
+
+RELEASED_CODE_VIEWS = 2
+RELEASED_QUEUE_EPOCH = 15.0
+
+
+class SwAV(nn.Module):
+    """One encoder and prototypes, one loss over all clips at once; see :class:`rhovideo.ssl.interface.Method`.
+
+    Args:
+        encoder: clips [N, 3, T, H, W] to features [N, C].
+        projection: features to embeddings [N, dim].
+        dim: size of an embedding.
+        num_prototypes: K.
+        temperature: α.
+        epsilon, iterations: of Sinkhorn-Knopp.
+        form: "paper": every clip's codes are predicted from every other clip. "released": those of clips 0 and 1.
+        freeze_until: the share of the training in which the prototypes stay as they are.
+        queue_length: earlier embeddings of each code view, over all processes, that take part in Sinkhorn-Knopp.
+        queue_from: the share of the training from which the queue is filled, and used once it is full.
+        code_views: with a queue: the views whose codes are predicted, as many as ``form`` says.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        projection: nn.Module,
+        dim: int,
+        *,
+        num_prototypes: int = 1000,
+        temperature: float = 0.1,
+        epsilon: float = 0.05,
+        iterations: int = 3,
+        form: str = "paper",
+        freeze_until: float = 0.0,
+        queue_length: int = 0,
+        queue_from: float = 0.0,
+        code_views: int = RELEASED_CODE_VIEWS,
+    ):
+        super().__init__()
+        self.encoder, self.projection = encoder, projection
+        self.prototypes = nn.Linear(dim, num_prototypes, bias=False)
+        self.temperature, self.epsilon, self.iterations = temperature, epsilon, iterations
+        self.form, self.freeze_until, self.queue_from = check_form(form), freeze_until, queue_from
+        # A row holds the embeddings of all code views of one video.
+        self.queue = Queue(queue_length, code_views * dim) if queue_length else None
+        self.signals: dict[str, Tensor] = {}
+        self.embeddings: Tensor | None = None
+
+    @classmethod
+    def from_cfg(cls, cfg: CfgNode) -> SwAV:
+        encoder, node, epochs = build_backbone(cfg), cfg.CONTRASTIVE, cfg.SOLVER.MAX_EPOCH
+        views = max(2, cfg.DATA.TRAIN_CROP_NUM_TEMPORAL * cfg.DATA.TRAIN_CROP_NUM_SPATIAL)
+        return cls(
+            encoder,
+            build_projection(cfg, encoder.dim),
+            node.DIM,
+            num_prototypes=node.SWAV_NUM_PROTOTYPES,
+            temperature=node.T,
+            epsilon=node.SWAV_EPSILON,
+            iterations=node.SWAV_SINKHORN_ITERATIONS,
+            form=node.LOSS_FORM,
+            freeze_until=node.SWAV_FREEZE_EPOCHS / epochs,
+            queue_length=node.SWAV_QEUE_LEN,
+            queue_from=RELEASED_QUEUE_EPOCH / epochs,
+            code_views=views if node.LOSS_FORM == "paper" else RELEASED_CODE_VIEWS,
+        )
+
+    def embed(self, x: Tensor) -> Tensor:
+        return unit(self.projection(self.encoder(x)))
+
+    def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
+        check_views(views)
+        with torch.no_grad():
+            self.prototypes.weight.copy_(unit(self.prototypes.weight))
+        z = torch.stack([self.embed(view) for view in views])
+        self.embeddings = z[0].detach()
+        self.signals = {"embedding_std": embedding_std(z[0]), "positive_similarity": positive_similarity(z)}
+        scores = products(z, self.prototypes.weight)
+        code_views = len(views) if self.form == "paper" else RELEASED_CODE_VIEWS
+        codes = self._codes(z[:code_views].detach(), scores[:code_views].detach(), progress)
+        yield swapped_prediction(scores, codes, self.temperature)
+
+    def _codes(self, z: Tensor, scores: Tensor, progress: float) -> Tensor:
+        """Codes [C, B, K] of the code views' embeddings [C, B, dim] and scores [C, B, K]; fills the queue."""
+        rows = scores
+        if self.queue is not None and progress >= self.queue_from:
+            if self.queue.is_full:
+                # Sinkhorn-Knopp sums over processes, so each brings another part of the queue.
+                mine = self.queue.keys.tensor_split(world_size())[rank()].unflatten(1, (len(z), -1)).transpose(0, 1)
+                rows = torch.cat([products(mine, self.prototypes.weight.detach()), scores], dim=1)
+            self.queue.enqueue(z.transpose(0, 1).flatten(1))
+        batch = scores.shape[1]
+        return torch.stack([sinkhorn_knopp(view, self.epsilon, self.iterations)[-batch:] for view in rows])
+
+    def before_step(self, progress: float, step: int) -> bool:
+        """Keep the prototypes while they are frozen: no gradient, so not even weight decay moves them."""
+        if progress < self.freeze_until:
+            self.prototypes.weight.grad = None
+        return True

@@ -1,0 +1,144 @@
+"""Each loss and its gradient against loops written from the equations, for any number of clips."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from rhovideo.ssl.losses import (
+    clip_nce,
+    multi_positive_nce,
+    negative_cosine,
+    products,
+    separate_positive_nce,
+    swapped_prediction,
+    unit,
+)
+from tests.ssl.naive import naive_byol, naive_moco, naive_released_moco, naive_simclr, naive_swav
+
+shapes = st.tuples(st.integers(2, 5), st.integers(1, 5), st.integers(2, 9), st.integers(0, 10**6))
+temperatures = st.sampled_from([0.05, 0.1, 0.5, 1.0])
+quick = settings(max_examples=15, deadline=None)
+
+
+def embeddings(seed: int, *shape: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, dtype=torch.float64, generator=generator).requires_grad_()
+
+
+def agree(loss: Tensor, naive: Tensor, *leaves: Tensor) -> None:
+    """Same value and same gradient for every leaf, to rounding of float64."""
+    assert torch.allclose(loss, naive, rtol=1e-10, atol=1e-12)
+    ours = torch.autograd.grad(loss, leaves, retain_graph=True)
+    for gradient, expected in zip(ours, torch.autograd.grad(naive, leaves), strict=True):
+        assert (gradient - expected).norm() <= 1e-10 * expected.norm() + 1e-13
+
+
+def others(keys: Tensor, i: int) -> Tensor:
+    return keys[[j for j in range(len(keys)) if j != i]]
+
+
+@quick
+@given(shapes, temperatures)
+def test_moco_is_equation_1(shape, temperature):
+    views, batch, dim, seed = shape
+    x = embeddings(seed, views, batch, dim)
+    keys, queue = unit(embeddings(seed + 1, views, batch, dim)), unit(embeddings(seed + 2, 7, dim))
+    q = unit(x)
+    loss = sum(multi_positive_nce(q[i], others(keys, i), queue, temperature) for i in range(views)) / views
+    agree(loss, naive_moco(q, keys, queue, temperature), x)
+
+
+@quick
+@given(shapes, temperatures)
+def test_released_moco_treats_each_positive_by_itself(shape, temperature):
+    views, batch, dim, seed = shape
+    x = embeddings(seed, views, batch, dim)
+    keys, queue = unit(embeddings(seed + 1, views, batch, dim)), unit(embeddings(seed + 2, 7, dim))
+    q = unit(x)
+    loss = sum(separate_positive_nce(q[i], others(keys, i), queue, temperature) for i in range(views))
+    agree(loss, naive_released_moco(q, keys, queue, temperature), x)
+
+
+@quick
+@given(shapes, temperatures)
+def test_simclr_is_equation_1_over_all_clips(shape, temperature):
+    views, batch, dim, seed = shape
+    x = embeddings(seed, views, batch, dim)
+    z = unit(x)
+    agree(clip_nce(z, z, 0, temperature), naive_simclr(z, temperature), x)
+
+
+@quick
+@given(shapes, temperatures, st.integers(1, 4))
+def test_simclr_of_a_part_of_the_batch_is_its_part_of_the_mean(shape, temperature, parts):
+    """The queries of each process against everyone: the processes' mean is the whole batch's loss."""
+    views, batch, dim, seed = shape
+    z = unit(embeddings(seed, views, batch * parts, dim))
+    slices = [z[:, part * batch : (part + 1) * batch] for part in range(parts)]
+    losses = [clip_nce(mine, z, part * batch, temperature) for part, mine in enumerate(slices)]
+    assert torch.allclose(torch.stack(losses).mean(), naive_simclr(z, temperature), rtol=1e-10)
+
+
+@quick
+@given(shapes)
+def test_byol_is_equation_2(shape):
+    views, batch, dim, seed = shape
+    x, keys = embeddings(seed, views, batch, dim), unit(embeddings(seed + 1, views, batch, dim))
+    p = unit(x)
+    loss = sum(negative_cosine(p[i], others(keys, i)) for i in range(views)) / views
+    agree(loss, naive_byol(p, keys), x)
+
+
+@quick
+@given(shapes, temperatures)
+def test_swav_is_equation_3(shape, temperature):
+    views, batch, prototypes, seed = shape
+    x = embeddings(seed, views, batch, prototypes)
+    codes = embeddings(seed + 1, views, batch, prototypes).softmax(dim=2).detach()
+    agree(swapped_prediction(x, codes, temperature), naive_swav(x, codes, temperature), x)
+
+
+def test_swav_takes_codes_of_the_first_views_alone():
+    scores = embeddings(0, 4, 3, 5)
+    codes = embeddings(1, 2, 3, 5).softmax(dim=2)
+    probability = (scores / 0.1).log_softmax(dim=2)
+    pairs = [(c, v) for c in (0, 1) for v in range(4) if v != c]
+    expected = torch.stack([-(codes[c] * probability[v]).sum(dim=1).mean() for c, v in pairs]).mean()
+    agree(swapped_prediction(scores, codes, 0.1), expected, scores)
+
+
+def test_losses_leave_half_precision_and_autocast_behind():
+    """bfloat16 embeddings under autocast give the loss of the same numbers in float32, bit for bit."""
+    half = embeddings(0, 3, 4, 16).bfloat16()
+    codes = embeddings(1, 3, 4, 16).softmax(dim=2).float()
+    q = unit(half)
+    assert q.dtype == torch.float32
+    calls = [
+        lambda z: multi_positive_nce(z[0], z[1:], z[2], 0.1),
+        lambda z: separate_positive_nce(z[0], z[1:], z[2], 0.1),
+        lambda z: clip_nce(z, z, 0, 0.1),
+        lambda z: negative_cosine(z[0], z[1:]),
+        lambda z: swapped_prediction(z, codes, 0.1),
+        lambda z: products(z, z[0]).sum(),
+    ]
+    for call in calls:
+        with torch.autocast("cpu", torch.bfloat16):
+            narrow = call(half)
+        assert narrow.dtype == torch.float32
+        assert narrow == call(half.float())
+
+
+@pytest.mark.parametrize("temperature", [1e-3, 1e-2])
+def test_small_temperatures_do_not_overflow(temperature):
+    q, queue = unit(embeddings(0, 3, 4, 8).float()), unit(embeddings(1, 6, 8).float())
+    losses = [
+        multi_positive_nce(q[0], q[1:], queue, temperature),
+        separate_positive_nce(q[0], q[1:], queue, temperature),
+        clip_nce(q, q, 0, temperature),
+        swapped_prediction(q, q.softmax(2).detach(), temperature),
+    ]
+    assert torch.stack(losses).isfinite().all()
