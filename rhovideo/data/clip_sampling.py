@@ -282,15 +282,16 @@ def build_clip_sampler(cfg: CfgNode, purpose: str) -> ClipSampler:
 
     Args:
         cfg: configuration.
-        purpose: ``pretrain`` (rho clips), ``train`` (one random clip), ``eval`` (one clip in the middle) or ``test``
-            (TEST.NUM_ENSEMBLE_VIEWS clips).
+        purpose: ``pretrain`` (rho clips), ``train`` (one random clip), ``eval`` (one clip in the middle), ``test``
+            (TEST.NUM_ENSEMBLE_VIEWS clips) or ``knn`` (KNN.NUM_CLIPS clips).
 
     Raises:
         ValueError: if the purpose or DATA.CLIP_SAMPLING is none of those known.
     """
     data = cfg.DATA
-    if purpose not in ("pretrain", "train", "eval", "test"):
-        raise ValueError(f"purpose is {purpose!r}: write pretrain, train, eval or test")
+    uniform_clips = {"eval": 1, "test": cfg.TEST.NUM_ENSEMBLE_VIEWS, "knn": cfg.KNN.NUM_CLIPS}
+    if purpose not in ("pretrain", "train", *uniform_clips):
+        raise ValueError(f"purpose is {purpose!r}: write pretrain, train, eval, test or knn")
     if data.CLIP_SAMPLING not in ("random", "segment"):
         raise ValueError(f"DATA.CLIP_SAMPLING is {data.CLIP_SAMPLING!r}: write random or segment")
     if data.CLIP_SAMPLING == "segment" and purpose != "pretrain":
@@ -310,7 +311,7 @@ def build_clip_sampler(cfg: CfgNode, purpose: str) -> ClipSampler:
         )
     if purpose == "train":
         return RandomClipSampler(*clip, **jitter)
-    return UniformClipSampler(cfg.TEST.NUM_ENSEMBLE_VIEWS if purpose == "test" else 1, *clip)
+    return UniformClipSampler(uniform_clips[purpose], *clip)
 
 
 def _check_clip(num_frames: int, sampling_rate: float, target_fps: float) -> None:

@@ -21,7 +21,7 @@ from rhovideo.data.manifest import Manifest
 from rhovideo.randomness import Stream, generator
 
 SPLITS = ("train", "val", "test")
-PURPOSES = ("pretrain", "train", "eval", "test")
+PURPOSES = ("pretrain", "train", "eval", "test", "knn")
 TRAINING_PURPOSES = ("pretrain", "train")
 
 # Draws after which a training sample is given up.
@@ -147,7 +147,8 @@ def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
         cfg: a loaded configuration.
         split: which list: "train", "val" or "test" (DATA.PATH_TO_DATA_DIR/{split}.csv).
         purpose: "pretrain": rho clips (rho=1: two views of one clip); "train": one random, augmented clip;
-            "eval": the centre clip, centre crop; "test": TEST.NUM_ENSEMBLE_VIEWS clips, TEST.NUM_SPATIAL_CROPS crops.
+            "eval": the centre clip, centre crop; "test": TEST.NUM_ENSEMBLE_VIEWS clips, TEST.NUM_SPATIAL_CROPS crops;
+            "knn": KNN.NUM_CLIPS clips, centre crop.
             Unreadable videos are replaced in the first two only.
     """
     if split not in SPLITS:

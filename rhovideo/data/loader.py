@@ -38,6 +38,10 @@ class Batch:
     valid: torch.Tensor
     failures: list[Failure]
 
+    def select(self, rows: torch.Tensor) -> Batch:
+        """The samples where ``rows``, bool [B], is true; all failures stay."""
+        return Batch(self.clips[rows], self.index[rows], self.label[rows], self.valid[rows], self.failures)
+
     def pin_memory(self) -> Batch:
         """Itself in page-locked memory (called by torch's DataLoader)."""
         tensors = (tensor.pin_memory() for tensor in (self.clips, self.index, self.label, self.valid))
