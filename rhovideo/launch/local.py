@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import logging
@@ -73,11 +74,12 @@ def launch(run: Run, cfg: CfgNode) -> Any:
 def _join_torchrun(run: Run, cfg: CfgNode, machine: Machine) -> Any:
     if machine.on_gpu:
         torch.cuda.set_device(distributed.local_rank())
-    backend = _backend(cfg, machine)
-    distributed.initialise(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), "env://", backend)
-    result = run(cfg)
-    distributed.shut_down()
-    return result
+    if not distributed.is_initialised():
+        # Kept for the later jobs of this call: torchrun's rendezvous serves one process group.
+        backend = _backend(cfg, machine)
+        distributed.initialise(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), "env://", backend)
+        atexit.register(distributed.shut_down)
+    return run(cfg)
 
 
 def _backend(cfg: CfgNode, machine: Machine) -> str:

@@ -1,0 +1,91 @@
+"""Whether the files that a configuration names are there. For a job about to start; loading does not look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from fvcore.common.config import CfgNode
+
+from rhovideo.config.names import get_value, nearest
+from rhovideo.config.tasks import Finding
+
+_WEIGHTS = (".pyth", ".pth", ".pt", ".pkl", ".ckpt")
+
+
+def check_inputs(cfg: CfgNode, made_before: tuple[str, ...] = ()) -> list[Finding]:
+    """What the job needs and cannot find.
+
+    Args:
+        cfg: a loaded configuration.
+        made_before: output folders of jobs that run before this one; files in them are taken for granted.
+    """
+    findings = [*_lists(cfg), *_checkpoints(cfg, made_before)]
+    output = Path(cfg.OUTPUT_DIR)
+    if output.exists() and not output.is_dir():
+        findings.append(
+            Finding(("OUTPUT_DIR",), f"{output} is a file, not a folder", "a folder; it is made if missing")
+        )
+    return findings
+
+
+def needed_splits(cfg: CfgNode) -> tuple[str, ...]:
+    """Which of train.csv, val.csv and test.csv the task reads."""
+    if cfg.TASK == "test":
+        return ("test",)
+    if cfg.TASK == "knn":
+        return ("train", "test")
+    if cfg.TASK == "pretrain":
+        evaluates = cfg.CONTRASTIVE.KNN_ON and cfg.TRAIN.EVAL_PERIOD and _has_labels(cfg)
+        return ("train", "val") if evaluates else ("train",)
+    return ("train", *(["val"] if cfg.TRAIN.EVAL_PERIOD else []), *(["test"] if cfg.TEST.ENABLE else []))
+
+
+def _lists(cfg: CfgNode) -> Iterator[Finding]:
+    key = "DATA.PATH_TO_DATA_DIR"
+    folder = Path(cfg.DATA.PATH_TO_DATA_DIR)
+    how = "the folder of train.csv, val.csv and test.csv, which `rhovideo index FOLDER` makes from a folder of videos"
+    if not cfg.DATA.PATH_TO_DATA_DIR:
+        yield Finding((key,), "is empty: where are the lists of videos?", how)
+    elif not folder.is_dir():
+        yield Finding((key,), f"there is no folder {folder}", how)
+    else:
+        for split in needed_splits(cfg):
+            if not (folder / f"{split}.csv").is_file():
+                yield Finding(
+                    (key,), f"{folder} holds no {split}.csv, which TASK {cfg.TASK} reads", _without(cfg, split)
+                )
+
+
+def _without(cfg: CfgNode, split: str) -> str:
+    """How to do without a list, or to make it."""
+    make = "the list with a path and a label a line"
+    if split == "val":
+        return f"{make}, or TRAIN.EVAL_PERIOD 0 to evaluate nothing on the way"
+    return f"{make}, or TEST.ENABLE False" if split == "test" and cfg.TASK in ("linear", "finetune") else make
+
+
+def _has_labels(cfg: CfgNode) -> bool:
+    """Whether the first line of train.csv ends with a number of its own."""
+    try:
+        with (Path(cfg.DATA.PATH_TO_DATA_DIR) / "train.csv").open(encoding="utf-8", errors="replace") as lines:
+            for _ in range(cfg.DATA.SKIP_ROWS):
+                next(lines, None)
+            first = next((line.strip() for line in lines if line.strip()), "")
+    except OSError:
+        return False
+    return first.rpartition(cfg.DATA.PATH_LABEL_SEPARATOR)[2].strip().isdigit()
+
+
+def _checkpoints(cfg: CfgNode, made_before: tuple[str, ...]) -> Iterator[Finding]:
+    for key in ("TRAIN.CHECKPOINT_FILE_PATH", "TEST.CHECKPOINT_FILE_PATH"):
+        value = get_value(cfg, key)
+        path = Path(value)
+        made = any(Path(folder).resolve() in path.resolve().parents for folder in made_before)
+        if value and "://" not in value and path.suffix in _WEIGHTS and not path.is_file() and not made:
+            beside = sorted(p.name for p in path.parent.glob("*.pyth")) if path.parent.is_dir() else []
+            meant = nearest(path.name, beside) or (beside[-1] if beside else "")
+            remedy = (
+                str(path.parent / meant) if meant else "the path of a checkpoint, such as OUTPUT_DIR/checkpoints/*.pyth"
+            )
+            yield Finding((key,), f"there is no file {value}", remedy)
