@@ -29,7 +29,7 @@ from rhovideo.engine.checkpoint import (
 )
 from rhovideo.engine.inputs import autocast, job_device
 from rhovideo.engine.step_logger import StepLogger
-from rhovideo.optim.build import build_optimizer, learning_rate, set_learning_rate
+from rhovideo.optim import build_optimizer, learning_rate, set_learning_rate
 from rhovideo.randomness import Stream, seed_everything
 
 logger = logging.getLogger(__name__)
