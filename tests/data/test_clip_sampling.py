@@ -126,7 +126,7 @@ def test_the_configuration_chooses_the_sampler():
     cfg.DATA.CLIP_SAMPLING = "segment"
     assert build_clip_sampler(cfg, "train").training
     assert not build_clip_sampler(cfg, "test").training
-    with pytest.raises(ValueError, match="DATA.CLIP_SAMPLING"):
+    with pytest.raises(ValueError, match=r"DATA\.CLIP_SAMPLING"):
         build_clip_sampler(cfg, "pretrain")
 
 
@@ -160,7 +160,7 @@ def test_calls_give_pytorchvideos_types_in_seconds(sampler):
     starts, ends = np.atleast_1d(info.clip_start_sec), np.atleast_1d(info.clip_end_sec)
     length = 1 if isinstance(sampler, SegmentSampler) else 8
     assert all(end - start == Fraction(length, 30) for start, end in zip(starts, ends, strict=True))
-    assert all(0 <= start and end <= 2 for start, end in zip(starts, ends, strict=True))
+    assert all(start >= 0 and end <= 2 for start, end in zip(starts, ends, strict=True))
     assert np.all(np.diff([float(start) for start in starts]) >= 0)
     assert np.atleast_1d(info.is_last_clip)[-1]
 
