@@ -139,7 +139,7 @@ class Video:
         try:
             found = self._decode(indices)
         except READ_ERRORS as error:
-            raise VideoReadError(self.path, f"decoding fails: {_reason(error)}") from error
+            raise VideoReadError(self.path, f"frames can't be decoded: {_reason(error)}") from error
         return found
 
     # -- opening ------------------------------------------------------------------------------------------------
@@ -200,7 +200,10 @@ class Video:
         for index, label in zip(indices.tolist(), labels, strict=True):
             if label not in images:
                 raise VideoReadError(self.path, f"frame {index} of {self.num_frames} can't be decoded")
-        return np.stack([images[label] for label in labels])
+        found = np.empty((len(labels), *images[labels[0]].shape), dtype=np.uint8)
+        for place, label in enumerate(labels):
+            found[place] = images[label]
+        return found
 
     def _images(self, labels: set[int]) -> dict[int, np.ndarray]:
         """RGB images of the pictures with these labels, as far as they come out of the decoder."""
@@ -334,16 +337,18 @@ def _open_container(path: str) -> av.container.InputContainer:
 
 
 def _video_stream(container: av.container.InputContainer, path: str) -> av.VideoStream:
-    """The first video stream that is not a cover picture; the others are not read."""
+    """The main video stream, not a cover picture; the other streams are not read."""
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         raise VideoReadError(path, "has no video stream")
-    if streams[0].codec_context is None:
+    best = container.streams.best("video")
+    chosen = next((s for s in streams if best is not None and s.index == best.index), streams[0])
+    if chosen.codec_context is None:
         raise VideoReadError(path, "is coded in a way that this FFmpeg has no decoder for")
     for stream in container.streams:
-        if stream.index != streams[0].index:
+        if stream.index != chosen.index:
             stream.discard = Discard.all
-    return streams[0]
+    return chosen
 
 
 def _reason(error: Exception) -> str:

@@ -33,14 +33,14 @@ def even_timeline(
     elapsed = (times - times[0]).astype(np.float64)
     period = elapsed[-1] / (count - 1)
     even = np.arange(count)
-    # A constant rate, but for the rounding of times and jitter of less than half a picture.
-    if np.abs(elapsed - even * period).max() <= max(1.0, period / 2):
+    # A constant rate, but for the rounding of times, jitter, or one picture left out: never a whole picture off.
+    if np.abs(elapsed - even * period).max() <= max(1.0, period):
         return even, _rate(elapsed[-1], count - 1, time_base, rates)
     duration = elapsed[-1] + (last_duration or float(np.median(np.diff(elapsed))))
     # Half a unit forgives the rounding of the division; times are whole units.
     places = even * (duration / count) + 0.5
     picture = np.searchsorted(elapsed, places, side="right") - 1
-    return picture.astype(np.int64), count / (duration * float(time_base))
+    return picture.astype(np.int64), float(count / (duration * float(time_base)))
 
 
 def _rate(span: float, steps: int, time_base: Fraction, rates: Sequence[Fraction]) -> float:
@@ -48,4 +48,4 @@ def _rate(span: float, steps: int, time_base: Fraction, rates: Sequence[Fraction
     for rate in rates:
         if abs(steps / float(rate * time_base) - span) <= 2:
             return float(rate)
-    return steps / (span * float(time_base))
+    return float(steps / (span * float(time_base)))
