@@ -36,6 +36,7 @@ def write_video(
     codec: str = "libx264",
     pix_fmt: str = "yuv420p",
     options: Mapping[str, str] | None = None,
+    container_options: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> Path:
     """Write a video file; the container follows from the ending of ``path``.
@@ -44,12 +45,13 @@ def write_video(
         frames: uint8 [N,H,W,3], RGB; None: :func:`picture_frames` of ``num_frames``, ``size`` and ``seed``.
         fps: frames a second.
         codec, pix_fmt, options: for the encoder.
+        container_options: for the writer of the file, e.g. ``{"movflags": "+faststart"}``.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     if frames is None:
         frames = picture_frames(num_frames, size, seed)
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=dict(container_options or {})) as container:
         stream = container.add_stream(codec, rate=fps, options=dict(options or {}))
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = pix_fmt

@@ -102,8 +102,9 @@ class VideoDataset(torch.utils.data.Dataset):
             try:
                 clips = self._read(path, key, attempt)
             except _READ_ERRORS as error:
+                reason = error.reason if isinstance(error, VideoReadError) else str(error)
                 line = self.manifest.line(index)
-                failures.append(Failure(index, path, str(error), line, key.epoch, self.manifest.csv))
+                failures.append(Failure(index, path, reason, line, key.epoch, self.manifest.csv))
                 continue
             return Sample(torch.from_numpy(clips), index, self.manifest.label(index), True, failures)
         nothing = torch.zeros(self.sample_shape(), dtype=torch.uint8)

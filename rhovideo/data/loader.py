@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing.util
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 
 import torch
 from fvcore.common.config import CfgNode
@@ -168,6 +169,9 @@ class Loader:
             yield batch
 
     def _explain_death(self, error: Exception) -> None:
+        if isinstance(error, OSError | EOFError):
+            # The connection to a dead worker breaks a moment before the system reports its end.
+            wait([worker.sentinel for worker in self._processes], timeout=2)
         dead = [worker for worker in self._processes if not worker.is_alive()]
         if not dead:
             return
