@@ -79,6 +79,7 @@ class KnnBank(nn.Module):
         labels = distributed.gather(labels)
         held = (rows >= 0) & (labels >= 0)
         rows, unit, labels = rows[held], unit[held], labels[held]
+        # Writing one row twice has no order on a GPU.
         repeated_later = (rows[:, None] == rows[None, :]).triu(1).any(1)
         rows, unit, labels = rows[~repeated_later], unit[~repeated_later], labels[~repeated_later]
         self.embeddings[rows] = unit

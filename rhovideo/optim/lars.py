@@ -96,6 +96,7 @@ class LARS(Optimizer):
             return
         gradients = [p.grad for p in parameters]
         velocities = [self.state[p].get("momentum_buffer") for p in parameters]
+        first = velocities[0] is None
         fused = _same_layout(parameters, gradients, velocities)
         sgd(
             parameters,
@@ -110,7 +111,7 @@ class LARS(Optimizer):
             nesterov=group["nesterov"],
             maximize=False,
         )
-        if group["momentum"] != 0:
+        if first and group["momentum"] != 0:
             for p, velocity in zip(parameters, velocities, strict=True):
                 self.state[p]["momentum_buffer"] = velocity
 
@@ -135,6 +136,6 @@ def _adapt_gradients(parameters: list[Tensor], group: dict) -> None:
 def _same_layout(parameters: list[Tensor], gradients: list[Tensor], velocities: list[Tensor | None]) -> bool:
     """Whether torch's fused kernels may be used: they walk memory in order, whatever the strides say."""
     return all(
-        p.device.type in ("cpu", "cuda") and p.stride() == g.stride() and (v is None or p.stride() == v.stride())
+        (p.is_cpu or p.is_cuda) and p.stride() == g.stride() and (v is None or p.stride() == v.stride())
         for p, g, v in zip(parameters, gradients, velocities, strict=True)
     )
