@@ -14,6 +14,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+# Groups made by neighbour_group, by size: each costs connections, and many layers ask for the same one.
+_neighbours: dict[int, dist.ProcessGroup] = {}
+
 
 def initialise(rank: int, world_size: int, init_method: str, backend: str, timeout_minutes: float = 30.0) -> None:
     """Join the job's process group; with one process this does nothing.
@@ -37,6 +40,7 @@ def initialise(rank: int, world_size: int, init_method: str, backend: str, timeo
 
 def shut_down() -> None:
     """Leave the process group, if there is one."""
+    _neighbours.clear()
     if is_initialised():
         dist.destroy_process_group()
 
@@ -75,7 +79,7 @@ def group_rank(group: dist.ProcessGroup | None = None) -> int:
 def neighbour_group(size: int) -> dist.ProcessGroup | None:
     """The group of ``size`` consecutive ranks that holds this one; None means all processes.
 
-    Every rank must call this, in the same order.
+    Every rank must call this, in the same order. The same size gives the same group.
 
     Raises:
         ValueError: ``size`` does not divide the number of processes.
@@ -85,12 +89,12 @@ def neighbour_group(size: int) -> dist.ProcessGroup | None:
         return None
     if total % size:
         raise ValueError(f"{total} processes cannot be split into groups of {size}: choose a divisor of {total}")
-    mine = None
-    for first in range(0, total, size):
-        group = dist.new_group(list(range(first, first + size)))
-        if first <= rank() < first + size:
-            mine = group
-    return mine
+    if size not in _neighbours:
+        for first in range(0, total, size):
+            group = dist.new_group(list(range(first, first + size)))
+            if first <= rank() < first + size:
+                _neighbours[size] = group
+    return _neighbours[size]
 
 
 def barrier() -> None:
@@ -135,7 +139,7 @@ def gather(tensor: Tensor, group: dist.ProcessGroup | None = None) -> Tensor:
 
 
 def gather_rows(tensor: Tensor) -> Tensor:
-    """As :func:`gather` for tensors ``[N_r, ...]`` whose first size differs between ranks, giving ``[sum N_r, ...]``."""
+    """As :func:`gather` for tensors ``[N_r, ...]`` whose first size differs between ranks: ``[sum N_r, ...]``."""
     if world_size() == 1:
         return tensor.detach()
     counts = gather(torch.tensor([len(tensor)], device=tensor.device)).tolist()

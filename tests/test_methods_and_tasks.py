@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from rhovideo.engine.json_stats import read_json_stats
 from tests.runs import METHOD_KEYS, run, write_config
 
 
@@ -21,7 +22,7 @@ def test_method_runs_through_all_tasks(method, tmp_path, synthetic_set):
     for task in ("linear", "finetune"):
         assert 0 <= results[task]["test_top1"] <= results[task]["test_top5"] <= 100
     for task in tasks[:3]:
-        lines = [json.loads(line) for line in (tmp_path / task / "json_stats.log").read_text().splitlines()]
+        lines = read_json_stats(tmp_path / task / "json_stats.log")
         losses = [line["loss"] for line in lines if line["_type"] == "train_iter"]
         assert losses, task
         assert all(isinstance(loss, float) for loss in losses), task

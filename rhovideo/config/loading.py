@@ -85,9 +85,8 @@ def load(path: str | Path | None, overrides: Sequence[object] = ()) -> Loaded:
     cfg = get_cfg()
     doubtful = _merge(cfg, settings, problems, notes)
     origins = {key: setting.origin for key, setting in settings.items()}
-    released = tasks.is_slowfast_task(cfg.TASK)
     findings = tasks.resolve(cfg, origins.keys())
-    findings += check(cfg, released=released)
+    findings += check(cfg)
     problems += [_located(finding, origins, file) for finding in findings if doubtful.isdisjoint(finding.keys)]
     if problems:
         raise ConfigError(_in_order(problems))

@@ -53,6 +53,7 @@ def resolve(cfg: CfgNode, given: Collection[str]) -> list[Finding]:
     slowfast = is_slowfast_task(cfg.TASK)
     if slowfast:
         cfg.TASK = _from_slowfast(cfg)
+        _trim_steps(cfg)
     if cfg.TASK not in TASKS:
         findings.append(_unknown_task(cfg.TASK))
     findings += _without_training(cfg)
@@ -75,6 +76,12 @@ def _from_slowfast(cfg: CfgNode) -> str:
     if cfg.TASK.startswith("ssl_eval"):
         return "linear" if cfg.MODEL.DETACH_FINAL_FC else "finetune"
     return cfg.TASK
+
+
+def _trim_steps(cfg: CfgNode) -> None:
+    """Released files list stretches after the last epoch and factors beyond the last stretch, which have no effect."""
+    cfg.SOLVER.STEPS = [step for step in cfg.SOLVER.STEPS if step < cfg.SOLVER.MAX_EPOCH]
+    cfg.SOLVER.LRS = cfg.SOLVER.LRS[: len(cfg.SOLVER.STEPS)]
 
 
 def _unknown_task(task: str) -> Finding:

@@ -12,9 +12,10 @@ from torch.nn import functional
 
 from rhovideo import distributed
 from rhovideo.data.loader import Batch, Loader, build_loader
+from rhovideo.engine.evaluation import readable_batches
 from rhovideo.engine.inputs import DTYPES, job_device, to_network_input
-from rhovideo.engine.metrics import topk_accuracy
-from rhovideo.engine.test import test_classifier
+from rhovideo.engine.metrics import topk_accuracy, topk_correct
+from rhovideo.engine.test import run_test, test_classifier
 from rhovideo.engine.training import Trainer
 from rhovideo.models.build import build_classifier
 from rhovideo.randomness import Stream, seed_everything
@@ -67,16 +68,14 @@ class ClassifyTask:
         """Top-1 and top-5 of one centre clip of each validation video, in percent."""
         if self._validation is None:
             self._validation = build_loader(self.cfg, "val", "eval")
-        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
-        for batch in self._validation.epoch(0):
-            if not batch.valid.any():
-                continue
-            logits = self.model(to_network_input(batch.clips[batch.valid, 0], self.cfg, self.device))
-            labels = batch.label[batch.valid].to(self.device)
-            accuracies = topk_accuracy(logits, labels, (1, min(5, logits.shape[1])))
-            sums += len(labels) * torch.tensor([*accuracies, 1.0], dtype=torch.float64, device=self.device)
-        top1, top5, total = distributed.sum_over_ranks(sums).tolist()
-        return {"top1": top1 / max(total, 1), "top5": top5 / max(total, 1)}
+        counts = torch.zeros(3, dtype=torch.int64, device=self.device)
+        for batch in readable_batches(self._validation, self.cfg, "validation"):
+            logits = self.model(to_network_input(batch.clips[:, 0], self.cfg, self.device))
+            labels = batch.label.to(self.device)
+            counts[:2] += topk_correct(logits, labels, (1, 5))
+            counts[2] += len(labels)
+        top1, top5, total = distributed.sum_over_ranks(counts).tolist()
+        return {"top1": 100 * top1 / max(total, 1), "top5": 100 * top5 / max(total, 1)}
 
     def state_dict(self) -> dict:
         return {}
@@ -97,3 +96,15 @@ def run_classify(cfg: CfgNode) -> dict[str, float]:
     if cfg.TEST.ENABLE:
         results |= test_classifier(cfg, task.model)
     return results
+
+
+def _check_labels(cfg: CfgNode, loader: Loader) -> None:
+    manifest = loader.dataset.manifest
+    where = f"{cfg.DATA.PATH_TO_DATA_DIR}/train.csv"
+    if not manifest.has_labels:
+        raise ValueError(f"{where} has no labels: TASK {cfg.TASK} needs a class number at the end of each line")
+    if manifest.num_classes > cfg.MODEL.NUM_CLASSES:
+        raise ValueError(
+            f"{where} has the label {manifest.num_classes - 1}, but MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}: "
+            f"write MODEL.NUM_CLASSES {manifest.num_classes}"
+        )

@@ -32,9 +32,7 @@ def run_knn(cfg: CfgNode) -> dict[str, float]:
     queries = _features(encoder, cfg, "test")
     temperature = cfg.KNN.T or cfg.CONTRASTIVE.T
     results = {
-        "knn_top1": knn_accuracy(
-            queries.values, queries.labels, gallery.values, gallery.labels, cfg.KNN.K, temperature
-        )
+        "knn_top1": knn_accuracy(queries.values, queries.labels, gallery.values, gallery.labels, cfg.KNN.K, temperature)
     }
     recall = retrieval_recall(queries.values, queries.labels, gallery.values, gallery.labels, cfg.KNN.RECALL_AT)
     results |= {f"recall_at_{k}": value for k, value in recall.items()}

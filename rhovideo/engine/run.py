@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
 from rhovideo.engine.classify import run_classify
-from rhovideo.engine.metrics import setup_logging
+from rhovideo.engine.json_stats import to_json
+from rhovideo.engine.logging_setup import set_up_logging
 from rhovideo.engine.nearest import run_knn
 from rhovideo.engine.pretrain import run_pretrain
 from rhovideo.engine.test import run_test
@@ -34,10 +37,21 @@ def run(cfg: CfgNode) -> dict[str, float]:
     Returns:
         The task's final numbers; rank 0 also writes them to ``OUTPUT_DIR/results.json``.
     """
-    setup_logging(cfg.OUTPUT_DIR, distributed.rank())
-    logger.info("Configuration:\n%s", cfg.dump())
+    set_up_logging(cfg.OUTPUT_DIR, distributed.rank())
+    output = Path(cfg.OUTPUT_DIR)
+    if distributed.is_main():
+        _write(output / "config.yaml", cfg.dump())
+        logger.info(
+            "TASK %s on %d processes; every key is in %s/config.yaml", cfg.TASK, distributed.world_size(), output
+        )
     results = TASKS[cfg.TASK](cfg)
     if distributed.is_main():
-        write_results(cfg, results)
+        _write(output / "results.json", to_json({"task": cfg.TASK, **results}) + "\n")
     distributed.barrier()
     return results
+
+
+def _write(path: Path, text: str) -> None:
+    unfinished = path.with_name(f".{path.name}.tmp")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)

@@ -28,8 +28,8 @@ from rhovideo.engine.checkpoint import (
     save_checkpoint,
 )
 from rhovideo.engine.inputs import autocast, job_device
-from rhovideo.engine.metrics import StepLogger
-from rhovideo.optim.build import build_optimizer, learning_rate, set_learning_rate
+from rhovideo.engine.step_logger import StepLogger
+from rhovideo.optim import build_optimizer, learning_rate, set_learning_rate
 from rhovideo.randomness import Stream, seed_everything
 
 logger = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class Trainer:
         distributed.broadcast_module(self.task.model)
         if self.cfg.TRAIN.AUTO_RESUME:
             self._resume()
-        self.log = StepLogger(self.cfg, self.loader.steps_per_epoch)
+        self.log = StepLogger(self.cfg, self.loader.steps_per_epoch, self.device, self.position.global_step)
         results: dict[str, float] = {}
         try:
             while self.position.epoch < self.cfg.SOLVER.MAX_EPOCH:
@@ -109,24 +109,18 @@ class Trainer:
         self.log.start_epoch(self.position.epoch, self.position.step)
         batches = iter(self.loader.epoch(self.position.epoch, self.position.step))
         while self.position.step < self.loader.steps_per_epoch:
-            started = time.perf_counter()
             micro_batches = [next(batches) for _ in range(self.cfg.TRAIN.ACCUMULATE_STEPS)]
-            data_time = time.perf_counter() - started
-            numbers, checkpoint_due = self._train_step(micro_batches)
+            self.log.data_arrived()
+            rate, values, checkpoint_due = self._train_step(micro_batches)
+            self.log.step(self.position.step, rate, values)
             self.position.step += 1
             self.position.global_step += 1
-            self.log.step(
-                self.position.epoch,
-                self.position.step,
-                data_time=data_time,
-                step_time=time.perf_counter() - started,
-                **numbers,
-            )
             if checkpoint_due and self.position.step < self.loader.steps_per_epoch:
                 self._save()
+                self.log.pause()
 
-    def _train_step(self, micro_batches: list[Batch]) -> tuple[dict, bool]:
-        """One optimizer step; the log's numbers, and whether a checkpoint inside the epoch is due."""
+    def _train_step(self, micro_batches: list[Batch]) -> tuple[float, dict, bool]:
+        """One optimizer step; its learning rate, the log's values, and whether a checkpoint inside the epoch is due."""
         cfg, at = self.cfg, self.position
         seed_everything(Stream.STEP, cfg.RNG_SEED, at.global_step, distributed.rank())
         epoch = at.epoch + at.step / self.loader.steps_per_epoch
@@ -146,7 +140,7 @@ class Trainer:
         self.scaler.update()
         for batch in micro_batches:
             self.task.after_step(batch)
-        return {"loss": loss, "lr": rate, "grad_norm": gradient_norm, **self.task.signals()}, checkpoint_due
+        return rate, {"loss": loss, "grad_norm": gradient_norm, **self.task.signals()}, checkpoint_due
 
     def _accumulate(self, batch: Batch, progress: float, weight: float) -> Tensor:
         """Back-propagate the batch's losses one by one and return their weighted sum."""
@@ -167,28 +161,21 @@ class Trainer:
             TrainingStopped: a loss is not finite, or too many videos cannot be read.
         """
         for batch in batches:
-            self.ledger.record(batch, self.position.epoch)
+            self.ledger.record(batch)
         minutes = self.cfg.TRAIN.CHECKPOINT_MINUTES
         due = distributed.is_main() and 0 < minutes * 60 <= time.monotonic() - self.last_checkpoint
-        unreadable = sum(int((~batch.valid).sum()) for batch in batches)
         not_finite = ~torch.isfinite(loss)
         mine = torch.stack(
             [
                 torch.where(not_finite, torch.zeros_like(loss), loss),
                 not_finite.double(),
-                *torch.tensor([due, unreadable, *self.ledger.counts()], dtype=torch.float64, device=self.device),
+                *torch.tensor([due, *self.ledger.counts()], dtype=torch.float64, device=self.device),
             ]
         )
-        total, not_finite_ranks, due_ranks, unreadable, tried, bad = distributed.sum_over_ranks(mine).tolist()
+        total, not_finite_ranks, due_ranks, *videos = distributed.sum_over_ranks(mine).tolist()
         if not_finite_ranks:
             self._stop_on_loss(bool(not_finite), batches)
-        verdict = self.ledger.verdict(torch.tensor([tried, bad]).long())
-        if unreadable and verdict is None:
-            verdict = (
-                f"{int(unreadable)} samples of this step could not be drawn: every video tried for them was unreadable. "
-                f"They are listed in {self.cfg.OUTPUT_DIR}/bad_videos.jsonl; "
-                "check DATA.PATH_TO_DATA_DIR and DATA.PATH_PREFIX, or run: rhovideo scan CSV"
-            )
+        verdict = self.ledger.verdict(torch.tensor(videos, dtype=torch.int64))
         if verdict is not None:
             raise TrainingStopped(verdict)
         return total / distributed.world_size(), bool(due_ranks)
@@ -204,16 +191,17 @@ class Trainer:
             "float16, TRAIN.AMP_DTYPE bfloat16; the last checkpoint is from before this step."
         )
 
-    def _clip_gradients(self) -> float:
+    def _clip_gradients(self) -> Tensor:
         """Clip as the configuration says; the norm before clipping."""
         if self.cfg.SOLVER.CLIP_GRAD_VAL:
             nn.utils.clip_grad_value_(self.parameters, self.cfg.SOLVER.CLIP_GRAD_VAL)
         limit = self.cfg.SOLVER.CLIP_GRAD_L2NORM or float("inf")
-        return float(nn.utils.clip_grad_norm_(self.parameters, limit))
+        return nn.utils.clip_grad_norm_(self.parameters, limit)
 
     def _finish_epoch(self) -> dict[str, float]:
         """Evaluate and save where they are due; the evaluation's numbers, empty when there was none."""
         cfg = self.cfg
+        self.log.end_epoch()
         self.position.epoch += 1
         self.position.step = 0
         last = self.position.epoch == cfg.SOLVER.MAX_EPOCH
@@ -225,7 +213,7 @@ class Trainer:
             self.task.model.eval()
             with autocast(cfg, self.device):
                 results = self.task.evaluate()
-        self.log.end_epoch(self.position.epoch, results)
+            self.log.evaluation(results)
         return results
 
     def _save(self) -> None:

@@ -1,0 +1,154 @@
+"""What is done to the frames of a clip between the decoder and the encoder.
+
+Bytes stay bytes: frames go in and out as uint8 [T,H,W,3] and are scaled and normalised on the device
+(:func:`normalise`). All draws are shared by the frames of a clip and come from the generator that is passed in; the
+crop is drawn first, so switching colour off does not move it. Choosing the clip's frames is the sampler's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from fvcore.common.config import CfgNode
+
+from rhovideo.data.colour import ColourAugmentation, temporal_difference
+from rhovideo.data.cropping import Box, EvalCrops, check_frames, draw_area_box, draw_short_side_box, resize_box
+
+# The range that goes with an area when DATA.TRAIN_JITTER_ASPECT_RELATIVE is empty.
+_DEFAULT_ASPECTS = (3 / 4, 4 / 3)
+
+
+@dataclass(frozen=True)
+class TrainAugmentation:
+    """Random crop, flip and colour of a clip.
+
+    Attributes:
+        size: side of the square result, pixels (DATA.TRAIN_CROP_SIZE).
+        spatial: draw crop and flip (DATA.AUG_SPATIAL); without it the centre crop, never flipped.
+        short_sides: VGG-style crops, see :func:`draw_short_side_box`.
+        areas, aspects: Inception-style crops in their stead where ``areas`` is given, see :func:`draw_area_box`.
+        flip_prob: probability of mirroring left and right.
+        time_diff_prob: probability that :func:`temporal_difference` replaces the clip's colour. Such a clip gets no
+            jitter, grey or blur. (The public code hands the draw out for that purpose but never reads it, so
+            there the jitter still follows.)
+        colour: jitter, grey and blur; None changes no colour.
+    """
+
+    size: int
+    spatial: bool = True
+    short_sides: Sequence[float] = (256, 320)
+    areas: Sequence[float] = ()
+    aspects: Sequence[float] = ()
+    flip_prob: float = 0.5
+    time_diff_prob: float = 0.0
+    colour: ColourAugmentation | None = None
+
+    @classmethod
+    def from_cfg(cls, cfg: CfgNode, purpose: str = "pretrain") -> TrainAugmentation:
+        """The augmentation that DATA's keys describe.
+
+        Args:
+            cfg: a whole configuration.
+            purpose: "pretrain" or "train"; as released, both read the same keys.
+        """
+        if purpose not in ("pretrain", "train"):
+            raise ValueError(f'purpose is "{purpose}"; write "pretrain" or "train"')
+        data = cfg.DATA
+        if data.TRAIN_JITTER_ASPECT_RELATIVE and not data.TRAIN_JITTER_SCALES_RELATIVE:
+            raise ValueError(
+                "DATA.TRAIN_JITTER_ASPECT_RELATIVE needs DATA.TRAIN_JITTER_SCALES_RELATIVE beside it, e.g. [0.2, 0.766]"
+            )
+        return cls(
+            size=data.TRAIN_CROP_SIZE,
+            spatial=data.AUG_SPATIAL,
+            short_sides=tuple(data.TRAIN_JITTER_SCALES),
+            areas=tuple(data.TRAIN_JITTER_SCALES_RELATIVE),
+            aspects=tuple(data.TRAIN_JITTER_ASPECT_RELATIVE) or _DEFAULT_ASPECTS,
+            flip_prob=0.5 if data.RANDOM_FLIP else 0.0,
+            time_diff_prob=data.TIME_DIFF_PROB,
+            colour=_colour_from_cfg(data) if data.SSL_COLOR_JITTER else None,
+        )
+
+    def __call__(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Augment one clip.
+
+        Args:
+            frames: uint8 [T,H,W,3], RGB, of any size and memory layout; never written to.
+            rng: source of every draw; equal generators give equal clips.
+
+        Returns:
+            New C-contiguous uint8 [T,size,size,3].
+        """
+        check_frames(frames)
+        clip = self._random_crop(frames, rng) if self.spatial else EvalCrops(self.size)(frames)[0]
+        if self.time_diff_prob > 0 and rng.random() < self.time_diff_prob:
+            return temporal_difference(clip)
+        return clip if self.colour is None else self.colour(clip, rng)
+
+    def _random_crop(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        box = self.draw_box(frames.shape[1], frames.shape[2], rng)
+        return resize_box(frames, box, self.size, self.size, flip=bool(rng.random() < self.flip_prob))
+
+    def draw_box(self, height: int, width: int, rng: np.random.Generator) -> Box:
+        """Draw the crop of a clip whose frames are ``height`` x ``width`` pixels."""
+        if self.areas:
+            return draw_area_box(height, width, self.areas, self.aspects or _DEFAULT_ASPECTS, rng)
+        return draw_short_side_box(height, width, self.size, self.short_sides, rng)
+
+
+def _colour_from_cfg(data: CfgNode) -> ColourAugmentation:
+    return ColourAugmentation(
+        strengths=tuple(data.SSL_COLOR_BRI_CON_SAT),
+        hue=data.SSL_COLOR_HUE,
+        jitter_prob=data.SSL_COLOR_PROB,
+        grey_prob=data.COLOR_RND_GRAYSCALE,
+        blur_prob=data.SSL_BLUR_PROB,
+        blur_sigma=(data.SSL_BLUR_SIGMA_MIN[1], data.SSL_BLUR_SIGMA_MAX[1]),
+        moco_v2=data.SSL_MOCOV2_AUG,
+    )
+
+
+def build_augmentation(cfg: CfgNode, purpose: str) -> TrainAugmentation | EvalCrops:
+    """The augmentation of a purpose.
+
+    Args:
+        cfg: a whole configuration.
+        purpose: "pretrain" and "train" give random crops; "eval" and "knn" the centre at TRAIN_CROP_SIZE
+            of the short side at TRAIN_JITTER_SCALES[0] (or at TRAIN_CROP_SIZE, where crops are drawn by area); "test"
+            TEST.NUM_SPATIAL_CROPS crops at TEST_CROP_SIZE.
+    """
+    if purpose in ("pretrain", "train"):
+        return TrainAugmentation.from_cfg(cfg, purpose)
+    if purpose in ("eval", "knn"):
+        # Areas leave the short side open; then the crop takes all of it, as in testing.
+        short_side = None if cfg.DATA.TRAIN_JITTER_SCALES_RELATIVE else int(cfg.DATA.TRAIN_JITTER_SCALES[0])
+        return EvalCrops(cfg.DATA.TRAIN_CROP_SIZE, 1, short_side)
+    if purpose == "test":
+        return EvalCrops(cfg.DATA.TEST_CROP_SIZE, cfg.TEST.NUM_SPATIAL_CROPS)
+    raise ValueError(f'purpose is "{purpose}"; write "pretrain", "train", "eval", "test" or "knn"')
+
+
+def normalise(
+    clips: torch.Tensor, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype = torch.float32
+) -> torch.Tensor:
+    """Bytes to what an encoder takes, ``(clips / 255 - mean) / std``, on the clips' device.
+
+    One multiply-add over the bytes; the channels become an axis by a change of strides alone, so the result is
+    channels-last in memory.
+
+    Args:
+        clips: uint8 [...,T,H,W,3].
+        mean, std: of each channel, for values in 0..1.
+        dtype: of the result; arithmetic is float32, or float64 for float64.
+
+    Returns:
+        [...,3,T,H,W] of ``dtype``.
+    """
+    compute = torch.float64 if dtype == torch.float64 else torch.float32
+    deviation = torch.tensor(std, dtype=torch.float64)
+    scale = (1.0 / (255.0 * deviation)).to(clips.device, compute)
+    shift = (-torch.tensor(mean, dtype=torch.float64) / deviation).to(clips.device, compute)
+    return torch.addcmul(shift, clips, scale).to(dtype).movedim(-1, -4)

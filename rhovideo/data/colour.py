@@ -1,0 +1,146 @@
+"""Colour operations on the uint8 frames of a clip, by OpenCV and without float images.
+
+Every function takes RGB uint8 [T,H,W,3] (C-contiguous is fastest), returns a new C-contiguous array of that shape and
+leaves its input alone. Definitions are torchvision's; results are rounded to the nearest integer, where torchvision
+truncates. Operations on single pixels see the frames as one tall image, the blur sees each frame by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+# ITU-R 601 luma, as in PIL and torchvision.
+LUMA = np.array([0.299, 0.587, 0.114])
+
+# One of the functions below and what it takes beside the clip.
+Operation = tuple[Callable[..., np.ndarray], tuple[float, ...]]
+
+
+def adjust_brightness(clip: np.ndarray, factor: float) -> np.ndarray:
+    """Multiply by ``factor`` >= 0; 1 changes nothing."""
+    return _affine(clip, factor * np.eye(3), 0.0)
+
+
+def adjust_contrast(clip: np.ndarray, factor: float) -> np.ndarray:
+    """Blend with the mean grey *of the whole clip*: ``factor * x + (1 - factor) * mean``; 1 changes nothing.
+
+    As released, where the frames of a clip are stacked into one tall image: one mean for all frames (rounded to an
+    integer, as PIL does), so that the clip does not flicker.
+    """
+    mean = round(float(np.dot(cv2.mean(_tall(clip))[:3], LUMA)))
+    return _affine(clip, factor * np.eye(3), (1.0 - factor) * mean)
+
+
+def adjust_saturation(clip: np.ndarray, factor: float) -> np.ndarray:
+    """Blend each pixel with its grey: 0 is grey, 1 changes nothing."""
+    return _affine(clip, factor * np.eye(3) + (1.0 - factor) * np.tile(LUMA, (3, 1)), 0.0)
+
+
+def adjust_hue(clip: np.ndarray, shift: float) -> np.ndarray:
+    """Turn the hue by ``shift`` in [-0.5, 0.5] of the colour circle; hues have 256 steps, as in PIL."""
+    hsv = cv2.cvtColor(_tall(clip), cv2.COLOR_RGB2HSV_FULL)
+    # OpenCV divides the circle into 256 steps on the way there and into 255 on the way back.
+    turned = np.round((np.arange(256) / 256 + shift) % 1.0 * 255).astype(np.uint8)
+    cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, 0), turned), hsv, 0)
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL).reshape(clip.shape)
+
+
+def to_grey(clip: np.ndarray) -> np.ndarray:
+    """Luma in all three channels."""
+    grey = cv2.cvtColor(_tall(clip), cv2.COLOR_RGB2GRAY)
+    return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB).reshape(clip.shape)
+
+
+def gaussian_blur(clip: np.ndarray, sigma: float) -> np.ndarray:
+    """Blur each frame by itself with a Gaussian of ``sigma`` pixels, cut at three sigma, reflected at the border.
+
+    The released code blurs the frames stacked into one tall image, so that they leak into each other; this does not.
+    """
+    kernel = cv2.getGaussianKernel(2 * math.ceil(3 * sigma) + 1, sigma, cv2.CV_32F)
+    out = np.empty(clip.shape, np.uint8)
+    for source, target in zip(clip, out, strict=True):
+        cv2.sepFilter2D(source, -1, kernel, kernel, dst=target, borderType=cv2.BORDER_REFLECT_101)
+    return out
+
+
+def temporal_difference(clip: np.ndarray) -> np.ndarray:
+    """Grey differences of neighbouring frames in all three channels: (x[t] - x[t+1] + 255) / 2.
+
+    The last frame repeats the difference before it; a clip of one frame becomes uniform grey. As released, but for
+    two things: the luma weights are RGB's (the released ones are applied in the order of BGR), and neighbours are
+    those of the clip as sampled (the released code takes the differences of the source's frames, then samples).
+    """
+    grey = cv2.cvtColor(_tall(clip), cv2.COLOR_RGB2GRAY).reshape(clip.shape[:3])
+    now, after = grey[:-1], grey[1:]
+    if len(grey) == 1:
+        now, after = grey, grey
+    width = grey.shape[-1]
+    difference = cv2.addWeighted(now.reshape(-1, width), 0.5, after.reshape(-1, width), -0.5, 127.5)
+    coloured = cv2.cvtColor(difference, cv2.COLOR_GRAY2RGB).reshape(len(now), *clip.shape[1:])
+    return coloured if len(grey) == 1 else np.concatenate([coloured, coloured[-1:]])
+
+
+def _tall(clip: np.ndarray) -> np.ndarray:
+    return clip.reshape(-1, clip.shape[2], 3)
+
+
+def _affine(clip: np.ndarray, matrix: np.ndarray, shift: float) -> np.ndarray:
+    coefficients = np.empty((3, 4), np.float32)
+    coefficients[:, :3] = matrix
+    coefficients[:, 3] = shift
+    return cv2.transform(_tall(clip), coefficients).reshape(clip.shape)
+
+
+@dataclass(frozen=True)
+class ColourAugmentation:
+    """Jitter, grey and blur of a whole clip, as the released SSL_COLOR_JITTER draws them.
+
+    With ``moco_v2`` (SSL_MOCOV2_AUG): jitter with ``jitter_prob``, then grey with ``grey_prob``, then blur with
+    ``blur_prob``. Without it: grey with ``grey_prob``, then jitter always, no blur.
+
+    Attributes:
+        strengths: a of brightness, contrast and saturation; each factor is uniform in [max(0, 1 - a), 1 + a].
+        hue: h; the shift is uniform in [-h, h], as a share of the colour circle.
+        blur_sigma: least and greatest sigma, pixels of the crop.
+    """
+
+    strengths: Sequence[float] = (0.4, 0.4, 0.4)
+    hue: float = 0.1
+    jitter_prob: float = 0.8
+    grey_prob: float = 0.0
+    blur_prob: float = 0.5
+    blur_sigma: Sequence[float] = (0.1, 2.0)
+    moco_v2: bool = True
+
+    def __call__(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw once and apply to all frames: uint8 [T,H,W,3] in and out."""
+        for adjust, amounts in self.draw(rng):
+            clip = adjust(clip, *amounts)
+        return clip
+
+    def draw(self, rng: np.random.Generator) -> list[Operation]:
+        """Draw the operations of one clip, in the order in which they are applied; often there are none."""
+        grey: list[Operation] = [(to_grey, ())]
+        if not self.moco_v2:
+            return (grey if rng.random() < self.grey_prob else []) + self.draw_jitter(rng)
+        operations = self.draw_jitter(rng) if rng.random() < self.jitter_prob else []
+        if rng.random() < self.grey_prob:
+            operations += grey
+        if rng.random() < self.blur_prob:
+            operations.append((gaussian_blur, (rng.uniform(*self.blur_sigma),)))
+        return operations
+
+    def draw_jitter(self, rng: np.random.Generator) -> list[Operation]:
+        """Brightness, contrast, saturation and hue in a random order; each is rounded to uint8, as in torchvision."""
+        adjustments = (adjust_brightness, adjust_contrast, adjust_saturation)
+        operations: list[Operation] = [
+            (adjust, (rng.uniform(max(0.0, 1.0 - strength), 1.0 + strength),))
+            for adjust, strength in zip(adjustments, self.strengths, strict=True)
+        ]
+        operations.append((adjust_hue, (rng.uniform(-self.hue, self.hue),)))
+        return [operations[position] for position in rng.permutation(len(operations))]

@@ -1,0 +1,155 @@
+"""Spatial crops of a clip: random ones for training, fixed ones for evaluation.
+
+A crop is drawn as a box on the source's pixel grid and only that box is resized, so the cost does not grow with
+the size of the video. Frames are uint8 [T,H,W,3] throughout; one box serves all frames of a clip.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+# Beyond this shrinkage a bilinear sample skips source pixels, and the mean over the area takes its place.
+_BILINEAR_SHRINKS_UP_TO = 2.0
+_INCEPTION_ATTEMPTS = 10
+
+
+class Box(NamedTuple):
+    """A rectangle of source pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+def draw_short_side_box(
+    height: int, width: int, size: int, short_sides: Sequence[float], rng: np.random.Generator
+) -> Box:
+    """VGG-style crop: scale the short side to s, then cut a square of ``size`` at random.
+
+    In source pixels that is a square of side ``short * size / s``, rounded to at least one pixel, anywhere in the
+    frame. As released, s is uniform in ``short_sides`` and rounded to an integer.
+    Where it is less than ``size`` it counts as ``size``.
+
+    Args:
+        height, width: of the frames, pixels.
+        size: side of the crop after scaling, pixels.
+        short_sides: least and greatest s, pixels (DATA.TRAIN_JITTER_SCALES).
+        rng: takes three draws.
+    """
+    scaled = max(round(rng.uniform(short_sides[0], short_sides[1])), size)
+    short = min(height, width)
+    side = min(max(round(short * size / scaled), 1), short)
+    return _place(height, width, side, side, rng)
+
+
+def draw_area_box(
+    height: int, width: int, areas: Sequence[float], aspects: Sequence[float], rng: np.random.Generator
+) -> Box:
+    """Inception-style crop: a share of the frame's area and an aspect ratio, anywhere in the frame.
+
+    As released: the area is uniform, the aspect ratio (width over height) log-uniform; after ten draws that do not fit,
+    the largest centred box within the range of aspect ratios.
+
+    Args:
+        height, width: of the frames, pixels.
+        areas: least and greatest share of the area (DATA.TRAIN_JITTER_SCALES_RELATIVE).
+        aspects: least and greatest aspect ratio (DATA.TRAIN_JITTER_ASPECT_RELATIVE).
+        rng: takes two draws an attempt and two more for the place.
+    """
+    for _ in range(_INCEPTION_ATTEMPTS):
+        area = rng.uniform(areas[0], areas[1]) * height * width
+        aspect = math.exp(rng.uniform(math.log(aspects[0]), math.log(aspects[1])))
+        box_width = round(math.sqrt(area * aspect))
+        box_height = round(math.sqrt(area / aspect))
+        if 0 < box_width <= width and 0 < box_height <= height:
+            return _place(height, width, box_height, box_width, rng)
+    return _largest_centre_box(height, width, aspects)
+
+
+def _place(height: int, width: int, box_height: int, box_width: int, rng: np.random.Generator) -> Box:
+    top = int(rng.integers(0, height - box_height, endpoint=True))
+    left = int(rng.integers(0, width - box_width, endpoint=True))
+    return Box(top, left, box_height, box_width)
+
+
+def _largest_centre_box(height: int, width: int, aspects: Sequence[float]) -> Box:
+    box_height, box_width = height, width
+    if width / height < aspects[0]:
+        box_height = min(max(round(width / aspects[0]), 1), height)
+    elif width / height > aspects[1]:
+        box_width = min(max(round(height * aspects[1]), 1), width)
+    return Box((height - box_height) // 2, (width - box_width) // 2, box_height, box_width)
+
+
+def resize_box(frames: np.ndarray, box: Box, height: int, width: int, flip: bool = False) -> np.ndarray:
+    """Cut ``box`` out of every frame and resize it.
+
+    Bilinear as released (half-pixel centres, no anti-aliasing), except where both sides shrink by more than a
+    factor of two: there the mean over each target pixel's area, which a bilinear sample would alias.
+
+    Args:
+        frames: uint8 [T,H,W,3], of any memory layout; never written to.
+        box: source pixels.
+        height, width: of the result, pixels.
+        flip: mirror left and right.
+
+    Returns:
+        New C-contiguous uint8 [T,height,width,3].
+    """
+    cut = frames[:, box.top : box.top + box.height, box.left : box.left + box.width]
+    shrinks = min(box.height / height, box.width / width)
+    interpolation = cv2.INTER_AREA if shrinks > _BILINEAR_SHRINKS_UP_TO else cv2.INTER_LINEAR
+    out = np.empty((len(frames), height, width, 3), np.uint8)
+    for source, target in zip(cut, out, strict=True):
+        cv2.resize(source, (width, height), dst=target, interpolation=interpolation)
+        if flip:
+            cv2.flip(target, 1, dst=target)
+    return out
+
+
+def check_frames(frames: np.ndarray) -> None:
+    """Raise ValueError unless ``frames`` is a non-empty uint8 [T,H,W,3]."""
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
+        raise ValueError(
+            f"frames are {frames.dtype} {list(frames.shape)}; give a non-empty uint8 [T,H,W,3] (RGB, 0..255)"
+        )
+
+
+class EvalCrops:
+    """Fixed crops for evaluation: the short side to ``size``, then squares along the long side.
+
+    Args:
+        size: side of the crops, pixels.
+        num_crops: 1 (centre) or 3 (left, centre, right; top, centre, bottom of an upright video).
+        short_side: pixels that the short side is resized to, at least ``size``; None: ``size``.
+
+    Calling it with frames uint8 [T,H,W,3] gives C-contiguous uint8 [num_crops,T,size,size,3].
+    """
+
+    def __init__(self, size: int, num_crops: int = 1, short_side: int | None = None) -> None:
+        if num_crops not in (1, 3):
+            raise ValueError(f"TEST.NUM_SPATIAL_CROPS is {num_crops}; write 1 (centre) or 3 (both ends and centre)")
+        if size < 1:
+            raise ValueError(f"the crop size is {size}; write a positive number of pixels")
+        self.size = size
+        self.num_crops = num_crops
+        self.short_side = max(short_side or size, size)
+
+    def __call__(self, frames: np.ndarray) -> np.ndarray:
+        check_frames(frames)
+        _, height, width, _ = frames.shape
+        short = min(height, width)
+        # The released code rounds the long side down and the centre's offset up.
+        new_height, new_width = (max(side * self.short_side // short, self.short_side) for side in (height, width))
+        scaled = resize_box(frames, Box(0, 0, height, width), new_height, new_width)
+        along, across = max(new_height, new_width) - self.size, (self.short_side - self.size + 1) // 2
+        centre = (along + 1) // 2
+        offsets = (centre,) if self.num_crops == 1 else (0, centre, along)
+        corners = [(offset, across) if new_height > new_width else (across, offset) for offset in offsets]
+        return np.stack([scaled[:, top : top + self.size, left : left + self.size] for top, left in corners])

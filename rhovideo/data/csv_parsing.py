@@ -1,0 +1,241 @@
+"""PySlowFast's list of videos, one ``path label`` a line, parsed a block of lines at a time.
+
+Everything is done on whole blocks of bytes with NumPy, so that ten million lines take seconds and the memory
+in use is that of one block.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+VIDEO_ENDINGS = (
+    *(".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".m2ts", ".mts"),
+    *(".3gp", ".ogv", ".vob", ".asf"),
+)
+NO_LABEL = -1
+
+_BLOCK_BYTES = 8 * 2**20
+_LONGEST_LINE = 2**16
+_NEWLINE, _RETURN, _MINUS, _ZERO = (ord(c) for c in "\n\r-0")
+_BLANKS = np.zeros(256, bool)
+_BLANKS[[ord(c) for c in " \t\r"]] = True
+# A file's ending, something that separates, a number.
+_OTHER_SEPARATOR = re.compile(rb"\.\w{2,4}\s*([,;|\t ])\s*-?\d+$")
+
+
+class ManifestError(ValueError):
+    """A list of videos that cannot be used; the message names the file, the line and what to write."""
+
+
+@dataclass
+class Rows:
+    """Some consecutive videos of a list.
+
+    Attributes:
+        paths: uint8 [total bytes], the paths as they stand in the file, one after the other.
+        lengths: int64 [n], bytes of each path.
+        labels: int32 [n], ``NO_LABEL`` where there is none.
+        lines: int32 [n], each row's line of the file, counted from 1.
+    """
+
+    paths: np.ndarray
+    lengths: np.ndarray
+    labels: np.ndarray
+    lines: np.ndarray
+
+
+def read_rows(csv: Path, separator: str, skip_rows: int, block_bytes: int = _BLOCK_BYTES) -> Iterator[Rows]:
+    """The videos of ``csv`` in order, in blocks.
+
+    A line is a path, or a path, the separator and an integer label; blank lines count for nothing. The label is
+    what follows the *last* separator, so that a path may hold separators. A line whose last field is no integer is
+    an unlabelled path if it ends like a video file; the label -1 says that there is none.
+
+    Raises:
+        ManifestError: a label is no integer, some lines are labelled and others are not, a path is empty, or the
+            file is no text.
+    """
+    parser = _Parser(csv, separator)
+    line = 1
+    for block in _blocks(csv, block_bytes):
+        ends = np.flatnonzero(block == _NEWLINE)
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        skipped = min(max(skip_rows - (line - 1), 0), len(ends))
+        lines = np.arange(line + skipped, line + len(ends), dtype=np.int64)
+        line += len(ends)
+        rows = parser.parse(block, starts[skipped:], ends[skipped:], lines)
+        if len(rows.lengths):
+            yield rows
+
+
+def _blocks(csv: Path, block_bytes: int) -> Iterator[np.ndarray]:
+    """The file's bytes without byte-order mark in arrays of whole lines, each ending with a newline."""
+    rest = b""
+    with csv.open("rb") as file:
+        first = True
+        while data := file.read(block_bytes):
+            if first:
+                first = False
+                if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                    raise ManifestError(f"{csv}: the file is UTF-16 text: save it as UTF-8")
+                data = data.removeprefix(b"\xef\xbb\xbf")
+            if b"\0" in data:
+                raise ManifestError(
+                    f"{csv}: the file holds zero bytes, so it is no list of videos: expected a text file"
+                )
+            cut = data.rfind(b"\n") + 1
+            if not cut:
+                rest += data
+            else:
+                yield np.frombuffer(rest + data[:cut], np.uint8)
+                rest = data[cut:]
+            if len(rest) > max(_LONGEST_LINE, block_bytes):
+                raise ManifestError(f"{csv}: a line is longer than {len(rest)} bytes: write one video a line")
+    if rest:
+        yield np.frombuffer(rest + b"\n", np.uint8)
+
+
+class _Parser:
+    """Parses blocks of one file; remembers whether its first line was labelled."""
+
+    def __init__(self, csv: Path, separator: str) -> None:
+        self.csv = csv
+        self.separator = separator.encode()
+        if not self.separator or b"\n" in self.separator or b"\r" in self.separator:
+            raise ManifestError(f"DATA.PATH_LABEL_SEPARATOR is {separator!r}: write what stands between path and label")
+        self.first: tuple[int, bool] | None = None
+
+    def parse(self, block: np.ndarray, starts: np.ndarray, ends: np.ndarray, lines: np.ndarray) -> Rows:
+        starts, ends = _strip(block, starts, ends)
+        filled = ends > starts
+        starts, ends, lines = starts[filled], ends[filled], lines[filled]
+        path_ends, label_starts = self._split(block, starts, ends)
+        labels, is_label = _labels(block, label_starts, ends)
+        no_label = (label_starts <= ends) & ~is_label
+        self._check_labels(block, starts, ends, lines, no_label, labels != NO_LABEL)
+        path_ends = np.where(is_label, path_ends, ends)
+        _, path_ends = _strip(block, starts, path_ends)
+        self._check_paths(block, starts, path_ends, lines)
+        return Rows(
+            _cut_out(block, starts, path_ends), path_ends - starts, labels.astype(np.int32), lines.astype(np.int32)
+        )
+
+    def _split(self, block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where the path ends and the label starts in each line; without a separator, ``end`` and ``end + 1``."""
+        size = len(self.separator)
+        places = np.flatnonzero(block[: len(block) - size + 1] == self.separator[0])
+        for k in range(1, size):
+            places = places[block[places + k] == self.separator[k]]
+        if not len(places):
+            return ends, ends + 1
+        last = np.searchsorted(places, ends - size, side="right") - 1
+        place = places[last]
+        found = (last >= 0) & (place >= starts)
+        label_starts = np.where(found, place + size, ends)
+        label_starts, _ = _strip(block, label_starts, ends)
+        return np.where(found, place, ends), np.where(found, label_starts, ends + 1)
+
+    def _check_labels(
+        self,
+        block: np.ndarray,
+        starts: np.ndarray,
+        ends: np.ndarray,
+        lines: np.ndarray,
+        no_label: np.ndarray,
+        labelled: np.ndarray,
+    ) -> None:
+        """``no_label``: the last of several fields is no label. ``labelled``: the line has a label."""
+
+        def text(row: int) -> bytes:
+            return block[starts[row] : ends[row]].tobytes()
+
+        for row in np.flatnonzero(no_label):
+            if not text(row).lower().endswith(tuple(ending.encode() for ending in VIDEO_ENDINGS)):
+                self._fail(
+                    lines[row],
+                    f"{_show(text(row))} does not end with a label: write a whole number from 0 to 2147483647 after "
+                    f"the last {self.separator.decode()!r}, or set DATA.PATH_LABEL_SEPARATOR to what separates "
+                    "path and label",
+                )
+        if self.first is None and len(lines):
+            self.first = (int(lines[0]), bool(labelled[0]))
+            guess = None if labelled[0] else _OTHER_SEPARATOR.search(text(0))
+            if guess and guess[1] != self.separator:
+                self._fail(
+                    lines[0],
+                    f"no {self.separator.decode()!r} between path and label in {_show(text(0))}: set "
+                    f"DATA.PATH_LABEL_SEPARATOR to {guess[1].decode()!r}",
+                )
+        if self.first is not None and (labelled != self.first[1]).any():
+            row = int(np.argmax(labelled != self.first[1]))
+            has, other = ("a label", "none") if labelled[row] else ("no label", "one")
+            self._fail(
+                lines[row],
+                f"{_show(text(row))} has {has}, but line {self.first[0]} has {other}: give every line a label, or none",
+            )
+
+    def _check_paths(self, block: np.ndarray, starts: np.ndarray, path_ends: np.ndarray, lines: np.ndarray) -> None:
+        empty = path_ends <= starts
+        if empty.any():
+            self._fail(lines[int(np.argmax(empty))], "the path is empty: write the path of a video before its label")
+        returns = np.flatnonzero(block == _RETURN)
+        row = np.searchsorted(starts, returns, side="right") - 1
+        inside = (row >= 0) & (returns < path_ends[row]) if len(starts) else np.zeros(len(returns), bool)
+        if inside.any():
+            self._fail(
+                lines[row[int(np.argmax(inside))]],
+                "a carriage return stands inside the line: end lines with a newline (or carriage return and newline)",
+            )
+
+    def _fail(self, line: int, message: str) -> None:
+        raise ManifestError(f"{self.csv}, line {line}: {message}")
+
+
+def _strip(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``starts`` and ``ends`` without the blanks at both sides; a blank stretch becomes an empty one."""
+    starts, ends = starts.copy(), ends.copy()
+    rows = np.flatnonzero(ends > starts)
+    while len(rows := rows[_BLANKS[block[ends[rows] - 1]]]):
+        ends[rows] -= 1
+        rows = rows[ends[rows] > starts[rows]]
+    rows = np.flatnonzero(ends > starts)
+    while len(rows := rows[_BLANKS[block[starts[rows]]]]):
+        starts[rows] += 1
+        rows = rows[ends[rows] > starts[rows]]
+    return starts, ends
+
+
+def _labels(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Labels int64 [n] of the stretches, and which of them are one: 0 to 2^31 - 1, or -1, which says "none"."""
+    length = ends - starts
+    none = np.flatnonzero(length == 2)
+    none = none[(block[starts[none]] == _MINUS) & (block[ends[none] - 1] == _ZERO + 1)]
+    good = (length >= 1) & (length <= 10)
+    value = np.zeros(len(starts), np.int64)
+    for k in range(int(length[good].max(initial=0))):
+        active = np.flatnonzero(good & (k < length))
+        digit = block[starts[active] + k] - _ZERO  # wraps around for what stands before "0"
+        good[active[digit > 9]] = False
+        value[active] = value[active] * 10 + digit
+    good &= value < 2**31
+    value[~good] = NO_LABEL
+    good[none] = True
+    return value, good
+
+
+def _cut_out(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """The bytes of all stretches, one after the other."""
+    step = np.zeros(len(block) + 1, np.int8)
+    step[starts] = 1
+    step[ends] = -1
+    return block[np.cumsum(step[:-1], dtype=np.int8).view(bool)]
+
+
+def _show(text: bytes) -> str:
+    shown = text.decode(errors="replace")
+    return repr(shown if len(shown) <= 120 else shown[:117] + "...")

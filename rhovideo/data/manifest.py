@@ -1,0 +1,268 @@
+"""The list of videos: a CSV packed once a machine into one memory-mapped file that all processes share.
+
+A packed file holds the bytes of the paths, their offsets (int64), the lines (int32) and the labels (int32). Its name
+is a digest of the CSV's path, size and modification time and of how it is read, so a changed CSV gets another file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import mmap
+import os
+import struct
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from rhovideo.data.csv_parsing import NO_LABEL, ManifestError, read_rows
+
+__all__ = ["NO_LABEL", "Manifest", "ManifestError"]
+
+logger = logging.getLogger(__name__)
+
+_MAGIC = b"rhoman01"
+# magic, rows, bytes of the paths, classes (0: no labels), bytes of the notes, bytes of the file
+_HEADER = struct.Struct("<8s5q")
+
+
+class Manifest:
+    """The videos of one CSV: paths and labels by index, in the file's order.
+
+    Pickles as the name of its packed file, so workers and ranks of a machine share the same pages of memory.
+
+    Example:
+        >>> manifest = Manifest.open("train.csv", prefix="/videos")  # doctest: +SKIP
+        >>> manifest.path(0), manifest.label(0)  # doctest: +SKIP
+        ('/videos/a.mp4', 3)
+    """
+
+    def __init__(self, packed: str | os.PathLike) -> None:
+        """Map an existing packed file; use :meth:`open` to start from a CSV.
+
+        Raises:
+            FileNotFoundError: the packed file was removed.
+            ManifestError: it is no packed file, or truncated.
+        """
+        self._packed = Path(packed)
+        try:
+            with self._packed.open("rb") as file:
+                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"the packed manifest {packed} is gone: "
+                "if something cleans that folder, set DATA.MANIFEST_CACHE to another"
+            ) from error
+        except ValueError as error:  # an empty file cannot be mapped
+            raise ManifestError(f"{packed}: empty, no packed manifest: remove it") from error
+        if len(self._bytes) < _HEADER.size:
+            raise ManifestError(f"{packed}: truncated, no packed manifest: remove it")
+        magic, rows, path_bytes, self._classes, note_bytes, size = _HEADER.unpack_from(self._bytes)
+        if magic != _MAGIC or size != len(self._bytes):
+            raise ManifestError(f"{packed}: damaged, or packed by another version: remove it")
+        offsets_at = _HEADER.size + path_bytes + -path_bytes % 8
+        self._offsets = np.frombuffer(self._bytes, np.int64, rows + 1, offsets_at)
+        self._lines = np.frombuffer(self._bytes, np.int32, rows, offsets_at + 8 * (rows + 1))
+        self._labels = np.frombuffer(self._bytes, np.int32, rows, offsets_at + 8 * (rows + 1) + 4 * rows)
+        notes = json.loads(self._bytes[size - note_bytes : size])
+        self.csv: str = notes["csv"]
+        self._root: str = notes["root"]
+
+    @classmethod
+    def open(
+        cls,
+        csv: str | os.PathLike,
+        *,
+        separator: str = " ",
+        prefix: str = "",
+        skip_rows: int = 0,
+        cache_dir: str | os.PathLike = "",
+    ) -> Manifest:
+        """The videos that ``csv`` lists; packs it first if that has not been done on this machine.
+
+        Args:
+            csv: a text file with ``path label`` or ``path`` on each line (DATA.PATH_TO_DATA_DIR's train.csv, ...).
+            separator: what stands between path and label (DATA.PATH_LABEL_SEPARATOR).
+            prefix: folder that relative paths start from (DATA.PATH_PREFIX); empty: the folder of ``csv``.
+            skip_rows: lines to leave out at the top (DATA.SKIP_ROWS).
+            cache_dir: folder for the packed file (DATA.MANIFEST_CACHE); empty: the temporary folder.
+
+        Raises:
+            ManifestError: a line is wrong, there is no video in the file, or the packed file cannot be written.
+            FileNotFoundError: there is no such CSV.
+        """
+        csv = Path(os.path.abspath(csv))
+        root = os.path.abspath(prefix) if prefix else str(csv.parent)
+        try:
+            identity = _identity(csv, separator, root, skip_rows)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"{csv}: no such list of videos: see DATA.PATH_TO_DATA_DIR, or make one with `rhovideo index FOLDER`"
+            ) from error
+        digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]
+        folder = _cache_folder(cache_dir)
+        packed = folder / f"{csv.stem}-{digest}.manifest"
+        manifest = cls._if_usable(packed)
+        if manifest is not None:
+            return manifest
+        try:
+            with _lock(packed.with_suffix(".lock")):
+                manifest = cls._if_usable(packed)
+                if manifest is None:
+                    _pack(csv, packed, separator, root, skip_rows)
+                    if _identity(csv, separator, root, skip_rows) != identity:
+                        packed.unlink()
+                        raise ManifestError(f"{csv} was changed while it was being read: start again")
+                    manifest = cls(packed)
+        except OSError as error:
+            if error.filename is not None and str(error.filename) == str(csv):
+                raise
+            raise ManifestError(
+                f"cannot write the packed manifest of {csv} in {folder} ({error.strerror or error}): "
+                "set DATA.MANIFEST_CACHE to a writable folder with room for as many bytes as the CSV and 16 a line"
+            ) from error
+        return manifest
+
+    @classmethod
+    def _if_usable(cls, packed: Path) -> Manifest | None:
+        try:
+            manifest = cls(packed)
+        except (OSError, ManifestError):
+            return None
+        # Cleaners of temporary folders remove what has not been used for days.
+        with contextlib.suppress(OSError):
+            os.utime(packed)
+        return manifest
+
+    def __reduce__(self) -> tuple:
+        return Manifest, (str(self._packed),)
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def path(self, index: int) -> str:
+        """The path of video ``index``, relative ones joined to the prefix or the CSV's folder."""
+        index = self._checked(index)
+        first, last = int(self._offsets[index]), int(self._offsets[index + 1])
+        return os.path.join(self._root, os.fsdecode(self._bytes[_HEADER.size + first : _HEADER.size + last]))
+
+    def label(self, index: int) -> int:
+        """The label of video ``index``, -1 if the list has none."""
+        return int(self._labels[self._checked(index)])
+
+    def line(self, index: int) -> int:
+        """The line of the CSV, counted from 1, that names video ``index``."""
+        return int(self._lines[self._checked(index)])
+
+    @property
+    def labels(self) -> np.ndarray:
+        """All labels, int64 [N] (a copy); -1 everywhere if the list has none."""
+        return self._labels.astype(np.int64)
+
+    @property
+    def has_labels(self) -> bool:
+        return self._classes > 0
+
+    @property
+    def num_classes(self) -> int:
+        """The largest label plus one; 0 if the list has none."""
+        return self._classes
+
+    def _checked(self, index: int) -> int:
+        if not 0 <= index < len(self):
+            raise IndexError(f"video {index} of {len(self)} in {self.csv}")
+        return index
+
+
+def _identity(csv: Path, separator: str, root: str, skip_rows: int) -> list:
+    status = csv.stat()
+    keys = [separator, root, skip_rows, _MAGIC.decode()]
+    return [os.path.realpath(csv), status.st_size, status.st_mtime_ns, *keys]
+
+
+def _cache_folder(cache_dir: str | os.PathLike) -> Path:
+    """The folder of the packed files, made if needed; the default one belongs to this user alone."""
+    folder = Path(os.path.abspath(cache_dir)) if cache_dir else None
+    private = folder is None
+    if folder is None:
+        folder = Path(tempfile.gettempdir()) / f"rhovideo-manifests-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700 if private else 0o777, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ManifestError(
+            f"cannot make the folder {folder} for packed manifests ({error.strerror}): "
+            "set DATA.MANIFEST_CACHE to a writable folder"
+        ) from error
+    if private and folder.stat().st_uid != os.getuid():
+        raise ManifestError(f"{folder} belongs to another user: set DATA.MANIFEST_CACHE to a folder of yours")
+    return folder
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold the machine's lock ``path``; it ends with the process that holds it, however that ends."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            # Some network file systems have no locks. The file is renamed into place, so the worst is double work.
+            logger.warning("%s: no file locks here (%s): processes may pack the same list twice", path, error.strerror)
+        yield
+
+
+def _pack(csv: Path, packed: Path, separator: str, root: str, skip_rows: int) -> None:
+    """Write the packed file of ``csv`` under a temporary name, then rename it; memory in use is one block's."""
+    logger.info("packing %s into %s", csv, packed)
+    handle, name = tempfile.mkstemp(prefix=packed.stem, suffix=".part", dir=packed.parent)
+    try:
+        with os.fdopen(handle, "w+b") as out:
+            _write_packed(out, packed.parent, csv, separator, root, skip_rows)
+            os.fchmod(out.fileno(), 0o644)
+            out.flush()
+            os.fsync(out.fileno())
+        os.replace(name, packed)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise
+
+
+def _write_packed(out: BinaryIO, folder: Path, csv: Path, separator: str, root: str, skip_rows: int) -> None:
+    rows = path_bytes = 0
+    top_label = NO_LABEL
+    out.write(bytes(_HEADER.size))
+    with contextlib.ExitStack() as stack:
+        # Columns whose length is known at the end only wait in files of their own.
+        offsets, lines, labels = (stack.enter_context(tempfile.TemporaryFile(dir=folder)) for _ in range(3))
+        offsets.write(bytes(8))
+        for part in read_rows(csv, separator, skip_rows):
+            out.write(part.paths)
+            offsets.write(path_bytes + np.cumsum(part.lengths))
+            lines.write(part.lines)
+            labels.write(part.labels)
+            rows += len(part.labels)
+            path_bytes += len(part.paths)
+            top_label = max(top_label, int(part.labels.max()))
+        if not rows:
+            after = f" after the first {skip_rows} lines (DATA.SKIP_ROWS)" if skip_rows else ""
+            raise ManifestError(f"{csv} lists no video{after}: write `path label` or `path` on each line")
+        out.write(bytes(-path_bytes % 8))
+        for column in (offsets, lines, labels):
+            _append(out, column)
+    notes = json.dumps({"csv": str(csv), "root": root}).encode()
+    out.write(notes)
+    size = out.tell()
+    out.seek(0)
+    out.write(_HEADER.pack(_MAGIC, rows, path_bytes, top_label + 1, len(notes), size))
+
+
+def _append(out: BinaryIO, column: BinaryIO) -> None:
+    column.seek(0)
+    while data := column.read(2**22):
+        out.write(data)

@@ -1,0 +1,219 @@
+"""A small labelled set of real H.264 videos: textured shapes that move over a changing background.
+
+A class is a shape and a way of moving, e.g. ``star_spin``; both are needed to tell it. All else is drawn without
+regard to the class, and drawn anew in every scene of a video: background, light, colours, sizes, places, number of
+shapes. So two clips of a video at different times share little but the class, while two crops of one
+clip also share the scene: what clips of one video have in common is worth learning, and colours do not give it away.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+
+from rhovideo.data.synthetic_shapes import SHAPES, SPRITE_SIZE, background, sprite
+from rhovideo.randomness import Stream, generator
+
+MOTIONS = ("spin", "drift", "pulse", "shake")
+SPLITS = ("train", "val")
+# Written last; its presence with equal contents says that the set is complete.
+RECEIPT = "synthetic.json"
+_SCENE_SECONDS = 1.6
+
+
+def class_names(num_classes: int) -> list[str]:
+    """The names of the first ``num_classes`` classes, ``shape_motion``; about as many shapes as motions."""
+    motions = min(len(MOTIONS), math.isqrt(max(num_classes - 1, 0)) + 1)
+    shapes = -(-num_classes // motions)
+    if num_classes < 1 or shapes > len(SHAPES):
+        raise ValueError(f"num_classes is {num_classes}; write 1 to {len(SHAPES) * len(MOTIONS)}")
+    names = [f"{shape}_{motion}" for motion in MOTIONS[:motions] for shape in list(SHAPES)[:shapes]]
+    return names[:num_classes]
+
+
+def write_synthetic(
+    folder: str | Path,
+    *,
+    num_classes: int = 12,
+    train_videos: int = 240,
+    val_videos: int = 120,
+    seconds: float | tuple[float, float] = (4.0, 6.0),
+    fps: int = 15,
+    size: tuple[int, int] = (96, 128),
+    seed: int = 0,
+) -> Path:
+    """Write the set into ``folder``, unless the same set is there already.
+
+    Files: ``{train,val}/<class>/<number>.mp4`` and ``{train,val,test}.csv`` with lines ``path label``, paths
+    relative to ``folder`` (where a manifest looks when DATA.PATH_PREFIX is empty); test.csv repeats val.csv.
+    The pictures are a function of the arguments alone.
+
+    Args:
+        folder: made if missing.
+        num_classes: classes; label i belongs to ``class_names(num_classes)[i]``. Each gets equally many videos, give or
+            take one.
+        train_videos, val_videos: number of videos.
+        seconds: length of a video, or the range from which it is drawn.
+        fps: frames a second.
+        size: height and width of the pictures, even numbers of at least 32 pixels.
+        seed: of the whole set.
+
+    Returns:
+        ``folder``.
+    """
+    shortest, longest = (seconds, seconds) if isinstance(seconds, int | float) else seconds
+    if any(side < 32 or side % 2 for side in size):
+        raise ValueError(f"size is {size}; write an even height and width of at least 32 pixels")
+    if not 0 < shortest <= longest or fps < 1:
+        raise ValueError(f"seconds is {seconds} and fps {fps}; write positive numbers, the shorter length first")
+    folder = Path(folder)
+    names = class_names(num_classes)
+    receipt = {
+        "version": 1,
+        "classes": names,
+        "train_videos": train_videos,
+        "val_videos": val_videos,
+        "seconds": [shortest, longest],
+        "fps": fps,
+        "size": list(size),
+        "seed": seed,
+    }
+    if _is_complete(folder, receipt):
+        return folder
+    for split_number, (split, count) in enumerate(zip(SPLITS, (train_videos, val_videos), strict=True)):
+        rows = []
+        for index in range(count):
+            label = index % num_classes
+            rng = generator(Stream.SYNTHETIC, seed, split_number, index)
+            num_frames = max(1, round(rng.uniform(shortest, longest) * fps))
+            path = Path(split) / names[label] / f"{index:05d}.mp4"
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            write_h264(folder / path, render_video(names[label], num_frames, fps, size, rng), fps)
+            rows.append((path.as_posix(), label))
+        for name in (split, "test") if split == "val" else (split,):
+            with open(folder / f"{name}.csv", "w", newline="", encoding="utf-8") as file:
+                csv.writer(file, delimiter=" ", lineterminator="\n").writerows(rows)
+    (folder / RECEIPT).write_text(json.dumps(receipt, indent=1), encoding="utf-8")
+    return folder
+
+
+def _is_complete(folder: Path, receipt: dict) -> bool:
+    try:
+        return json.loads((folder / RECEIPT).read_text(encoding="utf-8")) == receipt
+    except (OSError, ValueError):
+        return False
+
+
+def write_h264(path: Path, frames: Sequence[np.ndarray] | np.ndarray, fps: int) -> None:
+    """Encode RGB uint8 [T,H,W,3] as H.264 in an MP4 file, one thread, so that the bytes are the same every time."""
+    height, width = frames[0].shape[:2]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps), options={"preset": "veryfast", "crf": "21"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.thread_count = 1
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def render_video(
+    class_name: str, num_frames: int, fps: int, size: tuple[int, int], rng: np.random.Generator
+) -> np.ndarray:
+    """The pictures of one video of a class, uint8 [T,H,W,3]: scenes of about 1.6 seconds, cut together."""
+    shape, motion = class_name.split("_")
+    num_scenes = max(1, round(num_frames / fps / _SCENE_SECONDS))
+    cuts = np.linspace(0, num_frames, num_scenes + 1).round().astype(int)
+    lengths = np.diff(cuts)
+    return np.concatenate([_render_scene(shape, motion, length, fps, size, rng) for length in lengths])
+
+
+@dataclass(frozen=True)
+class _Body:
+    """One shape of a scene. Lengths are shares of the picture's short side, times are in seconds."""
+
+    place: np.ndarray
+    velocity: np.ndarray
+    radius: float
+    angle: float
+    turn: float
+    phase: float
+    rate: float
+    colours: np.ndarray
+
+
+def _render_scene(
+    shape: str, motion: str, num_frames: int, fps: int, size: tuple[int, int], rng: np.random.Generator
+) -> np.ndarray:
+    height, width = size
+    unit = min(size)
+    picture = sprite(shape, rng)
+    bodies = [_draw_body(motion, np.array([width, height]) / unit, rng) for _ in range(rng.integers(3, 6))]
+    margin = unit // 2
+    ground = background(height + 2 * margin, width + 2 * margin, rng)
+    pan_from, pan_to = rng.uniform(0, 2 * margin, (2, 2))
+    light_from, light_to = rng.uniform(0.6, 1.15, (2, 1)) * rng.uniform(0.85, 1.15, (2, 3))
+    frames = np.empty((num_frames, height, width, 3), np.uint8)
+    for number, frame in enumerate(frames):
+        time, share = number / fps, number / max(num_frames - 1, 1)
+        top, left = (pan_from + (pan_to - pan_from) * share).astype(int)
+        canvas = ground[top : top + height, left : left + width].copy()
+        for body in bodies:
+            _paint(canvas, picture, motion, body, time, unit)
+        light = light_from + (light_to - light_from) * share
+        cv2.transform(canvas, np.diag(light).astype(np.float32), dst=frame)
+    return frames
+
+
+def _draw_body(motion: str, extent: np.ndarray, rng: np.random.Generator) -> _Body:
+    heading = rng.uniform(0, 2 * math.pi)
+    speed = rng.uniform(0.5, 0.9) if motion == "drift" else rng.uniform(0.0, 0.06)
+    return _Body(
+        place=rng.uniform(0.1, extent - 0.1),
+        velocity=speed * np.array([math.cos(heading), math.sin(heading)]),
+        radius=rng.uniform(0.13, 0.24),
+        angle=rng.uniform(0, 2 * math.pi),
+        turn=rng.choice([-1, 1]) * (rng.uniform(4.0, 7.0) if motion == "spin" else rng.uniform(0.0, 0.4)),
+        phase=rng.uniform(0, 2 * math.pi),
+        rate=2 * math.pi * rng.uniform(1.2, 2.0),
+        colours=rng.uniform(0, 255, (2, 3)).astype(np.float32),
+    )
+
+
+def _paint(canvas: np.ndarray, picture: np.ndarray, motion: str, body: _Body, time: float, unit: int) -> None:
+    """Paint a body as it is at ``time`` onto ``canvas``, in place."""
+    height, width = canvas.shape[:2]
+    swing = math.sin(body.phase + body.rate * time)
+    radius = unit * body.radius * (1.0 + 0.4 * swing if motion == "pulse" else 1.0)
+    place = body.place + body.velocity * time
+    if motion == "shake":
+        place = place + 0.12 * swing * np.array([math.cos(body.angle), math.sin(body.angle)])
+    x, y = (_bounce(position * unit, side) for position, side in zip(place, (width, height), strict=True))
+    reach = math.ceil(radius) + 1
+    left, top = max(int(x) - reach, 0), max(int(y) - reach, 0)
+    right, bottom = min(int(x) + reach + 1, width), min(int(y) + reach + 1, height)
+    if left >= right or top >= bottom:
+        return
+    angle = body.angle + body.turn * time
+    scale = 2 * radius / SPRITE_SIZE
+    rotation = scale * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    offset = np.array([x - left, y - top]) - rotation @ np.full(2, (SPRITE_SIZE - 1) / 2)
+    drawn = cv2.warpAffine(picture, np.column_stack([rotation, offset]), (right - left, bottom - top))
+    cover, pattern = drawn[..., :1].astype(np.float32) / 255, drawn[..., 1:].astype(np.float32) / 255
+    dark, bright = body.colours
+    region = canvas[top:bottom, left:right]
+    region[...] = region + cover * (dark + (bright - dark) * pattern - region) + 0.5
+
+
+def _bounce(position: float, side: int) -> float:
+    """Reflect a position at 0 and ``side``."""
+    position = position % (2 * side)
+    return 2 * side - position if position > side else position
