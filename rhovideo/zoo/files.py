@@ -82,7 +82,7 @@ def _load(path: Path) -> object:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        if "nsupported" in str(error):  # what torch says of a global that is not on its list
+        if "GLOBAL" in str(error):  # torch's word for a class or function that is not on its list
             raise WeightsError(
                 f"{path}: holds Python objects beside weights, which could run code when they are loaded; "
                 "it is refused. Ask its author for a file of tensors, numbers and text alone"
