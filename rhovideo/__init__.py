@@ -1,0 +1,45 @@
+"""Unsupervised spatiotemporal representation learning: rho clips of one video are positives of each other.
+
+The public face. Names are loaded when they are first used, so that checking a configuration does not wait for torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rhovideo.config import ConfigError, get_cfg, load_cfg
+    from rhovideo.models import build_backbone, build_classifier
+    from rhovideo.ssl import build_method
+    from rhovideo.zoo import load_method, load_pretrained
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "ConfigError": "rhovideo.config",
+    "get_cfg": "rhovideo.config",
+    "load_cfg": "rhovideo.config",
+    "build_backbone": "rhovideo.models",
+    "build_classifier": "rhovideo.models",
+    "build_method": "rhovideo.ssl",
+    "load_method": "rhovideo.zoo",
+    "load_pretrained": "rhovideo.zoo",
+}
+
+__all__ = [
+    "ConfigError",
+    "build_backbone",
+    "build_classifier",
+    "build_method",
+    "get_cfg",
+    "load_cfg",
+    "load_method",
+    "load_pretrained",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'rhovideo' has no attribute {name!r}")

@@ -139,7 +139,7 @@ def gather(tensor: Tensor, group: dist.ProcessGroup | None = None) -> Tensor:
 
 
 def gather_rows(tensor: Tensor) -> Tensor:
-    """As :func:`gather` for tensors ``[N_r, ...]`` whose first size differs between ranks, giving ``[sum N_r, ...]``."""
+    """As :func:`gather` for tensors ``[N_r, ...]`` whose first size differs between ranks: ``[sum N_r, ...]``."""
     if world_size() == 1:
         return tensor.detach()
     counts = gather(torch.tensor([len(tensor)], device=tensor.device)).tolist()

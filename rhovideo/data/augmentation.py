@@ -116,16 +116,19 @@ def build_augmentation(cfg: CfgNode, purpose: str) -> TrainAugmentation | EvalCr
 
     Args:
         cfg: a whole configuration.
-        purpose: "pretrain" and "train" give random crops; "eval" the centre at TRAIN_CROP_SIZE; "test"
+        purpose: "pretrain" and "train" give random crops; "eval" and "knn" the centre at TRAIN_CROP_SIZE
+            of the short side at TRAIN_JITTER_SCALES[0] (or at TRAIN_CROP_SIZE, where crops are drawn by area); "test"
             TEST.NUM_SPATIAL_CROPS crops at TEST_CROP_SIZE.
     """
     if purpose in ("pretrain", "train"):
         return TrainAugmentation.from_cfg(cfg, purpose)
-    if purpose == "eval":
-        return EvalCrops(cfg.DATA.TRAIN_CROP_SIZE, 1)
+    if purpose in ("eval", "knn"):
+        # Areas leave the short side open; then the crop takes all of it, as in testing.
+        short_side = None if cfg.DATA.TRAIN_JITTER_SCALES_RELATIVE else int(cfg.DATA.TRAIN_JITTER_SCALES[0])
+        return EvalCrops(cfg.DATA.TRAIN_CROP_SIZE, 1, short_side)
     if purpose == "test":
         return EvalCrops(cfg.DATA.TEST_CROP_SIZE, cfg.TEST.NUM_SPATIAL_CROPS)
-    raise ValueError(f'purpose is "{purpose}"; write "pretrain", "train", "eval" or "test"')
+    raise ValueError(f'purpose is "{purpose}"; write "pretrain", "train", "eval", "test" or "knn"')
 
 
 def normalise(

@@ -17,6 +17,9 @@ import numpy as np
 # ITU-R 601 luma, as in PIL and torchvision.
 LUMA = np.array([0.299, 0.587, 0.114])
 
+# One of the functions below and what it takes beside the clip.
+Operation = tuple[Callable[..., np.ndarray], tuple[float, ...]]
+
 
 def adjust_brightness(clip: np.ndarray, factor: float) -> np.ndarray:
     """Multiply by ``factor`` >= 0; 1 changes nothing."""
@@ -39,13 +42,11 @@ def adjust_saturation(clip: np.ndarray, factor: float) -> np.ndarray:
 
 
 def adjust_hue(clip: np.ndarray, shift: float) -> np.ndarray:
-    """Turn the hue by ``shift`` in [-0.5, 0.5] of the colour circle, in 256 steps (PIL's resolution)."""
-    steps = round(shift * 256) % 256
-    if steps == 0:
-        return np.array(clip, order="C")
+    """Turn the hue by ``shift`` in [-0.5, 0.5] of the colour circle; hues have 256 steps, as in PIL."""
     hsv = cv2.cvtColor(_tall(clip), cv2.COLOR_RGB2HSV_FULL)
-    hue = hsv[..., 0]
-    np.add(hue, np.uint8(steps), out=hue)  # wraps around, as hues do
+    # OpenCV divides the circle into 256 steps on the way there and into 255 on the way back.
+    turned = np.round((np.arange(256) / 256 + shift) % 1.0 * 255).astype(np.uint8)
+    cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, 0), turned), hsv, 0)
     return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL).reshape(clip.shape)
 
 
@@ -118,28 +119,28 @@ class ColourAugmentation:
 
     def __call__(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw once and apply to all frames: uint8 [T,H,W,3] in and out."""
-        if not self.moco_v2:
-            if rng.random() < self.grey_prob:
-                clip = to_grey(clip)
-            return self.jitter(clip, rng)
-        if rng.random() < self.jitter_prob:
-            clip = self.jitter(clip, rng)
-        if rng.random() < self.grey_prob:
-            clip = to_grey(clip)
-        if rng.random() < self.blur_prob:
-            clip = gaussian_blur(clip, rng.uniform(*self.blur_sigma))
+        for adjust, amounts in self.draw(rng):
+            clip = adjust(clip, *amounts)
         return clip
 
-    def jitter(self, clip: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Brightness, contrast, saturation and hue in a random order, each rounded to uint8 as torchvision does."""
-        operations: list[tuple[Callable[[np.ndarray, float], np.ndarray], float]] = [
-            (adjust, rng.uniform(max(0.0, 1.0 - strength), 1.0 + strength))
-            for adjust, strength in zip(
-                (adjust_brightness, adjust_contrast, adjust_saturation), self.strengths, strict=True
-            )
+    def draw(self, rng: np.random.Generator) -> list[Operation]:
+        """Draw the operations of one clip, in the order in which they are applied; often there are none."""
+        grey: list[Operation] = [(to_grey, ())]
+        if not self.moco_v2:
+            return (grey if rng.random() < self.grey_prob else []) + self.draw_jitter(rng)
+        operations = self.draw_jitter(rng) if rng.random() < self.jitter_prob else []
+        if rng.random() < self.grey_prob:
+            operations += grey
+        if rng.random() < self.blur_prob:
+            operations.append((gaussian_blur, (rng.uniform(*self.blur_sigma),)))
+        return operations
+
+    def draw_jitter(self, rng: np.random.Generator) -> list[Operation]:
+        """Brightness, contrast, saturation and hue in a random order; each is rounded to uint8, as in torchvision."""
+        adjustments = (adjust_brightness, adjust_contrast, adjust_saturation)
+        operations: list[Operation] = [
+            (adjust, (rng.uniform(max(0.0, 1.0 - strength), 1.0 + strength),))
+            for adjust, strength in zip(adjustments, self.strengths, strict=True)
         ]
-        operations.append((adjust_hue, rng.uniform(-self.hue, self.hue)))
-        for position in rng.permutation(len(operations)):
-            adjust, amount = operations[position]
-            clip = adjust(clip, amount)
-        return clip
+        operations.append((adjust_hue, (rng.uniform(-self.hue, self.hue),)))
+        return [operations[position] for position in rng.permutation(len(operations))]

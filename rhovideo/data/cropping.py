@@ -127,30 +127,29 @@ class EvalCrops:
     Args:
         size: side of the crops, pixels.
         num_crops: 1 (centre) or 3 (left, centre, right; top, centre, bottom of an upright video).
+        short_side: pixels that the short side is resized to, at least ``size``; None: ``size``.
 
     Calling it with frames uint8 [T,H,W,3] gives C-contiguous uint8 [num_crops,T,size,size,3].
     """
 
-    def __init__(self, size: int, num_crops: int = 1) -> None:
+    def __init__(self, size: int, num_crops: int = 1, short_side: int | None = None) -> None:
         if num_crops not in (1, 3):
             raise ValueError(f"TEST.NUM_SPATIAL_CROPS is {num_crops}; write 1 (centre) or 3 (both ends and centre)")
         if size < 1:
             raise ValueError(f"the crop size is {size}; write a positive number of pixels")
         self.size = size
         self.num_crops = num_crops
+        self.short_side = max(short_side or size, size)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         check_frames(frames)
         _, height, width, _ = frames.shape
         short = min(height, width)
         # The released code rounds the long side down and the centre's offset up.
-        new_height, new_width = (max(side * self.size // short, self.size) for side in (height, width))
+        new_height, new_width = (max(side * self.short_side // short, self.short_side) for side in (height, width))
         scaled = resize_box(frames, Box(0, 0, height, width), new_height, new_width)
-        slack = max(new_height, new_width) - self.size
-        centre = (slack + 1) // 2
-        offsets = (centre,) if self.num_crops == 1 else (0, centre, slack)
-        if new_height > new_width:
-            views = [scaled[:, offset : offset + self.size] for offset in offsets]
-        else:
-            views = [scaled[:, :, offset : offset + self.size] for offset in offsets]
-        return np.stack(views)
+        along, across = max(new_height, new_width) - self.size, (self.short_side - self.size + 1) // 2
+        centre = (along + 1) // 2
+        offsets = (centre,) if self.num_crops == 1 else (0, centre, along)
+        corners = [(offset, across) if new_height > new_width else (across, offset) for offset in offsets]
+        return np.stack([scaled[:, top : top + self.size, left : left + self.size] for top, left in corners])

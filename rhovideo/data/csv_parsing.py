@@ -24,7 +24,8 @@ _LONGEST_LINE = 2**16
 _NEWLINE, _RETURN, _MINUS, _ZERO = (ord(c) for c in "\n\r-0")
 _BLANKS = np.zeros(256, bool)
 _BLANKS[[ord(c) for c in " \t\r"]] = True
-_OTHER_SEPARATOR = re.compile(rb"([,;|\t ])\s*-?\d+$")
+# A file's ending, something that separates, a number.
+_OTHER_SEPARATOR = re.compile(rb"\.\w{2,4}\s*([,;|\t ])\s*-?\d+$")
 
 
 class ManifestError(ValueError):
@@ -164,7 +165,7 @@ class _Parser:
         if self.first is None and len(lines):
             self.first = (int(lines[0]), bool(labelled[0]))
             guess = None if labelled[0] else _OTHER_SEPARATOR.search(text(0))
-            if guess:
+            if guess and guess[1] != self.separator:
                 self._fail(
                     lines[0],
                     f"no {self.separator.decode()!r} between path and label in {_show(text(0))}: set "

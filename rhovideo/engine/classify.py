@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from rhovideo import distributed
 from rhovideo.data.loader import Batch, Loader, build_loader
+from rhovideo.engine.evaluation import readable_batches
 from rhovideo.engine.inputs import DTYPES, job_device, to_network_input
 from rhovideo.engine.metrics import topk_accuracy, topk_correct
 from rhovideo.engine.test import run_test, test_classifier
@@ -68,11 +69,9 @@ class ClassifyTask:
         if self._validation is None:
             self._validation = build_loader(self.cfg, "val", "eval")
         counts = torch.zeros(3, dtype=torch.int64, device=self.device)
-        for batch in self._validation.epoch(0):
-            if not batch.valid.any():
-                continue
-            logits = self.model(to_network_input(batch.clips[batch.valid, 0], self.cfg, self.device))
-            labels = batch.label[batch.valid].to(self.device)
+        for batch in readable_batches(self._validation, self.cfg, "validation"):
+            logits = self.model(to_network_input(batch.clips[:, 0], self.cfg, self.device))
+            labels = batch.label.to(self.device)
             counts[:2] += topk_correct(logits, labels, (1, 5))
             counts[2] += len(labels)
         top1, top5, total = distributed.sum_over_ranks(counts).tolist()

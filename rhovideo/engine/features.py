@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rhovideo import distributed
 from rhovideo.data.loader import Loader
+from rhovideo.engine.evaluation import readable_batches
 from rhovideo.engine.inputs import autocast, job_device, to_network_input
 
 
@@ -37,15 +38,12 @@ def extract_features(encoder: nn.Module, loader: Loader, cfg: CfgNode) -> Featur
     device = job_device(cfg)
     encoder.eval()
     values, labels, rows = [], [], []
-    for batch in loader.epoch(0):
-        clips = batch.clips[batch.valid]
-        if not len(clips):
-            continue
+    for batch in readable_batches(loader, cfg, "features"):
         with autocast(cfg, device):
-            views = [encoder(to_network_input(view, cfg, device)).float() for view in clips.unbind(1)]
+            views = [encoder(to_network_input(view, cfg, device)).float() for view in batch.clips.unbind(1)]
         values.append(torch.stack(views).mean(0))
-        labels.append(batch.label[batch.valid])
-        rows.append(batch.index[batch.valid])
+        labels.append(batch.label)
+        rows.append(batch.index)
     mine = Features(
         torch.cat(values) if values else torch.zeros(0, encoder.dim, device=device),
         torch.cat(labels).to(device) if labels else torch.zeros(0, dtype=torch.int64, device=device),

@@ -10,6 +10,7 @@ from fvcore.common.config import CfgNode
 from torch import Tensor
 
 from rhovideo.data.loader import Batch, Loader, build_loader
+from rhovideo.engine.evaluation import readable_batches
 from rhovideo.engine.inputs import DTYPES, job_device, to_network_input
 from rhovideo.engine.knn import KnnBank
 from rhovideo.engine.training import Trainer
@@ -59,11 +60,9 @@ class PretrainTask:
             self._validation = build_loader(self.cfg, "val", "eval")
         queries = [torch.zeros(0, self.cfg.CONTRASTIVE.DIM, device=self.device)]
         labels = [torch.zeros(0, dtype=torch.int64)]
-        for batch in self._validation.epoch(0):
-            if batch.valid.any():
-                clips = to_network_input(batch.clips[batch.valid, 0], self.cfg, self.device)
-                queries.append(self.model.embed(clips).float())
-                labels.append(batch.label[batch.valid])
+        for batch in readable_batches(self._validation, self.cfg, "k-NN"):
+            queries.append(self.model.embed(to_network_input(batch.clips[:, 0], self.cfg, self.device)).float())
+            labels.append(batch.label)
         knn = self.cfg.KNN
         temperature = knn.T or self.cfg.CONTRASTIVE.T
         return {"knn_top1": self.bank.accuracy(torch.cat(queries), torch.cat(labels), knn.K, temperature)}

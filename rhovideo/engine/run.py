@@ -38,15 +38,20 @@ def run(cfg: CfgNode) -> dict[str, float]:
         The task's final numbers; rank 0 also writes them to ``OUTPUT_DIR/results.json``.
     """
     set_up_logging(cfg.OUTPUT_DIR, distributed.rank())
-    logger.info("Configuration:\n%s", cfg.dump())
+    output = Path(cfg.OUTPUT_DIR)
+    if distributed.is_main():
+        _write(output / "config.yaml", cfg.dump())
+        logger.info(
+            "TASK %s on %d processes; every key is in %s/config.yaml", cfg.TASK, distributed.world_size(), output
+        )
     results = TASKS[cfg.TASK](cfg)
     if distributed.is_main():
-        _write_results(Path(cfg.OUTPUT_DIR), {"task": cfg.TASK, **results})
+        _write(output / "results.json", to_json({"task": cfg.TASK, **results}) + "\n")
     distributed.barrier()
     return results
 
 
-def _write_results(folder: Path, results: dict) -> None:
-    unfinished = folder / ".results.json.tmp"
-    unfinished.write_text(to_json(results) + "\n")
-    os.replace(unfinished, folder / "results.json")
+def _write(path: Path, text: str) -> None:
+    unfinished = path.with_name(f".{path.name}.tmp")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)

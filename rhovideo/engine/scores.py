@@ -74,7 +74,7 @@ class MultiViewScores:
                 self._merge(index, row, views, label)
 
     def finish(self) -> VideoScores:
-        """The scores of all ranks, on every rank; all must call it. Videos without all their views are named in the log."""
+        """The scores of all ranks, on every rank; all must call it. Videos that lack views are named in the log."""
         parts = distributed.gather_objects(self._videos)
         self._videos = {}
         for part in parts:

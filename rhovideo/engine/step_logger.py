@@ -28,7 +28,8 @@ class StepLogger:
     """Times the steps of a training and reports them.
 
     Each rank makes one and calls the same methods in the same order, since the values are averaged over ranks
-    when a line is due; only rank 0 writes. Call :meth:`data_arrived` when a step's batch is there and :meth:`step` at its end::
+    when a line is due; only rank 0 writes. Call :meth:`data_arrived` when a step's batch is there, :meth:`step` at
+    its end::
 
         log = StepLogger(cfg, loader.steps_per_epoch, device)
         for epoch in range(first_epoch, cfg.SOLVER.MAX_EPOCH):
@@ -206,10 +207,8 @@ class StepLogger:
         return {"dt": dt, "dt_data": dt_data, "dt_net": dt - dt_data, "eta": eta}
 
     def _memory(self) -> dict[str, str]:
-        memory = {"RAM": f"{_peak_ram():.2f}G"}
-        if self._device.type == "cuda":
-            memory["gpu_mem"] = f"{torch.cuda.max_memory_allocated(self._device) / 2**30:.2f}G"
-        return memory
+        gpu = torch.cuda.max_memory_allocated(self._device) if self._device.type == "cuda" else 0
+        return {"gpu_mem": f"{gpu / 2**30:.2f}G", "RAM": f"{_peak_ram():.2f}G"}
 
     def _reset_window(self) -> None:
         self._window: dict[str, RunningMean] = defaultdict(lambda: RunningMean(self._device))

@@ -11,8 +11,8 @@ from fvcore.common.config import CfgNode
 from rhovideo import distributed
 from rhovideo.data.loader import build_loader
 from rhovideo.engine.checkpoint import list_checkpoints, newest_checkpoint
+from rhovideo.engine.evaluation import readable_batches
 from rhovideo.engine.inputs import DTYPES, autocast, job_device, to_network_input
-from rhovideo.engine.logging_setup import progress
 from rhovideo.engine.scores import MultiViewScores, write_scores
 from rhovideo.models.build import build_classifier
 from rhovideo.models.classifier import Classifier
@@ -57,18 +57,17 @@ def test_classifier(cfg: CfgNode, classifier: Classifier) -> dict[str, float]:
     views = cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS
     collected = MultiViewScores(len(manifest), views, cfg.DATA.ENSEMBLE_METHOD)
     classifier.eval()
-    batches = progress(loader.epoch(0), len(loader), "test", distributed.rank())
-    for batch in batches:
+    for batch in readable_batches(loader, cfg, "test"):
         # A view of all videos at a time: thirty views of a video at once would not fit on a GPU.
         for view in batch.clips.unbind(1):
             with autocast(cfg, device):
                 scores = classifier.scores(to_network_input(view, cfg, device))
-            collected.add(batch.index, scores.float()[:, None], batch.label, batch.valid)
+            collected.add(batch.index, scores.float()[:, None], batch.label)
     loader.close()
     result = collected.finish()
     if distributed.is_main():
         path = Path(cfg.TEST.SAVE_RESULTS_PATH or Path(cfg.OUTPUT_DIR) / "test_scores.npz")
-        write_scores(path, result, manifest.paths())
+        write_scores(path, result, [manifest.path(index) for index in range(len(manifest))])
         logger.info(
             "Test: top-1 %.2f %%, top-5 %.2f %% of %d videos, %d views each; scores in %s",
             *(result.top1, result.top5, len(result.indices), views, path),

@@ -29,7 +29,7 @@ from rhovideo.engine.checkpoint import (
 )
 from rhovideo.engine.inputs import autocast, job_device
 from rhovideo.engine.step_logger import StepLogger
-from rhovideo.optim.build import build_optimizer, learning_rate, set_learning_rate
+from rhovideo.optim import build_optimizer, learning_rate, set_learning_rate
 from rhovideo.randomness import Stream, seed_everything
 
 logger = logging.getLogger(__name__)
@@ -161,28 +161,21 @@ class Trainer:
             TrainingStopped: a loss is not finite, or too many videos cannot be read.
         """
         for batch in batches:
-            self.ledger.record(batch, self.position.epoch)
+            self.ledger.record(batch)
         minutes = self.cfg.TRAIN.CHECKPOINT_MINUTES
         due = distributed.is_main() and 0 < minutes * 60 <= time.monotonic() - self.last_checkpoint
-        unreadable = sum(int((~batch.valid).sum()) for batch in batches)
         not_finite = ~torch.isfinite(loss)
         mine = torch.stack(
             [
                 torch.where(not_finite, torch.zeros_like(loss), loss),
                 not_finite.double(),
-                *torch.tensor([due, unreadable, *self.ledger.counts()], dtype=torch.float64, device=self.device),
+                *torch.tensor([due, *self.ledger.counts()], dtype=torch.float64, device=self.device),
             ]
         )
-        total, not_finite_ranks, due_ranks, unreadable, tried, bad = distributed.sum_over_ranks(mine).tolist()
+        total, not_finite_ranks, due_ranks, *videos = distributed.sum_over_ranks(mine).tolist()
         if not_finite_ranks:
             self._stop_on_loss(bool(not_finite), batches)
-        verdict = self.ledger.verdict(torch.tensor([tried, bad]).long())
-        if unreadable and verdict is None:
-            verdict = (
-                f"{int(unreadable)} samples of this step could not be drawn: every video tried for them was unreadable. "
-                f"They are listed in {self.cfg.OUTPUT_DIR}/bad_videos.jsonl; "
-                "check DATA.PATH_TO_DATA_DIR and DATA.PATH_PREFIX, or run: rhovideo scan CSV"
-            )
+        verdict = self.ledger.verdict(torch.tensor(videos, dtype=torch.int64))
         if verdict is not None:
             raise TrainingStopped(verdict)
         return total / distributed.world_size(), bool(due_ranks)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.sgd import sgd
 
 
 class LARS(Optimizer):
@@ -24,8 +25,8 @@ class LARS(Optimizer):
     As released, tensors of one dimension (biases) in the same group are plain momentum SGD *without* weight decay.
     A group with ``apply_lars=False`` (batch norms) is plain momentum SGD with its weight decay.
 
-    All arithmetic runs over whole lists of tensors (``torch._foreach_*``), and nothing waits for the device.
-    Gradients are left as they are.
+    All arithmetic runs over whole lists of tensors (``torch._foreach_*`` and torch's fused SGD), and nothing waits for
+    the device. As in the released code, a step leaves d in ``.grad``: measure gradient norms before it.
 
     Args:
         params: parameters or groups; a group may set ``apply_lars`` (default True) beside the arguments below.
@@ -80,51 +81,44 @@ class LARS(Optimizer):
                 loss = closure()
         for group in self.param_groups:
             trained = [p for p in group["params"] if p.grad is not None]
+            weight_decay = group["weight_decay"]
             if group["apply_lars"]:
-                adapted = [p for p in trained if p.ndim != 1]
-                self._descend(adapted, _adapted_gradients(adapted, group), group)
-                plain = [p for p in trained if p.ndim == 1]
-                self._descend(plain, [p.grad for p in plain], group)
-            else:
-                self._descend(trained, _decayed_gradients(trained, group["weight_decay"]), group)
+                _adapt_gradients([p for p in trained if p.ndim != 1], group)
+                weight_decay = 0.0
+            started = [p for p in trained if "momentum_buffer" in self.state[p]]
+            self._descend(started, group, weight_decay)
+            self._descend([p for p in trained if "momentum_buffer" not in self.state[p]], group, weight_decay)
         return loss
 
-    def _descend(self, parameters: list[Tensor], directions: list[Tensor], group: dict) -> None:
-        """Momentum and the step itself; the directions are not written to."""
+    def _descend(self, parameters: list[Tensor], group: dict, weight_decay: float) -> None:
+        """Momentum SGD on the gradients as they are now, for parameters that all have a momentum or all have none."""
         if not parameters:
             return
+        gradients = [p.grad for p in parameters]
+        velocities = [self.state[p].get("momentum_buffer") for p in parameters]
+        fused = _same_layout(parameters, gradients, velocities)
+        sgd(
+            parameters,
+            gradients,
+            velocities,
+            fused=fused,
+            foreach=not fused,
+            weight_decay=weight_decay,
+            momentum=group["momentum"],
+            lr=group["lr"],
+            dampening=group["dampening"],
+            nesterov=group["nesterov"],
+            maximize=False,
+        )
         if group["momentum"] != 0:
-            velocities = self._update_velocities(parameters, directions, group)
-            if group["nesterov"]:
-                directions = torch._foreach_add(directions, velocities, alpha=group["momentum"])
-            else:
-                directions = velocities
-        torch._foreach_add_(parameters, directions, alpha=-group["lr"])
-
-    def _update_velocities(self, parameters: list[Tensor], directions: list[Tensor], group: dict) -> list[Tensor]:
-        new = {p for p in parameters if "momentum_buffer" not in self.state[p]}
-        for p, direction in zip(parameters, directions, strict=True):
-            if p in new:
-                self.state[p]["momentum_buffer"] = direction.clone()
-        old = [(p, d) for p, d in zip(parameters, directions, strict=True) if p not in new]
-        if old:
-            velocities = [self.state[p]["momentum_buffer"] for p, _ in old]
-            torch._foreach_mul_(velocities, group["momentum"])
-            torch._foreach_add_(velocities, [d for _, d in old], alpha=1 - group["dampening"])
-        return [self.state[p]["momentum_buffer"] for p in parameters]
+            for p, velocity in zip(parameters, velocities, strict=True):
+                self.state[p]["momentum_buffer"] = velocity
 
 
-def _decayed_gradients(parameters: list[Tensor], weight_decay: float) -> list[Tensor]:
-    gradients = [p.grad for p in parameters]
-    if not parameters or weight_decay == 0:
-        return gradients
-    return list(torch._foreach_add(gradients, parameters, alpha=weight_decay))
-
-
-def _adapted_gradients(parameters: list[Tensor], group: dict) -> list[Tensor]:
-    """The d of the class's docstring for each tensor."""
+def _adapt_gradients(parameters: list[Tensor], group: dict) -> None:
+    """Turn each gradient into the d of the class's docstring, in place: no second set of gradients is allocated."""
     if not parameters:
-        return []
+        return
     gradients = [p.grad for p in parameters]
     weight_norms = torch.stack(torch._foreach_norm(parameters))
     gradient_norms = torch.stack(torch._foreach_norm(gradients))
@@ -133,5 +127,14 @@ def _adapted_gradients(parameters: list[Tensor], group: dict) -> list[Tensor]:
     ratios = torch.where(weight_norms == 0, 1.0, ratios)
     # As released: a tensor whose gradient is exactly zero does not decay either.
     ratios = torch.where(gradient_norms == 0, 0.0, ratios)
-    directions = _decayed_gradients(parameters, decay)
-    return list(torch._foreach_mul(directions, list(ratios.unbind())))
+    if decay != 0:
+        torch._foreach_add_(gradients, parameters, alpha=decay)
+    torch._foreach_mul_(gradients, list(ratios.unbind()))
+
+
+def _same_layout(parameters: list[Tensor], gradients: list[Tensor], velocities: list[Tensor | None]) -> bool:
+    """Whether torch's fused kernels may be used: they walk memory in order, whatever the strides say."""
+    return all(
+        p.device.type in ("cpu", "cuda") and p.stride() == g.stride() and (v is None or p.stride() == v.stride())
+        for p, g, v in zip(parameters, gradients, velocities, strict=True)
+    )

@@ -59,7 +59,7 @@ class SwAV(nn.Module):
         self.temperature, self.epsilon, self.iterations = temperature, epsilon, iterations
         self.form, self.freeze_until, self.queue_from = check_form(form), freeze_until, queue_from
         # A row holds the embeddings of all code views of one video.
-        self.queue = Queue(queue_length, code_views * dim) if queue_length else None
+        self.code_queue = Queue(queue_length, code_views * dim) if queue_length else None
         self.signals: dict[str, Tensor] = {}
         self.embeddings: Tensor | None = None
 
@@ -100,12 +100,14 @@ class SwAV(nn.Module):
     def _codes(self, z: Tensor, scores: Tensor, progress: float) -> Tensor:
         """Codes [C, B, K] of the code views' embeddings [C, B, dim] and scores [C, B, K]; fills the queue."""
         rows = scores
-        if self.queue is not None and progress >= self.queue_from:
-            if self.queue.is_full:
+        if self.code_queue is not None and progress >= self.queue_from:
+            if self.code_queue.is_full:
                 # Sinkhorn-Knopp sums over processes, so each brings another part of the queue.
-                mine = self.queue.keys.tensor_split(world_size())[rank()].unflatten(1, (len(z), -1)).transpose(0, 1)
+                mine = (
+                    self.code_queue.keys.tensor_split(world_size())[rank()].unflatten(1, (len(z), -1)).transpose(0, 1)
+                )
                 rows = torch.cat([products(mine, self.prototypes.weight.detach()), scores], dim=1)
-            self.queue.enqueue(z.transpose(0, 1).flatten(1))
+            self.code_queue.enqueue(z.transpose(0, 1).flatten(1))
         batch = scores.shape[1]
         return torch.stack([sinkhorn_knopp(view, self.epsilon, self.iterations)[-batch:] for view in rows])
 

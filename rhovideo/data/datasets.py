@@ -1,0 +1,182 @@
+"""Videos to samples: choose clips, decode them in one pass, augment them. Nothing depends on what ran before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import av
+import cv2
+import numpy as np
+import torch
+from fvcore.common.config import CfgNode
+
+from rhovideo.data.augmentation import TrainAugmentation, build_augmentation
+from rhovideo.data.bad_videos import Failure
+from rhovideo.data.clip_sampling import build_clip_sampler
+from rhovideo.data.cropping import EvalCrops
+from rhovideo.data.decoding import Video, VideoReadError
+from rhovideo.data.manifest import Manifest
+from rhovideo.randomness import Stream, generator
+
+SPLITS = ("train", "val", "test")
+PURPOSES = ("pretrain", "train", "eval", "test", "knn")
+TRAINING_PURPOSES = ("pretrain", "train")
+
+# Draws after which a training sample is given up.
+_MAX_ATTEMPTS = 10
+_READ_ERRORS = (VideoReadError, OSError, av.FFmpegError, cv2.error)
+
+
+class FrameSampler(Protocol):
+    """What a dataset needs of the samplers in :mod:`rhovideo.data.clip_sampling`."""
+
+    def sample(self, num_frames: int, fps: float, rng: np.random.Generator) -> np.ndarray: ...
+
+
+class SampleKey(NamedTuple):
+    """The address of a sample: video ``index`` of the manifest in ``epoch``."""
+
+    epoch: int
+    index: int
+
+
+@dataclass
+class Sample:
+    """The views of one video.
+
+    Attributes:
+        clips: uint8 [V,T,S,S,3], RGB; clips ordered in time, the views of a clip next to each other.
+        index, label: of the video that is shown, which replaces the one asked for if that cannot be read.
+        valid: False if no video could be read; then ``clips`` are zeros and ``index`` is the one asked for.
+        failures: the videos that could not be read.
+    """
+
+    clips: torch.Tensor
+    index: int
+    label: int
+    valid: bool = True
+    failures: list[Failure] = field(default_factory=list)
+
+
+class VideoDataset(torch.utils.data.Dataset):
+    """A map from :class:`SampleKey` to :class:`Sample`; equal keys give equal samples in any process.
+
+    Args:
+        manifest: the videos.
+        sampler: chooses the frames of a video's clips.
+        augmentation: a :class:`TrainAugmentation`, called for each view of each clip with its own generator, or
+            :class:`EvalCrops`, whose crops are the views.
+        seed: first word of the address of every draw (RNG_SEED).
+        views_per_clip: augmentations of each clip's frames.
+        replace_unreadable: draw another video, at most ten in all, for one that cannot be read.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        sampler: FrameSampler,
+        augmentation: TrainAugmentation | EvalCrops,
+        *,
+        seed: int,
+        views_per_clip: int = 1,
+        replace_unreadable: bool = True,
+    ) -> None:
+        self.manifest = manifest
+        self.sampler = sampler
+        self.augmentation = augmentation
+        self.seed = seed
+        self.views_per_clip = views_per_clip
+        self.replace_unreadable = replace_unreadable
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    def __getitem__(self, key: SampleKey) -> Sample:
+        key = SampleKey(*key)
+        failures: list[Failure] = []
+        for attempt in range(_MAX_ATTEMPTS if self.replace_unreadable else 1):
+            index = self._video(key, attempt)
+            path = self.manifest.path(index)
+            try:
+                clips = self._read(path, key, attempt)
+            except _READ_ERRORS as error:
+                line = self.manifest.line(index)
+                failures.append(Failure(index, path, str(error), line, key.epoch, self.manifest.csv))
+                continue
+            return Sample(torch.from_numpy(clips), index, self.manifest.label(index), True, failures)
+        nothing = torch.zeros(self.sample_shape(), dtype=torch.uint8)
+        return Sample(nothing, key.index, self.manifest.label(key.index), False, failures)
+
+    def _video(self, key: SampleKey, attempt: int) -> int:
+        if attempt == 0:
+            return key.index
+        rng = generator(Stream.REPLACEMENT, self.seed, key.epoch, key.index, attempt)
+        return int(rng.integers(len(self.manifest)))
+
+    def _read(self, path: str, key: SampleKey, attempt: int) -> np.ndarray:
+        address = (self.seed, key.epoch, key.index, attempt)
+        with Video(path) as video:
+            times = self.sampler.sample(video.num_frames, video.fps, generator(Stream.CLIP_TIMES, *address))
+            frames = video.frames(times.reshape(-1))
+        return self._views(frames.reshape(*times.shape, *frames.shape[1:]), address)
+
+    def _views(self, clips: np.ndarray, address: tuple[int, ...]) -> np.ndarray:
+        """uint8 [V,T,S,S,3] from the decoded clips [n,T,H,W,3]."""
+        if isinstance(self.augmentation, EvalCrops):
+            return np.concatenate([self.augmentation(clip) for clip in clips])
+        views = [
+            self.augmentation(clip, generator(Stream.AUGMENTATION, *address, place, view))
+            for place, clip in enumerate(clips)
+            for view in range(self.views_per_clip)
+        ]
+        return np.stack(views)
+
+    def sample_shape(self) -> tuple[int, ...]:
+        """[V,T,S,S,3], found by sending black frames the way of a video's."""
+        rng = generator(Stream.CLIP_TIMES, self.seed)
+        times = self.sampler.sample(1000, 30.0, rng)
+        return self._views(np.zeros((*times.shape, 32, 32, 3), np.uint8), (self.seed,)).shape
+
+
+def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
+    """The videos of a split, prepared for a purpose.
+
+    Args:
+        cfg: a loaded configuration.
+        split: which list: "train", "val" or "test" (DATA.PATH_TO_DATA_DIR/{split}.csv).
+        purpose: "pretrain": rho clips (rho=1: two views of one clip); "train": one random, augmented clip;
+            "eval": the centre clip, centre crop; "test": TEST.NUM_ENSEMBLE_VIEWS clips, TEST.NUM_SPATIAL_CROPS crops;
+            "knn": KNN.NUM_CLIPS clips, centre crop.
+            Unreadable videos are replaced in the first two only.
+    """
+    if split not in SPLITS:
+        raise ValueError(f'split is "{split}"; write one of {", ".join(SPLITS)}')
+    if purpose not in PURPOSES:
+        raise ValueError(f'purpose is "{purpose}"; write one of {", ".join(PURPOSES)}')
+    return VideoDataset(
+        open_manifest(cfg, split),
+        build_clip_sampler(cfg, purpose),
+        build_augmentation(cfg, purpose),
+        seed=cfg.RNG_SEED,
+        views_per_clip=_views_per_clip(cfg) if purpose == "pretrain" else 1,
+        replace_unreadable=purpose in TRAINING_PURPOSES,
+    )
+
+
+def open_manifest(cfg: CfgNode, split: str) -> Manifest:
+    """The list of videos of a split, read as DATA's keys say."""
+    data = cfg.DATA
+    return Manifest.open(
+        Path(data.PATH_TO_DATA_DIR) / f"{split}.csv",
+        separator=data.PATH_LABEL_SEPARATOR,
+        prefix=data.PATH_PREFIX,
+        skip_rows=data.SKIP_ROWS,
+        cache_dir=data.MANIFEST_CACHE,
+    )
+
+
+def _views_per_clip(cfg: CfgNode) -> int:
+    alone = cfg.DATA.TRAIN_CROP_NUM_TEMPORAL == 1 and cfg.DATA.TRAIN_CROP_NUM_SPATIAL == 1
+    return 2 if alone else cfg.DATA.TRAIN_CROP_NUM_SPATIAL

@@ -1,0 +1,350 @@
+"""Exact frames of a video by index, in one ordered pass over the file, through PyAV.
+
+The packets of the stream are read first, without decoding: their times number the pictures in the order in which they
+are shown, so the wanted ones are chosen before anything is decoded, and only these are turned into RGB. Where a
+container holds no usable times (raw streams, AVI with reordered H.264), the stream is decoded once to count its
+pictures. Indices and pixels are those of a plain decode of the whole file.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import islice, pairwise
+from types import TracebackType
+
+import av
+import numpy as np
+from av.stream import Discard, Disposition
+from av.video.reformatter import VideoReformatter
+
+from rhovideo.data.orientation import upright
+from rhovideo.data.packets import build_table, choose_packets, read_packets
+from rhovideo.data.timeline import even_timeline
+
+# Packets of larger streams are not kept in memory but read a second time.
+KEPT_PACKETS_BYTES = 64 * 2**20
+# Demuxers that render text or open other files, which no video file should make us do.
+REFUSED_FORMATS = frozenset({"tty", "concat", "hls", "dash", "sdp", "image2"})
+# Containers without times of pictures: the demuxer makes them up, wrongly where pictures are reordered. (For MPEG-4 it
+# knows the types of the pictures and makes them up rightly.)
+UNTIMED_FORMATS = frozenset({"avi"})
+READ_ERRORS = (av.FFmpegError, OSError, ValueError, LookupError)
+
+
+class VideoReadError(RuntimeError):
+    """A video that can't be read. The message names the file and what is wrong with it.
+
+    Attributes:
+        path: the file.
+        reason: what is wrong.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class Video:
+    """One video file, open for reading frames.
+
+    Example::
+
+        with Video("archery.mp4") as video:
+            clip = video.frames([0, 8, 16, 24])  # uint8 [4, H, W, 3]
+
+    Attributes:
+        path: the file.
+        num_frames: places of the timeline, from 1 on. At a constant rate, index i is the i-th frame shown.
+        fps: places a second. At a variable rate the timeline is even, of the same duration, and an index gives the
+            frame on show at its time.
+        defect: what is wrong with the file although frames can be read, e.g. that it is cut off; "" if nothing is.
+
+    Raises:
+        VideoReadError: if there is no such file, it is no video, or none of its frames can be decoded.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, num_threads: int = 1) -> None:
+        """Open a file and read its list of packets.
+
+        Args:
+            path: the file. Its container is recognised by its content.
+            num_threads: threads that decode; 1 is best where many processes decode at once.
+        """
+        self.path = os.fspath(path)
+        self._num_threads = num_threads
+        self._container: av.container.InputContainer | None = None
+        self._reformatter = VideoReformatter()
+        try:
+            self._open()
+        except READ_ERRORS as error:
+            self.close()
+            raise VideoReadError(self.path, f"can't be read as a video: {_reason(error)}") from error
+        except VideoReadError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Video:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. Frames can't be read any more."""
+        self._kept = None
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    @property
+    def height(self) -> int:
+        """Rows of a frame, after rotation."""
+        return self._shape[0]
+
+    @property
+    def width(self) -> int:
+        """Columns of a frame, after rotation."""
+        return self._shape[1]
+
+    def frames(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Decode the frames at these indices.
+
+        Args:
+            indices: places of the timeline, 0 to ``num_frames - 1``, in any order, repeated at will.
+
+        Returns:
+            uint8 [len(indices), height, width, 3] RGB, upright as the file's rotation says.
+
+        Raises:
+            IndexError: if an index lies outside of the video.
+            VideoReadError: if a frame can't be decoded.
+        """
+        indices = np.asarray(indices, dtype=np.int64).reshape(-1)
+        if self._container is None:
+            raise ValueError(f"{self.path}: the video is closed")
+        if indices.size and not (indices.min() >= 0 and indices.max() < self.num_frames):
+            raise IndexError(f"{self.path}: frames {indices.min()} to {indices.max()} of {self.num_frames}")
+        if not indices.size:
+            return np.empty((0, *self._shape, 3), dtype=np.uint8)
+        try:
+            found = self._decode(indices)
+        except READ_ERRORS as error:
+            raise VideoReadError(self.path, f"decoding fails: {_reason(error)}") from error
+        return found
+
+    # -- opening ------------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        self._container = _open_container(self.path)
+        self._stream = _video_stream(self._container, self.path)
+        context = self._stream.codec_context
+        context.thread_count = self._num_threads
+        context.thread_type = "NONE" if self._num_threads == 1 else "AUTO"
+        self._coded_size = (context.width, context.height)
+        reliable = not (
+            self._container.format.name in UNTIMED_FORMATS
+            and context.has_b_frames
+            and context.codec.canonical_name != "mpeg4"
+        )
+        packets, defect = read_packets(self._container, self._stream)
+        self._table = build_table(packets, context.codec.canonical_name, context.extradata, reliable, defect)
+        # Larger streams are read again for each call, from the file.
+        self._kept = packets if sum(packet.size for packet in packets) <= KEPT_PACKETS_BYTES else None
+        self._lay_timeline()
+
+    def _lay_timeline(self) -> None:
+        """Set what an index means: its picture's time or, without times, its place in the order of showing."""
+        table, stream = self._table, self._stream
+        self.defect = table.defect
+        rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+        if table.timed:
+            labels = times = table.pts[table.shown_in_order()]
+        else:
+            labels, times, problem = self._count_pictures()
+            self.defect = self.defect or problem
+            rates = (stream.guessed_rate, stream.average_rate, stream.base_rate)
+        if not len(labels):
+            raise VideoReadError(
+                self.path, f"holds no frame that can be decoded{': ' if self.defect else ''}{self.defect}"
+            )
+        if times is None:
+            picture, self.fps = np.arange(len(labels)), float(next((rate for rate in rates if rate), 1.0))
+        else:
+            picture, self.fps = even_timeline(times, table.last_duration, stream.time_base, rates)
+        self._picture = labels[picture]
+        self.num_frames = len(self._picture)
+
+    # -- decoding -----------------------------------------------------------------------------------------------
+
+    def _decode(self, indices: np.ndarray) -> np.ndarray:
+        """The frames at these indices, each decoded and converted once: uint8 [N, H, W, 3]."""
+        try:
+            images = self._images(set(self._picture[indices].tolist()))
+        except _DisorderedTimesError:
+            self._distrust_times()
+            images = self._images(set(self._picture[indices].tolist()))
+        if any(label not in images for label in self._picture[indices].tolist()):
+            self._hold_pictures()
+            images = self._images(set(self._picture[indices].tolist()))
+        labels = self._picture[indices].tolist()
+        for index, label in zip(indices.tolist(), labels, strict=True):
+            if label not in images:
+                raise VideoReadError(self.path, f"frame {index} of {self.num_frames} can't be decoded")
+        return np.stack([images[label] for label in labels])
+
+    def _images(self, labels: set[int]) -> dict[int, np.ndarray]:
+        """RGB images of the pictures with these labels, as far as they come out of the decoder."""
+        images: dict[int, np.ndarray] = {}
+        if self._table.timed:
+            for label, frame in self._pictures_by_time(labels):
+                if label in labels:
+                    images[label] = self._rgb(frame)
+            return images
+        for label, frame in enumerate(self._all_pictures([])):
+            if label in labels:
+                images[label] = self._rgb(frame)
+            if len(images) == len(labels):
+                break
+        return images
+
+    def _pictures_by_time(self, labels: set[int]) -> Iterator[tuple[int | None, av.VideoFrame]]:
+        """Decode the stretches of packets that these times need; yield all that comes out, with its time."""
+        times = np.fromiter(labels, dtype=np.int64)
+        order = self._table.shown_in_order()
+        positions = order[np.searchsorted(self._table.pts[order], times)]
+        context = self._stream.codec_context
+        for packets in self._stretches(choose_packets(self._table, positions.tolist())):
+            latest = None
+            try:
+                for packet in packets:
+                    for frame in context.decode(packet):
+                        latest = _later(latest, frame)
+                        yield frame.pts, frame
+                for frame in context.decode(None):
+                    latest = _later(latest, frame)
+                    yield frame.pts, frame
+            finally:
+                context.flush_buffers()
+
+    def _all_pictures(self, problems: list[str]) -> Iterator[av.VideoFrame]:
+        """All that a decode from the start shows, up to the first packet that can't be decoded, which is noted."""
+        context, shown = self._stream.codec_context, 0
+        try:
+            for packets in self._stretches([(0, len(self._table))]):
+                for position, packet in enumerate(packets):
+                    try:
+                        frames = context.decode(packet)
+                    except READ_ERRORS as error:
+                        # A stream cut out of another one may begin with what can't be decoded.
+                        if shown:
+                            problems.append(
+                                f"packet {position} of {len(self._table)} can't be decoded: {_reason(error)}"
+                            )
+                            break
+                        continue
+                    shown += len(frames)
+                    yield from frames
+            yield from context.decode(None)
+        except av.FFmpegError as error:
+            problems.append(f"the last frames can't be decoded: {_reason(error)}")
+        finally:
+            context.flush_buffers()
+
+    def _stretches(self, ranges: Sequence[tuple[int, int]]) -> Iterator[Iterator[av.Packet]]:
+        """The packets of each range in decoding order, from memory or from a second reading of the file."""
+        if self._kept is not None:
+            for first, end in ranges:
+                yield iter(self._kept[first:end])
+            return
+        with _open_container(self.path) as container:
+            stream = container.streams[self._stream.index]
+            packets, position = (packet for packet in container.demux(stream) if packet.size > 0), 0
+            for first, end in ranges:
+                yield islice(packets, first - position, end - position)
+                position = end
+
+    def _rgb(self, frame: av.VideoFrame) -> np.ndarray:
+        """A picture as upright RGB: uint8 [H, W, 3]. One of another size (streams may change it) is scaled."""
+        width, height = self._coded_size if all(self._coded_size) else (frame.width, frame.height)
+        image = self._reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1).to_ndarray()
+        return upright(image, frame)
+
+    # -- what only decoding tells -------------------------------------------------------------------------------
+
+    @cached_property
+    def _shape(self) -> tuple[int, int]:
+        return self.frames([0]).shape[1:3]
+
+    def _count_pictures(self) -> tuple[np.ndarray, np.ndarray | None, str]:
+        """Decode everything: a label for each picture (its place), the times if they ascend, and what stopped it."""
+        problems: list[str] = []
+        times = [frame.pts for frame in self._all_pictures(problems)]
+        ascending = None not in times and all(a < b for a, b in pairwise(times))
+        return np.arange(len(times)), np.array(times, dtype=np.int64) if ascending else None, "".join(problems)
+
+    def _distrust_times(self) -> None:
+        """Number the pictures as the decoder shows them: the container's times contradict its order."""
+        self._table = replace(self._table, timed=False)
+        labels, _, problem = self._count_pictures()
+        self.defect = self.defect or problem or "its times contradict the order in which its frames are shown"
+        self._picture = labels[np.minimum(np.arange(self.num_frames), len(labels) - 1)]
+
+    def _hold_pictures(self) -> None:
+        """Where a packet shows no picture of its own, as some do by design, let the one before stay on show."""
+        if not self._table.timed:
+            return
+        shown = {pts for pts, _ in self._pictures_by_time(set(self._table.pts[self._table.shown].tolist()))}
+        times = np.array(sorted(shown & set(self._picture.tolist())), dtype=np.int64)
+        if len(times):
+            self._picture = times[np.maximum(np.searchsorted(times, self._picture, side="right") - 1, 0)]
+
+
+class _DisorderedTimesError(Exception):
+    """The decoder shows pictures in another order than that of their times."""
+
+
+def _later(latest: int | None, frame: av.VideoFrame) -> int | None:
+    """The time of this frame, which must be later than that of the one before."""
+    if latest is not None and frame.pts is not None and frame.pts <= latest:
+        raise _DisorderedTimesError
+    return latest if frame.pts is None else frame.pts
+
+
+def _open_container(path: str) -> av.container.InputContainer:
+    """Open a regular file, and nothing but this file: no device or pipe that could block, no playlist, no network."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise VideoReadError(path, "is not a regular file" if not os.path.isdir(path) else "is a folder, not a video")
+    if os.path.getsize(path) == 0:
+        raise VideoReadError(path, "is empty")
+    container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="ignore")
+    if REFUSED_FORMATS.intersection(container.format.name.split(",")):
+        container.close()
+        raise VideoReadError(path, f"is no video file but is recognised as {container.format.name}")
+    return container
+
+
+def _video_stream(container: av.container.InputContainer, path: str) -> av.VideoStream:
+    """The first video stream that is not a cover picture; the others are not read."""
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise VideoReadError(path, "has no video stream")
+    if streams[0].codec_context is None:
+        raise VideoReadError(path, "is coded in a way that this FFmpeg has no decoder for")
+    for stream in container.streams:
+        if stream.index != streams[0].index:
+            stream.discard = Discard.all
+    return streams[0]
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,251 @@
+"""Batches: which videos come when, for which process, and the workers that prepare them.
+
+The order is a function of (seed, epoch) alone and a step's videos one of (order, step), so a run can go on at any
+step of an epoch without decoding what came before, and the number of processes or workers changes no sample.
+"""
+
+from __future__ import annotations
+
+import multiprocessing.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from fvcore.common.config import CfgNode
+from torch.utils.data import DataLoader
+
+from rhovideo import distributed
+from rhovideo.data.bad_videos import Failure
+from rhovideo.data.datasets import TRAINING_PURPOSES, Sample, SampleKey, VideoDataset, build_dataset
+from rhovideo.data.worker import initialise_worker, worker_context
+from rhovideo.randomness import Stream, generator
+
+
+@dataclass
+class Batch:
+    """The samples of one process and one (micro-)batch.
+
+    Attributes:
+        clips: uint8 [B,V,T,S,S,3].
+        index, label: int64 [B], of the videos shown; label -1 where there is none.
+        valid: bool [B], False where no video could be read.
+        failures: every video that could not be read on the way.
+    """
+
+    clips: torch.Tensor
+    index: torch.Tensor
+    label: torch.Tensor
+    valid: torch.Tensor
+    failures: list[Failure]
+
+    def select(self, rows: torch.Tensor) -> Batch:
+        """The samples where ``rows``, bool [B], is true; all failures stay."""
+        return Batch(self.clips[rows], self.index[rows], self.label[rows], self.valid[rows], self.failures)
+
+    def pin_memory(self) -> Batch:
+        """Itself in page-locked memory (called by torch's DataLoader)."""
+        tensors = (tensor.pin_memory() for tensor in (self.clips, self.index, self.label, self.valid))
+        return Batch(*tensors, self.failures)
+
+
+class WorkerDiedError(RuntimeError):
+    """A worker process ended without having been asked to."""
+
+
+def collate(samples: list[Sample]) -> Batch:
+    """Samples of equal shape to a batch."""
+    return Batch(
+        torch.stack([sample.clips for sample in samples]),
+        torch.tensor([sample.index for sample in samples], dtype=torch.int64),
+        torch.tensor([sample.label for sample in samples], dtype=torch.int64),
+        torch.tensor([sample.valid for sample in samples], dtype=torch.bool),
+        [failure for sample in samples for failure in sample.failures],
+    )
+
+
+class Loader:
+    """Batches of a dataset for one process of a job.
+
+    Args:
+        dataset: the videos.
+        training: shuffled, only whole steps; else in the manifest's order, all videos, this process's share.
+        seed: of the order (RNG_SEED).
+        global_batch: videos a step of the whole job, a multiple of ``world_size * accumulate_steps`` in training.
+        accumulate_steps: micro-batches that a step's videos come in (training only).
+        rank, world_size: this process and how many there are.
+        num_workers: worker processes; 0 decodes in this process.
+        prefetch_factor: batches that each worker prepares ahead.
+        pin_memory: page-locked batches, for fast copies to a GPU.
+    """
+
+    def __init__(
+        self,
+        dataset: VideoDataset,
+        *,
+        training: bool,
+        seed: int,
+        global_batch: int,
+        accumulate_steps: int = 1,
+        rank: int = 0,
+        world_size: int = 1,
+        num_workers: int = 0,
+        prefetch_factor: int = 2,
+        pin_memory: bool = False,
+    ) -> None:
+        parts = world_size * accumulate_steps
+        if training and global_batch % parts:
+            raise ValueError(
+                f"a step has {global_batch} videos (TRAIN.BATCH_SIZE x NUM_SHARDS), which {world_size} processes x "
+                f"{accumulate_steps} TRAIN.ACCUMULATE_STEPS cannot share evenly: write a multiple of {parts}"
+            )
+        if training and len(dataset) < global_batch:
+            raise ValueError(
+                f"{dataset.manifest.csv} lists {len(dataset)} videos, fewer than the {global_batch} of one step: "
+                f"lower TRAIN.BATCH_SIZE"
+            )
+        self.dataset = dataset
+        self.training = training
+        self.seed = seed
+        self.global_batch = global_batch
+        self.accumulate_steps = accumulate_steps if training else 1
+        self.rank = rank
+        self.world_size = world_size
+        self._micro_batch = max(global_batch // (world_size * self.accumulate_steps), 1)
+        self._plan = _Plan(self)
+        self._processes: list = []
+        # Workers do not listen to SIGTERM, with which multiprocessing would end them at exit, so we do before that.
+        multiprocessing.util.Finalize(self, _kill, args=(self._processes,), exitpriority=10)
+        self._loader: DataLoader | None = DataLoader(
+            dataset,
+            batch_sampler=self._plan,
+            num_workers=num_workers,
+            collate_fn=collate,
+            pin_memory=pin_memory,
+            worker_init_fn=initialise_worker,
+            multiprocessing_context=worker_context() if num_workers else None,
+            prefetch_factor=prefetch_factor if num_workers else None,
+            persistent_workers=num_workers > 0,
+            # Its own, or each epoch would take a number from torch's global generator.
+            generator=torch.Generator(),
+        )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps of an epoch; in evaluation, the batches of this process."""
+        if self.training:
+            return len(self.dataset) // self.global_batch
+        return -(-len(self._own_videos()) // self._micro_batch)
+
+    def _own_videos(self) -> range:
+        return range(self.rank, len(self.dataset), self.world_size)
+
+    def epoch(self, epoch: int = 0, first_step: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from ``first_step`` on, ``accumulate_steps`` a step.
+
+        Starting an epoch ends the one that is under way.
+
+        Raises:
+            WorkerDiedError: a worker was killed.
+        """
+        if not 0 <= first_step <= self.steps_per_epoch:
+            raise ValueError(f"step {first_step} of an epoch of {self.steps_per_epoch} steps")
+        if self._loader is None:
+            raise RuntimeError("this loader is closed: build another one")
+        self._plan.epoch, self._plan.first_step = epoch, first_step
+        batches = iter(self._loader)
+        self._processes[:] = getattr(batches, "_workers", [])
+        return self._iterate(batches)
+
+    def _iterate(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except Exception as error:
+                self._explain_death(error)
+                raise
+            yield batch
+
+    def _explain_death(self, error: Exception) -> None:
+        dead = [worker for worker in self._processes if not worker.is_alive()]
+        if not dead:
+            return
+        ends = ", ".join(f"{worker.pid} ({_how(worker.exitcode)})" for worker in dead)
+        self.close()
+        raise WorkerDiedError(
+            f"rank {self.rank}: worker process {ends} died while preparing batches of {self.dataset.manifest.csv}. "
+            "If the machine or the job ran out of memory, lower DATA_LOADER.NUM_WORKERS or DATA_LOADER.PREFETCH_FACTOR "
+            "or ask for more; in a container, give it more shared memory (--shm-size). If it crashed on a video, "
+            "`rhovideo scan CSV` finds which"
+        ) from error
+
+    def batches_of(self, epoch: int, first_step: int = 0) -> Iterator[list[SampleKey]]:
+        """The keys of each batch that :meth:`epoch` yields."""
+        if not self.training:
+            videos = self._own_videos()
+            for first in range(first_step * self._micro_batch, len(videos), self._micro_batch):
+                yield [SampleKey(epoch, index) for index in videos[first : first + self._micro_batch]]
+            return
+        order = generator(Stream.SHUFFLE, self.seed, epoch).permutation(len(self.dataset))
+        for step in range(first_step, self.steps_per_epoch):
+            for part in range(self.accumulate_steps):
+                place = self.rank * self.accumulate_steps + part
+                first = step * self.global_batch + place * self._micro_batch
+                yield [SampleKey(epoch, int(index)) for index in order[first : first + self._micro_batch]]
+
+    def close(self) -> None:
+        """End the workers; the loader cannot be used afterwards."""
+        loader, self._loader = self._loader, None
+        batches = getattr(loader, "_iterator", None)
+        if batches is not None and all(worker.is_alive() for worker in self._processes):
+            batches._shutdown_workers()
+        _kill(self._processes)
+
+
+class _Plan:
+    """The batch sampler that DataLoader iterates over anew for each epoch."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+        self.epoch = 0
+        self.first_step = 0
+
+    def __iter__(self) -> Iterator[list[SampleKey]]:
+        return self._loader.batches_of(self.epoch, self.first_step)
+
+
+def _kill(processes: list) -> None:
+    for process in processes:
+        if process.is_alive():
+            process.kill()
+    for process in processes:
+        process.join(timeout=5)
+    processes.clear()
+
+
+def _how(exit_code: int | None) -> str:
+    if exit_code == -9:
+        return "killed, most likely for memory"
+    return f"signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
+
+
+def build_loader(cfg: CfgNode, split: str, purpose: str) -> Loader:
+    """The loader of this process for a split and a purpose, see :func:`rhovideo.data.datasets.build_dataset`.
+
+    In training a step has TRAIN.BATCH_SIZE videos a machine; in evaluation a batch has this process's share of
+    TRAIN.BATCH_SIZE ("eval") or TEST.BATCH_SIZE ("test") videos.
+    """
+    batch_size = cfg.TEST.BATCH_SIZE if purpose == "test" else cfg.TRAIN.BATCH_SIZE
+    return Loader(
+        build_dataset(cfg, split, purpose),
+        training=purpose in TRAINING_PURPOSES,
+        seed=cfg.RNG_SEED,
+        global_batch=batch_size * cfg.NUM_SHARDS,
+        accumulate_steps=cfg.TRAIN.ACCUMULATE_STEPS,
+        rank=distributed.rank(),
+        world_size=distributed.world_size(),
+        num_workers=cfg.DATA_LOADER.NUM_WORKERS,
+        prefetch_factor=cfg.DATA_LOADER.PREFETCH_FACTOR,
+        pin_memory=cfg.DATA_LOADER.PIN_MEMORY and cfg.NUM_GPUS != 0 and torch.cuda.is_available(),
+    )

@@ -1,0 +1,51 @@
+"""From the times at which pictures are shown to an even timeline that clips are placed on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+
+def even_timeline(
+    times: np.ndarray, last_duration: int, time_base: Fraction, nominal_rates: Sequence[Fraction | None]
+) -> tuple[np.ndarray, float]:
+    """Lay an even timeline over the pictures of a video.
+
+    At a constant rate, index i is picture i. At a variable rate the timeline has as many places as there are
+    pictures, evenly spread over the same duration, and index i is the picture on show at the time of place i.
+
+    Args:
+        times: int64 [N], ascending, when each picture is shown, in units of ``time_base``.
+        last_duration: how long the last one is shown, in the same units; 0 if unknown.
+        time_base: seconds a unit.
+        nominal_rates: rates that the file names, in frames a second; the first one that agrees with the times is
+            taken in their place, for times are rounded.
+
+    Returns:
+        (picture, fps): int64 [N], the picture shown at each index, and the indices a second.
+    """
+    count = len(times)
+    rates = [rate for rate in nominal_rates if rate]
+    if count == 1:
+        return np.zeros(1, dtype=np.int64), float(rates[0]) if rates else 1.0
+    elapsed = (times - times[0]).astype(np.float64)
+    period = elapsed[-1] / (count - 1)
+    even = np.arange(count)
+    # A constant rate, but for the rounding of times and jitter of less than half a picture.
+    if np.abs(elapsed - even * period).max() <= max(1.0, period / 2):
+        return even, _rate(elapsed[-1], count - 1, time_base, rates)
+    duration = elapsed[-1] + (last_duration or float(np.median(np.diff(elapsed))))
+    # Half a unit forgives the rounding of the division; times are whole units.
+    places = even * (duration / count) + 0.5
+    picture = np.searchsorted(elapsed, places, side="right") - 1
+    return picture.astype(np.int64), count / (duration * float(time_base))
+
+
+def _rate(span: float, steps: int, time_base: Fraction, rates: Sequence[Fraction]) -> float:
+    """Frames a second of ``steps`` frames that last ``span`` units."""
+    for rate in rates:
+        if abs(steps / float(rate * time_base) - span) <= 2:
+            return float(rate)
+    return steps / (span * float(time_base))

@@ -1,0 +1,50 @@
+"""The processes that decode: how they are started, and what they must not inherit.
+
+Workers come from a fork server, a process without threads or CUDA that has imported everything once: forking the
+trainer itself would copy the locks of its threads and its signal handlers (submitit's requeues the job), and a
+fresh interpreter for each worker would import torch each time.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.forkserver
+import os
+import signal
+import threading
+from multiprocessing.context import BaseContext
+
+_PRELOAD = ("rhovideo.data.forkserver_preload", "torch", "rhovideo.data.datasets")
+
+
+def worker_context() -> BaseContext:
+    """The multiprocessing context of workers; its server is started now, so that it imports while we go on."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(_PRELOAD))
+    multiprocessing.forkserver.ensure_running()
+    return context
+
+
+def ignore_signals() -> None:
+    """Leave to the main process what is sent to all of a job's processes: Ctrl-C, preemption, time limits."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def initialise_worker(worker_id: int = 0) -> None:
+    """What a process that decodes does first: one thread, no signals, an end together with the main process."""
+    import cv2
+    import torch
+
+    ignore_signals()
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # torch's own watchdog looks at the parent's id, which is that of the fork server here.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

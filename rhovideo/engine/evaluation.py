@@ -1,0 +1,26 @@
+"""Batches of an evaluation, without what cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fvcore.common.config import CfgNode
+
+from rhovideo import distributed
+from rhovideo.data.bad_videos import BadVideoLedger
+from rhovideo.data.loader import Batch, Loader
+from rhovideo.engine.logging_setup import progress
+
+
+def readable_batches(loader: Loader, cfg: CfgNode, description: str) -> Iterator[Batch]:
+    """The batches of one pass over a loader, cut to the readable videos, without those that have none.
+
+    Unreadable videos are named in the log and listed in ``OUTPUT_DIR/bad_videos.jsonl``; they never stop an evaluation.
+    """
+    ledger = BadVideoLedger(cfg.OUTPUT_DIR, cfg.DATA.MAX_BAD_VIDEO_SHARE, distributed.rank())
+    for batch in progress(loader.epoch(0), loader.steps_per_epoch, description, distributed.rank()):
+        ledger.record(batch)
+        if batch.valid.all():
+            yield batch
+        elif batch.valid.any():
+            yield batch.select(batch.valid)

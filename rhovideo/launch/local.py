@@ -1,0 +1,240 @@
+"""Processes of one machine: started, watched and ended together."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import multiprocessing
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Iterator
+from multiprocessing.connection import wait
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from fvcore.common.config import CfgNode
+
+from rhovideo import distributed
+from rhovideo.config.problems import ConfigError, Origin, Problem
+from rhovideo.launch import Run
+from rhovideo.launch.machine import Machine, check_machine, machine_for, under_torchrun
+
+__all__ = ["RankFailed", "check_machine", "launch"]
+
+# Seconds that a process has to end by itself after SIGTERM, before SIGKILL.
+GRACE = 5.0
+
+
+class RankFailed(RuntimeError):
+    """A process of the job failed; the message is the first failing rank's traceback."""
+
+
+def launch(run: Run, cfg: CfgNode) -> Any:
+    """Execute ``run(cfg)`` on every process of this machine, as NUM_GPUS and NUM_CPU_PROCESSES say.
+
+    One process runs here. More are spawned, each with its LOCAL_RANK in the environment, its GPU chosen and the
+    process group of :mod:`rhovideo.distributed` joined. Under torchrun this process joins as the one it was started as.
+
+    Args:
+        run: importable by its name (``rhovideo.engine.run.run``).
+        cfg: a loaded configuration.
+
+    Returns:
+        What ``run`` returned on rank 0 (under torchrun: on this rank).
+
+    Raises:
+        ConfigError: the machine does not have what is asked for.
+        RankFailed: a spawned process failed; all others have been ended.
+    """
+    findings = check_machine(cfg)
+    if findings:
+        here = Origin("configuration")
+        raise ConfigError([Problem(finding.keys[0], here, finding.wrong, finding.write) for finding in findings])
+    machine = machine_for(cfg)
+    if under_torchrun():
+        return _join_torchrun(run, cfg, machine)
+    if machine.processes > 1:
+        return _spawn(run, cfg, machine)
+    os.environ["LOCAL_RANK"] = "0"
+    if machine.on_gpu:
+        torch.cuda.set_device(0)
+    return run(cfg)
+
+
+def _join_torchrun(run: Run, cfg: CfgNode, machine: Machine) -> Any:
+    if machine.on_gpu:
+        torch.cuda.set_device(distributed.local_rank())
+    backend = _backend(cfg, machine)
+    distributed.initialise(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), "env://", backend)
+    result = run(cfg)
+    distributed.shut_down()
+    return result
+
+
+def _backend(cfg: CfgNode, machine: Machine) -> str:
+    return cfg.DIST_BACKEND if machine.on_gpu else "gloo"
+
+
+def _spawn(run: Run, cfg: CfgNode, machine: Machine) -> Any:
+    context = multiprocessing.get_context("spawn")
+    with TemporaryDirectory(prefix="rhovideo-", ignore_cleanup_errors=True) as name, _sigterm_as_exit():
+        folder = Path(name)
+        processes = [
+            context.Process(target=_rank, args=(run, cfg, rank, machine, folder), name=f"rank {rank}")
+            for rank in range(machine.processes)
+        ]
+        ended_by_us: set[int] = set()
+        try:
+            for process in processes:
+                process.start()
+            succeeded = _wait_for(processes)
+        finally:
+            ended_by_us = _end(processes)
+        if not succeeded:
+            raise RankFailed(_report(processes, ended_by_us, folder))
+        return pickle.loads((folder / "result").read_bytes())
+
+
+@contextlib.contextmanager
+def _sigterm_as_exit() -> Iterator[None]:
+    """Let SIGTERM unwind the stack, as SIGINT does, so that the children are ended on the way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(number: int, frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _wait_for(processes: list) -> bool:
+    """Wait until all have ended well (True) or one has not."""
+    running = {process.sentinel: process for process in processes}
+    while running:
+        for sentinel in wait(list(running)):
+            process = running.pop(sentinel)
+            process.join()
+            if process.exitcode != 0:
+                return False
+    return True
+
+
+def _end(processes: list) -> set[int]:
+    """End all that still run; returns their ranks."""
+    running = [(rank, process) for rank, process in enumerate(processes) if process.pid and process.is_alive()]
+    for _, process in running:
+        process.terminate()
+    deadline = time.monotonic() + GRACE
+    for _, process in running:
+        process.join(max(0.0, deadline - time.monotonic()))
+    for _, process in running:
+        if process.is_alive():
+            process.kill()
+            process.join()
+    return {rank for rank, _ in running}
+
+
+def _report(processes: list, ended_by_us: set[int], folder: Path) -> str:
+    """The first failure in full, the others in a line each.
+
+    A rank that was killed leaves no word, and the others soon fail for the lack of it: so it comes first.
+    """
+    world = len(processes)
+    said, killed = [], []
+    for rank, process in enumerate(processes):
+        note = folder / f"failure_{rank}"
+        if note.exists():
+            said.append((json.loads(note.read_text(encoding="utf-8")), rank))
+        elif process.exitcode != 0 and rank not in ended_by_us:
+            killed.append(f"rank {rank} of {world} {_death(process.exitcode)}")
+    said.sort(key=lambda failure: failure[0]["time"])
+    parts = killed[:1] or [f"rank {said[0][1]} of {world} failed:\n{said[0][0]['traceback'].rstrip()}"]
+    others = killed[1:] + [f"rank {rank}: {failure['summary']}" for failure, rank in said[0 if killed else 1 :]]
+    if others:
+        parts.append("After that:\n  " + "\n  ".join(others))
+    return "\n".join(parts)
+
+
+def _death(exit_code: int) -> str:
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}"
+    name = signal.Signals(-exit_code).name
+    if name == "SIGKILL":
+        return (
+            "was killed (SIGKILL). If nobody did it by hand, the machine ran out of memory: lower TRAIN.BATCH_SIZE, "
+            "DATA_LOADER.NUM_WORKERS or the number of processes"
+        )
+    return f"died by {name}"
+
+
+def _rank(run: Run, cfg: CfgNode, rank: int, machine: Machine, folder: Path) -> None:
+    """One spawned process of a job, from its first line to its last."""
+    # Ctrl-C reaches every process of the terminal; the parent decides what becomes of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
+    os.environ["LOCAL_RANK"] = str(rank)
+    try:
+        if "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(threads_per_process(machine.processes))
+        if machine.on_gpu:
+            torch.cuda.set_device(rank)
+        _use_loopback()
+        backend = _backend(cfg, machine)
+        distributed.initialise(rank, machine.processes, f"file://{folder}/rendezvous", backend)
+        result = run(cfg)
+        if rank == 0:
+            (folder / "result").write_bytes(pickle.dumps(result))
+        distributed.shut_down()
+    except BaseException as error:
+        _write_failure(folder / f"failure_{rank}", error)
+        # Not through the interpreter's end, which may wait for collectives that never come.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)
+
+
+def threads_per_process(processes: int) -> int:
+    """Threads of torch's operators, so that the processes of a machine share its cores: at least 1."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    return max(1, cores // processes)
+
+
+def _use_loopback() -> None:
+    """Let gloo talk within the machine, whatever its host name resolves to."""
+    names = {name for _, name in socket.if_nameindex()}
+    loopback = next((name for name in ("lo", "lo0") if name in names), None)
+    if loopback:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed can end nobody, so its children look after themselves."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _write_failure(path: Path, error: BaseException) -> None:
+    summary = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
+    failure = {"time": time.time(), "summary": summary, "traceback": "".join(traceback.format_exception(error))}
+    with contextlib.suppress(OSError):
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(failure), encoding="utf-8")
+        temporary.rename(path)

@@ -1,0 +1,150 @@
+"""Names of tensors: PySlowFast's, in which checkpoints were released, and ours, both ways.
+
+Ours are PyTorchVideo's inside the encoder. Everything is a table; what a table does not name has no counterpart:
+the released k-NN bank, BYOL's unused queue, the predictor of its momentum encoder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+# Number of our block for the stem and the four stages; C2D and I3D have a pool over time after the first stage.
+BLOCKS: dict[str, tuple[int, ...]] = {
+    "slow": (0, 1, 2, 3, 4),
+    "c2d": (0, 1, 3, 4, 5),
+    "i3d": (0, 1, 3, 4, 5),
+}
+# Within the stem, and within one residual block of either kind (R-18's has no c).
+STEM_PARTS = {"conv": "conv", "bn": "norm"}
+RESIDUAL_PARTS = {
+    "branch1": "branch1_conv",
+    "branch1_bn": "branch1_norm",
+    "branch2.a": "branch2.conv_a",
+    "branch2.a_bn": "branch2.norm_a",
+    "branch2.b": "branch2.conv_b",
+    "branch2.b_bn": "branch2.norm_b",
+    "branch2.c": "branch2.conv_c",
+    "branch2.c_bn": "branch2.norm_c",
+}
+# Heads, by the beginning of their names.
+HEADS = {
+    "backbone.head.projection.projection.": "projection.layers.",
+    "backbone.head.predictors.0.projection.": "predictor.layers.",
+    "backbone_hist.head.projection.projection.": "momentum_projection.layers.",
+    "swav_prototypes.": "prototypes.",
+    "head.projection.": "head.projection.",
+}
+# A projection of a single layer is a plain linear one there.
+SINGLE_LAYER_HEADS = {
+    "backbone.head.projection.": "projection.layers.0.",
+    "backbone_hist.head.projection.": "momentum_projection.layers.0.",
+}
+# Encoders, by what stands before the names of the tables above; in a released classifier nothing does.
+ENCODERS = {"backbone.": "encoder.", "backbone_hist.": "momentum_encoder."}
+CLASSIFIER_ENCODER = {"": "encoder."}
+# Single tensors: our name, our value from theirs, theirs from ours.
+TENSORS: dict[str, tuple[str, Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
+    "queue_x": ("queue.keys", torch.clone, torch.clone),
+    "ptr": ("queue.pointer", lambda ptr: ptr.reshape(()), lambda pointer: pointer.reshape(1)),
+    "iter": ("momentum.steps", lambda number: number.reshape(()), lambda steps: steps.reshape(1)),
+    # [2, L, D] there, newest first; one row for the embeddings of both code views here, oldest first.
+    "queue_swav": (
+        "code_queue.keys",
+        lambda queue: queue.transpose(0, 1).flatten(1).flip(0),
+        lambda keys: torch.stack(keys.flip(0).chunk(2, dim=1)),
+    ),
+}
+
+_STEM = re.compile(r"s1\.pathway0_stem\.(conv|bn)\.(\w+)")
+_RESIDUAL = re.compile(r"s([2-5])\.pathway0_res(\d+)\.(.+)\.(\w+)")
+_OUR_STEM = re.compile(r"blocks\.0\.(conv|norm)\.(\w+)")
+_OUR_RESIDUAL = re.compile(r"blocks\.(\d+)\.res_blocks\.(\d+)\.(.+)\.(\w+)")
+
+
+def encoder_to_ours(name: str, arch: str) -> str | None:
+    """Our name of a tensor of the released encoder, such as ``s2.pathway0_res0.branch2.a.weight``; None: there is none.
+
+    Args:
+        name: PySlowFast's name.
+        arch: MODEL.ARCH; its names must be known, see :data:`BLOCKS`.
+    """
+    if match := _STEM.fullmatch(name):
+        return f"blocks.{BLOCKS[arch][0]}.{STEM_PARTS[match[1]]}.{match[2]}"
+    match = _RESIDUAL.fullmatch(name)
+    if match is None or match[3] not in RESIDUAL_PARTS:
+        return None
+    return f"blocks.{BLOCKS[arch][int(match[1]) - 1]}.res_blocks.{match[2]}.{RESIDUAL_PARTS[match[3]]}.{match[4]}"
+
+
+def encoder_to_released(name: str, arch: str) -> str | None:
+    """The inverse of :func:`encoder_to_ours`."""
+    if match := _OUR_STEM.fullmatch(name):
+        return f"s1.pathway0_stem.{_inverse(STEM_PARTS)[match[1]]}.{match[2]}"
+    match = _OUR_RESIDUAL.fullmatch(name)
+    parts = _inverse(RESIDUAL_PARTS)
+    if match is None or match[3] not in parts or int(match[1]) not in BLOCKS[arch]:
+        return None
+    return f"s{BLOCKS[arch].index(int(match[1])) + 1}.pathway0_res{match[2]}.{parts[match[3]]}.{match[4]}"
+
+
+def to_ours(state: Mapping[str, Tensor], arch: str) -> dict[str, tuple[str, Tensor]]:
+    """A released state, of a method or a classifier, in our names.
+
+    Args:
+        state: ``model_state`` of the file.
+        arch: MODEL.ARCH.
+
+    Returns:
+        For every released name that has a counterpart here: our name and our tensor.
+    """
+    found = {}
+    for name, value in state.items():
+        if name in TENSORS:
+            ours, convert, _ = TENSORS[name]
+            found[name] = (ours, convert(value))
+            continue
+        ours = _with_prefix(name, HEADS | SINGLE_LAYER_HEADS) or _with_prefix(
+            name, ENCODERS | CLASSIFIER_ENCODER, lambda inner: encoder_to_ours(inner, arch)
+        )
+        if ours is not None:
+            found[name] = (ours, value)
+    return found
+
+
+def to_released(state: Mapping[str, Tensor], arch: str) -> dict[str, Tensor]:
+    """The state dict of one of our methods or classifiers in released names; what has none is left out."""
+    single_layer = {name.split(".")[2] for name in state if name.startswith("projection.layers.")} == {"0"}
+    heads = _inverse(HEADS | SINGLE_LAYER_HEADS if single_layer else HEADS)
+    heads = dict(sorted(heads.items(), key=lambda pair: -len(pair[0])))  # the longer name first
+    encoders = _inverse(ENCODERS if any(name.startswith("projection.") for name in state) else CLASSIFIER_ENCODER)
+    tensors = {ours: (released, convert) for released, (ours, _, convert) in TENSORS.items()}
+    found = {}
+    for name, value in state.items():
+        if name in tensors:
+            released, convert = tensors[name]
+            found[released] = convert(value)
+            continue
+        released = _with_prefix(name, heads) or _with_prefix(
+            name, encoders, lambda inner: encoder_to_released(inner, arch)
+        )
+        if released is not None:
+            found[released] = value
+    return found
+
+
+def _with_prefix(
+    name: str, prefixes: Mapping[str, str], rename: Callable[[str], str | None] = lambda inner: inner
+) -> str | None:
+    """``name`` with the first prefix that it begins with replaced, and the rest renamed; None where nothing fits."""
+    for old, new in prefixes.items():
+        if name.startswith(old) and (inner := rename(name.removeprefix(old))) is not None:
+            return new + inner
+    return None
+
+
+def _inverse(table: Mapping[str, str]) -> dict[str, str]:
+    return {value: key for key, value in table.items()}

@@ -1,0 +1,54 @@
+import json
+import math
+
+import numpy as np
+import torch
+
+from rhovideo.engine.json_stats import PREFIX, JsonStats, read_json_stats, to_json
+
+
+def test_every_parser_reads_every_number_back():
+    stats = {
+        "loss": math.nan,
+        "grad_norm": torch.tensor(math.inf),
+        "lr": 1.25e-7,
+        "top1_err": np.float32(12.5),
+        "count": np.int64(3),
+        "ok": True,
+        "name": 'quote " ünd \n line',
+        "recall": {1: 3.0, 5: -math.inf},
+        "shape": (1, 2.0),
+    }
+    line = to_json(stats)
+    assert "\n" not in line
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    back = json.loads(line, parse_constant=refuse)
+    assert back == {
+        "loss": None,
+        "grad_norm": None,
+        "lr": 1.25e-7,
+        "top1_err": 12.5,
+        "count": 3,
+        "ok": True,
+        "name": 'quote " ünd \n line',
+        "recall": {"1": 3.0, "5": None},
+        "shape": [1, 2.0],
+    }
+
+
+def test_a_resumed_run_appends_and_a_cut_line_is_skipped(tmp_path):
+    JsonStats(tmp_path).write({"_type": "train_epoch", "epoch": "1/2"})
+    path = tmp_path / "json_stats.log"
+    assert path.read_text().startswith(PREFIX + "{")
+    with path.open("a") as file:
+        file.write('json_stats: {"_type": "tra\n')
+    JsonStats(tmp_path).write({"_type": "train_epoch", "epoch": "2/2"})
+    assert [record["epoch"] for record in read_json_stats(path)] == ["1/2", "2/2"]
+
+
+def test_other_ranks_write_nothing(tmp_path):
+    JsonStats(tmp_path / "out", rank=1).write({"loss": 1.0})
+    assert not (tmp_path / "out").exists()

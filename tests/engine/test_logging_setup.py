@@ -1,0 +1,62 @@
+import logging
+
+import pytest
+
+from rhovideo.engine import logging_setup
+from rhovideo.engine.logging_setup import progress, set_up_logging, shut_down_logging
+
+logger = logging.getLogger("rhovideo.engine.something")
+
+
+@pytest.fixture(autouse=True)
+def _clean():
+    level = logging.getLogger("rhovideo").level
+    yield
+    shut_down_logging()
+    logging.getLogger("rhovideo").setLevel(level)
+
+
+def test_rank_0_speaks_on_the_console_and_in_the_file(tmp_path, capsys):
+    set_up_logging(tmp_path / "new" / "run")
+    logger.info("hello")
+    logger.debug("whisper")
+    printed = capsys.readouterr().out
+    assert printed.count("hello") == 1
+    assert "whisper" not in printed
+    assert (tmp_path / "new" / "run" / "stdout.log").read_text().count("hello") == 1
+
+
+def test_other_ranks_only_warn_and_open_no_file(tmp_path, capsys):
+    set_up_logging(tmp_path / "run", rank=3)
+    logger.info("hello")
+    logger.warning("careful")
+    printed = capsys.readouterr().out
+    assert "hello" not in printed
+    assert "[rank 3]" in printed
+    assert "careful" in printed
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_next_job_gets_its_own_file_and_a_resumed_one_appends(tmp_path, capsys):
+    for folder, word in (("a", "first"), ("b", "second"), ("a", "third")):
+        set_up_logging(tmp_path / folder)
+        logger.info(word)
+    words = [line.split()[-1] for line in (tmp_path / "a" / "stdout.log").read_text().splitlines()]
+    assert words == ["first", "third"]
+    assert capsys.readouterr().out.count("second") == 1
+
+
+def test_a_terminal_is_spared_the_machine_readable_lines(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(logging_setup, "on_terminal", lambda: True)
+    set_up_logging(tmp_path)
+    logger.info("for people")
+    logger.info("for machines", extra={"for_files": True})
+    printed = capsys.readouterr().out
+    assert "for people" in printed
+    assert "for machines" not in printed
+    assert "for machines" in (tmp_path / "stdout.log").read_text()
+
+
+def test_progress_passes_everything_on_and_draws_only_on_a_terminal(capsys):
+    assert list(progress(range(5), 5, "testing")) == [0, 1, 2, 3, 4]
+    assert capsys.readouterr().err == ""

@@ -1,0 +1,140 @@
+import logging
+import sys
+
+import pytest
+import torch
+
+from rhovideo.config.schema import get_cfg
+from rhovideo.engine import step_logger
+from rhovideo.engine.json_stats import read_json_stats
+from rhovideo.engine.step_logger import StepLogger, readable
+from rhovideo.engine.tensorboard import TensorBoard
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def cfg(tmp_path):
+    cfg = get_cfg()
+    cfg.OUTPUT_DIR = str(tmp_path)
+    cfg.LOG_PERIOD = 2
+    cfg.SOLVER.MAX_EPOCH = 3
+    return cfg
+
+
+def run_epoch(log, clock, epoch, losses, first_step=0):
+    log.start_epoch(epoch, first_step)
+    for step, loss in enumerate(losses, first_step):
+        clock.now += 1.0
+        log.data_arrived()
+        clock.now += 3.0
+        log.step(step, 0.1 * (step + 1), {"loss": torch.tensor(loss), "embedding_std": 0.5})
+
+
+def test_lines_have_pyslowfasts_names_and_right_times(cfg, tmp_path):
+    clock = Clock()
+    log = StepLogger(cfg, 4, clock=clock)
+    run_epoch(log, clock, 0, [1.0, 3.0, 5.0, 7.0])
+    log.end_epoch({"knn_top1": 40.0})
+    log.evaluation({"top1_err": 30.0, "top5_err": 10.0}, seconds=2.0)
+    run_epoch(log, clock, 1, [2.0] * 4)
+    log.evaluation({"top1_err": 35.0, "top5_err": 9.0})
+    log.final({"top1_acc": 70.0})
+    log.close()
+    records = read_json_stats(tmp_path / "json_stats.log")
+    kinds = ["train_iter"] * 2 + ["train_epoch", "val_epoch"] + ["train_iter"] * 2 + ["val_epoch", "test_final"]
+    assert [r["_type"] for r in records] == kinds
+    first, second, epoch, validation = records[:4]
+    assert (first["epoch"], first["iter"], first["loss"], first["lr"]) == ("1/3", "2/4", 2.0, 0.2)
+    assert (first["dt"], first["dt_data"], first["dt_net"], first["eta"]) == (4.0, 1.0, 3.0, "0:00:40")
+    assert second["loss"] == 6.0
+    assert second["embedding_std"] == 0.5
+    assert {"gpu_mem", "RAM"} < second.keys()
+    assert (epoch["loss"], epoch["dt"], epoch["knn_top1"], epoch["eta"]) == (4.0, 4.0, 40.0, "0:00:32")
+    assert (validation["top1_err"], validation["min_top1_err"], validation["time_diff"]) == (30.0, 30.0, 2.0)
+    assert (records[6]["min_top1_err"], records[6]["min_top5_err"]) == (30.0, 9.0)
+    assert records[7]["split"] == "test_final"
+
+
+def test_evaluating_is_no_step_time(cfg, tmp_path):
+    clock = Clock()
+    log = StepLogger(cfg, 4, clock=clock)
+    log.start_epoch(0)
+    for step in range(2):
+        log.data_arrived()
+        clock.now += 3.0
+        log.step(step, 0.1, {"loss": 1.0})
+        clock.now += 500.0
+        log.pause()
+    (record,) = read_json_stats(tmp_path / "json_stats.log")
+    assert (record["dt"], record["dt_data"]) == (3.0, 0.0)
+
+
+def test_a_run_resumed_inside_an_epoch_appends_and_knows_what_remains(cfg, tmp_path):
+    clock = Clock()
+    StepLogger(cfg, 4, clock=clock).final({"top1_acc": 1.0})
+    log = StepLogger(cfg, 4, first_step=6, clock=clock)
+    run_epoch(log, clock, 1, [1.0, 1.0], first_step=2)
+    records = read_json_stats(tmp_path / "json_stats.log")
+    assert len(records) == 2
+    assert (records[1]["iter"], records[1]["eta"]) == ("4/4", "0:00:16")
+
+
+def test_a_loss_that_is_no_number_is_written_so_that_it_parses(cfg, tmp_path):
+    log = StepLogger(cfg, 2)
+    run_epoch(log, Clock(), 0, [1.0, float("nan")])
+    (record,) = read_json_stats(tmp_path / "json_stats.log")
+    assert record["loss"] is None
+
+
+def test_people_get_a_line_with_data_and_step_time(cfg, caplog):
+    clock = Clock()
+    with caplog.at_level(logging.INFO, "rhovideo"):
+        run_epoch(StepLogger(cfg, 4, clock=clock), clock, 0, [1.0, 2.0])
+    line = caplog.messages[0]
+    assert line.startswith(
+        "train_iter: epoch 1/3, iter 2/4, loss 1.5, lr 0.2, embedding_std 0.5, data 1.000 s, step 4.0"
+    )
+    assert (
+        readable({"_type": "test_final", "split": "test_final", "top1_acc": 71.234567}) == "test_final: top1_acc 71.23"
+    )
+
+
+def test_a_terminal_gets_a_bar(cfg, monkeypatch, capsys):
+    monkeypatch.setattr(step_logger, "on_terminal", lambda: True)
+    log = StepLogger(cfg, 4)
+    run_epoch(log, Clock(), 0, [1.0, 2.0, 3.0, 4.0])
+    log.close()
+    shown = capsys.readouterr().err
+    assert "epoch 1/3" in shown
+    assert "4/4" in shown
+
+
+def test_tensorboard_holds_the_finite_numbers(cfg, tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    cfg.TENSORBOARD.ENABLE = True
+    clock = Clock()
+    log = StepLogger(cfg, 4, clock=clock)
+    run_epoch(log, clock, 0, [1.0, 3.0, float("nan"), 7.0])
+    log.close()
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [(e.step, e.value) for e in events.Scalars("train/loss")] == [(2, 2.0)]
+    assert [e.step for e in events.Scalars("train/embedding_std")] == [2, 4]
+
+
+def test_without_tensorboard_a_note_says_what_to_do(cfg, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    cfg.TENSORBOARD.ENABLE = True
+    board = TensorBoard(cfg)
+    board.write("train", {"loss": 1.0}, 1)
+    board.close()
+    assert "pip install 'rhovideo[tensorboard]'" in caplog.text

@@ -1,0 +1,53 @@
+"""What the launched processes of these tests run: importable by name, as spawn needs it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import torch
+
+from rhovideo import distributed
+
+
+def _leave_word(cfg) -> None:
+    Path(cfg.OUTPUT_DIR, f"pid_{distributed.rank()}").write_text(str(os.getpid()))
+
+
+def report(cfg) -> dict:
+    """What each process knows of itself."""
+    mine = {
+        "rank": distributed.rank(),
+        "local_rank": distributed.local_rank(),
+        "world": distributed.world_size(),
+        "sum": float(distributed.sum_over_ranks(torch.tensor(float(distributed.rank() + 1)))),
+        "threads": torch.get_num_threads(),
+        "pid": os.getpid(),
+    }
+    return {"ranks": distributed.gather_objects(mine)}
+
+
+def raise_on_rank_one(cfg) -> None:
+    _leave_word(cfg)
+    distributed.barrier()
+    if distributed.rank() == 1:
+        raise ZeroDivisionError("the batch of rank one")
+    distributed.barrier()
+
+
+def killed_on_rank_one(cfg) -> None:
+    _leave_word(cfg)
+    distributed.barrier()
+    if distributed.rank() == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    distributed.barrier()
+
+
+def wait_for_ever(cfg) -> None:
+    _leave_word(cfg)
+    distributed.barrier()
+    if distributed.rank() == 1:
+        time.sleep(600)
+    distributed.barrier()

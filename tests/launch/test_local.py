@@ -1,0 +1,145 @@
+"""Processes of one machine, started for real."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+from rhovideo.config import ConfigError, load_cfg
+from rhovideo.launch.local import RankFailed, launch, threads_per_process
+from tests.launch import jobs
+
+ROOT = Path(__file__).parents[2]
+
+
+def configuration(folder, processes=1, **keys):
+    words = [word for key, value in keys.items() for word in (key.replace("__", "."), value)]
+    base = ["TASK", "pretrain", "NUM_GPUS", 0, "NUM_CPU_PROCESSES", processes, "TRAIN.BATCH_SIZE", 8]
+    return load_cfg(None, [*base, "OUTPUT_DIR", str(folder), *words])
+
+
+def assert_ended(folder, count, seconds=5.0):
+    pids = [int(path.read_text()) for path in folder.glob("pid_*")]
+    assert len(pids) == count
+    deadline = time.monotonic() + seconds
+    while any(map(is_running, pids)):
+        assert time.monotonic() < deadline, f"still running: {[pid for pid in pids if is_running(pid)]}"
+        time.sleep(0.05)
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_one_process_runs_here(tmp_path, monkeypatch):
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    (mine,) = launch(jobs.report, configuration(tmp_path))["ranks"]
+    assert mine["pid"] == os.getpid()
+    assert (mine["rank"], mine["world"], mine["local_rank"]) == (0, 1, 0)
+
+
+def test_several_processes_share_the_work(tmp_path, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    ranks = launch(jobs.report, configuration(tmp_path, 2))["ranks"]
+    assert [(r["rank"], r["local_rank"], r["world"], r["sum"]) for r in ranks] == [(0, 0, 2, 3.0), (1, 1, 2, 3.0)]
+    assert len({os.getpid(), *(r["pid"] for r in ranks)}) == 3
+    assert {r["threads"] for r in ranks} == {threads_per_process(2)}
+
+
+@pytest.mark.parametrize(("processes", "least"), [(1, 1), (10_000, 1)])
+def test_every_process_has_a_thread(processes, least):
+    assert threads_per_process(processes) >= least
+
+
+def test_failure_comes_first_with_its_rank_and_ends_the_others(tmp_path):
+    started = time.monotonic()
+    with pytest.raises(RankFailed) as failure:
+        launch(jobs.raise_on_rank_one, configuration(tmp_path, 2))
+    assert time.monotonic() - started < 60
+    first, *rest = str(failure.value).splitlines()
+    assert first == "rank 1 of 2 failed:"
+    assert any("raise_on_rank_one" in line for line in rest)
+    assert "ZeroDivisionError: the batch of rank one" in rest
+    assert_ended(tmp_path, 2)
+
+
+def test_killed_rank_is_named_before_those_that_miss_it(tmp_path):
+    with pytest.raises(RankFailed, match=r"\Arank 1 of 2 was killed \(SIGKILL\).*memory") as failure:
+        launch(jobs.killed_on_rank_one, configuration(tmp_path, 2))
+    assert "rank 0 of 2 failed" not in str(failure.value)
+    assert_ended(tmp_path, 2)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_children_end_with_the_parent(number, tmp_path):
+    script = (
+        "from tests.launch import jobs, test_local as t; from rhovideo.launch.local import launch\n"
+        f"if __name__ == '__main__': launch(jobs.wait_for_ever, t.configuration({str(tmp_path)!r}, 2))"
+    )
+    (tmp_path / "main.py").write_text(script)
+    parent = subprocess.Popen(
+        [sys.executable, tmp_path / "main.py"], env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.glob("pid_*"))) < 2:
+            assert parent.poll() is None, parent.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        parent.send_signal(number)
+        assert parent.wait(timeout=20) != 0
+    finally:
+        parent.kill()
+        parent.communicate()
+    assert_ended(tmp_path, 2)
+
+
+def test_torchrun_is_joined(tmp_path):
+    script = (
+        "import json; from tests.launch import jobs, test_local as t; from rhovideo.launch.local import launch\n"
+        f"ranks = launch(jobs.report, t.configuration({str(tmp_path)!r}))['ranks']\n"
+        f"open({str(tmp_path / 'ranks.json')!r}, 'w').write(json.dumps(ranks))"
+    )
+    (tmp_path / "main.py").write_text(script)
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        tmp_path / "main.py",
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, env=environment, check=True, timeout=120, capture_output=True)
+    text = (tmp_path / "ranks.json").read_text()
+    assert '"world": 2' in text
+    assert '"sum": 3.0' in text
+
+
+def test_too_many_gpus_say_what_to_write(tmp_path):
+    there = torch.cuda.device_count()
+    cfg = configuration(tmp_path, NUM_GPUS=there + 1, TRAIN__BATCH_SIZE=8 * (there + 1))
+    with pytest.raises(ConfigError, match=rf"NUM_GPUS: {there + 1} GPUs are asked for(.|\n)*Write"):
+        launch(jobs.report, cfg)
+
+
+def test_batch_is_checked_against_the_processes_there_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    with pytest.raises(ConfigError, match=r"TRAIN.BATCH_SIZE: .*3 processes\n +Write 6 or 9"):
+        launch(jobs.report, configuration(tmp_path, NUM_GPUS=-1))
+
+
+def test_several_machines_need_a_launcher_for_them(tmp_path):
+    with pytest.raises(ConfigError, match="torchrun --nnodes 4"):
+        launch(jobs.report, configuration(tmp_path, NUM_SHARDS=4))
