@@ -5,18 +5,22 @@ from rhovideo.models.build import build_classifier
 from rhovideo.models.classifier import Classifier
 from rhovideo.models.encoder import Encoder
 from rhovideo.models.heads import ClassificationHead, ProjectionMLP, build_predictor, build_projection
+from rhovideo.models.info import ModelInfo, describe, model_info
 from rhovideo.models.sync_batchnorm import SyncBatchNorm, mlp_norm_layer, norm_layer
 
 __all__ = [
     "ClassificationHead",
     "Classifier",
     "Encoder",
+    "ModelInfo",
     "ProjectionMLP",
     "SyncBatchNorm",
     "build_backbone",
     "build_classifier",
     "build_predictor",
     "build_projection",
+    "describe",
     "mlp_norm_layer",
+    "model_info",
     "norm_layer",
 ]

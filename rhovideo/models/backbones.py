@@ -7,12 +7,22 @@ from collections.abc import Callable
 from fvcore.common.config import CfgNode
 
 from rhovideo.models.encoder import Encoder
+from rhovideo.models.mvit import build_mvit
+from rhovideo.models.r2plus1d import build_r2plus1d
 from rhovideo.models.resnet import build_resnet
+from rhovideo.models.s3dg import build_s3dg
+from rhovideo.models.slowfast import build_slowfast
+from rhovideo.models.x3d import build_x3d
 
 BACKBONES: dict[str, Callable[[CfgNode], Encoder]] = {
     "slow": build_resnet,
     "c2d": build_resnet,
     "i3d": build_resnet,
+    "slowfast": build_slowfast,
+    "r2plus1d": build_r2plus1d,
+    "x3d": build_x3d,
+    "mvit": build_mvit,
+    "s3dg": build_s3dg,
 }
 
 

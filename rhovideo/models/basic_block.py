@@ -52,13 +52,12 @@ def create_basic_block(
     norm_eps: float,
     norm_momentum: float,
     activation: Callable[[], nn.Module],
-    conv_a: Callable[..., nn.Module] = nn.Conv3d,
-    conv_b: Callable[..., nn.Module] = nn.Conv3d,
+    conv: Callable[..., nn.Module] = nn.Conv3d,
     **bottleneck_only: object,
 ) -> BasicBlock:
-    """A :class:`BasicBlock` from the arguments that PyTorchVideo's ``create_res_block`` passes on."""
+    """A :class:`BasicBlock` from the arguments that PyTorchVideo's ``create_res_block`` passes on, and ``conv``."""
     return BasicBlock(
-        conv_a=conv_a(
+        conv_a=conv(
             in_channels=dim_in,
             out_channels=dim_out,
             kernel_size=conv_a_kernel_size,
@@ -68,7 +67,7 @@ def create_basic_block(
         ),
         norm_a=norm(num_features=dim_out, eps=norm_eps, momentum=norm_momentum),
         act_a=activation(),
-        conv_b=conv_b(
+        conv_b=conv(
             in_channels=dim_out,
             out_channels=dim_out,
             kernel_size=conv_b_kernel_size,

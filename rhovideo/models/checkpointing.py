@@ -29,11 +29,18 @@ def run_checkpointed(module: nn.Module, *inputs: object) -> object:
 
 @contextmanager
 def _running_statistics_kept(module: nn.Module) -> Iterator[None]:
-    norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.track_running_stats]
-    for norm in norms:
-        norm.track_running_stats = False
+    """Let batch norms write to copies of their running statistics.
+
+    Turning the statistics off instead would save fewer tensors than the first pass did, which torch refuses.
+    """
+    norms = [part for part in module.modules() if isinstance(part, _BatchNorm) and part.training]
+    originals = [dict(norm.named_buffers(recurse=False)) for norm in norms]
+    for norm, buffers in zip(norms, originals, strict=True):
+        for name, buffer in buffers.items():
+            setattr(norm, name, buffer.clone())
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, buffers in zip(norms, originals, strict=True):
+            for name, buffer in buffers.items():
+                setattr(norm, name, buffer)

@@ -11,8 +11,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from rhovideo.models.encoder import Encoder
 from rhovideo.models.heads import ClassificationHead
 
-# Pixels of the crop for one place of the feature map, in every encoder here.
-STRIDE = 32
 SCORES = {"softmax": lambda logits: logits.softmax(dim=-1), "sigmoid": torch.sigmoid, "none": lambda logits: logits}
 
 
@@ -48,7 +46,7 @@ class Classifier(nn.Module):
             raise ValueError(f"MODEL.HEAD_ACT is {activation!r}: write one of {', '.join(SCORES)}")
         self.encoder = encoder
         self.head = head
-        self.window = math.ceil(train_crop / STRIDE)
+        self.window = math.ceil(train_crop / encoder.stride)
         self.detach = detach
         self.frozen_norm = frozen_norm
         self.activation = activation

@@ -15,15 +15,17 @@ class Encoder(nn.Module):
         blocks: from clip to feature map; their names are PyTorchVideo's where it builds them.
         dim: channels of the feature map.
         checkpoint_activations: compute each block's activations again in the backward pass instead of keeping them.
+        stride: pixels of the clip for one place of the feature map.
 
     Attributes:
         dim: size of the pooled feature.
     """
 
-    def __init__(self, blocks: nn.ModuleList, dim: int, checkpoint_activations: bool = False) -> None:
+    def __init__(self, blocks: nn.ModuleList, dim: int, checkpoint_activations: bool = False, stride: int = 32) -> None:
         super().__init__()
         self.blocks = blocks
         self.dim = dim
+        self.stride = stride
         self.checkpoint_activations = checkpoint_activations
 
     def forward(self, x: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ PySlowFast's for the same MODEL.ARCH; the parts and their names are PyTorchVideo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -50,7 +51,7 @@ def build_resnet(cfg: CfgNode) -> Encoder:
     else:
         blocks, dim = _bottleneck_blocks(cfg.RESNET.DEPTH, width=width, pool=pool, **settings), 32 * width
     initialise_residual(blocks, cfg)
-    return Encoder(blocks, dim, cfg.MODEL.ACT_CHECKPOINT)
+    return Encoder(blocks, dim, cfg.MODEL.ACT_CHECKPOINT, stride=total_stride(cfg))
 
 
 def _bottleneck_blocks(
@@ -104,6 +105,11 @@ def temporal_kernels(cfg: CfgNode, basis: Sequence[list[int]], pathway: int = 0)
         reach = min(depth, temporal[min(pathway, len(temporal) - 1)])
         kernels.append((stage_basis * depth)[:reach] + [1] * (depth - reach))
     return kernels
+
+
+def total_stride(cfg: CfgNode) -> int:
+    """Pixels for one place of the feature map: the stem's 4 times the stages'."""
+    return 4 * math.prod(stride[0] for stride in cfg.RESNET.SPATIAL_STRIDES)
 
 
 def initialise_residual(module: nn.Module, cfg: CfgNode) -> None:

@@ -40,12 +40,13 @@ def load(name: str) -> dict:
     return torch.load(REFERENCE / name, weights_only=True)
 
 
-def test_pooled_features_are_the_released_ones():
-    state = load("simclr_tiny_epoch_00200.pyth")["model_state"]
+@pytest.mark.parametrize("method", ["simclr", "moco", "byol", "swav"])
+def test_pooled_features_are_the_released_ones(method):
+    state = load(f"{method}_tiny_epoch_00200.pyth")["model_state"]
     state = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.s")}
     encoder = build_backbone(tiny_cfg()).eval()
     encoder.load_state_dict({released_to_ours(k): v for k, v in state.items()})
-    reference = load("simclr_rho2.pt")
+    reference = load(f"{method}_rho2.pt")
     expected = reference["pooled_features_eval"]
     with torch.no_grad():
         features = encoder(network_input(reference["clips_uint8"][0]))
@@ -53,7 +54,7 @@ def test_pooled_features_are_the_released_ones():
     assert (features - expected).abs().max() <= 1e-5 * expected.abs().max()
 
 
-def test_classifier_scores_are_the_released_ones():
+def released_classifier():
     cfg = tiny_cfg()
     cfg.MODEL.NUM_CLASSES = 7
     cfg.MODEL.DETACH_FINAL_FC = True
@@ -62,6 +63,11 @@ def test_classifier_scores_are_the_released_ones():
     classifier.load_state_dict(
         {k if k.startswith("head.") else "encoder." + released_to_ours(k): v for k, v in state.items()}
     )
+    return classifier
+
+
+def test_classifier_scores_are_the_released_ones():
+    classifier = released_classifier()
     reference = load("linear_eval.pt")
     x = network_input(reference["clips_uint8"])
     with torch.no_grad():
@@ -73,11 +79,11 @@ def test_classifier_scores_are_the_released_ones():
 @pytest.mark.parametrize("crop", [64, 96])
 def test_larger_crops_are_scored_window_by_window(crop):
     """Softmax at each place of a stride-1 pool of the training crop's window, then the mean: not of logits."""
-    cfg = tiny_cfg()
-    cfg.MODEL.NUM_CLASSES = 5
-    cfg.MODEL.FC_INIT_STD = 3.0
-    classifier = build_classifier(cfg).double().eval()
-    x = torch.randn(2, 3, 8, crop, crop, dtype=torch.float64)
+    classifier = released_classifier().double()
+    # Noise is far from what it was trained on: soften its scores, or each of them is 0 or 1.
+    classifier.head.projection.weight.data.mul_(0.01)
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, 8, crop, crop, dtype=torch.float64, generator=generator)
     with torch.no_grad():
         feature_map = classifier.encoder.feature_map(x)
         places = feature_map.shape[-1]
@@ -89,5 +95,5 @@ def test_larger_crops_are_scored_window_by_window(crop):
         ]
         expected = torch.stack(each).mean(0)
         scores = classifier.scores(x)
-    assert torch.allclose(scores, expected, atol=1e-12)
-    assert (scores - classifier(x).softmax(-1)).abs().max() > 1e-3
+        assert torch.allclose(scores, expected, atol=1e-12)
+        assert (scores - classifier(x).softmax(-1)).abs().max() > 1e-6

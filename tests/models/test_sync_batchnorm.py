@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import multiprocessing
-import socket
 
 import pytest
 import torch
@@ -14,6 +12,7 @@ from torch import nn
 from rhovideo import distributed
 from rhovideo.config.schema import get_cfg
 from rhovideo.models import SyncBatchNorm, mlp_norm_layer, norm_layer
+from tests.processes import run_processes
 
 FEATURES = 3
 TOLERANCE = 1e-12
@@ -58,48 +57,26 @@ def three_steps(norm: nn.Module, x: torch.Tensor) -> dict[str, torch.Tensor]:
     }
 
 
-def process(rank: int, world: int, port: int, group_size: int, results) -> None:
-    torch.set_num_threads(1)
-    distributed.initialise(rank, world, f"tcp://127.0.0.1:{port}", "gloo", timeout_minutes=1)
+def in_process(group_size: int) -> list[dict[str, torch.Tensor]]:
     group = distributed.neighbour_group(group_size)
-    shares = SHARES[world]
-    first = sum(shares[:rank])
+    shares = SHARES[distributed.world_size()]
+    first = sum(shares[: distributed.rank()])
+    own = slice(first, first + shares[distributed.rank()])
     found = []
     for shape in SHAPES:
-        x = batch(shape, sum(shares))[first : first + shares[rank]]
+        # A momentum encoder is a deep copy.
         norm = copy.deepcopy(SyncBatchNorm(FEATURES, group=group))
-        found.append({name: value.numpy() for name, value in three_steps(norm, x).items()})
+        found.append(three_steps(norm, batch(shape, sum(shares))[own]))
     norm = SyncBatchNorm(FEATURES, group=group)
-    norm(far_from_zero(sum(shares))[first : first + shares[rank]])
-    found.append({"far": norm.running_var.numpy()})
-    results.put((rank, found))
-    distributed.barrier()
-    distributed.shut_down()
-
-
-def run_processes(world: int, group_size: int) -> list[list[dict]]:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["rhovideo.models"])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    results = context.SimpleQueue()
-    processes = [
-        context.Process(target=process, args=(rank, world, port, group_size, results)) for rank in range(world)
-    ]
-    for one in processes:
-        one.start()
-    found = sorted((results.get() for _ in processes), key=lambda pair: pair[0])
-    for one in processes:
-        one.join(60)
-        assert one.exitcode == 0
-    return [value for _, value in found]
+    norm(far_from_zero(sum(shares))[own])
+    found.append({"far": norm.running_var})
+    return found
 
 
 @pytest.fixture(scope="module")
 def run():
-    """run_processes, each setting once."""
-    return functools.cache(run_processes)
+    """What the processes of a world found, each setting run once."""
+    return functools.cache(lambda world, group_size: run_processes(in_process, world, group_size))
 
 
 @pytest.mark.parametrize(("world", "group_size"), [(2, 2), (4, 4), (4, 2)])
@@ -115,13 +92,13 @@ def test_processes_give_what_one_process_gives(run, world, group_size):
             one._check_input_dim = lambda x: None
             expected = three_steps(one, torch.cat([everything[rank] for rank in ranks]))
             for name in ("y", "dx", "eval"):
-                parts = torch.cat([torch.from_numpy(found[rank][number][name]) for rank in ranks])
+                parts = torch.cat([found[rank][number][name] for rank in ranks])
                 close(parts, expected[name])
             for name in ("dweight", "dbias"):
-                close(sum(torch.from_numpy(found[rank][number][name]) for rank in ranks), expected[name])
+                close(sum(found[rank][number][name] for rank in ranks), expected[name])
             for rank in ranks:
                 for name in (name for name in expected if name.startswith("state.")):
-                    close(torch.from_numpy(found[rank][number][name]), expected[name])
+                    close(found[rank][number][name], expected[name])
 
 
 def close(found: torch.Tensor, expected: torch.Tensor) -> None:
@@ -133,7 +110,7 @@ def test_float32_variance_does_not_cancel_far_from_zero(run):
     variances = run(2, 2)[0][-1]["far"]
     x = far_from_zero(sum(SHARES[2])).double()
     expected = 0.9 + 0.1 * x.transpose(0, 1).flatten(1).var(dim=1)
-    assert (torch.from_numpy(variances) - expected).abs().max() < 1e-6
+    assert (variances - expected).abs().max() < 1e-6
 
 
 def test_alone_it_is_torch_batch_norm_with_the_same_state():

@@ -1,0 +1,56 @@
+"""How large a network is: parameters and multiply-adds, for one line of the log."""
+
+from __future__ import annotations
+
+import copy
+from typing import NamedTuple
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+class ModelInfo(NamedTuple):
+    """Size of a network.
+
+    Attributes:
+        parameters: numbers that are trained or could be.
+        multiply_adds: of the convolutions and matrix products of one clip's forward pass ("FLOPs" in most papers).
+        clip: (T, H, W) of that clip.
+    """
+
+    parameters: int
+    multiply_adds: int
+    clip: tuple[int, int, int]
+
+    def __str__(self) -> str:
+        frames, height, width = self.clip
+        return (
+            f"{self.parameters / 1e6:.2f} M parameters, "
+            f"{self.multiply_adds / 1e9:.2f} G multiply-adds a clip of {frames}x{height}x{width}"
+        )
+
+
+def model_info(model: nn.Module, frames: int, crop: int) -> ModelInfo:
+    """Count without computing: a copy of the model runs once on the meta device, which holds shapes alone.
+
+    Args:
+        model: takes clips [N,3,T,H,W].
+        frames: T of the clip.
+        crop: height and width of the clip in pixels.
+    """
+    shadow = copy.deepcopy(model).to("meta").eval()
+    dtype = next(shadow.parameters()).dtype
+    clip = torch.empty(1, 3, frames, crop, crop, device="meta", dtype=dtype)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        shadow(clip)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    # The counter takes a multiplication and an addition as two.
+    return ModelInfo(parameters, counter.get_total_flops() // 2, (frames, crop, crop))
+
+
+def describe(model: nn.Module, cfg: CfgNode) -> str:
+    """The log line for a model that was built from ``cfg``, at its training crop."""
+    depth = "" if cfg.MODEL.ARCH in ("x3d", "mvit", "s3dg") else f" R-{cfg.RESNET.DEPTH}"
+    return f"{cfg.MODEL.ARCH}{depth}: {model_info(model, cfg.DATA.NUM_FRAMES, cfg.DATA.TRAIN_CROP_SIZE)}"
