@@ -93,8 +93,9 @@ def draw(cfg, path: Path, title: str) -> None:
     dataset = build_dataset(cfg, "train", "pretrain")
     spread = np.linspace(0, len(dataset) - 1, 4).astype(int)
     clips = [dataset[SampleKey(0, int(index))].clips.numpy() for index in spread]
-    steps = [line for line in read_json_stats(Path(cfg.OUTPUT_DIR) / "json_stats.log") if line["_type"] == "train_iter"]
-    save_report(path, clips, [line["loss"] for line in steps], sheet_title=title, x_label="line of the log")
+    log = read_json_stats(Path(cfg.OUTPUT_DIR) / "json_stats.log")
+    losses = [line["loss"] for line in log if line["_type"] == "train_epoch"]
+    save_report(path, clips, losses, sheet_title=title, x_label="epoch")
 
 
 def print_table(rows: list[dict]) -> None:
