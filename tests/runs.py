@@ -31,8 +31,8 @@ DATA_LOADER: {NUM_WORKERS: 0}
 """
 
 
-def write_config(path: Path, data: Path, output: Path, task: str, **sections) -> Path:
-    """A configuration of TINY with this task; ``sections`` are keys such as ``SOLVER__MAX_EPOCH=1``."""
+def write_config(path: Path, output: Path, task: str) -> Path:
+    """A configuration of TINY with this task."""
     words = [f"TASK: {task}", f"OUTPUT_DIR: {output}"]
     path.write_text(TINY + "\n".join(words) + "\n")
     return path

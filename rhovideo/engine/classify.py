@@ -18,6 +18,7 @@ from rhovideo.engine.metrics import topk_accuracy, topk_correct
 from rhovideo.engine.test import run_test, test_classifier
 from rhovideo.engine.training import Trainer
 from rhovideo.models.build import build_classifier
+from rhovideo.models.info import describe
 from rhovideo.randomness import Stream, seed_everything
 from rhovideo.zoo.loading import load_encoder_weights
 
@@ -32,6 +33,8 @@ class ClassifyTask:
         self.device = job_device(cfg)
         seed_everything(Stream.INITIALISATION, cfg.RNG_SEED)
         self.model = build_classifier(cfg)
+        if cfg.LOG_MODEL_INFO:
+            logger.info(describe(self.model, cfg))
         self._load_encoder()
         self.model.to(self.device, DTYPES[cfg.TRAIN.DTYPE])
         self._signals: dict[str, Tensor] = {}

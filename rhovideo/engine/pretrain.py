@@ -14,6 +14,7 @@ from rhovideo.engine.evaluation import readable_batches
 from rhovideo.engine.inputs import DTYPES, job_device, to_network_input
 from rhovideo.engine.knn import KnnBank
 from rhovideo.engine.training import Trainer
+from rhovideo.models.info import describe
 from rhovideo.randomness import Stream, seed_everything
 from rhovideo.ssl.build import build_method
 
@@ -27,7 +28,10 @@ class PretrainTask:
         self.cfg = cfg
         self.device = job_device(cfg)
         seed_everything(Stream.INITIALISATION, cfg.RNG_SEED)
-        self.model = build_method(cfg).to(self.device, DTYPES[cfg.TRAIN.DTYPE])
+        self.model = build_method(cfg)
+        if cfg.LOG_MODEL_INFO:
+            logger.info("%s: %s", cfg.CONTRASTIVE.TYPE, describe(self.model.encoder, cfg))
+        self.model.to(self.device, DTYPES[cfg.TRAIN.DTYPE])
         self.bank = self._build_bank(loader)
         self._validation: Loader | None = None
 

@@ -29,7 +29,7 @@ from rhovideo.engine.checkpoint import (
 )
 from rhovideo.engine.inputs import autocast, job_device
 from rhovideo.engine.step_logger import StepLogger
-from rhovideo.optim import build_optimizer, learning_rate, set_learning_rate
+from rhovideo.optim import build_optimizer, describe_learning_rate, learning_rate, set_learning_rate
 from rhovideo.randomness import Stream, seed_everything
 
 logger = logging.getLogger(__name__)
@@ -91,6 +91,7 @@ class Trainer:
 
     def train(self) -> dict[str, float]:
         """Run all remaining epochs and return the last evaluation's numbers."""
+        logger.info(describe_learning_rate(self.cfg, self.loader.global_batch))
         distributed.broadcast_module(self.task.model)
         if self.cfg.TRAIN.AUTO_RESUME:
             self._resume()

@@ -15,7 +15,7 @@ KEYS = ["CONTRASTIVE.TYPE", "moco", *METHOD_KEYS["moco"], "DATA.TRAIN_CROP_NUM_T
 @pytest.fixture(scope="module", params=[1, 4], ids=["1 process", "4 processes"])
 def uninterrupted(request, tmp_path_factory, synthetic_set):
     folder = tmp_path_factory.mktemp("uninterrupted")
-    config = write_config(folder / "run.yaml", synthetic_set, folder / "out", "pretrain")
+    config = write_config(folder / "run.yaml", folder / "out", "pretrain")
     keys = [*KEYS, "DATA.PATH_TO_DATA_DIR", synthetic_set, "NUM_CPU_PROCESSES", request.param]
     run([config], *keys)
     return keys, final_state(folder / "out")
@@ -25,7 +25,7 @@ def uninterrupted(request, tmp_path_factory, synthetic_set):
 def test_killed_run_ends_with_the_same_bits(workers, uninterrupted, tmp_path, synthetic_set):
     keys, expected = uninterrupted
     keys = [*keys, "DATA_LOADER.NUM_WORKERS", workers, "TRAIN.CHECKPOINT_MINUTES", 1e-6]
-    config = write_config(tmp_path / "run.yaml", synthetic_set, tmp_path / "out", "pretrain")
+    config = write_config(tmp_path / "run.yaml", tmp_path / "out", "pretrain")
     process = start([config], *keys)
     checkpoints = tmp_path / "out/checkpoints"
     deadline = time.monotonic() + 120
