@@ -23,18 +23,18 @@ import numpy as np
 from rhovideo.data.synthetic_shapes import SHAPES, SPRITE_SIZE, background, sprite
 from rhovideo.randomness import Stream, generator
 
-MOTIONS = ("spin", "drift", "pulse", "shake")
+MOTIONS = ("drift", "spin", "pulse", "shake")
 SPLITS = ("train", "val")
 # Written last; its presence with equal contents says that the set is complete.
 RECEIPT = "synthetic.json"
-_SCENE_SECONDS = 1.6
+_SCENE_SECONDS = 2.0
 
 
 def class_names(num_classes: int) -> list[str]:
-    """The names of the first ``num_classes`` classes, ``shape_motion``; about as many shapes as motions."""
-    motions = min(len(MOTIONS), math.isqrt(max(num_classes - 1, 0)) + 1)
-    shapes = -(-num_classes // motions)
-    if num_classes < 1 or shapes > len(SHAPES):
+    """The names of the first ``num_classes`` classes, ``shape_motion``; two motions, more if there are many classes."""
+    motions = max(math.ceil(num_classes / len(SHAPES)), 2 if num_classes >= 4 else 1)
+    shapes = math.ceil(num_classes / motions)
+    if num_classes < 1 or motions > len(MOTIONS):
         raise ValueError(f"num_classes is {num_classes}; write 1 to {len(SHAPES) * len(MOTIONS)}")
     names = [f"{shape}_{motion}" for motion in MOTIONS[:motions] for shape in list(SHAPES)[:shapes]]
     return names[:num_classes]
@@ -156,11 +156,11 @@ def _render_scene(
     height, width = size
     unit = min(size)
     picture = sprite(shape, rng)
-    bodies = [_draw_body(motion, np.array([width, height]) / unit, rng) for _ in range(rng.integers(3, 6))]
+    bodies = [_draw_body(motion, np.array([width, height]) / unit, rng) for _ in range(rng.integers(5, 9))]
     margin = unit // 2
     ground = background(height + 2 * margin, width + 2 * margin, rng)
     pan_from, pan_to = rng.uniform(0, 2 * margin, (2, 2))
-    light_from, light_to = rng.uniform(0.6, 1.15, (2, 1)) * rng.uniform(0.85, 1.15, (2, 3))
+    light_from, light_to = rng.uniform(0.55, 1.1, (2, 1)) * rng.uniform(0.85, 1.15, (2, 3))
     frames = np.empty((num_frames, height, width, 3), np.uint8)
     for number, frame in enumerate(frames):
         time, share = number / fps, number / max(num_frames - 1, 1)
@@ -179,12 +179,12 @@ def _draw_body(motion: str, extent: np.ndarray, rng: np.random.Generator) -> _Bo
     return _Body(
         place=rng.uniform(0.1, extent - 0.1),
         velocity=speed * np.array([math.cos(heading), math.sin(heading)]),
-        radius=rng.uniform(0.13, 0.24),
+        radius=rng.uniform(0.18, 0.32),
         angle=rng.uniform(0, 2 * math.pi),
         turn=rng.choice([-1, 1]) * (rng.uniform(4.0, 7.0) if motion == "spin" else rng.uniform(0.0, 0.4)),
         phase=rng.uniform(0, 2 * math.pi),
         rate=2 * math.pi * rng.uniform(1.2, 2.0),
-        colours=rng.uniform(0, 255, (2, 3)).astype(np.float32),
+        colours=rng.permutation([rng.uniform(0, 110, 3), rng.uniform(145, 255, 3)]).astype(np.float32),
     )
 
 

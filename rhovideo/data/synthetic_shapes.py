@@ -47,27 +47,64 @@ def sprite(shape: str, rng: np.random.Generator) -> np.ndarray:
     # Even-odd filling makes the second outline a hole.
     cv2.fillPoly(cover, polygons, 255)
     cover = cv2.resize(cover, (SPRITE_SIZE, SPRITE_SIZE), interpolation=cv2.INTER_AREA)
-    return np.ascontiguousarray(np.dstack([cover, _stripes(SPRITE_SIZE, rng)]))
+    texture = list(TEXTURES.values())[list(SHAPES).index(shape)]
+    return np.ascontiguousarray(np.dstack([cover, texture(SPRITE_SIZE, rng)]))
+
+
+def _grid(size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates of the pixels in -1..1, turned by a random angle."""
+    y, x = np.mgrid[:size, :size] / (size - 1) * 2 - 1
+    angle = rng.uniform(0, 2 * math.pi)
+    return x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle)
+
+
+def _as_bytes(wave: np.ndarray) -> np.ndarray:
+    """A wave in -1..1 with its flanks made steeper, uint8."""
+    return (127.5 + 127.5 * np.clip(3 * wave, -1, 1)).astype(np.uint8)
 
 
 def _stripes(size: int, rng: np.random.Generator) -> np.ndarray:
-    """Stripes of random direction and width, uint8 [size, size]."""
-    y, x = np.mgrid[:size, :size] / size
-    heading = rng.uniform(0, math.pi)
-    wave = np.sin(
-        2 * math.pi * rng.uniform(1.0, 3.0) * (x * math.cos(heading) + y * math.sin(heading)) + rng.uniform(0, 6)
-    )
-    return (127.5 + 127.5 * np.clip(2 * wave, -1, 1)).astype(np.uint8)
+    x, _ = _grid(size, rng)
+    return _as_bytes(np.sin(math.pi * rng.uniform(3.5, 5.0) * x + rng.uniform(0, 6)))
+
+
+def _checks(size: int, rng: np.random.Generator) -> np.ndarray:
+    x, y = _grid(size, rng)
+    pitch = math.pi * rng.uniform(2.2, 3.2)
+    return _as_bytes(np.sin(pitch * x) * np.sin(pitch * y))
+
+
+def _plain(size: int, rng: np.random.Generator) -> np.ndarray:
+    return np.full((size, size), 255, np.uint8)
+
+
+def _halves(size: int, rng: np.random.Generator) -> np.ndarray:
+    x, _ = _grid(size, rng)
+    return _as_bytes(4 * x)
+
+
+def _rings(size: int, rng: np.random.Generator) -> np.ndarray:
+    x, y = _grid(size, rng)
+    return _as_bytes(np.cos(math.pi * rng.uniform(3.5, 5.0) * np.hypot(x, y)))
+
+
+def _dots(size: int, rng: np.random.Generator) -> np.ndarray:
+    x, y = _grid(size, rng)
+    pitch = math.pi * rng.uniform(2.5, 3.5)
+    return _as_bytes(np.cos(pitch * x) + np.cos(pitch * y) - 0.8)
+
+
+TEXTURES = {"checks": _checks, "stripes": _stripes, "plain": _plain, "dots": _dots, "rings": _rings, "halves": _halves}
 
 
 def background(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     """A picture of coloured clouds, coarse and fine, and stripes: uint8 [height, width, 3]."""
-    total = rng.uniform(40, 215, (1, 1, 3)).repeat(height, 0).repeat(width, 1).astype(np.float32)
-    for cell, strength in ((32, rng.uniform(10, 60)), (8, rng.uniform(0, 25)), (3, rng.uniform(0, 15))):
+    total = rng.uniform(50, 205, (1, 1, 3)).repeat(height, 0).repeat(width, 1).astype(np.float32)
+    for cell, strength in ((48, rng.uniform(10, 60)), (16, rng.uniform(0, 25))):
         coarse = rng.normal(0, strength, (height // cell + 2, width // cell + 2, 3)).astype(np.float32)
         total += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     y, x = np.mgrid[:height, :width].astype(np.float32)
     heading = rng.uniform(0, math.pi)
     wave = np.sin((x * math.cos(heading) + y * math.sin(heading)) * 2 * math.pi / rng.uniform(6, 40))
-    total += wave[..., None] * rng.uniform(-20, 20, 3)
+    total += wave[..., None] * rng.uniform(-10, 10, 3)
     return np.clip(total, 0, 255).astype(np.uint8)
