@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.names import get_value, nearest
+from rhovideo.config.names import get_value, nearest_file
 from rhovideo.config.tasks import Finding
 
 _WEIGHTS = (".pyth", ".pth", ".pt", ".pkl", ".ckpt")
@@ -83,9 +83,5 @@ def _checkpoints(cfg: CfgNode, made_before: tuple[str, ...]) -> Iterator[Finding
         path = Path(value)
         made = any(Path(folder).resolve() in path.resolve().parents for folder in made_before)
         if value and "://" not in value and path.suffix in _WEIGHTS and not path.is_file() and not made:
-            beside = sorted(p.name for p in path.parent.glob("*.pyth")) if path.parent.is_dir() else []
-            meant = nearest(path.name, beside) or (beside[-1] if beside else "")
-            remedy = (
-                str(path.parent / meant) if meant else "the path of a checkpoint, such as OUTPUT_DIR/checkpoints/*.pyth"
-            )
+            remedy = nearest_file(path, ".pyth") or "the path of a checkpoint, such as OUTPUT_DIR/checkpoints/*.pyth"
             yield Finding((key,), f"there is no file {value}", remedy)

@@ -13,7 +13,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config import foreign, tasks
 from rhovideo.config.checks import check
-from rhovideo.config.names import leaves, nearest, set_value
+from rhovideo.config.names import leaves, nearest, nearest_file, set_value
 from rhovideo.config.problems import COMMAND_LINE, ConfigError, Origin, Problem
 from rhovideo.config.schema import get_cfg
 from rhovideo.config.values import ValueProblem, from_word, interpret
@@ -160,11 +160,9 @@ def _unreadable(path: Path, error: Exception) -> Problem:
 
 def _files_near(path: Path) -> str:
     """The likely file in the same folder, or what is there."""
-    found = sorted(p.name for p in path.parent.glob("*.y*ml")) if path.parent.is_dir() else []
-    meant = nearest(path.name, found)
-    if meant:
-        return str(path.parent / meant)
-    return f"one of {', '.join(found)}" if found else "the path of a YAML file"
+    found = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+    meant = nearest_file(path, ".yaml")
+    return meant or (f"one of {', '.join(found)}" if found else "the path of a YAML file")
 
 
 def _parse(text: str, file: str, problems: list[Problem], notes: list[str]) -> dict[str, Setting]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from fvcore.common.config import CfgNode
@@ -31,6 +32,13 @@ def set_value(cfg: CfgNode, key: str, value: Any) -> None:
     for section in sections:
         cfg = cfg[section]
     cfg[name] = value
+
+
+def nearest_file(path: Path, ending: str) -> str:
+    """The path of the file with this ending, in the same folder, that was most likely meant, or an empty string."""
+    beside = [file.name for file in path.parent.glob(f"*{ending}")] if path.parent.is_dir() else []
+    close = difflib.get_close_matches(path.name, beside, n=1, cutoff=0.75)
+    return str(path.parent / close[0]) if close else ""
 
 
 def nearest(key: str, known: Iterable[str]) -> str:

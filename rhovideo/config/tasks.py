@@ -56,10 +56,10 @@ def resolve(cfg: CfgNode, given: Collection[str]) -> list[Finding]:
         _trim_steps(cfg)
     if cfg.TASK not in TASKS:
         findings.append(_unknown_task(cfg.TASK))
-    findings += _without_training(cfg)
     if cfg.CONTRASTIVE.LOSS_FORM is None:
         cfg.CONTRASTIVE.LOSS_FORM = "released" if slowfast and cfg.TASK == "pretrain" else "paper"
     findings += _linear_and_finetune(cfg, given, slowfast)
+    findings += _without_training(cfg)
     if cfg.MODEL.FROZEN_BN is None:
         # The paper's features are frozen; the released loop keeps batch norm in training mode.
         cfg.MODEL.FROZEN_BN = cfg.TASK == "linear" and not slowfast

@@ -64,15 +64,15 @@ def interpret(key: str, default: Any, value: Any, text: str | None = None) -> An
     kind = kind_of(key, default)
     if kind.endswith("list"):
         return type(default)(_sequence(value, kind))
-    if kind == "str" and text is not None and not isinstance(value, (list, tuple, dict)):
+    if kind == "str" and text is not None:
         return text
     return _scalar(value, kind)
 
 
-def from_word(word: object) -> tuple[Any, str]:
-    """An override as it came from a shell (or from Python): its YAML value, and its text."""
+def from_word(word: object) -> tuple[Any, str | None]:
+    """An override as it came from a shell (or from Python): its YAML value, and its text where it is a scalar."""
     if not isinstance(word, str):
-        return word, str(word)
+        return word, None if isinstance(word, (list, tuple, dict)) else str(word)
     try:
         value = yaml.safe_load(word) if word.strip() else word
     except yaml.YAMLError:

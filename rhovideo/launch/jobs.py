@@ -68,9 +68,7 @@ def _shared_outputs(jobs: Sequence[Loaded]) -> list[Problem]:
     for job in jobs:
         first = owner.setdefault(Path(job.cfg.OUTPUT_DIR).resolve(), job)
         if first is not job:
-            wrong = (
-                f"{job.cfg.OUTPUT_DIR} is also that of {first.file}, a job of the same call: one would resume the other"
-            )
+            wrong = f"{first.file} and {job.file} would both write to {job.cfg.OUTPUT_DIR}, and one resume the other"
             remedy = f"a folder of its own for each, in the files: OUTPUT_DIR: outputs/{Path(job.file).stem}"
             problems.append(job.problem(Finding(("OUTPUT_DIR",), wrong, remedy)))
     return problems

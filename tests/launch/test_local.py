@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 
 def configuration(folder, processes=1, **keys):
     words = [word for key, value in keys.items() for word in (key.replace("__", "."), value)]
-    base = ["TASK", "pretrain", "NUM_GPUS", 0, "NUM_CPU_PROCESSES", processes, "TRAIN.BATCH_SIZE", 8]
+    base = ["TASK", "finetune", "NUM_GPUS", 0, "NUM_CPU_PROCESSES", processes, "TRAIN.BATCH_SIZE", 8]
     return load_cfg(None, [*base, "OUTPUT_DIR", str(folder), *words])
 
 
