@@ -190,11 +190,11 @@ class Video:
         """The frames at these indices, each decoded and converted once: uint8 [N, H, W, 3]."""
         try:
             images = self._images(set(self._picture[indices].tolist()))
+            if any(label not in images for label in self._picture[indices].tolist()):
+                self._hold_pictures()
+                images = self._images(set(self._picture[indices].tolist()))
         except _DisorderedTimesError:
             self._distrust_times()
-            images = self._images(set(self._picture[indices].tolist()))
-        if any(label not in images for label in self._picture[indices].tolist()):
-            self._hold_pictures()
             images = self._images(set(self._picture[indices].tolist()))
         labels = self._picture[indices].tolist()
         for index, label in zip(indices.tolist(), labels, strict=True):
@@ -299,6 +299,8 @@ class Video:
         """Number the pictures as the decoder shows them: the container's times contradict its order."""
         self._table = replace(self._table, timed=False)
         labels, _, problem = self._count_pictures()
+        if not len(labels):
+            raise VideoReadError(self.path, f"no frame can be decoded ({problem})")
         self.defect = self.defect or problem or "its times contradict the order in which its frames are shown"
         self._picture = labels[np.minimum(np.arange(self.num_frames), len(labels) - 1)]
 

@@ -62,7 +62,11 @@ def read_packets(container: av.container.InputContainer, stream: av.VideoStream)
     """
     packets, defect = [], ""
     try:
-        packets.extend(packet for packet in container.demux(stream) if packet.size > 0)
+        for packet in container.demux(stream):
+            if packet.size > 0:
+                packets.append(packet)
+    except IndexError:
+        pass  # PyAV, after the last packet of a file in which further streams turned up on the way.
     except (av.FFmpegError, OSError) as error:
         defect = f"reading stops after {len(packets)} packets: {error}"
     whole = len(packets)

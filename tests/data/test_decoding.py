@@ -67,6 +67,7 @@ def check(path, turn=None, variable=False):
             assert found.dtype == np.uint8
             assert found.flags.c_contiguous
             assert np.array_equal(found, np.stack([images[index] for index in indices]))
+        assert video.defect == ""
     return len(images)
 
 

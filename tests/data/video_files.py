@@ -65,7 +65,7 @@ def decode_plainly(path: Path) -> tuple[list[np.ndarray], list[int | None]]:
         return [frame.to_ndarray(format="rgb24") for frame in frames], [frame.pts for frame in frames]
 
 
-def remux(source: Path, target: Path, change, options: dict[str, str] | None = None, template_codec=None) -> Path:
+def remux(source: Path, target: Path, change, options: dict[str, str] | None = None) -> Path:
     """Copy the packets of a video as ``change(packets)`` returns them."""
     with av.open(str(source)) as old, av.open(str(target), "w", options=options or {}) as new:
         stream = new.add_stream_from_template(old.streams.video[0])
