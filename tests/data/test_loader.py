@@ -82,10 +82,10 @@ def test_workers_and_first_step_change_nothing(small_cfg, worker_loader_keys):
     loader = make_loader(small_cfg, **worker_loader_keys)
     try:
         # An epoch that was left leaves nothing behind, and taking batches draws nothing from torch's generator.
-        list(islice(loader.epoch(0), 2))
         torch.manual_seed(3)
         expected = torch.rand(3)
         torch.manual_seed(3)
+        list(islice(loader.epoch(0), 2))
         assert content(loader.epoch(2)) == alone
         assert content(loader.epoch(2, first_step=3)) == alone[3:]
         assert torch.equal(torch.rand(3), expected)
@@ -203,10 +203,13 @@ if __name__ == "__main__":
     pids = [worker.pid for worker in loader._processes]
     print(*pids, flush=True)
     # What a preemption or Ctrl-C sends to every process of a job; the main process has handlers of its own.
+    everyone = [*pids, multiprocessing.forkserver._forkserver._forkserver_pid]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
-        for pid in [*pids, multiprocessing.forkserver._forkserver._forkserver_pid]:
+        for pid in everyone:
             os.kill(pid, number)
     time.sleep(0.2)
+    for pid in everyone:
+        assert open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] != "Z"
     assert sum(1 for _ in batches) == 3
     if sys.argv[2] == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
