@@ -100,7 +100,7 @@ TEXTURES = {"checks": _checks, "stripes": _stripes, "plain": _plain, "dots": _do
 def background(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     """A picture of coloured clouds, coarse and fine, and stripes: uint8 [height, width, 3]."""
     total = rng.uniform(50, 205, (1, 1, 3)).repeat(height, 0).repeat(width, 1).astype(np.float32)
-    for cell, strength in ((48, rng.uniform(10, 60)), (16, rng.uniform(0, 25))):
+    for cell, strength in ((48, rng.uniform(8, 45)), (16, rng.uniform(0, 15))):
         coarse = rng.normal(0, strength, (height // cell + 2, width // cell + 2, 3)).astype(np.float32)
         total += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     y, x = np.mgrid[:height, :width].astype(np.float32)
