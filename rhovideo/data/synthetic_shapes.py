@@ -39,7 +39,7 @@ def sprite(shape: str, rng: np.random.Generator) -> np.ndarray:
     """A shape with a texture drawn at random.
 
     Returns:
-        uint8 [SPRITE_SIZE, SPRITE_SIZE, 2]: cover, and where between its two colours the texture lies.
+        float32 [SPRITE_SIZE, SPRITE_SIZE, 2] in 0..1: cover, and where between its two colours the texture lies.
     """
     large = SPRITE_SIZE * _SUPERSAMPLING
     cover = np.zeros((large, large), np.uint8)
@@ -48,7 +48,7 @@ def sprite(shape: str, rng: np.random.Generator) -> np.ndarray:
     cv2.fillPoly(cover, polygons, 255)
     cover = cv2.resize(cover, (SPRITE_SIZE, SPRITE_SIZE), interpolation=cv2.INTER_AREA)
     texture = list(TEXTURES.values())[list(SHAPES).index(shape)]
-    return np.ascontiguousarray(np.dstack([cover, texture(SPRITE_SIZE, rng)]))
+    return np.dstack([cover, texture(SPRITE_SIZE, rng)]).astype(np.float32) / 255
 
 
 def _grid(size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,7 @@ def find(sheet, frame):
     return np.array_equal(sheet[row : row + frame.shape[0], column : column + frame.shape[1]], frame)
 
 
-def clips(videos=2, views=3, frames=4, side=96):
+def clips(videos=2, views=2, frames=3, side=96):
     rng = np.random.default_rng(0)
     return [rng.integers(0, 256, (views, frames, side, side, 3), dtype=np.uint8) for _ in range(videos)]
 

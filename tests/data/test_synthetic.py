@@ -91,6 +91,20 @@ def test_a_complete_set_is_left_alone_and_another_one_is_written_anew(tmp_path):
     )
 
 
+def test_an_interrupted_set_is_not_taken_for_a_complete_one(tmp_path):
+    few = {**SMALL, "train_videos": 2, "val_videos": 1}
+    write_synthetic(tmp_path, **few)
+    first = digest(tmp_path)
+    (tmp_path / "val").rename(tmp_path / "away")
+    (tmp_path / "val").touch()  # a file in the folder's place stops the next set half-way
+    with pytest.raises(OSError, match="val"):
+        write_synthetic(tmp_path, **{**few, "seed": 8})
+    (tmp_path / "val").unlink()
+    (tmp_path / "away").rename(tmp_path / "val")
+    write_synthetic(tmp_path, **few)
+    assert digest(tmp_path) == first
+
+
 @pytest.mark.parametrize("num_classes", range(1, len(SHAPES) * len(MOTIONS) + 1))
 def test_class_names_differ(num_classes):
     names = class_names(num_classes)
