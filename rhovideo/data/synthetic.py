@@ -12,6 +12,7 @@ import csv
 import json
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +29,8 @@ SPLITS = ("train", "val")
 # Written last; its presence with equal contents says that the set is complete.
 RECEIPT = "synthetic.json"
 _SCENE_SECONDS = 2.0
+# Encoding and OpenCV let other threads run; more than two find little to do.
+_THREADS = 2
 
 
 def class_names(num_classes: int) -> list[str]:
@@ -89,21 +92,32 @@ def write_synthetic(
     }
     if _is_complete(folder, receipt):
         return folder
-    for split_number, (split, count) in enumerate(zip(SPLITS, (train_videos, val_videos), strict=True)):
-        rows = []
-        for index in range(count):
-            label = index % num_classes
-            rng = generator(Stream.SYNTHETIC, seed, split_number, index)
-            num_frames = max(1, round(rng.uniform(shortest, longest) * fps))
-            path = Path(split) / names[label] / f"{index:05d}.mp4"
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            write_h264(folder / path, render_video(names[label], num_frames, fps, size, rng), fps)
-            rows.append((path.as_posix(), label))
-        for name in (split, "test") if split == "val" else (split,):
-            with open(folder / f"{name}.csv", "w", newline="", encoding="utf-8") as file:
-                csv.writer(file, delimiter=" ", lineterminator="\n").writerows(rows)
+    # Without a receipt, a set that is cut off half-way is written again.
+    (folder / RECEIPT).unlink(missing_ok=True)
+
+    def write(split: str, index: int) -> tuple[str, int]:
+        label = index % num_classes
+        rng = generator(Stream.SYNTHETIC, seed, SPLITS.index(split), index)
+        num_frames = max(1, round(rng.uniform(shortest, longest) * fps))
+        path = Path(split) / names[label] / f"{index:05d}.mp4"
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        write_h264(folder / path, render_video(names[label], num_frames, fps, size, rng), fps)
+        return path.as_posix(), label
+
+    # Each video has a generator of its own, so threads change nothing but the time.
+    with ThreadPoolExecutor(_THREADS) as pool:
+        train = list(pool.map(write, ["train"] * train_videos, range(train_videos)))
+        val = list(pool.map(write, ["val"] * val_videos, range(val_videos)))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, rows in (("train", train), ("val", val), ("test", val)):
+        _write_manifest(folder / f"{name}.csv", rows)
     (folder / RECEIPT).write_text(json.dumps(receipt, indent=1), encoding="utf-8")
     return folder
+
+
+def _write_manifest(path: Path, rows: list[tuple[str, int]]) -> None:
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter=" ", lineterminator="\n").writerows(rows)
 
 
 def _is_complete(folder: Path, receipt: dict) -> bool:
@@ -113,22 +127,26 @@ def _is_complete(folder: Path, receipt: dict) -> bool:
         return False
 
 
-def write_h264(path: Path, frames: Sequence[np.ndarray] | np.ndarray, fps: int) -> None:
-    """Encode RGB uint8 [T,H,W,3] as H.264 in an MP4 file, one thread, so that the bytes are the same every time."""
+def write_h264(path: str | Path, frames: Sequence[np.ndarray] | np.ndarray, fps: int) -> None:
+    """Encode RGB uint8 [T,H,W,3] as H.264 in an MP4 file; equal pictures give equal bytes."""
     height, width = frames[0].shape[:2]
+    # x264's macroblock tree gives other bytes from run to run, even with one thread.
+    options = {"preset": "veryfast", "crf": "21", "x264-params": "mbtree=0"}
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps), options={"preset": "veryfast", "crf": "21"})
+        stream = container.add_stream("libx264", rate=Fraction(fps), options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.codec_context.thread_count = 1
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        for number, picture in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, fps)
+            container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 
 
 def render_video(
     class_name: str, num_frames: int, fps: int, size: tuple[int, int], rng: np.random.Generator
 ) -> np.ndarray:
-    """The pictures of one video of a class, uint8 [T,H,W,3]: scenes of about 1.6 seconds, cut together."""
+    """The pictures of one video of a class, uint8 [T,H,W,3]: scenes of about two seconds, cut together."""
     shape, motion = class_name.split("_")
     num_scenes = max(1, round(num_frames / fps / _SCENE_SECONDS))
     cuts = np.linspace(0, num_frames, num_scenes + 1).round().astype(int)
@@ -160,7 +178,7 @@ def _render_scene(
     margin = unit // 2
     ground = background(height + 2 * margin, width + 2 * margin, rng)
     pan_from, pan_to = rng.uniform(0, 2 * margin, (2, 2))
-    light_from, light_to = rng.uniform(0.55, 1.1, (2, 1)) * rng.uniform(0.85, 1.15, (2, 3))
+    light_from, light_to = rng.uniform(0.65, 1.1, (2, 1)) * rng.uniform(0.85, 1.15, (2, 3))
     frames = np.empty((num_frames, height, width, 3), np.uint8)
     for number, frame in enumerate(frames):
         time, share = number / fps, number / max(num_frames - 1, 1)
@@ -207,10 +225,10 @@ def _paint(canvas: np.ndarray, picture: np.ndarray, motion: str, body: _Body, ti
     rotation = scale * np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
     offset = np.array([x - left, y - top]) - rotation @ np.full(2, (SPRITE_SIZE - 1) / 2)
     drawn = cv2.warpAffine(picture, np.column_stack([rotation, offset]), (right - left, bottom - top))
-    cover, pattern = drawn[..., :1].astype(np.float32) / 255, drawn[..., 1:].astype(np.float32) / 255
-    dark, bright = body.colours
+    cover, pattern = drawn[..., :1], drawn[..., 1:]
+    first, second = body.colours
     region = canvas[top:bottom, left:right]
-    region[...] = region + cover * (dark + (bright - dark) * pattern - region) + 0.5
+    region[...] = region + cover * (first + (second - first) * pattern - region) + 0.5
 
 
 def _bounce(position: float, side: int) -> float:

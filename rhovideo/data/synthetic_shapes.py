@@ -39,7 +39,7 @@ def sprite(shape: str, rng: np.random.Generator) -> np.ndarray:
     """A shape with a texture drawn at random.
 
     Returns:
-        uint8 [SPRITE_SIZE, SPRITE_SIZE, 2]: cover, and where between its two colours the texture lies.
+        float32 [SPRITE_SIZE, SPRITE_SIZE, 2] in 0..1: cover, and where between its two colours the texture lies.
     """
     large = SPRITE_SIZE * _SUPERSAMPLING
     cover = np.zeros((large, large), np.uint8)
@@ -48,7 +48,7 @@ def sprite(shape: str, rng: np.random.Generator) -> np.ndarray:
     cv2.fillPoly(cover, polygons, 255)
     cover = cv2.resize(cover, (SPRITE_SIZE, SPRITE_SIZE), interpolation=cv2.INTER_AREA)
     texture = list(TEXTURES.values())[list(SHAPES).index(shape)]
-    return np.ascontiguousarray(np.dstack([cover, texture(SPRITE_SIZE, rng)]))
+    return np.dstack([cover, texture(SPRITE_SIZE, rng)]).astype(np.float32) / 255
 
 
 def _grid(size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -100,7 +100,7 @@ TEXTURES = {"checks": _checks, "stripes": _stripes, "plain": _plain, "dots": _do
 def background(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     """A picture of coloured clouds, coarse and fine, and stripes: uint8 [height, width, 3]."""
     total = rng.uniform(50, 205, (1, 1, 3)).repeat(height, 0).repeat(width, 1).astype(np.float32)
-    for cell, strength in ((48, rng.uniform(10, 60)), (16, rng.uniform(0, 25))):
+    for cell, strength in ((48, rng.uniform(8, 45)), (16, rng.uniform(0, 15))):
         coarse = rng.normal(0, strength, (height // cell + 2, width // cell + 2, 3)).astype(np.float32)
         total += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     y, x = np.mgrid[:height, :width].astype(np.float32)
