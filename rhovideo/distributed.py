@@ -103,9 +103,13 @@ def barrier() -> None:
 
 
 def broadcast(tensor: Tensor, source: int = 0) -> Tensor:
-    """Overwrite ``tensor`` with the one of rank ``source`` and return it."""
+    """Overwrite ``tensor`` with the one of rank ``source`` and return it, whatever its strides on each rank."""
     if is_initialised():
-        dist.broadcast(tensor, source)
+        # Collectives move memory as it lies, so a strided tensor would arrive scrambled.
+        whole = tensor.contiguous()
+        dist.broadcast(whole, source)
+        if whole is not tensor:
+            tensor.copy_(whole)
     return tensor
 
 
@@ -117,7 +121,7 @@ def broadcast_module(module: nn.Module, source: int = 0) -> None:
 
 def sum_over_ranks(tensor: Tensor, group: dist.ProcessGroup | None = None) -> Tensor:
     """The sum over ranks, as a new tensor without gradient."""
-    total = tensor.detach().clone()
+    total = tensor.detach().clone(memory_format=torch.contiguous_format)
     if is_initialised():
         dist.all_reduce(total, group=group)
     return total

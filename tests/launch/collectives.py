@@ -64,6 +64,12 @@ def odd_module(rank: int) -> nn.Module:
     return module
 
 
+def laid_out(rank: int) -> Tensor:
+    """Whole numbers [1, 2, 3, 4], channels-last on every other rank."""
+    values = torch.arange(24.0).reshape(1, 2, 3, 4) * (rank + 1)
+    return values.contiguous(memory_format=torch.channels_last) if rank % 2 else values
+
+
 def averaged(rank: int, bucket_bytes: int) -> dict[str, Tensor]:
     net = network()
     step_loss(net, rank).backward()
@@ -84,6 +90,7 @@ def compute(cfg) -> list[dict]:
     distributed.broadcast_module(module, source=1)
     mine["broadcast"] = {name: tensor.clone() for name, tensor in module.state_dict().items()}
     mine["strides"] = {name: tensor.stride() for name, tensor in module.state_dict().items()}
+    mine["laid_out"] = distributed.sum_over_ranks(laid_out(rank))
     # A group of one is never asked for by name: 1 of 2 or 3 processes.
     number = torch.tensor(rank + 1.0)
     mine["alone"] = float(distributed.sum_over_ranks(number, distributed.neighbour_group(1)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -87,21 +88,27 @@ def test_children_end_with_the_parent(number, tmp_path):
         f"if __name__ == '__main__': launch(jobs.wait_for_ever, t.configuration({str(tmp_path)!r}, 2))"
     )
     (tmp_path / "main.py").write_text(script)
-    parent = subprocess.Popen(
-        [sys.executable, tmp_path / "main.py"], env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE
-    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # Into a file: a child that is left behind would keep a pipe open, and the test waiting.
+    with (tmp_path / "stderr").open("w") as errors:
+        parent = subprocess.Popen([sys.executable, tmp_path / "main.py"], env=environment, stderr=errors)
     try:
         deadline = time.monotonic() + 60
         while len(list(tmp_path.glob("pid_*"))) < 2:
-            assert parent.poll() is None, parent.stderr.read()
+            assert parent.poll() is None, (tmp_path / "stderr").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.05)
         parent.send_signal(number)
         assert parent.wait(timeout=20) != 0
+        assert_ended(tmp_path, 2)
+    except BaseException:
+        for pid in (int(path.read_text()) for path in tmp_path.glob("pid_*")):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        raise
     finally:
         parent.kill()
-        parent.communicate()
-    assert_ended(tmp_path, 2)
+        parent.wait()
 
 
 def test_torchrun_is_joined(tmp_path):
