@@ -24,6 +24,7 @@ _LONGEST_LINE = 2**16
 _NEWLINE, _RETURN, _MINUS, _ZERO = (ord(c) for c in "\n\r-0")
 _BLANKS = np.zeros(256, bool)
 _BLANKS[[ord(c) for c in " \t\r"]] = True
+_LOWER = np.frombuffer(bytes(range(256)).lower(), np.uint8)
 # A file's ending, something that separates, a number.
 _OTHER_SEPARATOR = re.compile(rb"\.\w{2,4}\s*([,;|\t ])\s*-?\d+$")
 
@@ -154,14 +155,16 @@ class _Parser:
         def text(row: int) -> bytes:
             return block[starts[row] : ends[row]].tobytes()
 
-        for row in np.flatnonzero(no_label):
-            if not text(row).lower().endswith(tuple(ending.encode() for ending in VIDEO_ENDINGS)):
-                self._fail(
-                    lines[row],
-                    f"{_show(text(row))} does not end with a label: write a whole number from 0 to 2147483647 after "
-                    f"the last {self.separator.decode()!r}, or set DATA.PATH_LABEL_SEPARATOR to what separates "
-                    "path and label",
-                )
+        rows = np.flatnonzero(no_label)
+        strange = rows[~_end_like_videos(block, starts[rows], ends[rows])]
+        if len(strange):
+            row = int(strange[0])
+            self._fail(
+                lines[row],
+                f"{_show(text(row))} does not end with a label: write a whole number from 0 to 2147483647 after "
+                f"the last {self.separator.decode()!r}, or set DATA.PATH_LABEL_SEPARATOR to what separates "
+                "path and label",
+            )
         if self.first is None and len(lines):
             self.first = (int(lines[0]), bool(labelled[0]))
             guess = None if labelled[0] else _OTHER_SEPARATOR.search(text(0))
@@ -226,6 +229,17 @@ def _labels(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np
     value[~good] = NO_LABEL
     good[none] = True
     return value, good
+
+
+def _end_like_videos(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """Which of the stretches end with one of ``VIDEO_ENDINGS``, in any case of letters."""
+    found = np.zeros(len(starts), bool)
+    for ending in VIDEO_ENDINGS:
+        rows = np.flatnonzero(~found & (ends - starts >= len(ending)))
+        for back, letter in enumerate(reversed(ending.encode()), 1):
+            rows = rows[_LOWER[block[ends[rows] - back]] == letter]
+        found[rows] = True
+    return found
 
 
 def _cut_out(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
