@@ -103,9 +103,8 @@ class SwAV(nn.Module):
         if self.code_queue is not None and progress >= self.queue_from:
             if self.code_queue.is_full:
                 # Sinkhorn-Knopp sums over processes, so each brings another part of the queue.
-                mine = (
-                    self.code_queue.keys.tensor_split(world_size())[rank()].unflatten(1, (len(z), -1)).transpose(0, 1)
-                )
+                mine = self.code_queue.keys.tensor_split(world_size())[rank()]
+                mine = mine.unflatten(1, (len(z), -1)).transpose(0, 1)
                 rows = torch.cat([products(mine, self.prototypes.weight.detach()), scores], dim=1)
             self.code_queue.enqueue(z.transpose(0, 1).flatten(1))
         batch = scores.shape[1]
