@@ -7,10 +7,12 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
 from rhovideo.engine.classify import run_classify
+from rhovideo.engine.inputs import job_device
 from rhovideo.engine.json_stats import to_json
 from rhovideo.engine.logging_setup import set_up_logging
 from rhovideo.engine.nearest import run_knn
@@ -38,6 +40,7 @@ def run(cfg: CfgNode) -> dict[str, float]:
         The task's final numbers; rank 0 also writes them to ``OUTPUT_DIR/results.json``.
     """
     set_up_logging(cfg.OUTPUT_DIR, distributed.rank())
+    _use_sound_kernels(cfg)
     output = Path(cfg.OUTPUT_DIR)
     if distributed.is_main():
         _write(output / "config.yaml", cfg.dump())
@@ -49,6 +52,12 @@ def run(cfg: CfgNode) -> dict[str, float]:
         _write(output / "results.json", to_json({"task": cfg.TASK, **results}) + "\n")
     distributed.barrier()
     return results
+
+
+def _use_sound_kernels(cfg: CfgNode) -> None:
+    """Turn oneDNN off where it is unsound: bfloat16 3D convolutions, whose weight gradients it fills with NaN at times."""
+    bfloat16 = cfg.TRAIN.MIXED_PRECISION and cfg.TRAIN.AMP_DTYPE == "bfloat16"
+    torch.backends.mkldnn.enabled = not (bfloat16 and job_device(cfg).type == "cpu")
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,0 +1,145 @@
+"""The loop all trainings share, on real videos and in this process unless several are needed."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import torch
+
+from rhovideo.config import load_cfg
+from rhovideo.data.loader import build_loader
+from rhovideo.engine.json_stats import read_json_stats
+from rhovideo.engine.pretrain import PretrainTask
+from rhovideo.engine.run import run
+from rhovideo.engine.training import Trainer, TrainingStopped
+from tests.runs import METHOD_KEYS, final_state, start, write_config
+
+BYOL = ["CONTRASTIVE.TYPE", "byol", *METHOD_KEYS["byol"]]
+
+
+@pytest.fixture
+def configure(tmp_path, synthetic_set):
+    """Loads the tiny configuration of a task with overrides."""
+
+    def load(task, *overrides, output="out"):
+        config = write_config(tmp_path / f"{output}.yaml", tmp_path / output, task)
+        words = ["DATA.PATH_TO_DATA_DIR", synthetic_set, "MODEL.NUM_CLASSES", 3, *overrides]
+        return load_cfg(config, [str(word) for word in words])
+
+    return load
+
+
+def test_loss_that_is_not_finite_stops_with_the_videos(configure, tmp_path):
+    cfg = configure("pretrain", *BYOL, "SOLVER.BASE_LR", 1e30, "SOLVER.WARMUP_EPOCHS", 0.0)
+    with pytest.raises(TrainingStopped, match=r"not finite at epoch 1, step 2") as stopped:
+        run(cfg)
+    named = [line.strip() for line in str(stopped.value).splitlines() if line.strip().endswith(".mp4")]
+    assert len(named) == cfg.TRAIN.BATCH_SIZE
+    assert "SOLVER.BASE_LR" in str(stopped.value)
+
+
+def test_all_processes_stop_when_too_many_videos_are_broken(tmp_path, synthetic_set):
+    lines = (synthetic_set / "train.csv").read_text().splitlines()
+    data = tmp_path / "data"
+    shutil.copytree(synthetic_set, data)
+    broken = [f"missing_{number}.mp4 0" for number in range(40)]
+    (data / "train.csv").write_text("\n".join(lines * 5 + broken) + "\n")
+    config = write_config(tmp_path / "run.yaml", tmp_path / "out", "pretrain")
+    process = start([config], "DATA.PATH_TO_DATA_DIR", data, *BYOL, "NUM_CPU_PROCESSES", 2, "SOLVER.MAX_EPOCH", 9)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert "DATA.MAX_BAD_VIDEO_SHARE" in output
+    listed = [json.loads(line) for line in (tmp_path / "out/bad_videos.jsonl").read_text().splitlines()]
+    paths = [entry["path"] for entry in listed]
+    assert len(paths) == len(set(paths)) > 10
+    assert all("missing_" in path for path in paths)
+
+
+def test_few_broken_videos_are_replaced_and_listed(configure, tmp_path, synthetic_set):
+    data = tmp_path / "data"
+    shutil.copytree(synthetic_set, data)
+    victim = next((data / "train").rglob("*.mp4"))
+    victim.write_bytes(b"nothing to see")
+    cfg = configure("pretrain", *BYOL, "DATA.PATH_TO_DATA_DIR", data)
+    run(cfg)
+    listed = [json.loads(line) for line in (tmp_path / "out/bad_videos.jsonl").read_text().splitlines()]
+    assert [entry["path"] for entry in listed] == [str(victim)]
+    assert final_state(tmp_path / "out")["epoch"] == cfg.SOLVER.MAX_EPOCH
+
+
+def linear_steps(configure, tmp_path, output, *overrides):
+    """State after a linear training in float64 without momentum in the head's way."""
+    keys = ["TRAIN.DTYPE", "float64", "TEST.ENABLE", False, "TRAIN.EVAL_PERIOD", 0, "MODEL.DROPOUT_RATE", 0.0]
+    run(configure("linear", *keys, *overrides, output=output))
+    return final_state(tmp_path / output)["model_state"]
+
+
+def test_accumulated_micro_batches_make_the_same_step(configure, tmp_path):
+    whole = linear_steps(configure, tmp_path, "whole")
+    parts = linear_steps(configure, tmp_path, "parts", "TRAIN.ACCUMULATE_STEPS", 4)
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value, rtol=1e-10, atol=1e-12)
+
+
+def test_linear_protocol_leaves_the_encoder_as_it_was(configure, tmp_path):
+    one = linear_steps(configure, tmp_path, "one", "SOLVER.MAX_EPOCH", 1)
+    two = linear_steps(configure, tmp_path, "two", "SOLVER.MAX_EPOCH", 2)
+    for name in one:
+        assert torch.equal(one[name], two[name]) == name.startswith("encoder."), name
+
+
+def test_released_linear_protocol_moves_batch_norm_alone(configure, tmp_path):
+    keys = ["MODEL.FROZEN_BN", False]
+    one = linear_steps(configure, tmp_path, "one", *keys, "SOLVER.MAX_EPOCH", 1)
+    two = linear_steps(configure, tmp_path, "two", *keys, "SOLVER.MAX_EPOCH", 2)
+    moved = {name for name in one if name.startswith("encoder.") and not torch.equal(one[name], two[name])}
+    buffers = {name for name in one if name.startswith("encoder.") and ("running_" in name or "num_batches" in name)}
+    assert moved == buffers
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_mixed_precision_trains(configure, tmp_path, dtype):
+    keys = ["TRAIN.MIXED_PRECISION", True, "TRAIN.AMP_DTYPE", dtype, "SOLVER.CLIP_GRAD_L2NORM", 1.0]
+    run(configure("pretrain", *BYOL, *keys))
+    state = final_state(tmp_path / "out")["model_state"]
+    assert all(torch.isfinite(value).all() for value in state.values())
+    assert all(value.dtype == torch.float32 for value in state.values() if value.is_floating_point())
+
+
+def test_gradient_is_clipped_to_the_norm(configure):
+    cfg = configure("pretrain", *BYOL, "SOLVER.CLIP_GRAD_L2NORM", 0.01)
+    loader = build_loader(cfg, "train", "pretrain")
+    trainer = Trainer(cfg, PretrainTask(cfg, loader), loader)
+    trainer.task.model.train()
+    _, values, _ = trainer._train_step([next(iter(loader.epoch(0)))])
+    clipped = torch.cat([p.grad.flatten() for p in trainer.parameters if p.grad is not None]).norm()
+    assert values["grad_norm"] > 0.02
+    torch.testing.assert_close(clipped, torch.tensor(0.01), rtol=1e-3, atol=0)
+
+
+def test_moco_makes_no_step_while_its_queue_fills(configure, tmp_path):
+    keys = ["CONTRASTIVE.TYPE", "moco", "CONTRASTIVE.QUEUE_LEN", 48, "CONTRASTIVE.MOCO_MULTI_VIEW_QUEUE", False]
+    run(configure("pretrain", *keys, "SOLVER.MAX_EPOCH", 1, output="filling"))
+    start_of_run = PretrainTask(cfg := configure("pretrain", *keys), build_loader(cfg, "train", "pretrain")).model
+    state = final_state(tmp_path / "filling")["model_state"]
+    for name, parameter in start_of_run.named_parameters():
+        assert torch.equal(state[name], parameter), f"{name} moved while the queue was filling"
+
+
+def test_log_says_what_a_user_watches(configure, tmp_path):
+    run(configure("pretrain", *BYOL))
+    text = (tmp_path / "out/stdout.log").read_text()
+    assert "learning rate" in text
+    steps = [line for line in read_json_stats(tmp_path / "out/json_stats.log") if line["_type"] == "train_iter"]
+    assert len(steps) == 6
+    wanted = {"loss", "lr", "grad_norm", "embedding_std", "positive_similarity", "dt", "dt_data", "eta"}
+    assert all(wanted <= line.keys() for line in steps)
+
+
+def test_checkpoint_of_another_model_is_refused(configure, tmp_path):
+    run(configure("pretrain", *BYOL))
+    with pytest.raises(RuntimeError, match=r"OUTPUT_DIR.*AUTO_RESUME") as refused:
+        run(configure("pretrain", *BYOL, "CONTRASTIVE.DIM", 4, "SOLVER.MAX_EPOCH", 3))
+    assert "checkpoint_epoch_00002" in str(refused.value)
