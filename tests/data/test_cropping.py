@@ -120,8 +120,10 @@ def assert_uniform_places(boxes, height, width):
 
 def test_both_ends_of_the_frame_are_reached():
     rng = np.random.default_rng(0)
-    places = {draw_short_side_box(8, 11, 8, (8, 8), rng).left for _ in range(200)}
-    assert places == {0, 1, 2, 3}
+    wide = [draw_short_side_box(8, 11, 8, (8, 8), rng) for _ in range(200)]
+    upright = [draw_short_side_box(11, 8, 8, (8, 8), rng) for _ in range(200)]
+    assert {(box.top, box.left) for box in wide} == {(0, 0), (0, 1), (0, 2), (0, 3)}
+    assert {(box.top, box.left) for box in upright} == {(0, 0), (1, 0), (2, 0), (3, 0)}
 
 
 def test_a_frame_that_no_box_fits_gives_the_largest_centred_one():
