@@ -55,7 +55,7 @@ def run(cfg: CfgNode) -> dict[str, float]:
 
 
 def _use_sound_kernels(cfg: CfgNode) -> None:
-    """Turn oneDNN off where it is unsound: bfloat16 3D convolutions, whose weight gradients it fills with NaN at times."""
+    """Turn oneDNN off for bfloat16: it fills some weight gradients of 3D convolutions with NaN (torch 2.15)."""
     bfloat16 = cfg.TRAIN.MIXED_PRECISION and cfg.TRAIN.AMP_DTYPE == "bfloat16"
     torch.backends.mkldnn.enabled = not (bfloat16 and job_device(cfg).type == "cpu")
 
