@@ -14,7 +14,7 @@ from rhovideo.engine.json_stats import read_json_stats
 from rhovideo.engine.pretrain import PretrainTask
 from rhovideo.engine.run import run
 from rhovideo.engine.training import Trainer, TrainingStopped
-from tests.runs import METHOD_KEYS, final_state, start, write_config
+from tests.runs import METHOD_KEYS, final_state, finish, start, write_config
 
 BYOL = ["CONTRASTIVE.TYPE", "byol", *METHOD_KEYS["byol"]]
 
@@ -143,3 +143,16 @@ def test_checkpoint_of_another_model_is_refused(configure, tmp_path):
     with pytest.raises(RuntimeError, match=r"OUTPUT_DIR.*AUTO_RESUME") as refused:
         run(configure("pretrain", *BYOL, "CONTRASTIVE.DIM", 4, "SOLVER.MAX_EPOCH", 3))
     assert "checkpoint_epoch_00002" in str(refused.value)
+
+
+def test_two_processes_train_as_one_does(configure, tmp_path, synthetic_set):
+    keys = ["TRAIN.DTYPE", "float64", "BN.NORM_TYPE", "sync_batchnorm", "BN.GLOBAL_SYNC", True, "TRAIN.EVAL_PERIOD", 0]
+    keys += ["CONTRASTIVE.TYPE", "moco", *METHOD_KEYS["moco"], "DATA.TRAIN_CROP_NUM_TEMPORAL", 3]
+    run(configure("pretrain", *keys, output="one"))
+    config = write_config(tmp_path / "two.yaml", tmp_path / "two", "pretrain")
+    finish(start([config], "DATA.PATH_TO_DATA_DIR", synthetic_set, *keys, "NUM_CPU_PROCESSES", 2))
+    one, two = (final_state(tmp_path / output)["model_state"] for output in ("one", "two"))
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        difference = (two[name].double() - value.double()).norm()
+        assert difference <= 1e-8 * (1 + value.double().norm()), name
