@@ -202,7 +202,7 @@ def _draw_body(motion: str, extent: np.ndarray, rng: np.random.Generator) -> _Bo
         turn=rng.choice([-1, 1]) * (rng.uniform(4.0, 7.0) if motion == "spin" else rng.uniform(0.0, 0.4)),
         phase=rng.uniform(0, 2 * math.pi),
         rate=2 * math.pi * rng.uniform(1.2, 2.0),
-        colours=rng.permutation([rng.uniform(0, 110, 3), rng.uniform(145, 255, 3)]).astype(np.float32),
+        colours=rng.permutation([rng.uniform(0, 90, 3), rng.uniform(165, 255, 3)]).astype(np.float32),
     )
 
 

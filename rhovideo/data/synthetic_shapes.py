@@ -94,17 +94,18 @@ def _dots(size: int, rng: np.random.Generator) -> np.ndarray:
     return _as_bytes(np.cos(pitch * x) + np.cos(pitch * y) - 0.8)
 
 
-TEXTURES = {"checks": _checks, "stripes": _stripes, "plain": _plain, "dots": _dots, "rings": _rings, "halves": _halves}
+# One for each shape, in their order; a ring needs more than a plain one for its turning to be seen.
+TEXTURES = {"checks": _checks, "plain": _plain, "stripes": _stripes, "dots": _dots, "rings": _rings, "halves": _halves}
 
 
 def background(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
     """A picture of coloured clouds, coarse and fine, and stripes: uint8 [height, width, 3]."""
     total = rng.uniform(50, 205, (1, 1, 3)).repeat(height, 0).repeat(width, 1).astype(np.float32)
-    for cell, strength in ((48, rng.uniform(8, 45)), (16, rng.uniform(0, 15))):
+    for cell, strength in ((48, rng.uniform(8, 30)), (16, rng.uniform(0, 8))):
         coarse = rng.normal(0, strength, (height // cell + 2, width // cell + 2, 3)).astype(np.float32)
         total += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
     y, x = np.mgrid[:height, :width].astype(np.float32)
     heading = rng.uniform(0, math.pi)
     wave = np.sin((x * math.cos(heading) + y * math.sin(heading)) * 2 * math.pi / rng.uniform(6, 40))
-    total += wave[..., None] * rng.uniform(-10, 10, 3)
+    total += wave[..., None] * rng.uniform(-6, 6, 3)
     return np.clip(total, 0, 255).astype(np.uint8)
