@@ -23,7 +23,8 @@ setup(
         "fvcore",
         "iopath",
         "simplejson",
-        "av",
+        # 17.1 is the first with stream dispositions and the discard flag, which decoding needs.
+        "av>=17.1",
         "submitit",
         "opencv-python-headless",
         "tqdm",
