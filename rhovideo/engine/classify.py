@@ -60,7 +60,7 @@ class ClassifyTask:
     def before_step(self, progress: float, step: int) -> bool:
         return True
 
-    def after_step(self, batch: Batch) -> None:
+    def after_batch(self, batch: Batch) -> None:
         pass
 
     def signals(self) -> dict[str, float | Tensor]:

@@ -48,7 +48,7 @@ class PretrainTask:
     def before_step(self, progress: float, step: int) -> bool:
         return self.model.before_step(progress, step)
 
-    def after_step(self, batch: Batch) -> None:
+    def after_batch(self, batch: Batch) -> None:
         if self.bank is not None:
             self.bank.update(self.model.embeddings, batch.index, batch.label, batch.valid)
 

@@ -50,8 +50,8 @@ class TrainingTask(Protocol):
     def before_step(self, progress: float, step: int) -> bool:
         """Called after the backward passes; False vetoes the optimizer's step."""
 
-    def after_step(self, batch: Batch) -> None:
-        """Called after every step, for bookkeeping such as the k-NN bank."""
+    def after_batch(self, batch: Batch) -> None:
+        """Called once the batch's losses are back-propagated, for bookkeeping such as the k-NN bank."""
 
     def signals(self) -> dict[str, float | Tensor]:
         """Numbers of the last step for the log, beside the loss."""
@@ -139,8 +139,6 @@ class Trainer:
         if step_allowed:
             self.scaler.step(self.optimizer)
         self.scaler.update()
-        for batch in micro_batches:
-            self.task.after_step(batch)
         return rate, {"loss": loss, "grad_norm": gradient_norm, **self.task.signals()}, checkpoint_due
 
     def _accumulate(self, batch: Batch, progress: float, weight: float) -> Tensor:
@@ -151,6 +149,7 @@ class Trainer:
             with autocast(self.cfg, self.device):
                 loss = next(losses, None)
             if loss is None:
+                self.task.after_batch(batch)
                 return total
             self.scaler.scale(loss * weight).backward()
             total += loss.detach() * weight

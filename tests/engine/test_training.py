@@ -83,6 +83,28 @@ def test_accumulated_micro_batches_make_the_same_step(configure, tmp_path):
         torch.testing.assert_close(parts[name], value, rtol=1e-10, atol=1e-12)
 
 
+def test_bank_holds_each_video_with_its_own_embedding(configure):
+    """Also where a step takes several micro-batches: each is put in while its embeddings are at hand."""
+    cfg = configure("pretrain", *BYOL, "TRAIN.ACCUMULATE_STEPS", 2)
+    loader = build_loader(cfg, "train", "pretrain")
+    trainer = Trainer(cfg, PretrainTask(cfg, loader), loader)
+    trainer.task.model.train()
+    batches = iter(loader.epoch(0))
+    micro_batches = [next(batches), next(batches)]
+    embeddings = []
+    losses = trainer.task.losses
+
+    def losses_noting_embeddings(batch, progress):
+        yield from losses(batch, progress)
+        embeddings.append(trainer.task.model.embeddings)
+
+    trainer.task.losses = losses_noting_embeddings
+    trainer._train_step(micro_batches)
+    bank = trainer.task.bank
+    for batch, expected in zip(micro_batches, embeddings, strict=True):
+        torch.testing.assert_close(bank.embeddings[bank.rows(batch.index)], expected)
+
+
 def test_linear_protocol_leaves_the_encoder_as_it_was(configure, tmp_path):
     one = linear_steps(configure, tmp_path, "one", "SOLVER.MAX_EPOCH", 1)
     two = linear_steps(configure, tmp_path, "two", "SOLVER.MAX_EPOCH", 2)
