@@ -90,14 +90,17 @@ class Trainer:
         self.last_checkpoint = time.monotonic()
 
     def train(self) -> dict[str, float]:
-        """Run all remaining epochs and return the last evaluation's numbers."""
+        """Run all remaining epochs and return the last evaluation's numbers; where none remain, evaluate only."""
         logger.info(describe_learning_rate(self.cfg, self.loader.global_batch))
         distributed.broadcast_module(self.task.model)
         if self.cfg.TRAIN.AUTO_RESUME:
             self._resume()
         self.log = StepLogger(self.cfg, self.loader.steps_per_epoch, self.device, self.position.global_step)
         results: dict[str, float] = {}
+        finished_before = self.position.epoch >= self.cfg.SOLVER.MAX_EPOCH
         try:
+            if finished_before and self.cfg.TRAIN.EVAL_PERIOD:
+                results = self._evaluate()
             while self.position.epoch < self.cfg.SOLVER.MAX_EPOCH:
                 self._train_epoch()
                 results = self._finish_epoch() or results
@@ -207,13 +210,17 @@ class Trainer:
         last = self.position.epoch == cfg.SOLVER.MAX_EPOCH
         if last or self.position.epoch % cfg.TRAIN.CHECKPOINT_PERIOD == 0:
             self._save()
-        results = {}
         if cfg.TRAIN.EVAL_PERIOD and (last or self.position.epoch % cfg.TRAIN.EVAL_PERIOD == 0):
-            distributed.broadcast_module(self.task.model)
-            self.task.model.eval()
-            with autocast(cfg, self.device):
-                results = self.task.evaluate()
-            self.log.evaluation(results)
+            return self._evaluate()
+        return {}
+
+    def _evaluate(self) -> dict[str, float]:
+        # Batch-norm statistics differ between processes that do not share them: rank 0's are those of the checkpoint.
+        distributed.broadcast_module(self.task.model)
+        self.task.model.eval()
+        with autocast(self.cfg, self.device):
+            results = self.task.evaluate()
+        self.log.evaluation(results)
         return results
 
     def _save(self) -> None:

@@ -160,6 +160,16 @@ def test_log_says_what_a_user_watches(configure, tmp_path):
     assert all(wanted <= line.keys() for line in steps)
 
 
+def test_finished_run_started_again_reports_the_same_numbers(configure, tmp_path):
+    cfg = configure("pretrain", *BYOL, "TRAIN.EVAL_PERIOD", 1)
+    first = run(cfg)
+    again = run(cfg)
+    assert first["knn_top1"] == again["knn_top1"]
+    lines = read_json_stats(tmp_path / "out/json_stats.log")
+    assert [line["epoch"] for line in lines if line["_type"] == "val_epoch"] == ["1/2", "2/2", "2/2"]
+    assert json.loads((tmp_path / "out/results.json").read_text())["knn_top1"] == pytest.approx(first["knn_top1"], 1e-5)
+
+
 def test_checkpoint_of_another_model_is_refused(configure, tmp_path):
     run(configure("pretrain", *BYOL))
     with pytest.raises(RuntimeError, match=r"OUTPUT_DIR.*AUTO_RESUME") as refused:
