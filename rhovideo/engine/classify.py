@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 
 import torch
 from fvcore.common.config import CfgNode
@@ -86,16 +87,20 @@ class ClassifyTask:
     def load_state_dict(self, state: dict) -> None:
         pass
 
+    def close(self) -> None:
+        """End the workers of the validation set."""
+        if self._validation is not None:
+            self._validation.close()
+
 
 def run_classify(cfg: CfgNode) -> dict[str, float]:
     """Train a classifier where TRAIN.ENABLE, test it on many views where TEST.ENABLE; the numbers of both."""
     if not cfg.TRAIN.ENABLE:
         return run_test(cfg)
-    loader = build_loader(cfg, "train", "train")
-    _check_labels(cfg, loader)
-    task = ClassifyTask(cfg)
-    results = Trainer(cfg, task, loader).train()
-    loader.close()
+    with closing(build_loader(cfg, "train", "train")) as loader:
+        _check_labels(cfg, loader)
+        with closing(ClassifyTask(cfg)) as task:
+            results = Trainer(cfg, task, loader).train()
     if cfg.TEST.ENABLE:
         results |= test_classifier(cfg, task.model)
     return results
