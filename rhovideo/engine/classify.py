@@ -15,7 +15,7 @@ from rhovideo import distributed
 from rhovideo.data.loader import Batch, Loader, build_loader
 from rhovideo.engine.evaluation import readable_batches
 from rhovideo.engine.inputs import DTYPES, job_device, to_network_input
-from rhovideo.engine.metrics import topk_accuracy, topk_correct
+from rhovideo.engine.metrics import topk_correct
 from rhovideo.engine.test import run_test, test_classifier
 from rhovideo.engine.training import Trainer
 from rhovideo.models.build import build_classifier
@@ -55,7 +55,7 @@ class ClassifyTask:
         clips = to_network_input(batch.clips[:, 0], self.cfg, self.device)
         labels = batch.label.to(self.device)
         logits = self.model(clips)
-        self._signals = {"top1": topk_accuracy(logits.detach(), labels, (1,))[0]}
+        self._signals = {"top1": 100 * topk_correct(logits.detach(), labels, (1,))[0] / len(labels)}
         yield functional.cross_entropy(logits, labels)
 
     def before_step(self, progress: float, step: int) -> bool:
