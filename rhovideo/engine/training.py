@@ -198,8 +198,10 @@ class Trainer:
         """Clip as the configuration says; the norm before clipping."""
         if self.cfg.SOLVER.CLIP_GRAD_VAL:
             nn.utils.clip_grad_value_(self.parameters, self.cfg.SOLVER.CLIP_GRAD_VAL)
-        limit = self.cfg.SOLVER.CLIP_GRAD_L2NORM or float("inf")
-        return nn.utils.clip_grad_norm_(self.parameters, limit)
+        norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        if self.cfg.SOLVER.CLIP_GRAD_L2NORM:
+            nn.utils.clip_grads_with_norm_(self.parameters, self.cfg.SOLVER.CLIP_GRAD_L2NORM, norm)
+        return norm
 
     def _finish_epoch(self) -> dict[str, float]:
         """Evaluate and save where they are due; the evaluation's numbers, empty when there was none."""
