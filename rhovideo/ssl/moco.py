@@ -110,7 +110,7 @@ class MoCo(nn.Module):
         self.signals = {
             "embedding_std": embedding_std(query),
             "positive_similarity": (query * positives).sum(dim=2).mean(),
-            "negative_similarity": query.mean(dim=0) @ self.queue.keys.mean(dim=0),
+            "negative_similarity": (query.mean(dim=0) * self.queue.keys.mean(dim=0)).sum(),
         }
 
     def before_step(self, progress: float, step: int) -> bool:

@@ -156,7 +156,17 @@ def test_log_says_what_a_user_watches(configure, tmp_path):
     assert "learning rate" in text
     steps = [line for line in read_json_stats(tmp_path / "out/json_stats.log") if line["_type"] == "train_iter"]
     assert len(steps) == 6
-    wanted = {"loss", "lr", "grad_norm", "embedding_std", "positive_similarity", "dt", "dt_data", "eta"}
+    wanted = {
+        "loss",
+        "lr",
+        "grad_norm",
+        "embedding_std",
+        "positive_similarity",
+        "negative_similarity",
+        "dt",
+        "dt_data",
+        "eta",
+    }
     assert all(wanted <= line.keys() for line in steps)
 
 
