@@ -217,6 +217,7 @@ def _run_job(jobs: list[Loaded], number: int, launch: Callable) -> bool:
     """Whether the job succeeded; what went wrong is printed."""
     cfg, filled_in = with_checkpoint_of_earlier_job(jobs, number)
     from rhovideo.engine.run import run
+    from rhovideo.errors import JobError
     from rhovideo.launch.local import RankFailed
 
     for note in [*jobs[number].notes, *([filled_in] if filled_in else [])]:
@@ -229,6 +230,9 @@ def _run_job(jobs: list[Loaded], number: int, launch: Callable) -> bool:
         raise
     except RankFailed as failure:
         print(failure, file=sys.stderr, flush=True)
+        return False
+    except JobError as error:
+        _say(str(error))
         return False
     except Exception:
         traceback.print_exc()
@@ -298,7 +302,7 @@ def synthetic_command(options: argparse.Namespace) -> int:
     counts = {"num_classes": options.classes, "train_videos": options.train, "val_videos": options.val}
     try:
         folder = write_synthetic(options.folder, **counts, seed=options.seed)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         _say(str(error))
         return 2
     print(f"{folder}: {options.train} training and {options.val} validation videos of {options.classes} classes")
