@@ -37,9 +37,13 @@ class JsonStats:
         line = PREFIX + to_json(stats)
         # A terminal shows a bar and one readable line an epoch instead.
         logger.info(line, extra={"for_files": True})
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            # Like any log line: a disk that is full for a while must not end a training.
+            logger.warning("%s: a line could not be written (%s)", self._path, error.strerror)
 
 
 def to_json(stats: dict) -> str:
