@@ -155,7 +155,12 @@ class Loader:
         if self._loader is None:
             raise RuntimeError("this loader is closed: build another one")
         self._plan.epoch, self._plan.first_step = epoch, first_step
-        batches = iter(self._loader)
+        try:
+            batches = iter(self._loader)
+        except Exception as error:
+            # A worker that died after its last batch of one epoch is missed at the start of the next.
+            self._explain_death(error)
+            raise
         self._processes[:] = getattr(batches, "_workers", [])
         return self._iterate(batches)
 

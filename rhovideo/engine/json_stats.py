@@ -24,6 +24,7 @@ class JsonStats:
 
     def __init__(self, output_dir: str | os.PathLike, rank: int = 0) -> None:
         self._path = Path(output_dir) / "json_stats.log" if rank == 0 else None
+        self._failed = False
 
     def write(self, stats: dict) -> None:
         """Log ``stats`` and append them to the file; a line is whole or, after a crash, the last one.
@@ -43,7 +44,9 @@ class JsonStats:
                 file.write(line + "\n")
         except OSError as error:
             # Like any log line: a disk that is full for a while must not end a training.
-            logger.warning("%s: a line could not be written (%s)", self._path, error.strerror)
+            if not self._failed:
+                logger.warning("%s: lines are missing, writing failed (%s)", self._path, error.strerror)
+            self._failed = True
 
 
 def to_json(stats: dict) -> str:
