@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from rhovideo.config.loading import Loaded
 from rhovideo.config.problems import ConfigError
+from rhovideo.errors import JobError
 from rhovideo.launch import LAUNCHERS, RankFailed, get_launcher
 from rhovideo.launch.jobs import check_jobs, load_jobs, with_checkpoint_of_earlier_job
 
@@ -229,6 +230,9 @@ def _run_job(jobs: list[Loaded], number: int, launch: Callable) -> bool:
     except RankFailed as failure:
         print(failure, file=sys.stderr, flush=True)
         return False
+    except JobError as error:
+        _say(str(error))
+        return False
     except Exception:
         traceback.print_exc()
         return False
@@ -297,7 +301,7 @@ def synthetic_command(options: argparse.Namespace) -> int:
     counts = {"num_classes": options.classes, "train_videos": options.train, "val_videos": options.val}
     try:
         folder = write_synthetic(options.folder, **counts, seed=options.seed)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         _say(str(error))
         return 2
     print(f"{folder}: {options.train} training and {options.val} validation videos of {options.classes} classes")

@@ -175,6 +175,10 @@ def _parse(text: str, file: str, problems: list[Problem], notes: list[str]) -> d
             _walk(loader, node, "", file, settings, notes)
         elif node is not None:
             problems.append(Problem("", Origin(file, 1), "is not a list of keys and values", "KEY: VALUE lines"))
+    except RecursionError:
+        problems.append(
+            Problem("", Origin(file, 1), "an alias (*name) stands inside its own anchor (&name)", "the value itself")
+        )
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         wrong = f"is not YAML: {getattr(error, 'problem', None) or error}"

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from rhovideo.errors import JobError
+
 VIDEO_ENDINGS = (
     *(".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".m2ts", ".mts"),
     *(".3gp", ".ogv", ".vob", ".asf"),
@@ -29,7 +31,7 @@ _LOWER = np.frombuffer(bytes(range(256)).lower(), np.uint8)
 _OTHER_SEPARATOR = re.compile(rb"\.\w{2,4}\s*([,;|\t ])\s*-?\d+$")
 
 
-class ManifestError(ValueError):
+class ManifestError(JobError, ValueError):
     """A list of videos that cannot be used; the message names the file, the line and what to write."""
 
 

@@ -17,8 +17,10 @@ from torch.utils.data import DataLoader
 
 from rhovideo import distributed
 from rhovideo.data.bad_videos import Failure
+from rhovideo.data.csv_parsing import ManifestError
 from rhovideo.data.datasets import TRAINING_PURPOSES, Sample, SampleKey, VideoDataset, build_dataset
 from rhovideo.data.worker import initialise_worker, worker_context
+from rhovideo.errors import JobError
 from rhovideo.randomness import Stream, generator
 
 
@@ -49,7 +51,7 @@ class Batch:
         return Batch(*tensors, self.failures)
 
 
-class WorkerDiedError(RuntimeError):
+class WorkerDiedError(JobError):
     """A worker process ended without having been asked to."""
 
 
@@ -100,7 +102,7 @@ class Loader:
                 f"{accumulate_steps} TRAIN.ACCUMULATE_STEPS cannot share evenly: write a multiple of {parts}"
             )
         if training and len(dataset) < global_batch:
-            raise ValueError(
+            raise ManifestError(
                 f"{dataset.manifest.csv} lists {len(dataset)} videos, fewer than the {global_batch} of one step: "
                 f"lower TRAIN.BATCH_SIZE"
             )
@@ -153,7 +155,12 @@ class Loader:
         if self._loader is None:
             raise RuntimeError("this loader is closed: build another one")
         self._plan.epoch, self._plan.first_step = epoch, first_step
-        batches = iter(self._loader)
+        try:
+            batches = iter(self._loader)
+        except Exception as error:
+            # A worker that died after its last batch of one epoch is missed at the start of the next.
+            self._explain_death(error)
+            raise
         self._processes[:] = getattr(batches, "_workers", [])
         return self._iterate(batches)
 

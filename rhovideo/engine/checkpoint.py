@@ -27,13 +27,15 @@ from pathlib import Path
 
 import torch
 
+from rhovideo.errors import JobError
+
 logger = logging.getLogger(__name__)
 
 FORMAT = "rhovideo"
 _NAME = re.compile(r"checkpoint_epoch_(\d{5})(?:_step_(\d{7}))?\.pyth")
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(JobError):
     """A checkpoint that cannot be used; the message names the file and says what to do."""
 
 

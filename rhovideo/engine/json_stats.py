@@ -24,6 +24,7 @@ class JsonStats:
 
     def __init__(self, output_dir: str | os.PathLike, rank: int = 0) -> None:
         self._path = Path(output_dir) / "json_stats.log" if rank == 0 else None
+        self._failed = False
 
     def write(self, stats: dict) -> None:
         """Log ``stats`` and append them to the file; a line is whole or, after a crash, the last one.
@@ -37,9 +38,15 @@ class JsonStats:
         line = PREFIX + to_json(stats)
         # A terminal shows a bar and one readable line an epoch instead.
         logger.info(line, extra={"for_files": True})
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            # Like any log line: a disk that is full for a while must not end a training.
+            if not self._failed:
+                logger.warning("%s: lines are missing, writing failed (%s)", self._path, error.strerror)
+            self._failed = True
 
 
 def to_json(stats: dict) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import sys
@@ -27,6 +28,18 @@ class _ConsoleHandler(logging.Handler):
             self.handleError(record)
 
 
+class _LogFile(logging.FileHandler):
+    """``stdout.log``; where it cannot be written, as on a full disk, one line says so instead of a stack for each."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not getattr(self, "failed", False):
+            self.failed = True
+            print(
+                f"rhovideo: {self.baseFilename}: lines are missing, writing failed ({sys.exc_info()[1]})",
+                file=sys.stderr,
+            )
+
+
 def set_up_logging(output_dir: str | os.PathLike, rank: int = 0) -> None:
     """Send the package's messages to the console and, on rank 0, to ``output_dir/stdout.log`` (appended).
 
@@ -42,7 +55,7 @@ def set_up_logging(output_dir: str | os.PathLike, rank: int = 0) -> None:
         handlers[0].addFilter(lambda record: not getattr(record, "for_files", False))
     if rank == 0:
         Path(output_dir).mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(Path(output_dir) / "stdout.log", encoding="utf-8"))
+        handlers.append(_LogFile(Path(output_dir) / "stdout.log", encoding="utf-8"))
     for handler in handlers:
         handler.setFormatter(logging.Formatter(prefix + _FORMAT, _DATES))
         handler.set_name(f"{_PACKAGE} run")
@@ -55,7 +68,8 @@ def shut_down_logging() -> None:
     for handler in list(logger.handlers):
         if handler.get_name() == f"{_PACKAGE} run":
             logger.removeHandler(handler)
-            handler.close()
+            with contextlib.suppress(OSError):  # a full disk, which has been told already
+                handler.close()
 
 
 def on_terminal() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Callable
@@ -14,8 +15,10 @@ from rhovideo import distributed
 from rhovideo.engine.classify import run_classify
 from rhovideo.engine.inputs import job_device
 from rhovideo.engine.json_stats import to_json
+from rhovideo.engine.lists import check_lists
 from rhovideo.engine.logging_setup import set_up_logging
 from rhovideo.engine.nearest import run_knn
+from rhovideo.engine.output_dir import held
 from rhovideo.engine.pretrain import run_pretrain
 from rhovideo.engine.test import run_test
 
@@ -38,7 +41,16 @@ def run(cfg: CfgNode) -> dict[str, float]:
 
     Returns:
         The task's final numbers; rank 0 also writes them to ``OUTPUT_DIR/results.json``.
+
+    Raises:
+        JobError: what can be foreseen, with what to do: OUTPUT_DIR is in use, a list of videos is wrong, ...
     """
+    with held(cfg.OUTPUT_DIR) if distributed.is_main() else contextlib.nullcontext():
+        distributed.barrier()
+        return _run(cfg)
+
+
+def _run(cfg: CfgNode) -> dict[str, float]:
     set_up_logging(cfg.OUTPUT_DIR, distributed.rank())
     _use_sound_kernels(cfg)
     output = Path(cfg.OUTPUT_DIR)
@@ -47,6 +59,7 @@ def run(cfg: CfgNode) -> dict[str, float]:
         logger.info(
             "TASK %s on %d processes; every key is in %s/config.yaml", cfg.TASK, distributed.world_size(), output
         )
+    check_lists(cfg)
     results = TASKS[cfg.TASK](cfg)
     if distributed.is_main():
         _write(output / "results.json", to_json({"task": cfg.TASK, **results}) + "\n")

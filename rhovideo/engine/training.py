@@ -7,6 +7,7 @@ over processes, mixed precision, the step, checkpoints, the log, and stopping on
 from __future__ import annotations
 
 import logging
+import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,13 +30,14 @@ from rhovideo.engine.checkpoint import (
 )
 from rhovideo.engine.inputs import autocast, job_device
 from rhovideo.engine.step_logger import StepLogger
+from rhovideo.errors import JobError
 from rhovideo.optim import build_optimizer, describe_learning_rate, learning_rate, set_learning_rate
 from rhovideo.randomness import Stream, seed_everything
 
 logger = logging.getLogger(__name__)
 
 
-class TrainingStopped(RuntimeError):
+class TrainingStopped(JobError):
     """Training cannot go on; the message says why and what to do. Raised on all processes at the same step."""
 
 
@@ -99,7 +101,9 @@ class Trainer:
         results: dict[str, float] = {}
         finished_before = self.position.epoch >= self.cfg.SOLVER.MAX_EPOCH
         try:
-            if finished_before and self.cfg.TRAIN.EVAL_PERIOD:
+            if finished_before:
+                logger.info("Trained to SOLVER.MAX_EPOCH %d already", self.cfg.SOLVER.MAX_EPOCH)
+                self.log.start_epoch(self.position.epoch - 1)
                 results = self._evaluate()
             while self.position.epoch < self.cfg.SOLVER.MAX_EPOCH:
                 self._train_epoch()
@@ -212,11 +216,13 @@ class Trainer:
         last = self.position.epoch == cfg.SOLVER.MAX_EPOCH
         if last or self.position.epoch % cfg.TRAIN.CHECKPOINT_PERIOD == 0:
             self._save()
-        if cfg.TRAIN.EVAL_PERIOD and (last or self.position.epoch % cfg.TRAIN.EVAL_PERIOD == 0):
+        if last or (cfg.TRAIN.EVAL_PERIOD and self.position.epoch % cfg.TRAIN.EVAL_PERIOD == 0):
             return self._evaluate()
         return {}
 
     def _evaluate(self) -> dict[str, float]:
+        if not self.cfg.TRAIN.EVAL_PERIOD:
+            return {}
         # Batch-norm statistics differ between processes that do not share them: rank 0's are those of the checkpoint.
         distributed.broadcast_module(self.task.model)
         self.task.model.eval()
@@ -262,8 +268,15 @@ class Trainer:
             self.task.load_state_dict(state["task_state"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise CheckpointError(
-                f"{path}: belongs to a run with another model or optimizer ({error}). "
+                f"{path}: belongs to a run of TASK {state['task']} with another model, optimizer or list of videos "
+                f"({textwrap.shorten(f'{type(error).__name__}: {error}', 300)}). "
                 "Write another OUTPUT_DIR, or set TRAIN.AUTO_RESUME False to start again in this one."
             ) from error
+        if state["step"] > self.loader.steps_per_epoch:
+            raise CheckpointError(
+                f"{path}: was written after step {state['step']} of an epoch, which has {self.loader.steps_per_epoch} "
+                "now. Go back to the TRAIN.BATCH_SIZE and the list of videos of that run, or remove this file to go on "
+                "from an earlier one."
+            )
         self.position = Position(state["epoch"], state["step"], state["global_step"])
         logger.info("Resuming from %s: epoch %d, step %d", path, state["epoch"], state["step"])

@@ -26,6 +26,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
 from rhovideo.config.problems import ConfigError, Origin, Problem
+from rhovideo.errors import JobError
 from rhovideo.launch import RankFailed, Run
 from rhovideo.launch.machine import Machine, check_machine, machine_for, under_torchrun
 
@@ -64,7 +65,8 @@ def launch(run: Run, cfg: CfgNode) -> Any:
     os.environ["LOCAL_RANK"] = "0"
     if machine.on_gpu:
         torch.cuda.set_device(0)
-    return run(cfg)
+    with _sigterm_as_exit():
+        return run(cfg)
 
 
 def _join_torchrun(run: Run, cfg: CfgNode, machine: Machine) -> Any:
@@ -104,12 +106,17 @@ def _spawn(run: Run, cfg: CfgNode, machine: Machine) -> Any:
 
 @contextlib.contextmanager
 def _sigterm_as_exit() -> Iterator[None]:
-    """Let SIGTERM unwind the stack, as SIGINT does, so that the children are ended on the way."""
-    if threading.current_thread() is not threading.main_thread():
+    """Let SIGTERM unwind the stack, as SIGINT does, so that children are ended and temporary files removed on the way.
+
+    A handler that somebody else has set (a scheduler's) stays.
+    """
+    mine = threading.current_thread() is threading.main_thread()
+    if not mine or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
 
     def leave(number: int, frame: object) -> None:
+        os.write(2, b"rhovideo: ended by SIGTERM\n")
         sys.exit(128 + number)
 
     before = signal.signal(signal.SIGTERM, leave)
@@ -162,6 +169,9 @@ def _report(processes: list, ended_by_us: set[int], folder: Path) -> str:
     said.sort(key=lambda failure: failure[0]["time"])
     parts = killed[:1] or [f"rank {said[0][1]} of {world} failed:\n{said[0][0]['traceback'].rstrip()}"]
     others = killed[1:] + [f"rank {rank}: {failure['summary']}" for failure, rank in said[0 if killed else 1 :]]
+    if not killed:
+        # What stops all ranks alike is said once.
+        others = [other for other in others if not other.endswith(f": {said[0][0]['summary']}")]
     if others:
         parts.append("After that:\n  " + "\n  ".join(others))
     return "\n".join(parts)
@@ -231,7 +241,8 @@ def _end_with_parent() -> None:
 
 def _write_failure(path: Path, error: BaseException) -> None:
     summary = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
-    failure = {"time": time.time(), "summary": summary, "traceback": "".join(traceback.format_exception(error))}
+    full = str(error) if isinstance(error, JobError) else "".join(traceback.format_exception(error))
+    failure = {"time": time.time(), "summary": summary, "traceback": full}
     with contextlib.suppress(OSError):
         temporary = path.with_suffix(".tmp")
         temporary.write_text(json.dumps(failure), encoding="utf-8")

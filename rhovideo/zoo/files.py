@@ -13,11 +13,12 @@ from fvcore.common.config import CfgNode
 from torch import Tensor
 
 from rhovideo.config import ConfigError, cfg_from_released
+from rhovideo.errors import JobError
 
 ZIP_MAGIC = b"PK\x03\x04"
 
 
-class WeightsError(RuntimeError):
+class WeightsError(JobError):
     """A file whose weights cannot be used; the message is one line that says why and what to do."""
 
 
@@ -72,7 +73,8 @@ def read_weights(source: str | Path) -> WeightsFile:
 
 def _load(path: Path) -> object:
     if not path.is_file():
-        raise WeightsError(f"{path}: there is no such file")
+        wrong = "is a folder, not a checkpoint" if path.is_dir() else "there is no such file"
+        raise WeightsError(f"{path}: {wrong}; write the path of a .pyth file")
     with path.open("rb") as file:
         start = file.read(512)
     if start.lstrip()[:1] == b"<":

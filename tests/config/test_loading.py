@@ -277,3 +277,9 @@ def test_no_key_is_both_ours_and_foreign():
 
 def test_no_key_of_the_schema_is_lost_in_a_round_trip():
     assert dict(leaves(get_cfg())).keys() == dict(leaves(load_cfg(None, ["TASK", "knn"]))).keys()
+
+
+def test_alias_inside_its_own_anchor_is_named(write):
+    path = write("a.yaml", "TASK: &a [*a]\n")
+    with pytest.raises(ConfigError, match=r"a.yaml:1: an alias .* stands inside its own anchor"):
+        load_cfg(path)

@@ -172,6 +172,14 @@ def test_first_step_beyond_the_epoch(small_cfg):
         make_loader(small_cfg).epoch(0, first_step=5)
 
 
+def test_worker_that_dies_between_epochs_is_named(small_cfg, worker_loader_keys):
+    loader = make_loader(small_cfg, **worker_loader_keys)
+    list(loader.epoch(0))
+    os.kill(loader._processes[0].pid, signal.SIGKILL)
+    with pytest.raises(WorkerDiedError, match=r"memory.*DATA_LOADER\.NUM_WORKERS"):
+        list(loader.epoch(1))
+
+
 def test_killed_worker_is_an_error_not_a_hang(small_cfg, worker_loader_keys):
     loader = make_loader(small_cfg, **worker_loader_keys)
     batches = loader.epoch(0)

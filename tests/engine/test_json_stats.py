@@ -52,3 +52,11 @@ def test_a_resumed_run_appends_and_a_cut_line_is_skipped(tmp_path):
 def test_other_ranks_write_nothing(tmp_path):
     JsonStats(tmp_path / "out", rank=1).write({"loss": 1.0})
     assert not (tmp_path / "out").exists()
+
+
+def test_line_that_cannot_be_written_does_not_end_the_training(tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    stats = JsonStats(tmp_path / "file")
+    stats.write({"loss": 1.0})
+    stats.write({"loss": 1.0})
+    assert caplog.text.count("writing failed") == 1

@@ -1,4 +1,5 @@
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -60,3 +61,16 @@ def test_a_terminal_is_spared_the_machine_readable_lines(tmp_path, capsys, monke
 def test_progress_passes_everything_on_and_draws_only_on_a_terminal(capsys):
     assert list(progress(range(5), 5, "testing")) == [0, 1, 2, 3, 4]
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_full_disk_is_told_once_and_ends_nothing(tmp_path, capsys):
+    (tmp_path / "stdout.log").symlink_to("/dev/full")
+    set_up_logging(tmp_path)
+    for _ in range(3):
+        logging.getLogger("rhovideo.engine.run").info("a step")
+    shut_down_logging()
+    told = capsys.readouterr()
+    assert told.err.count("writing failed") == 1
+    assert "Traceback" not in told.err
+    assert told.out.count("a step") == 3

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 
 import pytest
 import torch
 
+from rhovideo.cli import main
 from rhovideo.config import load_cfg
 from rhovideo.data.loader import build_loader
+from rhovideo.engine.checkpoint import CheckpointError
 from rhovideo.engine.json_stats import read_json_stats
 from rhovideo.engine.pretrain import PretrainTask
 from rhovideo.engine.run import run
@@ -185,6 +188,43 @@ def test_checkpoint_of_another_model_is_refused(configure, tmp_path):
     with pytest.raises(RuntimeError, match=r"OUTPUT_DIR.*AUTO_RESUME") as refused:
         run(configure("pretrain", *BYOL, "CONTRASTIVE.DIM", 4, "SOLVER.MAX_EPOCH", 3))
     assert "checkpoint_epoch_00002" in str(refused.value)
+
+
+def test_job_that_is_started_again_when_done_keeps_its_results(configure, tmp_path):
+    cfg = configure("pretrain", *BYOL)
+    first = run(cfg)
+    assert "knn_top1" in first
+    assert run(cfg) == first
+    assert json.loads((tmp_path / "out/results.json").read_text())["knn_top1"] == pytest.approx(first["knn_top1"], 1e-5)
+    (*_, again) = read_json_stats(tmp_path / "out/json_stats.log")
+    assert again["epoch"] == "2/2"
+
+
+def test_checkpoint_inside_an_epoch_that_is_shorter_now_is_refused(configure, tmp_path):
+    run(configure("pretrain", *BYOL, "TRAIN.CHECKPOINT_MINUTES", 1e-6, "TRAIN.CHECKPOINT_KEEP", 0))
+    for path in (tmp_path / "out/checkpoints").iterdir():
+        if path.name != "checkpoint_epoch_00001_step_0000002.pyth":
+            path.unlink()
+    with pytest.raises(CheckpointError, match=r"after step 2 of an epoch, which has 1 now.*TRAIN.BATCH_SIZE"):
+        run(configure("pretrain", *BYOL, "TRAIN.BATCH_SIZE", 16))
+
+
+def test_validation_that_cannot_be_read_gives_no_accuracy(configure, tmp_path, synthetic_set):
+    data = tmp_path / "data"
+    shutil.copytree(synthetic_set, data)
+    (data / "val.csv").write_text("missing.mp4 0\n")
+    results = run(configure("linear", "DATA.PATH_TO_DATA_DIR", data, "TEST.ENABLE", False))
+    assert math.isnan(results["top1"])
+    assert math.isnan(results["top5"])
+
+
+def test_what_was_foreseen_is_told_without_a_traceback(tmp_path, synthetic_set, capsys):
+    config = write_config(tmp_path / "run.yaml", tmp_path / "out", "linear")
+    words = ["DATA.PATH_TO_DATA_DIR", synthetic_set, "MODEL.NUM_CLASSES", 2]
+    assert main(["run", "--cfg", str(config), *map(str, words)]) == 1
+    told = capsys.readouterr().err
+    assert "write MODEL.NUM_CLASSES 3" in told
+    assert "Traceback" not in told
 
 
 def test_two_processes_train_as_one_does(configure, tmp_path, synthetic_set):

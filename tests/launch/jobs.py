@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from rhovideo import distributed
+from rhovideo.errors import JobError
 
 
 def _leave_word(cfg) -> None:
@@ -41,12 +42,22 @@ def raise_on_rank_one(cfg) -> None:
     distributed.barrier()
 
 
+def stop_on_all_ranks(cfg) -> None:
+    distributed.barrier()
+    raise JobError("train.csv lists no video")
+
+
 def killed_on_rank_one(cfg) -> None:
     _leave_word(cfg)
     distributed.barrier()
     if distributed.rank() == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     distributed.barrier()
+
+
+def terminate_myself(cfg) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
 
 
 def wait_for_ever(cfg) -> None:

@@ -74,6 +74,22 @@ def test_failure_comes_first_with_its_rank_and_ends_the_others(tmp_path):
     assert_ended(tmp_path, 2)
 
 
+def test_foreseen_failure_is_one_message(tmp_path):
+    with pytest.raises(RankFailed) as failure:
+        launch(jobs.stop_on_all_ranks, configuration(tmp_path, 2))
+    lines = str(failure.value).splitlines()
+    assert lines[0].endswith("of 2 failed:")
+    assert lines[1:] == ["train.csv lists no video"]
+
+
+def test_sigterm_unwinds_a_run_of_one_process(tmp_path):
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as left:
+        launch(jobs.terminate_myself, configuration(tmp_path))
+    assert left.value.code == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 def test_killed_rank_is_named_before_those_that_miss_it(tmp_path):
     with pytest.raises(RankFailed, match=r"\Arank 1 of 2 was killed \(SIGKILL\).*memory") as failure:
         launch(jobs.killed_on_rank_one, configuration(tmp_path, 2))

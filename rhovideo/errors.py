@@ -1,0 +1,7 @@
+"""What can go wrong in anybody's job."""
+
+from __future__ import annotations
+
+
+class JobError(RuntimeError):
+    """A failure that was foreseen: its message says what is wrong and what to do, so no traceback is shown with it."""
