@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from rhovideo.config.loading import Loaded
 from rhovideo.config.problems import ConfigError
-from rhovideo.launch import LAUNCHERS, get_launcher
+from rhovideo.launch import LAUNCHERS, RankFailed, get_launcher
 from rhovideo.launch.jobs import check_jobs, load_jobs, with_checkpoint_of_earlier_job
 
 OVERVIEW = """\
@@ -218,7 +218,6 @@ def _run_job(jobs: list[Loaded], number: int, launch: Callable) -> bool:
     cfg, filled_in = with_checkpoint_of_earlier_job(jobs, number)
     from rhovideo.engine.run import run
     from rhovideo.errors import JobError
-    from rhovideo.launch.local import RankFailed
 
     for note in [*jobs[number].notes, *([filled_in] if filled_in else [])]:
         _say(note)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -38,6 +38,9 @@ def write_video(
     options: Mapping[str, str] | None = None,
     container_options: Mapping[str, str] | None = None,
     seed: int = 0,
+    times_ms: Sequence[int] | None = None,
+    rotation: int = 0,
+    mirrored: bool = False,
 ) -> Path:
     """Write a video file; the container follows from the ending of ``path``.
 
@@ -46,6 +49,8 @@ def write_video(
         fps: frames a second.
         codec, pix_fmt, options: for the encoder.
         container_options: for the writer of the file, e.g. ``{"movflags": "+faststart"}``.
+        times_ms: when each frame is shown; None: every 1 / ``fps`` seconds.
+        rotation, mirrored: how a player is to turn the frames, in degrees.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,8 +61,15 @@ def write_video(
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = pix_fmt
         stream.thread_count = 1
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        if times_ms is not None:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        if rotation or mirrored:
+            stream.set_display_rotation(rotation, hflip=mirrored)
+        for number, pixels in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            if times_ms is not None:
+                frame.time_base, frame.pts = Fraction(1, 1000), times_ms[number]
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
 

@@ -8,8 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-# Section: keys that are only read when something in NO_EFFECT is switched on, or that change no result.
+# Section: keys that are only read when something in NO_EFFECT is switched on, or that change no result, because the
+# data (CONTRASTIVE.LENGTH) or the architecture (RESNET.TRANS_FUNC) decides, or what they ask for is always done: one
+# clip's graph at a time wherever that is exact (CONTRASTIVE.SEQUENTIAL), and weights from a file begin at epoch 0
+# (TRAIN.CHECKPOINT_EPOCH_RESET).
 _DROPPED = {
+    "TRAIN": "CHECKPOINT_EPOCH_RESET",
+    "TEST": "DATASET",
+    "RESNET": "TRANS_FUNC",
+    "BN": "NUM_BATCHES_PRECISE",
+    "CONTRASTIVE": "SEQUENTIAL LENGTH NUM_CLASSES_DOWNSTREAM MEM_TYPE",
+    "DATA_LOADER": "ENABLE_MULTI_THREAD_DECODE",
+    "SOLVER": "WARMUP_FACTOR GAMMA STEP_SIZE",
     "AUG": "NUM_SAMPLE COLOR_JITTER AA_TYPE INTERPOLATION RE_PROB RE_MODE RE_COUNT RE_SPLIT GEN_MASK_LOADER MASK_TUBE "
     "MASK_FRAMES MASK_WINDOW_SIZE MASK_RATIO MAX_MASK_PATCHES_PER_BLOCK",
     "MIXUP": "ALPHA CUTMIX_ALPHA PROB SWITCH_PROB LABEL_SMOOTH_VALUE",
@@ -46,6 +56,12 @@ DROPPED = frozenset(f"{section}.{name}" for section, names in _DROPPED.items() f
 NO_EFFECT: dict[str, Any] = {
     "TRAIN.KILL_LOSS_EXPLOSION_FACTOR": 0.0,
     "TRAIN.CHECKPOINT_INFLATE": False,
+    "TRAIN.CHECKPOINT_TYPE": "pytorch",
+    "TEST.CHECKPOINT_TYPE": "pytorch",
+    "BN.USE_PRECISE_STATS": False,
+    "BN.NUM_SPLITS": 1,
+    "CONTRASTIVE.INTERP_MEMORY": False,
+    "DATA.MULTI_LABEL": False,
     "TRAIN.CHECKPOINT_IN_INIT": False,
     "AUG.ENABLE": False,
     "VIS_MASK.ENABLE": False,

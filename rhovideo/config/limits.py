@@ -26,22 +26,16 @@ CHOICES: dict[str, tuple] = {
     "BN.NORM_TYPE": ("batchnorm", "sync_batchnorm"),
     "TEST.NUM_SPATIAL_CROPS": (1, 3),
     "DATA.DECODING_BACKEND": ("pyav",),
+    "DATA.ENSEMBLE_METHOD": ("sum", "max"),
     "DIST_BACKEND": ("nccl", "gloo"),
     "RESNET.DEPTH": (18, 50, 101, 152),
 }
 
 # PySlowFast's keys that the schema has, of which only this value is built.
 ONLY: dict[str, Any] = {
-    "BN.USE_PRECISE_STATS": False,
-    "BN.NUM_SPLITS": 1,
     "RESNET.NUM_GROUPS": 1,
     "RESNET.STRIDE_1X1": False,
     "SOLVER.LAYER_DECAY": 1.0,
-    "TRAIN.CHECKPOINT_TYPE": "pytorch",
-    "TEST.CHECKPOINT_TYPE": "pytorch",
-    "DATA.MULTI_LABEL": False,
-    "DATA.ENSEMBLE_METHOD": "sum",
-    "CONTRASTIVE.INTERP_MEMORY": False,
 }
 
 _RANGES = {

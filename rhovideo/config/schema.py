@@ -1,6 +1,7 @@
 """Every configuration key, its default and its meaning.
 
-Names, defaults and meanings are PySlowFast's wherever it has the key; keys of our own are marked *ours*.
+Names, defaults and meanings are PySlowFast's wherever it has the key; keys of our own are marked *ours*. Keys of
+PySlowFast that would change nothing here are not in it; files may hold them, see :mod:`rhovideo.config.foreign`.
 Exceptions: NUM_GPUS, OUTPUT_DIR, CONTRASTIVE.TYPE and the MVIT section, whose defaults there run nowhere as
 they are. A default of ``None`` means "decided by the task", see :mod:`rhovideo.config.tasks`.
 """
@@ -67,8 +68,6 @@ def _train() -> CfgNode:
     node.AUTO_RESUME = True
     # Start from the weights in this file.
     node.CHECKPOINT_FILE_PATH = ""
-    node.CHECKPOINT_TYPE = "pytorch"
-    node.CHECKPOINT_EPOCH_RESET = False
     # Prefixes taken off the names in CHECKPOINT_FILE_PATH before they are matched.
     node.CHECKPOINT_CLEAR_NAME_PATTERN = ()
     # Ours: which encoder of a MoCo or BYOL checkpoint to start from: online | momentum.
@@ -84,11 +83,9 @@ def _train() -> CfgNode:
 def _test() -> CfgNode:
     node = CfgNode()
     node.ENABLE = True
-    node.DATASET = "kinetics"
     # Videos (not views) a step of one machine.
     node.BATCH_SIZE = 8
     node.CHECKPOINT_FILE_PATH = ""
-    node.CHECKPOINT_TYPE = "pytorch"
     # Clips placed uniformly over the video, and crops of each.
     node.NUM_ENSEMBLE_VIEWS = 10
     node.NUM_SPATIAL_CROPS = 3
@@ -139,7 +136,6 @@ def _resnet() -> CfgNode:
     # Width of the stem; the pooled feature of a bottleneck network has 32 times as many channels.
     node.WIDTH_PER_GROUP = 64
     node.NUM_GROUPS = 1
-    node.TRANS_FUNC = "bottleneck_transform"
     node.STRIDE_1X1 = False
     node.INPLACE_RELU = True
     node.ZERO_INIT_FINAL_BN = False
@@ -199,11 +195,8 @@ def _bn() -> CfgNode:
     # Processes that share statistics; GLOBAL_SYNC shares them over all.
     node.NUM_SYNC_DEVICES = 1
     node.GLOBAL_SYNC = False
-    node.NUM_SPLITS = 1
     # Weight decay of the batch norms' scale and shift.
     node.WEIGHT_DECAY = 0.0
-    node.USE_PRECISE_STATS = False
-    node.NUM_BATCHES_PRECISE = 200
     return node
 
 
@@ -233,8 +226,6 @@ def _contrastive() -> CfgNode:
     node.MOCO_MULTI_VIEW_QUEUE = False
     # Shuffle keys among all machines (False) or those of one machine (True).
     node.LOCAL_SHUFFLE_BN = True
-    # One clip's graph alive at a time; PySlowFast's key, which the methods here always do where it is exact.
-    node.SEQUENTIAL = False
     # Negatives from all processes.
     node.SIMCLR_DIST_ON = True
     # Embeddings that take part in Sinkhorn-Knopp beside the batch (PySlowFast's spelling); 0 uses the batch alone.
@@ -247,12 +238,8 @@ def _contrastive() -> CfgNode:
     # Frames between the last frame of a clip and the first one of the next.
     node.DELTA_CLIPS_MIN = -math.inf
     node.DELTA_CLIPS_MAX = math.inf
-    # Online nearest-neighbour accuracy where labels exist; LENGTH and NUM_CLASSES_DOWNSTREAM are read from the data.
+    # Online nearest-neighbour accuracy where labels exist.
     node.KNN_ON = True
-    node.LENGTH = 239975
-    node.NUM_CLASSES_DOWNSTREAM = 400
-    node.INTERP_MEMORY = False
-    node.MEM_TYPE = "1d"
     return node
 
 
@@ -312,7 +299,7 @@ def _data() -> CfgNode:
     node.DECODING_BACKEND = "pyav"
     # Ours: share of unreadable videos from which training stops.
     node.MAX_BAD_VIDEO_SHARE = 0.1
-    node.MULTI_LABEL = False
+    # How the scores of a video's views become one: sum (their mean) | max.
     node.ENSEMBLE_METHOD = "sum"
     return node
 
@@ -324,7 +311,6 @@ def _data_loader() -> CfgNode:
     node.PIN_MEMORY = True
     # Ours: batches that each worker prepares ahead.
     node.PREFETCH_FACTOR = 2
-    node.ENABLE_MULTI_THREAD_DECODE = False
     return node
 
 
@@ -345,7 +331,6 @@ def _solver() -> CfgNode:
     node.MAX_EPOCH = 300
     node.WARMUP_EPOCHS = 0.0
     node.WARMUP_START_LR = 0.01
-    node.WARMUP_FACTOR = 0.1
     # sgd | adamw
     node.OPTIMIZING_METHOD = "sgd"
     node.MOMENTUM = 0.9
@@ -359,7 +344,5 @@ def _solver() -> CfgNode:
     node.LARS_TRUST = 0.001
     node.CLIP_GRAD_VAL = None
     node.CLIP_GRAD_L2NORM = None
-    node.GAMMA = 0.1
-    node.STEP_SIZE = 1
     node.LAYER_DECAY = 1.0
     return node

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -148,7 +149,15 @@ def normalise(
         [...,3,T,H,W] of ``dtype``.
     """
     compute = torch.float64 if dtype == torch.float64 else torch.float32
-    deviation = torch.tensor(std, dtype=torch.float64)
-    scale = (1.0 / (255.0 * deviation)).to(clips.device, compute)
-    shift = (-torch.tensor(mean, dtype=torch.float64) / deviation).to(clips.device, compute)
+    shift, scale = _shift_and_scale(tuple(mean), tuple(std), clips.device, compute)
     return torch.addcmul(shift, clips, scale).to(dtype).movedim(-1, -4)
+
+
+@lru_cache(maxsize=8)
+def _shift_and_scale(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of each channel; kept, since putting them on a GPU makes the host wait for it."""
+    deviation = torch.tensor(std, dtype=torch.float64)
+    shift, scale = -torch.tensor(mean, dtype=torch.float64) / deviation, 1.0 / (255.0 * deviation)
+    return shift.to(device, dtype), scale.to(device, dtype)

@@ -62,7 +62,7 @@ class BadVideoLedger:
         self.max_share = max_share
         self.rank = rank
         self._state = np.zeros(0, np.uint8)  # a byte a video, however long the run
-        self._exhausted = 0
+        self._tried = self._bad = self._exhausted = 0
         self._examples: list[str] = []
 
     def record(self, batch: HasFailures) -> None:
@@ -87,17 +87,20 @@ class BadVideoLedger:
             return
         if (top := max(indices)) >= len(self._state):
             self._state = np.concatenate([self._state, np.zeros(top + 1 + top // 2 - len(self._state), np.uint8)])
-        for index in indices:
-            self._state[index] = max(self._state[index], state)
+        for index in set(indices):
+            before = int(self._state[index])
+            if before == 0:
+                self._tried += 1
+            if state == _BAD and before != _BAD:
+                self._bad += 1
+            self._state[index] = max(before, state)
 
     def counts(self) -> torch.Tensor:
         """int64 [3]: distinct videos tried, how many of them are bad, samples for which no video could be read.
 
         Sum them over the ranks before :meth:`verdict`. A video that two ranks meet in different epochs counts twice.
         """
-        tried = int(np.count_nonzero(self._state))
-        bad = int(np.count_nonzero(self._state == _BAD))
-        return torch.tensor([tried, bad, self._exhausted], dtype=torch.int64)
+        return torch.tensor([self._tried, self._bad, self._exhausted], dtype=torch.int64)
 
     def verdict(self, total_counts: torch.Tensor) -> str | None:
         """The message to stop training with, or None.

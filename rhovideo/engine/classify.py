@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
+from contextlib import closing
 
 import torch
 from fvcore.common.config import CfgNode
@@ -15,7 +16,7 @@ from rhovideo import distributed
 from rhovideo.data.loader import Batch, Loader, build_loader
 from rhovideo.engine.evaluation import readable_batches
 from rhovideo.engine.inputs import DTYPES, job_device, to_network_input
-from rhovideo.engine.metrics import topk_accuracy, topk_correct
+from rhovideo.engine.metrics import topk_correct
 from rhovideo.engine.test import run_test, test_classifier
 from rhovideo.engine.training import Trainer
 from rhovideo.models.build import build_classifier
@@ -55,13 +56,13 @@ class ClassifyTask:
         clips = to_network_input(batch.clips[:, 0], self.cfg, self.device)
         labels = batch.label.to(self.device)
         logits = self.model(clips)
-        self._signals = {"top1": topk_accuracy(logits.detach(), labels, (1,))[0]}
+        self._signals = {"top1": 100 * topk_correct(logits.detach(), labels, (1,))[0] / len(labels)}
         yield functional.cross_entropy(logits, labels)
 
     def before_step(self, progress: float, step: int) -> bool:
         return True
 
-    def after_step(self, batch: Batch) -> None:
+    def after_batch(self, batch: Batch) -> None:
         pass
 
     def signals(self) -> dict[str, float | Tensor]:
@@ -88,15 +89,18 @@ class ClassifyTask:
     def load_state_dict(self, state: dict) -> None:
         pass
 
+    def close(self) -> None:
+        """End the workers of the validation set."""
+        if self._validation is not None:
+            self._validation.close()
+
 
 def run_classify(cfg: CfgNode) -> dict[str, float]:
     """Train a classifier where TRAIN.ENABLE, test it on many views where TEST.ENABLE; the numbers of both."""
     if not cfg.TRAIN.ENABLE:
         return run_test(cfg)
-    loader = build_loader(cfg, "train", "train")
-    task = ClassifyTask(cfg)
-    results = Trainer(cfg, task, loader).train()
-    loader.close()
+    with closing(build_loader(cfg, "train", "train")) as loader, closing(ClassifyTask(cfg)) as task:
+        results = Trainer(cfg, task, loader).train()
     if cfg.TEST.ENABLE:
         results |= test_classifier(cfg, task.model)
     return results

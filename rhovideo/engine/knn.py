@@ -78,12 +78,13 @@ class KnnBank(nn.Module):
         rows = self.rows(distributed.gather(indices.to(device)))
         labels = distributed.gather(labels)
         held = (rows >= 0) & (labels >= 0)
-        rows, unit, labels = rows[held], unit[held], labels[held]
         # Writing one row twice has no order on a GPU.
-        repeated_later = (rows[:, None] == rows[None, :]).triu(1).any(1)
-        rows, unit, labels = rows[~repeated_later], unit[~repeated_later], labels[~repeated_later]
-        self.embeddings[rows] = unit
-        self.labels[rows] = labels
+        repeated_later = ((rows[:, None] == rows[None, :]) & held[None, :]).triu(1).any(1)
+        # How many there are is asked of the device once; each mask used as an index would wait for it again.
+        kept = (held & ~repeated_later).nonzero().squeeze(1)
+        rows = rows[kept]
+        self.embeddings[rows] = unit[kept]
+        self.labels[rows] = labels[kept]
         self.seen[rows] = True
 
     def predict(self, queries: Tensor, k: int = 200, temperature: float = 0.1) -> Tensor:

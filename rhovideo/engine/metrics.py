@@ -47,7 +47,10 @@ class RunningMean:
 
     def add(self, value: Tensor | float, weight: float = 1.0) -> None:
         """Take in the mean ``value`` of ``weight`` samples."""
-        value = torch.as_tensor(value, dtype=torch.float64, device=self._sums.device).detach()
+        if isinstance(value, Tensor):
+            value = value.detach().to(self._sums)
+        else:
+            value = self._sums.new_full((), value)  # filled on the device: a copy would wait for it
         self._sums = self._sums + torch.stack([value * weight, torch.full_like(value, weight)])
 
     def mean(self, over_ranks: bool = False) -> float:

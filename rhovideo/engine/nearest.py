@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 
 from fvcore.common.config import CfgNode
+from torch import nn
 
 from rhovideo.data.loader import build_loader
 from rhovideo.engine.features import Features, extract_features
@@ -41,9 +43,6 @@ def run_knn(cfg: CfgNode) -> dict[str, float]:
     return results
 
 
-def _features(encoder, cfg: CfgNode, split: str) -> Features:
-    loader = build_loader(cfg, split, "knn")
-    try:
+def _features(encoder: nn.Module, cfg: CfgNode, split: str) -> Features:
+    with closing(build_loader(cfg, split, "knn")) as loader:
         return extract_features(encoder, loader, cfg)
-    finally:
-        loader.close()

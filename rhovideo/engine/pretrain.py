@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import closing
 
 import torch
 from fvcore.common.config import CfgNode
@@ -48,7 +49,7 @@ class PretrainTask:
     def before_step(self, progress: float, step: int) -> bool:
         return self.model.before_step(progress, step)
 
-    def after_step(self, batch: Batch) -> None:
+    def after_batch(self, batch: Batch) -> None:
         if self.bank is not None:
             self.bank.update(self.model.embeddings, batch.index, batch.label, batch.valid)
 
@@ -78,8 +79,13 @@ class PretrainTask:
         if self.bank is not None and "bank" in state:
             self.bank.load_state_dict(state["bank"])
 
+    def close(self) -> None:
+        """End the workers of the validation set."""
+        if self._validation is not None:
+            self._validation.close()
+
 
 def run_pretrain(cfg: CfgNode) -> dict[str, float]:
     """Pre-train to MAX_EPOCH and return the last evaluation's numbers."""
-    loader = build_loader(cfg, "train", "pretrain")
-    return Trainer(cfg, PretrainTask(cfg, loader), loader).train()
+    with closing(build_loader(cfg, "train", "pretrain")) as loader, closing(PretrainTask(cfg, loader)) as task:
+        return Trainer(cfg, task, loader).train()

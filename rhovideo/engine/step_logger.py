@@ -70,7 +70,7 @@ class StepLogger:
         self._tensorboard = TensorBoard(cfg, distributed.rank(), first_step)
         self._bar: tqdm | None = None
         self._best: dict[str, float] = {}
-        self._epoch = 0
+        self._epoch = max(0, first_step - 1) // steps_per_epoch
         self._done = first_step
         self._lr = 0.0
         self._reset_window()

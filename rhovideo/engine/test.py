@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 from pathlib import Path
 
 import torch
@@ -52,18 +53,18 @@ def test_classifier(cfg: CfgNode, classifier: Classifier) -> dict[str, float]:
     Returns:
         ``test_top1`` and ``test_top5`` in percent over the readable videos, and ``test_videos``, how many these are.
     """
-    loader = build_loader(cfg, "test", "test")
-    manifest, device = loader.dataset.manifest, job_device(cfg)
+    device = job_device(cfg)
     views = cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS
-    collected = MultiViewScores(len(manifest), views, cfg.DATA.ENSEMBLE_METHOD)
     classifier.eval()
-    for batch in readable_batches(loader, cfg, "test"):
-        # A view of all videos at a time: thirty views of a video at once would not fit on a GPU.
-        for view in batch.clips.unbind(1):
-            with autocast(cfg, device):
-                scores = classifier.scores(to_network_input(view, cfg, device))
-            collected.add(batch.index, scores.float()[:, None], batch.label)
-    loader.close()
+    with closing(build_loader(cfg, "test", "test")) as loader:
+        manifest = loader.dataset.manifest
+        collected = MultiViewScores(len(manifest), views, cfg.DATA.ENSEMBLE_METHOD)
+        for batch in readable_batches(loader, cfg, "test"):
+            # A view of all videos at a time: thirty views of a video at once would not fit on a GPU.
+            for view in batch.clips.unbind(1):
+                with autocast(cfg, device):
+                    scores = classifier.scores(to_network_input(view, cfg, device))
+                collected.add(batch.index, scores.float()[:, None], batch.label)
     result = collected.finish()
     if distributed.is_main():
         path = Path(cfg.TEST.SAVE_RESULTS_PATH or Path(cfg.OUTPUT_DIR) / "test_scores.npz")

@@ -52,8 +52,8 @@ class TrainingTask(Protocol):
     def before_step(self, progress: float, step: int) -> bool:
         """Called after the backward passes; False vetoes the optimizer's step."""
 
-    def after_step(self, batch: Batch) -> None:
-        """Called after every step, for bookkeeping such as the k-NN bank."""
+    def after_batch(self, batch: Batch) -> None:
+        """Called once the batch's losses are back-propagated, for bookkeeping such as the k-NN bank."""
 
     def signals(self) -> dict[str, float | Tensor]:
         """Numbers of the last step for the log, beside the loss."""
@@ -92,15 +92,16 @@ class Trainer:
         self.last_checkpoint = time.monotonic()
 
     def train(self) -> dict[str, float]:
-        """Run all remaining epochs and return the last evaluation's numbers."""
+        """Run all remaining epochs and return the last evaluation's numbers; where none remain, evaluate only."""
         logger.info(describe_learning_rate(self.cfg, self.loader.global_batch))
         distributed.broadcast_module(self.task.model)
         if self.cfg.TRAIN.AUTO_RESUME:
             self._resume()
         self.log = StepLogger(self.cfg, self.loader.steps_per_epoch, self.device, self.position.global_step)
         results: dict[str, float] = {}
+        finished_before = self.position.epoch >= self.cfg.SOLVER.MAX_EPOCH
         try:
-            if self.position.epoch >= self.cfg.SOLVER.MAX_EPOCH:
+            if finished_before and self.cfg.TRAIN.EVAL_PERIOD:
                 logger.info("Trained to SOLVER.MAX_EPOCH %d already", self.cfg.SOLVER.MAX_EPOCH)
                 self.log.start_epoch(self.position.epoch - 1)
                 results = self._evaluate()
@@ -145,8 +146,6 @@ class Trainer:
         if step_allowed:
             self.scaler.step(self.optimizer)
         self.scaler.update()
-        for batch in micro_batches:
-            self.task.after_step(batch)
         return rate, {"loss": loss, "grad_norm": gradient_norm, **self.task.signals()}, checkpoint_due
 
     def _accumulate(self, batch: Batch, progress: float, weight: float) -> Tensor:
@@ -157,6 +156,7 @@ class Trainer:
             with autocast(self.cfg, self.device):
                 loss = next(losses, None)
             if loss is None:
+                self.task.after_batch(batch)
                 return total
             self.scaler.scale(loss * weight).backward()
             total += loss.detach() * weight
@@ -202,8 +202,10 @@ class Trainer:
         """Clip as the configuration says; the norm before clipping."""
         if self.cfg.SOLVER.CLIP_GRAD_VAL:
             nn.utils.clip_grad_value_(self.parameters, self.cfg.SOLVER.CLIP_GRAD_VAL)
-        limit = self.cfg.SOLVER.CLIP_GRAD_L2NORM or float("inf")
-        return nn.utils.clip_grad_norm_(self.parameters, limit)
+        norm = nn.utils.get_total_norm([p.grad for p in self.parameters if p.grad is not None])
+        if self.cfg.SOLVER.CLIP_GRAD_L2NORM:
+            nn.utils.clip_grads_with_norm_(self.parameters, self.cfg.SOLVER.CLIP_GRAD_L2NORM, norm)
+        return norm
 
     def _finish_epoch(self) -> dict[str, float]:
         """Evaluate and save where they are due; the evaluation's numbers, empty when there was none."""
@@ -214,14 +216,12 @@ class Trainer:
         last = self.position.epoch == cfg.SOLVER.MAX_EPOCH
         if last or self.position.epoch % cfg.TRAIN.CHECKPOINT_PERIOD == 0:
             self._save()
-        results = {}
-        if last or (cfg.TRAIN.EVAL_PERIOD and self.position.epoch % cfg.TRAIN.EVAL_PERIOD == 0):
-            results = self._evaluate()
-        return results
+        if cfg.TRAIN.EVAL_PERIOD and (last or self.position.epoch % cfg.TRAIN.EVAL_PERIOD == 0):
+            return self._evaluate()
+        return {}
 
     def _evaluate(self) -> dict[str, float]:
-        if not self.cfg.TRAIN.EVAL_PERIOD:
-            return {}
+        # Batch-norm statistics differ between processes that do not share them: rank 0's are those of the checkpoint.
         distributed.broadcast_module(self.task.model)
         self.task.model.eval()
         with autocast(self.cfg, self.device):

@@ -17,4 +17,9 @@ def get_launcher(name: str) -> Any:
 
 Run = Callable[[Any], Any]
 
-__all__ = ["LAUNCHERS", "Run", "get_launcher"]
+
+class RankFailed(RuntimeError):
+    """A process of the job failed, whichever launcher started it; the message is the first failing rank's traceback."""
+
+
+__all__ = ["LAUNCHERS", "RankFailed", "Run", "get_launcher"]

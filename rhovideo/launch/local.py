@@ -27,17 +27,13 @@ from fvcore.common.config import CfgNode
 from rhovideo import distributed
 from rhovideo.config.problems import ConfigError, Origin, Problem
 from rhovideo.errors import JobError
-from rhovideo.launch import Run
+from rhovideo.launch import RankFailed, Run
 from rhovideo.launch.machine import Machine, check_machine, machine_for, under_torchrun
 
 __all__ = ["RankFailed", "check_machine", "launch"]
 
 # Seconds that a process has to end by itself after SIGTERM, before SIGKILL.
 GRACE = 5.0
-
-
-class RankFailed(RuntimeError):
-    """A process of the job failed; the message is the first failing rank's traceback."""
 
 
 def launch(run: Run, cfg: CfgNode) -> Any:

@@ -129,7 +129,7 @@ def _global_statistics(x: Tensor, group: ProcessGroup | None) -> tuple[Tensor, T
     count = x.numel() // channels
     dims = _all_but_channels(x)
     own_mean = x.mean(dims, dtype=dtype) if count else x.new_zeros(channels, dtype=dtype)
-    total = distributed.sum_over_ranks(torch.cat([own_mean * count, own_mean.new_tensor([count])]), group)
+    total = distributed.sum_over_ranks(torch.cat([own_mean * count, own_mean.new_full((1,), count)]), group)
     global_count = total[-1]
     mean = total[:-1] / global_count
     deviations = (x - _per_channel(mean, x)).square_().sum(dims)

@@ -12,7 +12,7 @@ from rhovideo.models import build_backbone, build_predictor, build_projection
 from rhovideo.ssl.interface import all_but, check_form, check_views
 from rhovideo.ssl.losses import negative_cosine, unit
 from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
-from rhovideo.ssl.signals import embedding_std
+from rhovideo.ssl.signals import embedding_std, similarity_to_keys
 
 
 class BYOL(nn.Module):
@@ -85,10 +85,12 @@ class BYOL(nn.Module):
                 yield negative_cosine(prediction, positives, scale=1.0 / self.temperature)
 
     def _watch(self, embeddings: Tensor, prediction: Tensor, positives: Tensor) -> None:
+        positive, negative = similarity_to_keys(prediction, positives)
         self.embeddings = embeddings
         self.signals = {
             "embedding_std": embedding_std(embeddings),
-            "positive_similarity": (prediction * positives).sum(dim=2).mean(),
+            "positive_similarity": positive,
+            "negative_similarity": negative,
         }
 
     def before_step(self, progress: float, step: int) -> bool:

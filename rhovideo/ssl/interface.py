@@ -26,8 +26,8 @@ class Method(Protocol):
         encoder: the trained encoder, ``[N, 3, T, H, W]`` to ``[N, C]``.
         embeddings: ``[B, D]``, unit rows of view 0 in the last call of ``losses``, without gradient.
         signals: of the last call, 0-dim and without gradient: ``embedding_std`` (1 for embeddings that fill the
-            sphere, 0 when all have collapsed to one), ``positive_similarity`` and, where a method has negatives,
-            ``negative_similarity``.
+            sphere, 0 when all have collapsed to one), ``positive_similarity`` and ``negative_similarity``, the mean
+            cosine with clips of the same video and of others (a batch of one video has none: NaN).
     """
 
     encoder: nn.Module

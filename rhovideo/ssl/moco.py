@@ -110,7 +110,7 @@ class MoCo(nn.Module):
         self.signals = {
             "embedding_std": embedding_std(query),
             "positive_similarity": (query * positives).sum(dim=2).mean(),
-            "negative_similarity": query.mean(dim=0) @ self.queue.keys.mean(dim=0),
+            "negative_similarity": (query.mean(dim=0) * self.queue.keys.mean(dim=0)).sum(),
         }
 
     def before_step(self, progress: float, step: int) -> bool:
@@ -118,8 +118,10 @@ class MoCo(nn.Module):
         self.momentum.end_step()
         keys = torch.cat(self._keys_of_step, dim=1)  # micro-batches of one step
         self._keys_of_step = []
-        was_full = self.queue.is_full
+        # Asked in the first epoch alone: the answer lies on the device, which the host would wait for in every step.
+        first_epoch = progress < self.first_epoch
+        was_full = not first_epoch or self.queue.is_full
         for clip in keys if self.enqueue_all_views else keys[:1]:
             added = self.queue.enqueue(clip)
         filling = not was_full if self.form == "paper" else step * added < len(self.queue)
-        return not (filling and progress < self.first_epoch)
+        return not (filling and first_epoch)

@@ -28,7 +28,7 @@ class BatchShuffle:
 
     def deal(self, batch: Tensor) -> tuple[Tensor, Tensor]:
         """This process's share [B, ...] of the shuffled batch, and the permutation, which rank 0 draws for all."""
-        order = torch.randperm(batch.shape[0] * group_size(self.group)).to(batch.device)
+        order = torch.randperm(batch.shape[0] * group_size(self.group), device=batch.device)
         order = broadcast(order)
         return gather(batch, self.group)[order[self._mine(batch)]], order
 

@@ -20,6 +20,19 @@ def embedding_std(embeddings: Tensor) -> Tensor:
 
 
 @torch.no_grad()
+def similarity_to_keys(queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean cosine of a query [B, D] and its own video's keys [P, B, D], and of a query and other videos' keys.
+
+    The second is NaN when B is 1.
+    """
+    count, videos, _ = keys.shape
+    own = (queries * keys).sum()
+    others = (queries.sum(dim=0) * keys.sum(dim=(0, 1))).sum() - own
+    pairs = count * videos * (videos - 1)
+    return own / (count * videos), others / pairs if pairs else others * torch.nan
+
+
+@torch.no_grad()
 def positive_similarity(views: Tensor) -> Tensor:
     """Mean cosine of two different views of one video; ``views`` is [V, B, D]."""
     count = views.shape[0]

@@ -13,7 +13,7 @@ from rhovideo.models import build_backbone, build_projection
 from rhovideo.ssl.interface import check_form, check_views
 from rhovideo.ssl.losses import products, swapped_prediction, unit
 from rhovideo.ssl.queue import Queue
-from rhovideo.ssl.signals import embedding_std, positive_similarity
+from rhovideo.ssl.signals import embedding_std, negative_similarity, positive_similarity
 from rhovideo.ssl.sinkhorn import sinkhorn_knopp
 
 RELEASED_CODE_VIEWS = 2
@@ -91,7 +91,11 @@ class SwAV(nn.Module):
             self.prototypes.weight.copy_(unit(self.prototypes.weight))
         z = torch.stack([self.embed(view) for view in views])
         self.embeddings = z[0].detach()
-        self.signals = {"embedding_std": embedding_std(z[0]), "positive_similarity": positive_similarity(z)}
+        self.signals = {
+            "embedding_std": embedding_std(z[0]),
+            "positive_similarity": positive_similarity(z),
+            "negative_similarity": negative_similarity(z),
+        }
         scores = products(z, self.prototypes.weight)
         code_views = len(views) if self.form == "paper" else RELEASED_CODE_VIEWS
         codes = self._codes(z[:code_views].detach(), scores[:code_views].detach(), progress)

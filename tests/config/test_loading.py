@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import pickle
+import re
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhovideo.config import ConfigError, cfg_from_released, get_cfg, load_cfg
+from rhovideo.config import ConfigError, cfg_from_released, foreign, get_cfg, load_cfg
 from rhovideo.config.names import get_value, leaves
 
 
@@ -260,6 +261,18 @@ def test_loading_is_quick_and_imports_no_torch():
     assert heavy == ["False", "False"]
     assert float(seconds) < 0.5
     assert time.perf_counter() - started < 10
+
+
+def test_every_key_of_the_schema_is_read_somewhere():
+    """A key that nothing reads would promise what does not happen."""
+    package = Path(__file__).parents[2] / "rhovideo"
+    sources = [path.read_text() for path in package.rglob("*.py") if path.name != "schema.py"]
+    read = set(re.findall(r"\.([A-Z][A-Z0-9_]*)\b", "\n".join(sources)))
+    assert [key for key, _ in leaves(get_cfg()) if key.rpartition(".")[2] not in read] == []
+
+
+def test_no_key_is_both_ours_and_foreign():
+    assert not (foreign.DROPPED | foreign.NO_EFFECT.keys()) & dict(leaves(get_cfg())).keys()
 
 
 def test_no_key_of_the_schema_is_lost_in_a_round_trip():

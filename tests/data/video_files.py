@@ -1,10 +1,11 @@
-"""Small video files for tests, written with PyAV."""
+"""Video files coded in many ways, and what FFmpeg itself makes of them."""
 
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+
+from tests import videos
 
 FAST = {
     "libx264": {"preset": "superfast"},
@@ -28,34 +29,17 @@ def write_video(
     *,
     num_frames: int = 36,
     size: tuple[int, int] = (64, 48),
-    pix_fmt: str = "yuv420p",
     gop: int = 12,
     b_frames: int = 0,
-    times_ms: list[int] | None = None,
-    rotation: int = 0,
-    mirrored: bool = False,
     options: dict[str, str] | None = None,
-    container_options: dict[str, str] | None = None,
+    **more: object,
 ) -> Path:
-    """Write a video of 30 frames a second, or one whose frames are shown at ``times_ms``."""
+    """Write :func:`picture` after picture, coded as asked for; ``more`` as of :func:`tests.videos.write_video`."""
     settings = {**FAST.get(codec, {}), "g": str(gop), "keyint_min": "1", **(options or {})}
     if codec != "libvpx-vp9":
         settings["bf"] = str(b_frames)
-    with av.open(str(path), "w", options=container_options or {}) as container:
-        stream = container.add_stream(codec, rate=30, options=settings)
-        stream.width, stream.height, stream.pix_fmt = *size, pix_fmt
-        stream.codec_context.thread_count = 1
-        if times_ms:
-            stream.codec_context.time_base = Fraction(1, 1000)
-        if rotation or mirrored:
-            stream.set_display_rotation(rotation, hflip=mirrored)
-        for index in range(num_frames):
-            frame = av.VideoFrame.from_ndarray(picture(index, *size), format="rgb24")
-            frame.time_base = Fraction(1, 1000) if times_ms else Fraction(1, 30)
-            frame.pts = times_ms[index] if times_ms else index
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
+    frames = np.stack([picture(index, *size) for index in range(num_frames)])
+    return videos.write_video(path, frames, codec=codec, options=settings, **more)
 
 
 def decode_plainly(path: Path) -> tuple[list[np.ndarray], list[int | None]]:

@@ -86,6 +86,28 @@ def test_accumulated_micro_batches_make_the_same_step(configure, tmp_path):
         torch.testing.assert_close(parts[name], value, rtol=1e-10, atol=1e-12)
 
 
+def test_bank_holds_each_video_with_its_own_embedding(configure):
+    """Also where a step takes several micro-batches: each is put in while its embeddings are at hand."""
+    cfg = configure("pretrain", *BYOL, "TRAIN.ACCUMULATE_STEPS", 2)
+    loader = build_loader(cfg, "train", "pretrain")
+    trainer = Trainer(cfg, PretrainTask(cfg, loader), loader)
+    trainer.task.model.train()
+    batches = iter(loader.epoch(0))
+    micro_batches = [next(batches), next(batches)]
+    embeddings = []
+    losses = trainer.task.losses
+
+    def losses_noting_embeddings(batch, progress):
+        yield from losses(batch, progress)
+        embeddings.append(trainer.task.model.embeddings)
+
+    trainer.task.losses = losses_noting_embeddings
+    trainer._train_step(micro_batches)
+    bank = trainer.task.bank
+    for batch, expected in zip(micro_batches, embeddings, strict=True):
+        torch.testing.assert_close(bank.embeddings[bank.rows(batch.index)], expected)
+
+
 def test_linear_protocol_leaves_the_encoder_as_it_was(configure, tmp_path):
     one = linear_steps(configure, tmp_path, "one", "SOLVER.MAX_EPOCH", 1)
     two = linear_steps(configure, tmp_path, "two", "SOLVER.MAX_EPOCH", 2)
@@ -137,8 +159,28 @@ def test_log_says_what_a_user_watches(configure, tmp_path):
     assert "learning rate" in text
     steps = [line for line in read_json_stats(tmp_path / "out/json_stats.log") if line["_type"] == "train_iter"]
     assert len(steps) == 6
-    wanted = {"loss", "lr", "grad_norm", "embedding_std", "positive_similarity", "dt", "dt_data", "eta"}
+    wanted = {
+        "loss",
+        "lr",
+        "grad_norm",
+        "embedding_std",
+        "positive_similarity",
+        "negative_similarity",
+        "dt",
+        "dt_data",
+        "eta",
+    }
     assert all(wanted <= line.keys() for line in steps)
+
+
+def test_finished_run_started_again_reports_the_same_numbers(configure, tmp_path):
+    cfg = configure("pretrain", *BYOL, "TRAIN.EVAL_PERIOD", 1)
+    first = run(cfg)
+    again = run(cfg)
+    assert first["knn_top1"] == again["knn_top1"]
+    lines = read_json_stats(tmp_path / "out/json_stats.log")
+    assert [line["epoch"] for line in lines if line["_type"] == "val_epoch"] == ["1/2", "2/2", "2/2"]
+    assert json.loads((tmp_path / "out/results.json").read_text())["knn_top1"] == pytest.approx(first["knn_top1"], 1e-5)
 
 
 def test_checkpoint_of_another_model_is_refused(configure, tmp_path):

@@ -76,9 +76,7 @@ def test_embeddings_and_signals_of_the_last_call(kind):
     total(method, clips)
     assert torch.allclose(method.embeddings, method.embed(clips[0]))
     assert not method.embeddings.requires_grad
-    names = {"embedding_std", "positive_similarity"} | (
-        {"negative_similarity"} if kind in ("simclr", "moco") else set()
-    )
+    names = {"embedding_std", "positive_similarity", "negative_similarity"}
     assert method.signals.keys() == names
     assert all(value.dim() == 0 and value.isfinite() and not value.requires_grad for value in method.signals.values())
 

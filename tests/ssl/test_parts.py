@@ -16,7 +16,7 @@ from rhovideo.ssl.losses import unit
 from rhovideo.ssl.momentum import MomentumUpdate, annealed_momentum, momentum_copy
 from rhovideo.ssl.queue import Queue
 from rhovideo.ssl.shuffle import BatchShuffle
-from rhovideo.ssl.signals import embedding_std, negative_similarity, positive_similarity
+from rhovideo.ssl.signals import embedding_std, negative_similarity, positive_similarity, similarity_to_keys
 from tests.processes import run_processes
 
 
@@ -123,4 +123,8 @@ def test_similarities_are_means_over_pairs(views, videos, seed):
     pairs = [(one, two) for one in clips for two in clips if one != two]
     for same_video, found in ((True, positive_similarity(z)), (False, negative_similarity(z))):
         wanted = [cosines[one + two] for one, two in pairs if (one[1] == two[1]) == same_video]
+        assert torch.allclose(found, torch.stack(wanted).mean())
+    own, others = similarity_to_keys(z[0], z[1:])
+    for same_video, found in ((True, own), (False, others)):
+        wanted = [cosines[0, b, w, g] for b in range(videos) for w, g in clips if w > 0 and (b == g) == same_video]
         assert torch.allclose(found, torch.stack(wanted).mean())
