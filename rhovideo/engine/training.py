@@ -101,7 +101,7 @@ class Trainer:
         results: dict[str, float] = {}
         finished_before = self.position.epoch >= self.cfg.SOLVER.MAX_EPOCH
         try:
-            if finished_before:
+            if finished_before and self.cfg.TRAIN.EVAL_PERIOD:
                 logger.info("Trained to SOLVER.MAX_EPOCH %d already", self.cfg.SOLVER.MAX_EPOCH)
                 self.log.start_epoch(self.position.epoch - 1)
                 results = self._evaluate()
@@ -216,13 +216,11 @@ class Trainer:
         last = self.position.epoch == cfg.SOLVER.MAX_EPOCH
         if last or self.position.epoch % cfg.TRAIN.CHECKPOINT_PERIOD == 0:
             self._save()
-        if last or (cfg.TRAIN.EVAL_PERIOD and self.position.epoch % cfg.TRAIN.EVAL_PERIOD == 0):
+        if cfg.TRAIN.EVAL_PERIOD and (last or self.position.epoch % cfg.TRAIN.EVAL_PERIOD == 0):
             return self._evaluate()
         return {}
 
     def _evaluate(self) -> dict[str, float]:
-        if not self.cfg.TRAIN.EVAL_PERIOD:
-            return {}
         # Batch-norm statistics differ between processes that do not share them: rank 0's are those of the checkpoint.
         distributed.broadcast_module(self.task.model)
         self.task.model.eval()
@@ -241,6 +239,7 @@ class Trainer:
                 "epoch": self.position.epoch,
                 "step": self.position.step,
                 "global_step": self.position.global_step,
+                "epoch_layout": self._epoch_layout(),
                 "model_state": self.task.model.state_dict(),
                 "optimizer_state": self.optimizer.state_dict(),
                 "scaler_state": self.scaler.state_dict(),
@@ -250,6 +249,10 @@ class Trainer:
             save_checkpoint(state, path, self.cfg.TRAIN.CHECKPOINT_KEEP)
             logger.info("Checkpoint: %s", path)
         distributed.barrier()
+
+    def _epoch_layout(self) -> dict[str, int]:
+        """What decides which videos come after a step of an epoch."""
+        return {"videos": len(self.loader.dataset), "global_batch": self.loader.global_batch}
 
     def _resume(self) -> None:
         found = newest_checkpoint(self.cfg.OUTPUT_DIR)
@@ -272,11 +275,15 @@ class Trainer:
                 f"({textwrap.shorten(f'{type(error).__name__}: {error}', 300)}). "
                 "Write another OUTPUT_DIR, or set TRAIN.AUTO_RESUME False to start again in this one."
             ) from error
-        if state["step"] > self.loader.steps_per_epoch:
+        if state["step"] and state["epoch_layout"] != self._epoch_layout():
             raise CheckpointError(
-                f"{path}: was written after step {state['step']} of an epoch, which has {self.loader.steps_per_epoch} "
-                "now. Go back to the TRAIN.BATCH_SIZE and the list of videos of that run, or remove this file to go on "
-                "from an earlier one."
+                f"{path}: was written in the middle of an epoch of {_layout_text(state['epoch_layout'])}, and there are "
+                f"{_layout_text(self._epoch_layout())} now: what is left of that epoch is not known. Go back to that "
+                "run's TRAIN.BATCH_SIZE and list of videos, or remove this file to go on from an earlier one."
             )
         self.position = Position(state["epoch"], state["step"], state["global_step"])
         logger.info("Resuming from %s: epoch %d, step %d", path, state["epoch"], state["step"])
+
+
+def _layout_text(layout: dict[str, int]) -> str:
+    return f"{layout['videos']} videos in steps of {layout['global_batch']}"

@@ -238,3 +238,11 @@ def test_two_processes_train_as_one_does(configure, tmp_path, synthetic_set):
     for name, value in one.items():
         difference = (two[name].double() - value.double()).norm()
         assert difference <= 1e-8 * (1 + value.double().norm()), name
+
+
+def test_middle_of_another_epoch_is_not_resumed(configure, tmp_path):
+    keys = [*BYOL, "TRAIN.CHECKPOINT_MINUTES", 1e-9, "SOLVER.MAX_EPOCH", 1, "TRAIN.EVAL_PERIOD", 0]
+    run(configure("pretrain", *keys))
+    (tmp_path / "out/checkpoints/checkpoint_epoch_00001.pyth").unlink()
+    with pytest.raises(RuntimeError, match=r"24 videos in steps of 8.*24 videos in steps of 4"):
+        run(configure("pretrain", *keys, "TRAIN.BATCH_SIZE", 4))
