@@ -94,6 +94,8 @@ class Trainer:
     def train(self) -> dict[str, float]:
         """Run all remaining epochs and return the last evaluation's numbers; where none remain, evaluate only."""
         logger.info(describe_learning_rate(self.cfg, self.loader.global_batch))
+        if self.cfg.TRAIN.ACCUMULATE_STEPS > 1 and self.cfg.TASK != "linear":
+            logger.warning("Batch norm takes its statistics from each of the micro-batches of TRAIN.ACCUMULATE_STEPS")
         distributed.broadcast_module(self.task.model)
         if self.cfg.TRAIN.AUTO_RESUME:
             self._resume()
@@ -277,8 +279,8 @@ class Trainer:
             ) from error
         if state["step"] and state["epoch_layout"] != self._epoch_layout():
             raise CheckpointError(
-                f"{path}: was written in the middle of an epoch of {_layout_text(state['epoch_layout'])}, and there are "
-                f"{_layout_text(self._epoch_layout())} now: what is left of that epoch is not known. Go back to that "
+                f"{path}: is from the middle of an epoch of {_layout_text(state['epoch_layout'])}, and there are "
+                f"{_layout_text(self._epoch_layout())} now, so what is left of it is not known. Go back to that "
                 "run's TRAIN.BATCH_SIZE and list of videos, or remove this file to go on from an earlier one."
             )
         self.position = Position(state["epoch"], state["step"], state["global_step"])
