@@ -26,17 +26,17 @@ def _cross(arm: float) -> np.ndarray:
 
 # Outlines in the unit circle: each a list of polygons, the second one a hole.
 SHAPES: dict[str, list[np.ndarray]] = {
-    "triangle": [_star(3, 0.5)],
+    "triangle": [_star(3, 0.5)[:, ::-1] * (1, -1)],
     "cross": [_cross(0.28)],
     "ring": [_star(24, 1.0), 0.55 * _star(24, 1.0)],
     "star": [_star(5, 0.42)],
-    "bar": [np.array([(0.94, 0.33), (-0.94, 0.33), (-0.94, -0.33), (0.94, -0.33)])],
     "square": [np.array([(0.7, 0.7), (-0.7, 0.7), (-0.7, -0.7), (0.7, -0.7)])],
+    "bar": [np.array([(0.94, 0.33), (-0.94, 0.33), (-0.94, -0.33), (0.94, -0.33)])],
 }
 
 
 def sprite(shape: str, rng: np.random.Generator) -> np.ndarray:
-    """A shape with a texture drawn at random.
+    """A shape with its texture, whose grain and place are drawn at random.
 
     Returns:
         float32 [SPRITE_SIZE, SPRITE_SIZE, 2] in 0..1: cover, and where between its two colours the texture lies.
@@ -47,65 +47,47 @@ def sprite(shape: str, rng: np.random.Generator) -> np.ndarray:
     # Even-odd filling makes the second outline a hole.
     cv2.fillPoly(cover, polygons, 255)
     cover = cv2.resize(cover, (SPRITE_SIZE, SPRITE_SIZE), interpolation=cv2.INTER_AREA)
-    texture = list(TEXTURES.values())[list(SHAPES).index(shape)]
-    return np.dstack([cover, texture(SPRITE_SIZE, rng)]).astype(np.float32) / 255
+    y, x = np.mgrid[:SPRITE_SIZE, :SPRITE_SIZE] * (2.0 / (SPRITE_SIZE - 1)) - 1.0
+    grain = rng.uniform(0.7, 1.4)
+    wave = TEXTURES[shape](grain * x, grain * y, rng.uniform(0, 2 * math.pi))
+    # Steep flanks: mostly one colour or the other.
+    texture = 0.5 + 0.5 * np.clip(3 * wave, -1, 1)
+    return np.dstack([cover / 255, texture]).astype(np.float32)
 
 
-def _grid(size: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates of the pixels in -1..1, turned by a random angle."""
-    y, x = np.mgrid[:size, :size] / (size - 1) * 2 - 1
-    angle = rng.uniform(0, 2 * math.pi)
-    return x * math.cos(angle) + y * math.sin(angle), y * math.cos(angle) - x * math.sin(angle)
+def _stripes(x: np.ndarray, y: np.ndarray, phase: float) -> np.ndarray:
+    return np.sin(5 * math.pi * x + phase)
 
 
-def _as_bytes(wave: np.ndarray) -> np.ndarray:
-    """A wave in -1..1 with its flanks made steeper, uint8."""
-    return (127.5 + 127.5 * np.clip(3 * wave, -1, 1)).astype(np.uint8)
+def _checks(x: np.ndarray, y: np.ndarray, phase: float) -> np.ndarray:
+    return np.sin(4 * math.pi * x + phase) * np.sin(4 * math.pi * y + phase)
 
 
-def _stripes(size: int, rng: np.random.Generator) -> np.ndarray:
-    x, _ = _grid(size, rng)
-    return _as_bytes(np.sin(math.pi * rng.uniform(3.5, 5.0) * x + rng.uniform(0, 6)))
+def _rings(x: np.ndarray, y: np.ndarray, phase: float) -> np.ndarray:
+    return np.sin(5 * math.pi * np.hypot(x, y) + phase)
 
 
-def _checks(size: int, rng: np.random.Generator) -> np.ndarray:
-    x, y = _grid(size, rng)
-    pitch = math.pi * rng.uniform(2.2, 3.2)
-    return _as_bytes(np.sin(pitch * x) * np.sin(pitch * y))
+def _spokes(x: np.ndarray, y: np.ndarray, phase: float) -> np.ndarray:
+    return np.sin(5 * np.arctan2(y, x) + phase)
 
 
-def _plain(size: int, rng: np.random.Generator) -> np.ndarray:
-    return np.full((size, size), 255, np.uint8)
+def _dots(x: np.ndarray, y: np.ndarray, phase: float) -> np.ndarray:
+    return np.maximum(np.cos(5 * math.pi * x + phase), 0) * np.maximum(np.cos(5 * math.pi * y), 0) - 0.25
 
 
-def _halves(size: int, rng: np.random.Generator) -> np.ndarray:
-    x, _ = _grid(size, rng)
-    return _as_bytes(4 * x)
+def _zigzag(x: np.ndarray, y: np.ndarray, phase: float) -> np.ndarray:
+    return np.sin(4 * math.pi * (x + 0.5 * np.abs(np.mod(2 * y, 2) - 1)) + phase)
 
 
-def _rings(size: int, rng: np.random.Generator) -> np.ndarray:
-    x, y = _grid(size, rng)
-    return _as_bytes(np.cos(math.pi * rng.uniform(3.5, 5.0) * np.hypot(x, y)))
-
-
-def _dots(size: int, rng: np.random.Generator) -> np.ndarray:
-    x, y = _grid(size, rng)
-    pitch = math.pi * rng.uniform(2.5, 3.5)
-    return _as_bytes(np.cos(pitch * x) + np.cos(pitch * y) - 0.8)
-
-
-# One for each shape, in their order; a ring needs more than a plain one for its turning to be seen.
-TEXTURES = {"checks": _checks, "plain": _plain, "stripes": _stripes, "dots": _dots, "rings": _rings, "halves": _halves}
+# From coordinates in about -1..1 to a wave in -1..1.
+TEXTURES = {"triangle": _stripes, "cross": _checks, "ring": _rings, "star": _spokes, "square": _zigzag, "bar": _dots}
 
 
 def background(height: int, width: int, rng: np.random.Generator) -> np.ndarray:
-    """A picture of coloured clouds, coarse and fine, and stripes: uint8 [height, width, 3]."""
-    total = rng.uniform(50, 205, (1, 1, 3)).repeat(height, 0).repeat(width, 1).astype(np.float32)
-    for cell, strength in ((48, rng.uniform(8, 30)), (16, rng.uniform(0, 8))):
+    """A picture of coloured clouds, coarse and fine: uint8 [height, width, 3]."""
+    colour = np.clip(rng.uniform(60, 195) + rng.uniform(-40, 40, 3), 0, 255)
+    total = np.broadcast_to(colour, (height, width, 3)).astype(np.float32)
+    for cell, strength in ((32, rng.uniform(5, 25)), (8, rng.uniform(0, 12)), (4, rng.uniform(0, 4))):
         coarse = rng.normal(0, strength, (height // cell + 2, width // cell + 2, 3)).astype(np.float32)
         total += cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    heading = rng.uniform(0, math.pi)
-    wave = np.sin((x * math.cos(heading) + y * math.sin(heading)) * 2 * math.pi / rng.uniform(6, 40))
-    total += wave[..., None] * rng.uniform(-6, 6, 3)
     return np.clip(total, 0, 255).astype(np.uint8)
