@@ -45,7 +45,7 @@ class WeightsFile:
         net = self.cfg.RESNET
         return (
             f"the file says MODEL.ARCH {self.cfg.MODEL.ARCH}, RESNET.DEPTH {net.DEPTH}, "
-            f"RESNET.WIDTH_PER_GROUP {net.WIDTH_PER_GROUP}"
+            f"RESNET.WIDTH_PER_GROUP {net.WIDTH_PER_GROUP}, MODEL.NUM_CLASSES {self.cfg.MODEL.NUM_CLASSES}"
         )
 
 
