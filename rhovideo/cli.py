@@ -153,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
 
     make = commands.add_parser("synthetic", help="write a toy set", description=SYNTHETIC_HELP, formatter_class=form)
     make.add_argument("folder", metavar="FOLDER", help="made if missing")
-    make.add_argument("--classes", type=int, default=12, help="(12)")
+    make.add_argument("--classes", type=int, default=6, help="(6)")
     make.add_argument("--train", type=int, default=240, help="training videos (240)")
     make.add_argument("--val", type=int, default=120, help="validation videos, which are the test videos too (120)")
     make.add_argument("--seed", type=int, default=0, help="of the whole set (0)")

@@ -89,7 +89,8 @@ def measure(options: argparse.Namespace, data: Path, seed: int, method: str, rho
     output = options.out / f"{method}_rho{rho}_seed{seed}"
     words = ["DATA.TRAIN_CROP_NUM_TEMPORAL", rho]
     if options.epochs is not None:
-        words += ["SOLVER.MAX_EPOCH", options.epochs]
+        # The warm-up must end before the training does.
+        words += ["SOLVER.MAX_EPOCH", options.epochs, "SOLVER.WARMUP_EPOCHS", min(2.0, options.epochs / 10)]
     print(f"\nPre-training: {method}, rho {rho}, seed {seed}; log in {output}")
     cfg, pretrained = run_job(f"{method}.yaml", data, output, seed, *words)
     draw(cfg, options.out / "demo.png", f"What {method} saw, rho = {rho}: augmented clips")
@@ -128,6 +129,8 @@ def draw(cfg: CfgNode, path: Path, title: str) -> None:
     dataset = build_dataset(cfg, "train", "pretrain")
     shown = np.linspace(0, len(dataset) - 1, 4).astype(int)
     clips = [dataset[SampleKey(0, int(index))].clips.numpy() for index in shown]
+    # Twice as large, to be seen well.
+    clips = [views.repeat(2, axis=2).repeat(2, axis=3) for views in clips]
     log = read_json_stats(Path(cfg.OUTPUT_DIR) / "json_stats.log")
     losses = [line["loss"] for line in log if line["_type"] == "train_epoch"]
     save_report(path, clips, losses, sheet_title=title, x_label="epoch")

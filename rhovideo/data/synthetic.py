@@ -150,6 +150,11 @@ def render_video(
 ) -> np.ndarray:
     """The pictures of one video of a class, uint8 [T,H,W,3]: scenes of about 2.5 seconds, cut together."""
     shape, _, motion = class_name.partition("_")
+    if shape not in SHAPES or motion not in ("", *MOTIONS):
+        shapes, motions = ", ".join(SHAPES), ", ".join(MOTIONS)
+        raise ValueError(
+            f"{class_name!r} is no class; write one of {shapes}, or one with a motion of {motions}: star_drift"
+        )
     kind = _Kind(
         picture=sprite(shape, rng),
         radius=rng.uniform(0.24, 0.38),
