@@ -200,12 +200,12 @@ def test_job_that_is_started_again_when_done_keeps_its_results(configure, tmp_pa
     assert again["epoch"] == "2/2"
 
 
-def test_checkpoint_inside_an_epoch_that_is_shorter_now_is_refused(configure, tmp_path):
+def test_checkpoint_inside_an_epoch_of_other_steps_is_refused(configure, tmp_path):
     run(configure("pretrain", *BYOL, "TRAIN.CHECKPOINT_MINUTES", 1e-6, "TRAIN.CHECKPOINT_KEEP", 0))
     for path in (tmp_path / "out/checkpoints").iterdir():
         if path.name != "checkpoint_epoch_00001_step_0000002.pyth":
             path.unlink()
-    with pytest.raises(CheckpointError, match=r"after step 2 of an epoch, which has 1 now.*TRAIN.BATCH_SIZE"):
+    with pytest.raises(CheckpointError, match=r"24 videos in steps of 8.*24 videos in steps of 16.*TRAIN.BATCH_SIZE"):
         run(configure("pretrain", *BYOL, "TRAIN.BATCH_SIZE", 16))
 
 
@@ -238,11 +238,3 @@ def test_two_processes_train_as_one_does(configure, tmp_path, synthetic_set):
     for name, value in one.items():
         difference = (two[name].double() - value.double()).norm()
         assert difference <= 1e-8 * (1 + value.double().norm()), name
-
-
-def test_middle_of_another_epoch_is_not_resumed(configure, tmp_path):
-    keys = [*BYOL, "TRAIN.CHECKPOINT_MINUTES", 1e-9, "SOLVER.MAX_EPOCH", 1, "TRAIN.EVAL_PERIOD", 0]
-    run(configure("pretrain", *keys))
-    (tmp_path / "out/checkpoints/checkpoint_epoch_00001.pyth").unlink()
-    with pytest.raises(RuntimeError, match=r"24 videos in steps of 8.*24 videos in steps of 4"):
-        run(configure("pretrain", *keys, "TRAIN.BATCH_SIZE", 4))
