@@ -20,6 +20,11 @@ def test_method_runs_through_all_tasks(method, tmp_path, synthetic_set):
     assert 0 <= results["pretrain"]["knn_top1"] <= 100
     for task in ("linear", "finetune"):
         assert 0 <= results[task]["test_top1"] <= results[task]["test_top5"] <= 100
+        final = read_json_stats(tmp_path / task / "json_stats.log")[-1]
+        assert (final["_type"], final["top1_acc"]) == (
+            "test_final",
+            pytest.approx(results[task]["test_top1"], rel=1e-4),
+        )
     for task in tasks[:3]:
         lines = read_json_stats(tmp_path / task / "json_stats.log")
         losses = [line["loss"] for line in lines if line["_type"] == "train_iter"]

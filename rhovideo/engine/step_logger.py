@@ -162,12 +162,6 @@ class StepLogger:
         self._last = self._clock()
         return stats
 
-    def final(self, values: dict[str, float]) -> dict:
-        """Report the result of a test."""
-        stats = {"_type": "test_final", "split": "test_final", **values}
-        self._write(stats, "test_final")
-        return stats
-
     def pause(self) -> None:
         """What passed since the last step (writing a checkpoint) is neither data nor step time."""
         self._last = self._clock()

@@ -14,6 +14,7 @@ from rhovideo.data.loader import build_loader
 from rhovideo.engine.checkpoint import list_checkpoints, newest_checkpoint
 from rhovideo.engine.evaluation import readable_batches
 from rhovideo.engine.inputs import DTYPES, autocast, job_device, to_network_input
+from rhovideo.engine.json_stats import JsonStats
 from rhovideo.engine.scores import MultiViewScores, write_scores
 from rhovideo.models.build import build_classifier
 from rhovideo.models.classifier import Classifier
@@ -73,4 +74,6 @@ def test_classifier(cfg: CfgNode, classifier: Classifier) -> dict[str, float]:
             "Test: top-1 %.2f %%, top-5 %.2f %% of %d videos, %d views each; scores in %s",
             *(result.top1, result.top5, len(result.indices), views, path),
         )
+        final = {"_type": "test_final", "split": "test_final", "top1_acc": result.top1, "top5_acc": result.top5}
+        JsonStats(cfg.OUTPUT_DIR).write(final)
     return {"test_top1": result.top1, "test_top5": result.top5, "test_videos": len(result.indices)}

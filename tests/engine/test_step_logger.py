@@ -45,10 +45,9 @@ def test_lines_have_pyslowfasts_names_and_right_times(cfg, tmp_path):
     log.evaluation({"top1_err": 30.0, "top5_err": 10.0}, seconds=2.0)
     run_epoch(log, clock, 1, [2.0] * 4)
     log.evaluation({"top1_err": 35.0, "top5_err": 9.0})
-    log.final({"top1_acc": 70.0})
     log.close()
     records = read_json_stats(tmp_path / "json_stats.log")
-    kinds = ["train_iter"] * 2 + ["train_epoch", "val_epoch"] + ["train_iter"] * 2 + ["val_epoch", "test_final"]
+    kinds = ["train_iter"] * 2 + ["train_epoch", "val_epoch"] + ["train_iter"] * 2 + ["val_epoch"]
     assert [r["_type"] for r in records] == kinds
     first, second, epoch, validation = records[:4]
     assert (first["epoch"], first["iter"], first["loss"], first["lr"]) == ("1/3", "2/4", 2.0, 0.2)
@@ -59,7 +58,6 @@ def test_lines_have_pyslowfasts_names_and_right_times(cfg, tmp_path):
     assert (epoch["loss"], epoch["dt"], epoch["knn_top1"], epoch["eta"]) == (4.0, 4.0, 40.0, "0:00:32")
     assert (validation["top1_err"], validation["min_top1_err"], validation["time_diff"]) == (30.0, 30.0, 2.0)
     assert (records[6]["min_top1_err"], records[6]["min_top5_err"]) == (30.0, 9.0)
-    assert records[7]["split"] == "test_final"
 
 
 def test_evaluating_is_no_step_time(cfg, tmp_path):
@@ -78,7 +76,7 @@ def test_evaluating_is_no_step_time(cfg, tmp_path):
 
 def test_a_run_resumed_inside_an_epoch_appends_and_knows_what_remains(cfg, tmp_path):
     clock = Clock()
-    StepLogger(cfg, 4, clock=clock).final({"top1_acc": 1.0})
+    StepLogger(cfg, 4, clock=clock).evaluation({"top1_err": 1.0})
     log = StepLogger(cfg, 4, first_step=6, clock=clock)
     run_epoch(log, clock, 1, [1.0, 1.0], first_step=2)
     records = read_json_stats(tmp_path / "json_stats.log")
