@@ -1,8 +1,7 @@
 """What a job's batch script does around srun: count the attempts, tell what became of them, requeue.
 
-Run by the node's interpreter as ``python -m rhovideo.launch.batch start|end FOLDER [EXIT_CODE]`` with submitit's folder.
-The ranks cannot requeue themselves: one that was killed does nothing any more, and the first to ask would kill the others
-in the middle of their checkpoint.
+Run as ``python -m rhovideo.launch.batch start FOLDER`` and ``... end FOLDER EXIT_CODE``, with submitit's folder. The ranks
+cannot requeue themselves: one that was killed does nothing any more.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from rhovideo import distributed
 
 
 def prepare_rank(cfg: CfgNode, local_world: int, nodes: int) -> None:
-    """Choose threads and device, and join the process group that RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT describe.
+    """Choose threads and device, and join the process group that the environment describes (``env://``).
 
     Args:
         cfg: a loaded configuration.

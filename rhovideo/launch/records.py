@@ -67,7 +67,13 @@ class Job:
 
 @dataclass(frozen=True)
 class StudyCell:
-    """One combination of a study: its swept values, and its run folders, relative to the study, in the chain's order."""
+    """One combination of a study.
+
+    Attributes:
+        name: of its folder; empty without a sweep.
+        values: swept keys and this cell's values.
+        jobs: its run folders, relative to the study, in the chain's order.
+    """
 
     name: str
     values: dict[str, str]

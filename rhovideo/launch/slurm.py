@@ -77,13 +77,13 @@ def submit_plan(plan: Plan, *, resume: bool = False, dry_run: bool = False) -> i
     """
     stages = _stages(plan)
     if dry_run:
-        _print(stages, plan.max_jobs)
+        _print(stages)
         return 0
     jobs = [job for cell in plan.cells for job in cell.jobs]
     _refuse(check_before_queueing(jobs, resume=resume))
     _rehearse(stages)
     for stage in stages:
-        _test(stage, plan.max_jobs)
+        _test(stage)
     if plan.study:
         write_study_record(plan, "slurm")
     _submit(stages, plan)
@@ -117,7 +117,7 @@ def _rehearse(stages: list[Stage]) -> None:
     _refuse(problems)
 
 
-def _executor(stage: Stage, code: Path, max_jobs: int, dependency: str = "") -> SlurmExecutor:
+def _executor(stage: Stage, code: Path, dependency: str = "") -> SlurmExecutor:
     before, after = batch.script_lines(shlex.quote(sys.executable), stage.slurm_folder)
     parameters = sbatch_parameters(stage.cfg)
     additional = parameters.pop("additional_parameters", {})
@@ -131,7 +131,7 @@ def _executor(stage: Stage, code: Path, max_jobs: int, dependency: str = "") -> 
         setup=[*stage.cfg.SLURM.SETUP, path, *before],
         teardown=after,
         srun_args=_srun_words(stage.cfg),
-        array_parallelism=max_jobs or len(stage.jobs),
+        array_parallelism=stage.cfg.SLURM.MAX_JOBS or len(stage.jobs),
         additional_parameters=additional,
     )
     return executor
@@ -145,28 +145,28 @@ def _srun_words(cfg: CfgNode) -> list[str]:
     return words
 
 
-def _script(stage: Stage, code: Path, max_jobs: int) -> str:
+def _script(stage: Stage, code: Path) -> str:
     """The sbatch file, as submitit writes it."""
-    executor = _executor(stage, code, max_jobs)
+    executor = _executor(stage, code)
     if len(stage.jobs) > 1:
         executor.parameters["map_count"] = len(stage.jobs)
     return executor._make_submission_file_text(executor._submitit_command_str, "")
 
 
-def _print(stages: list[Stage], max_jobs: int) -> None:
+def _print(stages: list[Stage]) -> None:
     for stage in stages:
         for job in stage.jobs:
             print(f"---\n# {job.file}\n{job.cfg.dump()}", end="")
     for stage in stages:
         waits = f", after stage {stage.number}" if stage.number else ""
         print(f"---\n# sbatch file of stage {stage.number + 1}, {stage.name}: {len(stage.jobs)} job(s){waits}")
-        print(_script(stage, stage.folder / "code" / "SNAPSHOT", max_jobs))
+        print(_script(stage, stage.folder / "code" / "SNAPSHOT"))
 
 
-def _test(stage: Stage, max_jobs: int) -> None:
+def _test(stage: Stage) -> None:
     """Let SLURM say what it would refuse: an account, a limit, more nodes than there are."""
     with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
-        file.write(_script(stage, stage.folder / "code", max_jobs))
+        file.write(_script(stage, stage.folder / "code"))
         file.flush()
         command = ["sbatch", "--test-only", file.name]
         try:
@@ -213,8 +213,8 @@ def _submit_stage(stage: Stage, plan: Plan, before: list[str]) -> list[str]:
     # aftercorr lets each job of an array wait for its own cell alone.
     kind = "aftercorr" if len(stage.jobs) > 1 else "afterok"
     dependency = f"{kind}:{before[0].partition('_')[0]}" if before else ""
-    executor = _executor(stage, snapshot(stage.folder / "code"), plan.max_jobs, dependency)
-    tasks = [SlurmTask(job.cfg, checkpoint_source(chain, stage.number)) for job, chain in zip(stage.jobs, stage.chains)]
+    executor = _executor(stage, snapshot(stage.folder / "code"), dependency)
+    tasks = [SlurmTask(chain[stage.number].cfg, checkpoint_source(chain, stage.number)) for chain in stage.chains]
     try:
         jobs = executor.submit_array(tasks)
     except FailedJobError as error:
