@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from rhovideo.run_folder import progress, write_text
 RUNS_FILE = "runs.json"
 ATTEMPT_VARIABLE = "RHOVIDEO_ATTEMPT"
 _FOLDER_VARIABLE = "RHOVIDEO_SLURM_FOLDER"
+_WORK_VARIABLE = "RHOVIDEO_WORK_FOLDER"
 # srun's own words when a task has ended badly, the first one first.
 _TASK_ENDED = re.compile(r"^srun: error: (\S+): tasks? ([\d,-]+): (.+)$", re.MULTILINE)
 _SCONTROL_SECONDS = 60
@@ -54,13 +56,22 @@ def write_runs(folder: Path, runs: list[Path], finished: list[bool], max_failure
     write_text(folder / RUNS_FILE, json.dumps({"runs": entries, "max_failures": max_failures}, indent=2) + "\n")
 
 
-def script_lines(python: str, folder: Path) -> tuple[list[str], list[str]]:
-    """Shell lines before and after srun."""
-    module = f"{python} -m rhovideo.launch.batch"
+def script_lines(python: str, code: Path, folder: Path) -> tuple[list[str], list[str]]:
+    """Shell lines before and after srun.
+
+    Args:
+        python: the interpreter's path.
+        code: the copy of the package.
+        folder: submitit's.
+    """
+    module = f"{shlex.quote(python)} -m rhovideo.launch.batch"
     before = [
+        f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}",
+        # `python -m` looks into the current folder first, which may be a checkout that goes on changing.
+        f'export {_WORK_VARIABLE}="$PWD" && cd {shlex.quote(str(code))}',
         # The script must outlive the signals that end srun's tasks; a trap, unlike '', is not inherited.
         "trap : TERM USR1 USR2 HUP",
-        f"export {_FOLDER_VARIABLE}={_quoted(folder)}",
+        f"export {_FOLDER_VARIABLE}={shlex.quote(str(folder))}",
         f'{ATTEMPT_VARIABLE}=$({module} start "${_FOLDER_VARIABLE}") || exit 1',
         f'[ -n "${ATTEMPT_VARIABLE}" ] || exit 0',
         f"export {ATTEMPT_VARIABLE}",
@@ -69,8 +80,9 @@ def script_lines(python: str, folder: Path) -> tuple[list[str], list[str]]:
     return before, after
 
 
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "'\\''") + "'"
+def enter_work_folder() -> None:
+    """Go back to the folder of the submission, from which relative paths start."""
+    os.chdir(os.environ[_WORK_VARIABLE])
 
 
 def attempt() -> int:

@@ -118,17 +118,16 @@ def _rehearse(stages: list[Stage]) -> None:
 
 
 def _executor(stage: Stage, code: Path, dependency: str = "") -> SlurmExecutor:
-    before, after = batch.script_lines(shlex.quote(sys.executable), stage.slurm_folder)
+    before, after = batch.script_lines(sys.executable, code, stage.slurm_folder)
     parameters = sbatch_parameters(stage.cfg)
     additional = parameters.pop("additional_parameters", {})
     if dependency:
         additional |= {"dependency": dependency, "kill-on-invalid-dep": "yes"}
-    path = f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}"
     executor = SlurmExecutor(stage.slurm_folder)
     executor.update_parameters(
         **parameters,
         job_name=stage.name,
-        setup=[*stage.cfg.SLURM.SETUP, path, *before],
+        setup=[*stage.cfg.SLURM.SETUP, *before],
         teardown=after,
         srun_args=_srun_words(stage.cfg),
         array_parallelism=stage.cfg.SLURM.MAX_JOBS or len(stage.jobs),
