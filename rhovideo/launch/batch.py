@@ -197,7 +197,7 @@ def _silent(place: Place, failures: Mapping[int, Failure]) -> dict[int, str]:
         return {}
     path = place.folder / f"{place.job_id}_0_log.err"
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    text = text[text.rfind(_heading(attempt(), place)) :]
+    text = text[text.rfind(f"{_heading(attempt(), place)}, on ") :]
     return {
         rank: f"on {node} ended by itself: {_explained(how)}"
         for node, tasks, how in _TASK_ENDED.findall(text)
