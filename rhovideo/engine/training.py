@@ -23,8 +23,6 @@ from rhovideo.data.loader import Batch, Loader
 from rhovideo.engine.checkpoint import (
     FORMAT,
     CheckpointError,
-    checkpoint_path,
-    list_checkpoints,
     newest_checkpoint,
     save_checkpoint,
 )
@@ -33,6 +31,7 @@ from rhovideo.engine.step_logger import StepLogger
 from rhovideo.errors import JobError
 from rhovideo.optim import build_optimizer, describe_learning_rate, learning_rate, set_learning_rate
 from rhovideo.randomness import Stream, seed_everything
+from rhovideo.run_folder import checkpoint_path, list_checkpoints
 
 logger = logging.getLogger(__name__)
 
