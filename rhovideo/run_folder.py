@@ -52,8 +52,8 @@ def _positions(output_dir: str | Path) -> list[tuple[int, int, Path]]:
 def written_whole(path: str | Path) -> Iterator[BinaryIO]:
     """A file to write bytes to that takes the place of ``path`` once the block has ended well.
 
-    Until then it is ``.NAME.RANDOM.tmp`` beside ``path``, and it is on the disk before it is renamed: after a crash or on
-    a full disk ``path`` holds what it held before. The folder must exist.
+    Until then it is ``.NAME.RANDOM.tmp`` beside ``path``, and it is on the disk before it is renamed: after a crash or
+    on a full disk ``path`` holds what it held before. The folder must exist.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from fvcore.common.config import CfgNode
 
-from rhovideo import distributed
+from rhovideo import distributed, stopping
 from rhovideo.engine.classify import run_classify
 from rhovideo.engine.inputs import job_device
 from rhovideo.engine.json_stats import to_json
@@ -44,6 +44,7 @@ def run(cfg: CfgNode) -> dict[str, float]:
 
     Raises:
         JobError: what can be foreseen, with what to do: OUTPUT_DIR is in use, a list of videos is wrong, ...
+        Stopped: it was asked to stop; the same call goes on.
     """
     with held(cfg.OUTPUT_DIR) if distributed.is_main() else contextlib.nullcontext():
         distributed.barrier()
@@ -60,6 +61,7 @@ def _run(cfg: CfgNode) -> dict[str, float]:
             "TASK %s on %d processes; every key is in %s/config.yaml", cfg.TASK, distributed.world_size(), output
         )
     check_lists(cfg)
+    stopping.leave_if_requested("before the first step")
     results = TASKS[cfg.TASK](cfg)
     if distributed.is_main():
         write_text(output / "results.json", to_json({"task": cfg.TASK, **results}) + "\n")
