@@ -11,6 +11,7 @@ from rhovideo.config.inputs import check_inputs
 from rhovideo.config.loading import Loaded, load
 from rhovideo.config.problems import ConfigError, Problem
 from rhovideo.config.tasks import Finding
+from rhovideo.run_folder import list_checkpoints
 
 # Which earlier jobs a task takes its weights from, and under which key.
 _SOURCES = {
@@ -100,8 +101,6 @@ def with_checkpoint_of_earlier_job(jobs: Sequence[Loaded], number: int) -> tuple
     source = _source(jobs, number)
     if _checkpoint(job.cfg) or source is None:
         return job.cfg, ""
-    from rhovideo.engine.checkpoint import list_checkpoints
-
     key = "TEST" if job.cfg.TASK in ("test", "knn") else "TRAIN"
     found = list_checkpoints(source.cfg.OUTPUT_DIR)
     if not found:
