@@ -136,7 +136,8 @@ def _executor(stage: Stage, code: Path, dependency: str = "") -> SlurmExecutor:
 
 
 def _srun_words(cfg: CfgNode) -> list[str]:
-    words = ["--kill-on-bad-exit=1"]
+    # A rank that leaves without the others must not keep them waiting.
+    words = ["--kill-on-bad-exit=1", "--wait=60"]
     if cfg.SLURM.CPUS_PER_TASK:
         # Since 22.05 srun no longer takes it over from sbatch.
         words.append(f"--cpus-per-task={cfg.SLURM.CPUS_PER_TASK}")
