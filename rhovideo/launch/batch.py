@@ -1,7 +1,7 @@
 """What a job's batch script does around srun: count the attempts, tell what became of them, requeue.
 
-Run as ``python -m rhovideo.launch.batch start FOLDER`` and ``... end FOLDER EXIT_CODE``, with submitit's folder. The ranks
-cannot requeue themselves: one that was killed does nothing any more.
+Run as ``python -m rhovideo.launch.batch start FOLDER`` and ``... end FOLDER EXIT_CODE``, with submitit's folder.
+The ranks cannot requeue themselves: one that was killed does nothing any more.
 """
 
 from __future__ import annotations
@@ -9,21 +9,26 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rhovideo.launch import records
-from rhovideo.launch.failures import read_failures, report
+from rhovideo.launch.failures import Failure, read_failures, report
 from rhovideo.run_folder import progress, write_text
 
 RUNS_FILE = "runs.json"
 ATTEMPT_VARIABLE = "RHOVIDEO_ATTEMPT"
 _FOLDER_VARIABLE = "RHOVIDEO_SLURM_FOLDER"
-# srun's own words when a task has ended badly, the first one first.
+_WORK_VARIABLE = "RHOVIDEO_WORK_FOLDER"
+# What a rank says that has lost another: gloo, nccl.
+_PEER_LOST = re.compile(r"by peer|gloo|NCCL")
+# srun's own words when a task has ended badly.
 _TASK_ENDED = re.compile(r"^srun: error: (\S+): tasks? ([\d,-]+): (.+)$", re.MULTILINE)
 _SCONTROL_SECONDS = 60
 
@@ -54,13 +59,22 @@ def write_runs(folder: Path, runs: list[Path], finished: list[bool], max_failure
     write_text(folder / RUNS_FILE, json.dumps({"runs": entries, "max_failures": max_failures}, indent=2) + "\n")
 
 
-def script_lines(python: str, folder: Path) -> tuple[list[str], list[str]]:
-    """Shell lines before and after srun."""
-    module = f"{python} -m rhovideo.launch.batch"
+def script_lines(python: str, code: Path, folder: Path) -> tuple[list[str], list[str]]:
+    """Shell lines before and after srun.
+
+    Args:
+        python: the interpreter's path.
+        code: the copy of the package.
+        folder: submitit's.
+    """
+    module = f"{shlex.quote(python)} -m rhovideo.launch.batch"
     before = [
+        f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}",
+        # `python -m` looks into the current folder first, which may be a checkout that goes on changing.
+        f'export {_WORK_VARIABLE}="$PWD" && cd {shlex.quote(str(code))}',
         # The script must outlive the signals that end srun's tasks; a trap, unlike '', is not inherited.
         "trap : TERM USR1 USR2 HUP",
-        f"export {_FOLDER_VARIABLE}={_quoted(folder)}",
+        f"export {_FOLDER_VARIABLE}={shlex.quote(str(folder))}",
         f'{ATTEMPT_VARIABLE}=$({module} start "${_FOLDER_VARIABLE}") || exit 1',
         f'[ -n "${ATTEMPT_VARIABLE}" ] || exit 0',
         f"export {ATTEMPT_VARIABLE}",
@@ -69,8 +83,9 @@ def script_lines(python: str, folder: Path) -> tuple[list[str], list[str]]:
     return before, after
 
 
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "'\\''") + "'"
+def enter_work_folder() -> None:
+    """Go back to the folder of the submission, from which relative paths start."""
+    os.chdir(os.environ[_WORK_VARIABLE])
 
 
 def attempt() -> int:
@@ -168,22 +183,33 @@ def _write_report(place: Place) -> None:
     """Put together what the ranks said and what srun saw, and show it."""
     world = int(os.environ.get("SLURM_NTASKS", "1"))
     failures = read_failures(failures_folder(), world)
-    text = f"{_heading(attempt(), place)} failed\n{report(world, failures, _first_silent(place, failures))}\n"
+    text = f"{_heading(attempt(), place)} failed\n{report(world, failures, _silent(place, failures))}\n"
     write_text(place.run / records.FAILURE_FILE, text)
     print(text, file=sys.stderr, flush=True)
 
 
-def _first_silent(place: Place, failures: dict) -> dict[int, str]:
-    """The rank whose end made srun end the others, if it left no word itself."""
+def _silent(place: Place, failures: Mapping[int, Failure]) -> dict[int, str]:
+    """How those ranks ended that left no word and made the others fail; empty where a rank's own failure came first.
+
+    srun names every rank that ended badly, in no reliable order, and also those that it has killed itself.
+    """
+    if any(_PEER_LOST.search(failure.summary) is None for failure in failures.values()):
+        return {}
     path = place.folder / f"{place.job_id}_0_log.err"
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    text = text[text.rfind(_heading(attempt(), place)) :]
-    found = _TASK_ENDED.search(text)
-    if found is None:
-        return {}
-    node, tasks, how = found.groups()
-    rank = int(re.split("[,-]", tasks)[0])
-    return {} if rank in failures else {rank: f"on {node} ended by itself: {_explained(how)}"}
+    text = text[text.rfind(f"{_heading(attempt(), place)}, on ") :]
+    return {
+        rank: f"on {node} ended by itself: {_explained(how)}"
+        for node, tasks, how in _TASK_ENDED.findall(text)
+        for rank in _ranks(tasks)
+        if rank not in failures
+    }
+
+
+def _ranks(text: str) -> list[int]:
+    """The numbers of ``"0,2-3"``."""
+    ranges = [part.partition("-") for part in text.split(",")]
+    return [rank for first, _, last in ranges for rank in range(int(first), int(last or first) + 1)]
 
 
 def _explained(how: str) -> str:

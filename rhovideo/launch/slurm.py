@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -118,17 +117,16 @@ def _rehearse(stages: list[Stage]) -> None:
 
 
 def _executor(stage: Stage, code: Path, dependency: str = "") -> SlurmExecutor:
-    before, after = batch.script_lines(shlex.quote(sys.executable), stage.slurm_folder)
+    before, after = batch.script_lines(sys.executable, code, stage.slurm_folder)
     parameters = sbatch_parameters(stage.cfg)
     additional = parameters.pop("additional_parameters", {})
     if dependency:
         additional |= {"dependency": dependency, "kill-on-invalid-dep": "yes"}
-    path = f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}"
     executor = SlurmExecutor(stage.slurm_folder)
     executor.update_parameters(
         **parameters,
         job_name=stage.name,
-        setup=[*stage.cfg.SLURM.SETUP, path, *before],
+        setup=[*stage.cfg.SLURM.SETUP, *before],
         teardown=after,
         srun_args=_srun_words(stage.cfg),
         array_parallelism=stage.cfg.SLURM.MAX_JOBS or len(stage.jobs),
@@ -138,7 +136,8 @@ def _executor(stage: Stage, code: Path, dependency: str = "") -> SlurmExecutor:
 
 
 def _srun_words(cfg: CfgNode) -> list[str]:
-    words = ["--kill-on-bad-exit=1"]
+    # A rank that leaves without the others must not keep them waiting.
+    words = ["--kill-on-bad-exit=1", "--wait=60"]
     if cfg.SLURM.CPUS_PER_TASK:
         # Since 22.05 srun no longer takes it over from sbatch.
         words.append(f"--cpus-per-task={cfg.SLURM.CPUS_PER_TASK}")

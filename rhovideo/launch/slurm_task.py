@@ -45,6 +45,7 @@ class SlurmTask:
             what was stopped. A failure ends the process, so that no other thread of it can keep it alive.
         """
         _listen()
+        batch.enter_work_folder()
         began = time.time()
         rank = int(os.environ["SLURM_PROCID"])
         try:
