@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 
+from rhovideo import cli_look
 from rhovideo.config.loading import Loaded
 from rhovideo.config.problems import ConfigError
 from rhovideo.errors import JobError
@@ -158,6 +159,8 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("--val", type=int, default=120, help="validation videos, which are the test videos too (120)")
     make.add_argument("--seed", type=int, default=0, help="of the whole set (0)")
     make.set_defaults(function=synthetic_command)
+
+    cli_look.add_commands(commands)
     return parser
 
 
