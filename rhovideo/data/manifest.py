@@ -99,7 +99,7 @@ class Manifest:
             FileNotFoundError: there is no such CSV.
         """
         csv = Path(os.path.abspath(csv))
-        root = os.path.abspath(prefix) if prefix else str(csv.parent)
+        root = root_of(csv, prefix)
         try:
             identity = _identity(csv, separator, root, skip_rows)
         except FileNotFoundError as error:
@@ -179,6 +179,11 @@ class Manifest:
         if not 0 <= index < len(self):
             raise IndexError(f"video {index} of {len(self)} in {self.csv}")
         return index
+
+
+def root_of(csv: str | os.PathLike, prefix: str) -> str:
+    """The folder that a list's relative paths start from: ``prefix``, or the list's own."""
+    return os.path.abspath(prefix or os.path.dirname(os.path.abspath(csv)))
 
 
 def _identity(csv: Path, separator: str, root: str, skip_rows: int) -> list:

@@ -59,7 +59,7 @@ def _check_local(cfg: CfgNode) -> list[Finding]:
         command = (
             f"torchrun --nnodes {cfg.NUM_SHARDS} --nproc-per-node GPUS --rdzv-backend c10d --rdzv-endpoint HOST:PORT"
         )
-        remedy = f"1, or start it on each machine by {command} tools/run_net.py --cfg ..."
+        remedy = f"1, or use --launcher slurm, or start it on each machine by {command} tools/run_net.py --cfg ..."
         findings.append(Finding(("NUM_SHARDS",), wrong, remedy))
     return findings
 

@@ -151,7 +151,8 @@ def _rows(text: str, columns: int) -> list[list[str]]:
     return [[value.strip() for value in row] for row in rows if len(row) == columns]
 
 
-def _ask(words: Sequence[str], seconds: float = SECONDS) -> subprocess.CompletedProcess[str]:
+def _ask(words: Sequence[str], seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+    seconds = seconds or SECONDS
     try:
         return subprocess.run(
             list(words),

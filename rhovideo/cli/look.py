@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rhovideo.errors import JobError
 from rhovideo.run_folder import write_text
+from rhovideo.terminal import say
 
 STATUS_HELP = """\
 Tell how the jobs of a run or a study are doing: where they are, how far, their last loss and accuracy.
@@ -99,7 +100,7 @@ def _told(function: Callable[[argparse.Namespace], int]) -> Callable[[argparse.N
             sys.stdout.flush()
             return code
         except JobError as error:
-            _say(str(error))
+            say(str(error))
             return 2
         except BrokenPipeError:
             # So that the interpreter's own flush at its end does not complain.
@@ -109,10 +110,6 @@ def _told(function: Callable[[argparse.Namespace], int]) -> Callable[[argparse.N
     return command
 
 
-def _say(text: str) -> None:
-    print(f"rhovideo: {text}", file=sys.stderr, flush=True)
-
-
 def status_command(options: argparse.Namespace) -> int:
     """``rhovideo status``."""
     from rhovideo.launch.status import status, table
@@ -120,7 +117,7 @@ def status_command(options: argparse.Namespace) -> int:
     report = status(options.path)
     print(report.as_json() if options.json else table(report).render("text").rstrip("\n"))
     if report.trouble:
-        _say(f"SLURM was not asked, so states are as the folders tell: {report.trouble}")
+        say(f"SLURM was not asked, so states are as the folders tell: {report.trouble}")
     return 0
 
 
@@ -134,7 +131,7 @@ def logs_command(options: argparse.Namespace) -> int:
         show(run, sys.stdout.buffer, **choice)
         return 0
     try:
-        follow(run, sys.stdout.buffer, _say, **choice)
+        follow(run, sys.stdout.buffer, say, **choice)
     except KeyboardInterrupt:
         return 130
     return 0
@@ -144,7 +141,7 @@ def cancel_command(options: argparse.Namespace) -> int:
     """``rhovideo cancel``."""
     from rhovideo.launch.cancel import cancel
 
-    return 0 if cancel(options.path, _say) else 1
+    return 0 if cancel(options.path, say) else 1
 
 
 def results_command(options: argparse.Namespace) -> int:
