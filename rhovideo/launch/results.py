@@ -58,7 +58,7 @@ def results(path: str | Path, precise: bool = False) -> Table:
 
     Args:
         path: a study, or a run, whose chain is followed back along its checkpoints.
-        precise: numbers as they are in results.json, and nothing where there is none; else to two places.
+        precise: for programs: whole names of keys, and numbers as they are in results.json, not to two places.
 
     Raises:
         JobError: ``path`` is neither.
@@ -70,18 +70,19 @@ def results(path: str | Path, precise: bool = False) -> Table:
         keys, values = ["run"], [[chains[0][-1].absolute().name]]
     else:
         chains = [[folder / job for job in cell.jobs] for cell in study.cells]
-        keys, values = _swept(study, folder)
+        keys, values = _swept(study, folder, precise)
     runs, trouble = _runs([run for chain in chains for run in chain])
     rows = [_Row(text, [runs[run] for run in chain]) for text, chain in zip(values, chains, strict=True)]
     return _table(keys, rows, precise, [f"SLURM was not asked: {trouble}"] if trouble else [])
 
 
-def _swept(study: Study, folder: Path) -> tuple[list[str], list[list[str]]]:
+def _swept(study: Study, folder: Path, in_full: bool) -> tuple[list[str], list[list[str]]]:
     """Headings and values of the swept keys; the study's name where nothing is swept."""
     keys = list(study.sweep)
     if not keys:
         return ["run"], [[cell.name or folder.absolute().name] for cell in study.cells]
-    return _short_names(keys), [[str(cell.values.get(key, "")) for key in keys] for cell in study.cells]
+    headings = keys if in_full else _short_names(keys)
+    return headings, [[str(cell.values.get(key, "")) for key in keys] for cell in study.cells]
 
 
 def _short_names(keys: Sequence[str]) -> list[str]:
