@@ -6,11 +6,10 @@ Torch is imported only once the words and the configurations are known to be rig
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import sys
 from collections.abc import Sequence
 
-from rhovideo.cli import data, run
+from rhovideo.cli import data, look, run
 from rhovideo.config.problems import ConfigError
 from rhovideo.errors import JobError
 from rhovideo.terminal import complain, say
@@ -63,10 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rhovideo", description=OVERVIEW, formatter_class=form)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run.add_command(commands)
-    if importlib.util.find_spec("rhovideo.cli.look"):
-        from rhovideo.cli import look
-
-        look.add_commands(commands)
+    look.add_commands(commands)
     data.add_commands(commands)
     return parser
 

@@ -17,14 +17,12 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from rhovideo import distributed
+from rhovideo import distributed, stopping
 from rhovideo.data.bad_videos import BadVideoLedger
 from rhovideo.data.loader import Batch, Loader
 from rhovideo.engine.checkpoint import (
     FORMAT,
     CheckpointError,
-    checkpoint_path,
-    list_checkpoints,
     newest_checkpoint,
     save_checkpoint,
 )
@@ -33,6 +31,7 @@ from rhovideo.engine.step_logger import StepLogger
 from rhovideo.errors import JobError
 from rhovideo.optim import build_optimizer, describe_learning_rate, learning_rate, set_learning_rate
 from rhovideo.randomness import Stream, seed_everything
+from rhovideo.run_folder import checkpoint_path, list_checkpoints
 
 logger = logging.getLogger(__name__)
 
@@ -90,9 +89,14 @@ class Trainer:
         self.position = Position()
         self.ledger = BadVideoLedger(cfg.OUTPUT_DIR, cfg.DATA.MAX_BAD_VIDEO_SHARE, distributed.rank())
         self.last_checkpoint = time.monotonic()
+        self.stop_agreed = False
 
     def train(self) -> dict[str, float]:
-        """Run all remaining epochs and return the last evaluation's numbers; where none remain, evaluate only."""
+        """Run all remaining epochs and return the last evaluation's numbers; where none remain, evaluate only.
+
+        Raises:
+            Stopped: a process was asked to stop. All raise it at the same step, and the checkpoint of it is written.
+        """
         logger.info(describe_learning_rate(self.cfg, self.loader.global_batch))
         if self.cfg.TRAIN.ACCUMULATE_STEPS > 1 and self.cfg.TASK != "linear":
             logger.warning("Batch norm takes its statistics from each of the micro-batches of TRAIN.ACCUMULATE_STEPS")
@@ -100,19 +104,28 @@ class Trainer:
         if self.cfg.TRAIN.AUTO_RESUME:
             self._resume()
         self.log = StepLogger(self.cfg, self.loader.steps_per_epoch, self.device, self.position.global_step)
-        results: dict[str, float] = {}
-        finished_before = self.position.epoch >= self.cfg.SOLVER.MAX_EPOCH
         try:
-            if finished_before and self.cfg.TRAIN.EVAL_PERIOD:
-                logger.info("Trained to SOLVER.MAX_EPOCH %d already", self.cfg.SOLVER.MAX_EPOCH)
-                self.log.start_epoch(self.position.epoch - 1)
-                results = self._evaluate()
-            while self.position.epoch < self.cfg.SOLVER.MAX_EPOCH:
-                self._train_epoch()
-                results = self._finish_epoch() or results
+            return self._train()
+        except stopping.Stopped as stopped:
+            logger.info("%s", stopped)
+            raise
         finally:
             self.log.close()
-        return results
+
+    def _train(self) -> dict[str, float]:
+        results: dict[str, float] = {}
+        if self.position.epoch >= self.cfg.SOLVER.MAX_EPOCH:
+            logger.info("Trained to SOLVER.MAX_EPOCH %d already", self.cfg.SOLVER.MAX_EPOCH)
+        if self.position.epoch and not self.position.step:
+            self.log.start_epoch(self.position.epoch - 1, self.loader.steps_per_epoch)
+        while True:
+            # Also right after a resume: that evaluation may be what the run was stopped in.
+            if self._evaluation_due():
+                results = self._evaluate() or results
+            if self.position.epoch >= self.cfg.SOLVER.MAX_EPOCH:
+                return results
+            self._train_epoch()
+            self._finish_epoch()
 
     def _train_epoch(self) -> None:
         self.task.model.train()
@@ -127,6 +140,7 @@ class Trainer:
             self.position.global_step += 1
             if checkpoint_due and self.position.step < self.loader.steps_per_epoch:
                 self._save()
+                self._leave_if_agreed()
                 self.log.pause()
 
     def _train_step(self, micro_batches: list[Batch]) -> tuple[float, dict, bool]:
@@ -173,21 +187,23 @@ class Trainer:
             self.ledger.record(batch)
         minutes = self.cfg.TRAIN.CHECKPOINT_MINUTES
         due = distributed.is_main() and 0 < minutes * 60 <= time.monotonic() - self.last_checkpoint
+        asked = stopping.requested() is not None
         not_finite = ~torch.isfinite(loss)
         mine = torch.stack(
             [
                 torch.where(not_finite, torch.zeros_like(loss), loss),
                 not_finite.double(),
-                *torch.tensor([due, *self.ledger.counts()], dtype=torch.float64, device=self.device),
+                *torch.tensor([due, asked, *self.ledger.counts()], dtype=torch.float64, device=self.device),
             ]
         )
-        total, not_finite_ranks, due_ranks, *videos = distributed.sum_over_ranks(mine).tolist()
+        total, not_finite_ranks, due_ranks, asked_ranks, *videos = distributed.sum_over_ranks(mine).tolist()
         if not_finite_ranks:
             self._stop_on_loss(bool(not_finite), batches)
         verdict = self.ledger.verdict(torch.tensor(videos, dtype=torch.int64))
         if verdict is not None:
             raise TrainingStopped(verdict)
-        return total / distributed.world_size(), bool(due_ranks)
+        self.stop_agreed = asked_ranks > 0
+        return total / distributed.world_size(), bool(due_ranks or asked_ranks)
 
     def _stop_on_loss(self, mine: bool, batches: list[Batch]) -> None:
         names = [self.loader.dataset.manifest.path(int(i)) for batch in batches for i in batch.index] if mine else []
@@ -209,18 +225,30 @@ class Trainer:
             nn.utils.clip_grads_with_norm_(self.parameters, self.cfg.SOLVER.CLIP_GRAD_L2NORM, norm)
         return norm
 
-    def _finish_epoch(self) -> dict[str, float]:
-        """Evaluate and save where they are due; the evaluation's numbers, empty when there was none."""
-        cfg = self.cfg
+    def _leave_if_agreed(self) -> None:
+        """Raise Stopped on all processes where one was asked to stop during the last step, which is saved by now."""
+        if self.stop_agreed:
+            reason = stopping.requested() or "another process was asked to"
+            at = f"at epoch {self.position.epoch}, step {self.position.step}, which is saved"
+            raise stopping.Stopped(reason, f"stopped ({reason}) {at}; the same command goes on there")
+
+    def _finish_epoch(self) -> None:
+        """Save where it is due: before an evaluation too, so that a stop in it loses no step."""
         self.log.end_epoch()
         self.position.epoch += 1
         self.position.step = 0
-        last = self.position.epoch == cfg.SOLVER.MAX_EPOCH
-        if last or self.position.epoch % cfg.TRAIN.CHECKPOINT_PERIOD == 0:
+        last = self.position.epoch == self.cfg.SOLVER.MAX_EPOCH
+        periodic = self.position.epoch % self.cfg.TRAIN.CHECKPOINT_PERIOD == 0
+        if last or periodic or self.stop_agreed or self._evaluation_due():
             self._save()
-        if cfg.TRAIN.EVAL_PERIOD and (last or self.position.epoch % cfg.TRAIN.EVAL_PERIOD == 0):
-            return self._evaluate()
-        return {}
+        self._leave_if_agreed()
+
+    def _evaluation_due(self) -> bool:
+        """Whether training is at the end of an epoch that is evaluated."""
+        at, period = self.position, self.cfg.TRAIN.EVAL_PERIOD
+        if not period or at.step or not at.epoch:
+            return False
+        return at.epoch >= self.cfg.SOLVER.MAX_EPOCH or at.epoch % period == 0
 
     def _evaluate(self) -> dict[str, float]:
         # Batch-norm statistics differ between processes that do not share them: rank 0's are those of the checkpoint.

@@ -12,6 +12,7 @@ from rhovideo.config.loading import Loaded
 from rhovideo.config.names import set_value
 from rhovideo.config.problems import ConfigError, Problem
 from rhovideo.config.tasks import Finding
+from rhovideo.run_folder import list_checkpoints
 
 # Which earlier jobs a task takes its weights from.
 _SOURCES = {
@@ -79,8 +80,6 @@ def with_checkpoint_of_earlier_job(jobs: Sequence[Loaded], number: int) -> tuple
     found = checkpoint_source(jobs, number)
     if found is None:
         return job.cfg, ""
-    from rhovideo.engine.checkpoint import list_checkpoints
-
     key, folder = found
     made_by = _source(jobs, number).file
     checkpoints = list_checkpoints(folder)

@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,16 +23,23 @@ from typing import Any
 import torch
 from fvcore.common.config import CfgNode
 
-from rhovideo import distributed
+from rhovideo import distributed, stopping
 from rhovideo.config.problems import ConfigError, Origin, Problem
 from rhovideo.errors import JobError
 from rhovideo.launch import RankFailed, Run
 from rhovideo.launch.machine import Machine, check_machine, machine_for, under_torchrun
+from rhovideo.launch.signals import saving_on_signals
+from rhovideo.run_folder import write_text
+from rhovideo.stopping import Stopped
 
 __all__ = ["RankFailed", "check_machine", "launch"]
 
-# Seconds that a process has to end by itself after SIGTERM, before SIGKILL.
+# Seconds between the end of the first process that stopped as asked and SIGKILL for those that have not: at a step's
+# end all leave together, in an evaluation one may wait for another that has left.
 GRACE = 5.0
+# Seconds between two looks at whether this process was asked to stop.
+_LOOK = 0.2
+STOPPED = 128 + signal.SIGTERM
 
 
 def launch(run: Run, cfg: CfgNode) -> Any:
@@ -52,20 +58,22 @@ def launch(run: Run, cfg: CfgNode) -> Any:
     Raises:
         ConfigError: the machine does not have what is asked for.
         RankFailed: a spawned process failed; all others have been ended.
+        SystemExit, KeyboardInterrupt: SIGTERM or Ctrl-C came, and the run has saved; see
+            :func:`rhovideo.launch.signals.saving_on_signals`.
     """
     findings = check_machine(cfg)
     if findings:
         here = Origin("configuration")
         raise ConfigError([Problem(finding.keys[0], here, finding.wrong, finding.write) for finding in findings])
     machine = machine_for(cfg)
-    if under_torchrun():
-        return _join_torchrun(run, cfg, machine)
-    if machine.processes > 1:
-        return _spawn(run, cfg, machine)
-    os.environ["LOCAL_RANK"] = "0"
-    if machine.on_gpu:
-        torch.cuda.set_device(0)
-    with _sigterm_as_exit():
+    with saving_on_signals():
+        if under_torchrun():
+            return _join_torchrun(run, cfg, machine)
+        if machine.processes > 1:
+            return _spawn(run, cfg, machine)
+        os.environ["LOCAL_RANK"] = "0"
+        if machine.on_gpu:
+            torch.cuda.set_device(0)
         return run(cfg)
 
 
@@ -86,7 +94,7 @@ def _backend(cfg: CfgNode, machine: Machine) -> str:
 
 def _spawn(run: Run, cfg: CfgNode, machine: Machine) -> Any:
     context = multiprocessing.get_context("spawn")
-    with TemporaryDirectory(prefix="rhovideo-", ignore_cleanup_errors=True) as name, _sigterm_as_exit():
+    with TemporaryDirectory(prefix="rhovideo-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         processes = [
             context.Process(target=_rank, args=(run, cfg, rank, machine, folder), name=f"rank {rank}")
@@ -100,57 +108,49 @@ def _spawn(run: Run, cfg: CfgNode, machine: Machine) -> Any:
         finally:
             ended_by_us = _end(processes)
         if not succeeded:
+            _raise_if_stopped(processes, folder)
             raise RankFailed(_report(processes, ended_by_us, folder))
         return pickle.loads((folder / "result").read_bytes())
 
 
-@contextlib.contextmanager
-def _sigterm_as_exit() -> Iterator[None]:
-    """Let SIGTERM unwind the stack, as SIGINT does, so that children are ended and temporary files removed on the way.
-
-    A handler that somebody else has set (a scheduler's) stays.
-    """
-    mine = threading.current_thread() is threading.main_thread()
-    if not mine or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-
-    def leave(number: int, frame: object) -> None:
-        os.write(2, b"rhovideo: ended by SIGTERM\n")
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _wait_for(processes: list) -> bool:
-    """Wait until all have ended well (True) or one has not."""
+    """Wait until all have ended well (True) or one has not; pass on that this process was asked to stop."""
     running = {process.sentinel: process for process in processes}
+    told = False
     while running:
-        for sentinel in wait(list(running)):
+        for sentinel in wait(list(running), timeout=_LOOK):
             process = running.pop(sentinel)
             process.join()
             if process.exitcode != 0:
                 return False
+        if stopping.requested() and not told:
+            told = True
+            for process in running.values():
+                process.terminate()
     return True
 
 
 def _end(processes: list) -> set[int]:
-    """End all that still run; returns their ranks."""
+    """End all that still run; returns their ranks. Those that were asked to stop have GRACE seconds to do so."""
+    if any(process.exitcode == STOPPED for process in processes):
+        deadline = time.monotonic() + GRACE
+        for process in processes:
+            if process.pid:
+                process.join(max(0.0, deadline - time.monotonic()))
     running = [(rank, process) for rank, process in enumerate(processes) if process.pid and process.is_alive()]
     for _, process in running:
-        process.terminate()
-    deadline = time.monotonic() + GRACE
+        process.kill()
     for _, process in running:
-        process.join(max(0.0, deadline - time.monotonic()))
-    for _, process in running:
-        if process.is_alive():
-            process.kill()
-            process.join()
+        process.join()
     return {rank for rank, _ in running}
+
+
+def _raise_if_stopped(processes: list, folder: Path) -> None:
+    """Raise Stopped if processes have stopped as asked; that others failed for the lack of them does not count."""
+    words = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("stopped_*"))]
+    before_listening = any(process.exitcode == -signal.SIGTERM for process in processes)
+    if words or (stopping.requested() and before_listening):
+        raise Stopped(stopping.requested() or "SIGTERM", words[0] if words else "stopped before the first step")
 
 
 def _report(processes: list, ended_by_us: set[int], folder: Path) -> str:
@@ -193,6 +193,7 @@ def _rank(run: Run, cfg: CfgNode, rank: int, machine: Machine, folder: Path) -> 
     """One spawned process of a job, from its first line to its last."""
     # Ctrl-C reaches every process of the terminal; the parent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopping.listen({signal.SIGTERM: "SIGTERM or Ctrl-C"})
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     os.environ["LOCAL_RANK"] = str(rank)
     try:
@@ -207,13 +208,21 @@ def _rank(run: Run, cfg: CfgNode, rank: int, machine: Machine, folder: Path) -> 
         if rank == 0:
             (folder / "result").write_bytes(pickle.dumps(result))
         distributed.shut_down()
+    except Stopped as stopped:
+        with contextlib.suppress(OSError):
+            write_text(folder / f"stopped_{rank}", str(stopped))
+        _exit(STOPPED)
     except BaseException as error:
         _write_failure(folder / f"failure_{rank}", error)
-        # Not through the interpreter's end, which may wait for collectives that never come.
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(1)
+        _exit(1)
+
+
+def _exit(code: int) -> None:
+    """Not through the interpreter's end, which may wait for collectives that never come."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def threads_per_process(processes: int) -> int:
@@ -244,6 +253,4 @@ def _write_failure(path: Path, error: BaseException) -> None:
     full = str(error) if isinstance(error, JobError) else "".join(traceback.format_exception(error))
     failure = {"time": time.time(), "summary": summary, "traceback": full}
     with contextlib.suppress(OSError):
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(failure), encoding="utf-8")
-        temporary.rename(path)
+        write_text(path, json.dumps(failure))
