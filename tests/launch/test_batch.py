@@ -111,6 +111,23 @@ def test_a_rank_that_failed_by_itself_comes_before_those_that_srun_has_killed(jo
     assert (run / records.FAILURE_FILE).read_text().splitlines()[1] == "rank 0 of 4 failed:"
 
 
+def test_a_signal_while_the_ranks_start_is_no_failure(job, monkeypatch):
+    run, folder = job
+    monkeypatch.setattr(batch, "_requeue", lambda place: 0)
+    ended = "srun: error: node0: task 0: Terminated\nsrun: error: node1: tasks 1-3: User defined signal 2\n"
+    (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\n" + ended)
+    assert batch.end(folder, 143) == 0
+    assert (last_event(run)["outcome"], last_event(run)["requeued"]) == ("stopped", True)
+
+
+def test_a_rank_that_cannot_start_is_a_failure_though_srun_ends_the_others_by_signals(job):
+    run, folder = job
+    ended = "srun: error: node0: task 0: Terminated\nsrun: error: node1: task 2: Exited with exit code 1\n"
+    (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\n" + ended)
+    assert batch.end(folder, 143) == 143
+    assert last_event(run)["outcome"] == "failed"
+
+
 def test_a_finished_run_has_no_attempt(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SLURM_JOB_ID", "9")
     batch.write_runs(tmp_path / "slurm", [tmp_path], [True], max_failures=1)
