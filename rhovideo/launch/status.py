@@ -105,6 +105,8 @@ def _nodes(folder: Path, job: Job | None, answer: Answer) -> str:
     if job is None:
         return ""
     found = answer.found.get(job.job_id)
+    if found is not None and found.waiting:
+        return ""
     starts = [event for event in events_of(folder, job) if event["event"] == "start"]
     return (found.nodes if found else "") or (starts[-1].get("nodes", "") if starts else "")
 
@@ -186,7 +188,8 @@ def _state_text(run: RunStatus) -> str:
 
 
 def _notes(run: RunStatus) -> list[str]:
-    notes = [f"{run.run}: {run.state}: {run.why}"] if " " in run.why else []
+    told = " " in run.why and not run.why.startswith(run.state)
+    notes = [f"{run.run}: {run.state}: {run.why}"] if told else []
     if run.failure:
         notes.append(f"{run.run}: {run.failure}\n  in full: {run.failure_file}")
     if run.why == "DependencyNeverSatisfied":

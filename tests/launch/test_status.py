@@ -61,6 +61,7 @@ def test_the_states_of_a_job_in_the_queue(tmp_path, slurm):
     assert state_of(run) == "requeued"
     slurm.say("squeue", "17_3|PENDING||BeginTime\n")
     assert state_of(run) == "requeued (BeginTime)"
+    assert status(run).runs[0].nodes == "", "it is no longer where it ran"
 
 
 def test_the_states_of_a_job_that_has_left_the_queue(tmp_path, slurm):
