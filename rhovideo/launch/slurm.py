@@ -22,9 +22,10 @@ from rhovideo.errors import JobError
 from rhovideo.launch import batch, records
 from rhovideo.launch.jobs import checkpoint_source
 from rhovideo.launch.plan import Plan, write_study_record
-from rhovideo.launch.preflight import check_before_queueing
+from rhovideo.launch.preflight import check_before_queueing, doubts_before_queueing
 from rhovideo.launch.slurm_task import SlurmTask
 from rhovideo.launch.snapshot import snapshot
+from rhovideo.terminal import say
 
 _SBATCH_SECONDS = 120
 
@@ -80,6 +81,8 @@ def submit_plan(plan: Plan, *, resume: bool = False, dry_run: bool = False) -> i
         return 0
     jobs = [job for cell in plan.cells for job in cell.jobs]
     _refuse(check_before_queueing(jobs, resume=resume))
+    for doubt in doubts_before_queueing(jobs):
+        say(doubt)
     _rehearse(stages)
     for stage in stages:
         _test(stage)
@@ -221,7 +224,7 @@ def _submit_stage(stage: Stage, plan: Plan, before: list[str]) -> list[str]:
     ids = [job.job_id for job in jobs]
     for number, (job, folder, job_id) in enumerate(zip(stage.jobs, folders, ids, strict=True)):
         records.write_job(folder, _record(stage, job, folder, job_id, before[number] if before else "", plan))
-        print(f"rhovideo: job {job_id}: {job.file} in {job.cfg.OUTPUT_DIR}", file=sys.stderr)
+        say(f"job {job_id}: {job.file} in {job.cfg.OUTPUT_DIR}")
     return ids
 
 

@@ -121,6 +121,8 @@ class Cluster:
             return self.state(job_id) == "PENDING"
 
         self.wait_until(f"job {job_id} waits in the queue again", pending, seconds)
+        # The nodes refuse, in the same second, the credential that the requeue has just revoked.
+        time.sleep(2)
         self.command("scontrol", "update", f"JobId={job_id}", "StartTime=now")
 
     def interrupt(self, job_id: str, signal: str = "USR2") -> None:
