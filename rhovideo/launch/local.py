@@ -25,11 +25,11 @@ from fvcore.common.config import CfgNode
 
 from rhovideo import distributed, stopping
 from rhovideo.config.problems import ConfigError, Origin, Problem
-from rhovideo.errors import JobError
+from rhovideo.errors import FolderNotOursError, JobError
 from rhovideo.launch import RankFailed, Run
 from rhovideo.launch.machine import Machine, check_machine, machine_for, under_torchrun
 from rhovideo.launch.signals import saving_on_signals
-from rhovideo.run_folder import write_text
+from rhovideo.run_folder import append_to_log, write_text
 from rhovideo.stopping import Stopped
 
 __all__ = ["RankFailed", "check_machine", "launch"]
@@ -71,19 +71,30 @@ def launch(run: Run, cfg: CfgNode) -> Any:
             return _join_torchrun(run, cfg, machine)
         if machine.processes > 1:
             return _spawn(run, cfg, machine)
-        os.environ["LOCAL_RANK"] = "0"
-        if machine.on_gpu:
-            torch.cuda.set_device(0)
+        return _run_here(run, cfg, machine)
+
+
+def _run_here(run: Run, cfg: CfgNode, machine: Machine) -> Any:
+    os.environ["LOCAL_RANK"] = "0"
+    if machine.on_gpu:
+        torch.cuda.set_device(0)
+    try:
         return run(cfg)
+    except (Stopped, FolderNotOursError):
+        raise
+    except Exception as error:
+        append_to_log(cfg.OUTPUT_DIR, f"failed:\n{_text_of(error)}")
+        raise
 
 
 def _join_torchrun(run: Run, cfg: CfgNode, machine: Machine) -> Any:
     if machine.on_gpu:
-        torch.cuda.set_device(distributed.local_rank())
+        torch.cuda.set_device(distributed.own_gpu())
     if not distributed.is_initialised():
         # Kept for the later jobs of this call: torchrun's rendezvous serves one process group.
         backend = _backend(cfg, machine)
-        distributed.initialise(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), "env://", backend)
+        rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        distributed.initialise(rank, world, "env://", backend, cfg.DIST_TIMEOUT_MINUTES)
         atexit.register(distributed.shut_down)
     return run(cfg)
 
@@ -109,7 +120,7 @@ def _spawn(run: Run, cfg: CfgNode, machine: Machine) -> Any:
             ended_by_us = _end(processes)
         if not succeeded:
             _raise_if_stopped(processes, folder)
-            raise RankFailed(_report(processes, ended_by_us, folder))
+            raise _failure(processes, ended_by_us, folder, cfg.OUTPUT_DIR)
         return pickle.loads((folder / "result").read_bytes())
 
 
@@ -153,7 +164,20 @@ def _raise_if_stopped(processes: list, folder: Path) -> None:
         raise Stopped(stopping.requested() or "SIGTERM", words[0] if words else "stopped before the first step")
 
 
-def _report(processes: list, ended_by_us: set[int], folder: Path) -> str:
+def _failure(processes: list, ended_by_us: set[int], folder: Path, output_dir: str) -> RankFailed:
+    """What became of the processes, which is also written into the run's log."""
+    notes = {}
+    for rank in range(len(processes)):
+        note = folder / f"failure_{rank}"
+        if note.exists():
+            notes[rank] = json.loads(note.read_text(encoding="utf-8"))
+    report = _report(processes, ended_by_us, notes)
+    if all(note["folder_is_ours"] for note in notes.values()):
+        append_to_log(output_dir, report)
+    return RankFailed(report)
+
+
+def _report(processes: list, ended_by_us: set[int], notes: dict[int, dict]) -> str:
     """The first failure in full, the others in a line each.
 
     A rank that was killed leaves no word, and the others soon fail for the lack of it: so it comes first.
@@ -161,9 +185,8 @@ def _report(processes: list, ended_by_us: set[int], folder: Path) -> str:
     world = len(processes)
     said, killed = [], []
     for rank, process in enumerate(processes):
-        note = folder / f"failure_{rank}"
-        if note.exists():
-            said.append((json.loads(note.read_text(encoding="utf-8")), rank))
+        if rank in notes:
+            said.append((notes[rank], rank))
         elif process.exitcode != 0 and rank not in ended_by_us:
             killed.append(f"rank {rank} of {world} {_death(process.exitcode)}")
     said.sort(key=lambda failure: failure[0]["time"])
@@ -200,10 +223,11 @@ def _rank(run: Run, cfg: CfgNode, rank: int, machine: Machine, folder: Path) -> 
         if "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(threads_per_process(machine.processes))
         if machine.on_gpu:
-            torch.cuda.set_device(rank)
+            torch.cuda.set_device(distributed.own_gpu())
         _use_loopback()
         backend = _backend(cfg, machine)
-        distributed.initialise(rank, machine.processes, f"file://{folder}/rendezvous", backend)
+        rendezvous = f"file://{folder}/rendezvous"
+        distributed.initialise(rank, machine.processes, rendezvous, backend, cfg.DIST_TIMEOUT_MINUTES)
         result = run(cfg)
         if rank == 0:
             (folder / "result").write_bytes(pickle.dumps(result))
@@ -248,9 +272,13 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def _text_of(error: BaseException) -> str:
+    return str(error) if isinstance(error, JobError) else "".join(traceback.format_exception(error))
+
+
 def _write_failure(path: Path, error: BaseException) -> None:
     summary = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
-    full = str(error) if isinstance(error, JobError) else "".join(traceback.format_exception(error))
-    failure = {"time": time.time(), "summary": summary, "traceback": full}
+    failure = {"time": time.time(), "summary": summary, "traceback": _text_of(error)}
+    failure["folder_is_ours"] = not isinstance(error, FolderNotOursError)
     with contextlib.suppress(OSError):
         write_text(path, json.dumps(failure))

@@ -73,6 +73,7 @@ def test_failure_comes_first_with_its_rank_and_ends_the_others(tmp_path):
     assert first == "rank 1 of 2 failed:"
     assert any("raise_on_rank_one" in line for line in rest)
     assert "ZeroDivisionError: the batch of rank one" in rest
+    assert str(failure.value) in (tmp_path / "stdout.log").read_text()
     assert_ended(tmp_path, 2)
 
 
