@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import json
 import logging
 import multiprocessing
 import os
 import pickle
 import signal
-import socket
 import sys
 import threading
 import time
-import traceback
 from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,9 +22,11 @@ from fvcore.common.config import CfgNode
 
 from rhovideo import distributed, stopping
 from rhovideo.config.problems import ConfigError, Origin, Problem
-from rhovideo.errors import FolderNotOursError, JobError
+from rhovideo.errors import FolderNotOursError
 from rhovideo.launch import RankFailed, Run
+from rhovideo.launch.failures import death, full_text, read_failures, report, write_failure
 from rhovideo.launch.machine import Machine, check_machine, machine_for, under_torchrun
+from rhovideo.launch.ranks import use_loopback, use_threads
 from rhovideo.launch.signals import saving_on_signals
 from rhovideo.run_folder import append_to_log, write_text
 from rhovideo.stopping import Stopped
@@ -83,7 +82,7 @@ def _run_here(run: Run, cfg: CfgNode, machine: Machine) -> Any:
     except (Stopped, FolderNotOursError):
         raise
     except Exception as error:
-        append_to_log(cfg.OUTPUT_DIR, f"failed:\n{_text_of(error)}")
+        append_to_log(cfg.OUTPUT_DIR, f"failed:\n{full_text(error)}")
         raise
 
 
@@ -166,50 +165,17 @@ def _raise_if_stopped(processes: list, folder: Path) -> None:
 
 def _failure(processes: list, ended_by_us: set[int], folder: Path, output_dir: str) -> RankFailed:
     """What became of the processes, which is also written into the run's log."""
-    notes = {}
-    for rank in range(len(processes)):
-        note = folder / f"failure_{rank}"
-        if note.exists():
-            notes[rank] = json.loads(note.read_text(encoding="utf-8"))
-    report = _report(processes, ended_by_us, notes)
-    if all(note["folder_is_ours"] for note in notes.values()):
-        append_to_log(output_dir, report)
-    return RankFailed(report)
-
-
-def _report(processes: list, ended_by_us: set[int], notes: dict[int, dict]) -> str:
-    """The first failure in full, the others in a line each.
-
-    A rank that was killed leaves no word, and the others soon fail for the lack of it: so it comes first.
-    """
     world = len(processes)
-    said, killed = [], []
-    for rank, process in enumerate(processes):
-        if rank in notes:
-            said.append((notes[rank], rank))
-        elif process.exitcode != 0 and rank not in ended_by_us:
-            killed.append(f"rank {rank} of {world} {_death(process.exitcode)}")
-    said.sort(key=lambda failure: failure[0]["time"])
-    parts = killed[:1] or [f"rank {said[0][1]} of {world} failed:\n{said[0][0]['traceback'].rstrip()}"]
-    others = killed[1:] + [f"rank {rank}: {failure['summary']}" for failure, rank in said[0 if killed else 1 :]]
-    if not killed:
-        # What stops all ranks alike is said once.
-        others = [other for other in others if not other.endswith(f": {said[0][0]['summary']}")]
-    if others:
-        parts.append("After that:\n  " + "\n  ".join(others))
-    return "\n".join(parts)
-
-
-def _death(exit_code: int) -> str:
-    if exit_code >= 0:
-        return f"ended with exit code {exit_code}"
-    name = signal.Signals(-exit_code).name
-    if name == "SIGKILL":
-        return (
-            "was killed (SIGKILL). If nobody did it by hand, the machine ran out of memory: lower TRAIN.BATCH_SIZE, "
-            "DATA_LOADER.NUM_WORKERS or the number of processes"
-        )
-    return f"died by {name}"
+    words = read_failures(folder, world)
+    silent = {
+        rank: death(process.exitcode)
+        for rank, process in enumerate(processes)
+        if process.exitcode != 0 and rank not in words and rank not in ended_by_us
+    }
+    text = report(world, words, silent)
+    if all(word.folder_is_ours for word in words.values()):
+        append_to_log(output_dir, text)
+    return RankFailed(text)
 
 
 def _rank(run: Run, cfg: CfgNode, rank: int, machine: Machine, folder: Path) -> None:
@@ -220,11 +186,10 @@ def _rank(run: Run, cfg: CfgNode, rank: int, machine: Machine, folder: Path) -> 
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     os.environ["LOCAL_RANK"] = str(rank)
     try:
-        if "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(threads_per_process(machine.processes))
+        use_threads(machine.processes)
         if machine.on_gpu:
             torch.cuda.set_device(distributed.own_gpu())
-        _use_loopback()
+        use_loopback()
         backend = _backend(cfg, machine)
         rendezvous = f"file://{folder}/rendezvous"
         distributed.initialise(rank, machine.processes, rendezvous, backend, cfg.DIST_TIMEOUT_MINUTES)
@@ -237,7 +202,7 @@ def _rank(run: Run, cfg: CfgNode, rank: int, machine: Machine, folder: Path) -> 
             write_text(folder / f"stopped_{rank}", str(stopped))
         _exit(STOPPED)
     except BaseException as error:
-        _write_failure(folder / f"failure_{rank}", error)
+        write_failure(folder, rank, error)
         _exit(1)
 
 
@@ -249,36 +214,9 @@ def _exit(code: int) -> None:
     os._exit(code)
 
 
-def threads_per_process(processes: int) -> int:
-    """Threads of torch's operators, so that the processes of a machine share its cores: at least 1."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, cores // processes)
-
-
-def _use_loopback() -> None:
-    """Let gloo talk within the machine, whatever its host name resolves to."""
-    names = {name for _, name in socket.if_nameindex()}
-    loopback = next((name for name in ("lo", "lo0") if name in names), None)
-    if loopback:
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)
-
-
 def _end_with_parent() -> None:
     """A parent that was killed can end nobody, so its children look after themselves."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _text_of(error: BaseException) -> str:
-    return str(error) if isinstance(error, JobError) else "".join(traceback.format_exception(error))
-
-
-def _write_failure(path: Path, error: BaseException) -> None:
-    summary = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
-    failure = {"time": time.time(), "summary": summary, "traceback": _text_of(error)}
-    failure["folder_is_ours"] = not isinstance(error, FolderNotOursError)
-    with contextlib.suppress(OSError):
-        write_text(path, json.dumps(failure))

@@ -16,7 +16,8 @@ import torch
 from rhovideo import stopping
 from rhovideo.config import ConfigError, load_cfg
 from rhovideo.launch import signals
-from rhovideo.launch.local import RankFailed, launch, threads_per_process
+from rhovideo.launch.local import RankFailed, launch
+from rhovideo.launch.ranks import threads_per_process
 from tests.launch import jobs
 
 ROOT = Path(__file__).parents[2]
