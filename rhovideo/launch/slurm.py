@@ -16,8 +16,9 @@ from submitit import SlurmExecutor
 from submitit.core.utils import FailedJobError
 
 from rhovideo.config.loading import Loaded
-from rhovideo.config.problems import ConfigError
+from rhovideo.config.problems import ConfigError, Problem
 from rhovideo.config.slurm import sbatch_parameters
+from rhovideo.engine.first_launch import check_resume
 from rhovideo.errors import JobError
 from rhovideo.launch import batch, records
 from rhovideo.launch.jobs import checkpoint_source
@@ -80,7 +81,7 @@ def submit_plan(plan: Plan, *, resume: bool = False, dry_run: bool = False) -> i
         _print(stages)
         return 0
     jobs = [job for cell in plan.cells for job in cell.jobs]
-    _refuse(check_before_queueing(jobs, resume=resume))
+    _refuse([*check_before_queueing(jobs, resume=resume), *_check_resumes(jobs)])
     for doubt in doubts_before_queueing(jobs):
         say(doubt)
     _rehearse(stages)
@@ -89,6 +90,7 @@ def submit_plan(plan: Plan, *, resume: bool = False, dry_run: bool = False) -> i
     if plan.study:
         write_study_record(plan, "slurm")
     _submit(stages, plan)
+    say("look after it: rhovideo status, logs -f, cancel " + str(plan.study or stages[0].cfg.OUTPUT_DIR))
     return 0
 
 
@@ -103,9 +105,18 @@ def _stages(plan: Plan) -> list[Stage]:
     return stages
 
 
-def _refuse(problems: Sequence) -> None:
+def _refuse(problems: Sequence[Problem]) -> None:
     if problems:
         raise ConfigError(dict.fromkeys(problems))
+
+
+def _check_resumes(jobs: Sequence[Loaded]) -> list[Problem]:
+    """A run that goes on keeps its global batch, which not every number of processes can share."""
+    return [
+        job.problem(finding)
+        for job in jobs
+        for finding in check_resume(job.cfg, job.cfg.SLURM.NODES * job.cfg.SLURM.TASKS_PER_NODE)
+    ]
 
 
 def _rehearse(stages: list[Stage]) -> None:
