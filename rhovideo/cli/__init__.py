@@ -6,12 +6,14 @@ Torch is imported only once the words and the configurations are known to be rig
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
 from rhovideo.cli import data, look, run
 from rhovideo.config.problems import ConfigError
 from rhovideo.errors import JobError
+from rhovideo.stopping import Stopped
 from rhovideo.terminal import complain, say
 
 # What tools/run_net.py understands beside the words of `run`.
@@ -52,6 +54,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except JobError as error:
         say(str(error))
         return 1
+    except Stopped as stopped:
+        say(str(stopped))
+        return 128 + signal.SIGTERM
     except KeyboardInterrupt:
         print("rhovideo: interrupted", file=sys.stderr)
         return 130

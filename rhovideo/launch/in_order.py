@@ -14,6 +14,7 @@ from rhovideo.launch.jobs import with_checkpoint_of_earlier_job
 from rhovideo.launch.local import launch
 from rhovideo.launch.machine import check_machine, under_torchrun
 from rhovideo.launch.plan import Cell, Plan, write_study_record
+from rhovideo.stopping import Stopped
 from rhovideo.terminal import complain, say
 
 
@@ -68,6 +69,9 @@ def _run_job(cell: Cell, number: int) -> int:
         if filled_in:
             say(filled_in)
         launch(run, cfg)
+    except Stopped:
+        # Whoever asked for it does not want the next job either.
+        raise
     except ConfigError as error:
         complain(error)
         return 2
