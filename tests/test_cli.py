@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import os
 import re
@@ -125,7 +124,6 @@ def test_dry_run_shows_every_job_of_a_sweep_and_leaves_nothing(jobs_folder):
     assert not (jobs_folder / "s").exists()
 
 
-@pytest.mark.skipif(not importlib.util.find_spec("rhovideo.cli.look"), reason="the commands that look are not there")
 @pytest.mark.parametrize("name", LOOK_COMMANDS)
 def test_script_knows_the_commands_that_look_at_runs(name):
     words = [sys.executable, ROOT / "tools/run_net.py", name, "--help"]

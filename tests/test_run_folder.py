@@ -46,7 +46,7 @@ def test_log_that_cannot_be_written_is_nobodys_problem(tmp_path):
     assert (tmp_path / "stdout.log").read_text() == "one\ntwo\n"
 
 
-@pytest.mark.parametrize("module", ["rhovideo.run_folder", "rhovideo.stopping"])
+@pytest.mark.parametrize("module", ["rhovideo.run_folder", "rhovideo.stopping", "rhovideo.engine.first_launch"])
 def test_what_runs_before_queueing_needs_no_torch(module):
     heavy = "{'torch', 'numpy', 'cv2', 'av'}"
     code = f"import sys, {module}; sys.exit(str({heavy} & set(sys.modules)) if {heavy} & set(sys.modules) else 0)"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+import yaml
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
@@ -29,7 +30,7 @@ from rhovideo.engine.checkpoint import (
 from rhovideo.engine.inputs import autocast, job_device
 from rhovideo.engine.step_logger import StepLogger
 from rhovideo.errors import JobError
-from rhovideo.optim import build_optimizer, describe_learning_rate, learning_rate, set_learning_rate
+from rhovideo.optim import build_optimizer, describe_learning_rate, learning_rate, rate_factor, set_learning_rate
 from rhovideo.randomness import Stream, seed_everything
 from rhovideo.run_folder import checkpoint_path, list_checkpoints
 
@@ -75,9 +76,16 @@ class Position:
 
 
 class Trainer:
-    """Trains a task to MAX_EPOCH, from the newest checkpoint in OUTPUT_DIR where there is one."""
+    """Trains a task to MAX_EPOCH, from the newest checkpoint in OUTPUT_DIR where there is one.
 
-    def __init__(self, cfg: CfgNode, task: TrainingTask, loader: Loader) -> None:
+    Args:
+        cfg: as :func:`rhovideo.engine.resuming.settle` leaves it.
+        task: what is trained.
+        loader: of the training videos.
+        factor: of the learning rates, as at the run's first launch; None: as configured.
+    """
+
+    def __init__(self, cfg: CfgNode, task: TrainingTask, loader: Loader, factor: float | None = None) -> None:
         self.cfg = cfg
         self.task = task
         self.loader = loader
@@ -86,9 +94,11 @@ class Trainer:
         self.parameters = [p for p in task.model.parameters() if p.requires_grad]
         fp16 = cfg.TRAIN.MIXED_PRECISION and cfg.TRAIN.AMP_DTYPE == "float16"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=fp16)
+        self.rate_factor = rate_factor(cfg, loader.global_batch) if factor is None else factor
         self.position = Position()
         self.ledger = BadVideoLedger(cfg.OUTPUT_DIR, cfg.DATA.MAX_BAD_VIDEO_SHARE, distributed.rank())
         self.last_checkpoint = time.monotonic()
+        self.videos = {"tried": 0, "bad": 0}
         self.stop_agreed = False
 
     def train(self) -> dict[str, float]:
@@ -97,7 +107,7 @@ class Trainer:
         Raises:
             Stopped: a process was asked to stop. All raise it at the same step, and the checkpoint of it is written.
         """
-        logger.info(describe_learning_rate(self.cfg, self.loader.global_batch))
+        logger.info(describe_learning_rate(self.cfg, self.loader.global_batch, self.rate_factor))
         if self.cfg.TRAIN.ACCUMULATE_STEPS > 1 and self.cfg.TASK != "linear":
             logger.warning("Batch norm takes its statistics from each of the micro-batches of TRAIN.ACCUMULATE_STEPS")
         distributed.broadcast_module(self.task.model)
@@ -149,7 +159,7 @@ class Trainer:
         seed_everything(Stream.STEP, cfg.RNG_SEED, at.global_step, distributed.rank())
         epoch = at.epoch + at.step / self.loader.steps_per_epoch
         progress = epoch / cfg.SOLVER.MAX_EPOCH
-        rate = learning_rate(cfg, epoch, self.loader.global_batch)
+        rate = learning_rate(cfg, epoch, self.rate_factor)
         set_learning_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
         loss = sum(self._accumulate(batch, progress, 1 / len(micro_batches)) for batch in micro_batches)
@@ -202,6 +212,7 @@ class Trainer:
         verdict = self.ledger.verdict(torch.tensor(videos, dtype=torch.int64))
         if verdict is not None:
             raise TrainingStopped(verdict)
+        self.videos = {"tried": int(videos[0]), "bad": int(videos[1])}
         self.stop_agreed = asked_ranks > 0
         return total / distributed.world_size(), bool(due_ranks or asked_ranks)
 
@@ -274,6 +285,7 @@ class Trainer:
                 "optimizer_state": self.optimizer.state_dict(),
                 "scaler_state": self.scaler.state_dict(),
                 "task_state": self.task.state_dict(),
+                "videos": self.videos,
             }
             path = checkpoint_path(self.cfg.OUTPUT_DIR, self.position.epoch, self.position.step)
             save_checkpoint(state, path, self.cfg.TRAIN.CHECKPOINT_KEEP)
@@ -312,7 +324,11 @@ class Trainer:
                 "run's TRAIN.BATCH_SIZE and list of videos, or remove this file to go on from an earlier one."
             )
         self.position = Position(state["epoch"], state["step"], state["global_step"])
+        self.ledger.resume(**state.get("videos", {}))
         logger.info("Resuming from %s: epoch %d, step %d", path, state["epoch"], state["step"])
+        base_lr = yaml.safe_load(state["cfg"])["SOLVER"]["BASE_LR"]
+        if base_lr != self.cfg.SOLVER.BASE_LR:
+            logger.info("SOLVER.BASE_LR is %g from here on, and was %g", self.cfg.SOLVER.BASE_LR, base_lr)
 
 
 def _layout_text(layout: dict[str, int]) -> str:

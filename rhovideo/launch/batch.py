@@ -30,6 +30,8 @@ _WORK_VARIABLE = "RHOVIDEO_WORK_FOLDER"
 _PEER_LOST = re.compile(r"by peer|gloo|NCCL")
 # srun's own words when a task has ended badly.
 _TASK_ENDED = re.compile(r"^srun: error: (\S+): tasks? ([\d,-]+): (.+)$", re.MULTILINE)
+# As srun names SIGTERM and the signals that submitit may be set to.
+_STOP_SIGNALS = ("Terminated", "User defined signal")
 _SCONTROL_SECONDS = 60
 
 
@@ -146,8 +148,11 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
     stopped = next((event["reason"] for event in events if event["event"] == "stopped"), None)
     if code == 0 and stopped is None:
         return {"outcome": "finished", "requeued": False, "why": "all ranks succeeded"}
+    failures = read_failures(failures_folder(), int(os.environ.get("SLURM_NTASKS", "1")))
+    if code and stopped is None and _signalled_before_listening(place, failures):
+        code, stopped = 0, "preempted while it started"
     if code:
-        _write_report(place)
+        _write_report(place, failures)
     if (place.run / records.CANCELLED_FILE).exists():
         return {"outcome": "cancelled", "requeued": False, "why": "it was cancelled"}
     state = _job_state()
@@ -179,31 +184,37 @@ def _after_failure(place: Place, events: list[dict[str, Any]]) -> dict[str, Any]
     }
 
 
-def _write_report(place: Place) -> None:
+def _write_report(place: Place, failures: Mapping[int, Failure]) -> None:
     """Put together what the ranks said and what srun saw, and show it."""
     world = int(os.environ.get("SLURM_NTASKS", "1"))
-    failures = read_failures(failures_folder(), world)
     text = f"{_heading(attempt(), place)} failed\n{report(world, failures, _silent(place, failures))}\n"
     write_text(place.run / records.FAILURE_FILE, text)
     print(text, file=sys.stderr, flush=True)
 
 
 def _silent(place: Place, failures: Mapping[int, Failure]) -> dict[int, str]:
-    """How those ranks ended that left no word and made the others fail; empty where a rank's own failure came first.
-
-    srun names every rank that ended badly, in no reliable order, and also those that it has killed itself.
-    """
+    """How those ranks ended that left no word and made the others fail; empty where a rank's own failure came first."""
     if any(_PEER_LOST.search(failure.summary) is None for failure in failures.values()):
         return {}
-    path = place.folder / f"{place.job_id}_0_log.err"
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    text = text[text.rfind(f"{_heading(attempt(), place)}, on ") :]
     return {
         rank: f"on {node} ended by itself: {_explained(how)}"
-        for node, tasks, how in _TASK_ENDED.findall(text)
+        for node, tasks, how in _ended_badly(place)
         for rank in _ranks(tasks)
         if rank not in failures
     }
+
+
+def _signalled_before_listening(place: Place, failures: Mapping[int, Failure]) -> bool:
+    """Whether the signal to stop came while the interpreters were starting, and ended them."""
+    ends = [how for _, _, how in _ended_badly(place)]
+    return not failures and bool(ends) and all(how.startswith(_STOP_SIGNALS) for how in ends)
+
+
+def _ended_badly(place: Place) -> list[tuple[str, str, str]]:
+    """Node, tasks and manner as srun tells them of this attempt, in no reliable order; those that it has killed too."""
+    path = place.folder / f"{place.job_id}_0_log.err"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    return _TASK_ENDED.findall(text[text.rfind(f"{_heading(attempt(), place)}, on ") :])
 
 
 def _ranks(text: str) -> list[int]:

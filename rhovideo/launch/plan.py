@@ -5,21 +5,17 @@ Imports no torch.
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from rhovideo.config.loading import Loaded, Setting, load
 from rhovideo.config.problems import ConfigError, Origin, Problem
 from rhovideo.config.slurm import cluster_file
 from rhovideo.launch.jobs import check_chain, check_output_folders
+from rhovideo.launch.records import Study, StudyCell, read_study, write_study
 from rhovideo.launch.sweep import SWEEP, cells, check_overrides, parse_sweep, settings
-
-STUDY_FILE = "study.json"
 
 
 @dataclass(frozen=True)
@@ -119,35 +115,22 @@ def write_study_record(plan: Plan, launcher: str) -> None:
     """Leave STUDY/study.json, by which the study's cells are found again.
 
     Cells of an earlier call in the same folder stay: a study may grow by a value, or by a job at the end of its chains.
+
+    Raises:
+        JobError: the folder's earlier record cannot be read.
     """
-    path = plan.study / STUDY_FILE
-    earlier = _read_record(path)
-    known = {cell["name"]: cell for cell in earlier.get("cells", [])}
+    earlier = read_study(plan.study)
+    known = {cell.name: cell for cell in earlier.cells} if earlier else {}
+    sweep = dict(earlier.sweep) if earlier else {}
     for cell in plan.cells:
         jobs = [Path(job.cfg.OUTPUT_DIR).relative_to(plan.study).as_posix() for job in cell.jobs]
-        before = known.get(cell.name, {}).get("jobs", [])
-        known[cell.name] = {"name": cell.name, "values": cell.values, "jobs": list(dict.fromkeys([*before, *jobs]))}
-    sweep = earlier.get("sweep", {})
+        before = known[cell.name].jobs if cell.name in known else []
+        known[cell.name] = StudyCell(cell.name, cell.values, list(dict.fromkeys([*before, *jobs])))
     for key, values in plan.sweep.items():
         sweep[key] = list(dict.fromkeys([*sweep.get(key, []), *values]))
-    record = {
-        "sweep": sweep,
-        "created": earlier.get("created", time.time()),
-        "launcher": launcher,
-        "max_jobs": plan.max_jobs or None,
-        "cells": list(known.values()),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.tmp")
-    unfinished.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    os.replace(unfinished, path)
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
+    created = earlier.created if earlier else time.time()
+    plan.study.mkdir(parents=True, exist_ok=True)
+    write_study(plan.study, Study(launcher, created, list(known.values()), sweep, plan.max_jobs or None))
 
 
 def _check_study(configs: Sequence[str], overrides: Sequence[object], sweep: str | None, study: str | None) -> None:

@@ -63,8 +63,8 @@ def doubts_before_queueing(plan_jobs: Sequence[Loaded]) -> list[str]:
     """What is likely to be a mistake, and may be meant: a sentence each, for the person who submits."""
     folders = dict.fromkeys(job.cfg.OUTPUT_DIR for job in plan_jobs if _is_node_local(job.cfg.OUTPUT_DIR))
     return [
-        f"OUTPUT_DIR {folder} lies in a folder that each machine has for itself as a rule: where nodes do not share it, "
-        "the job finds neither its code nor its checkpoints. Write a folder on the shared file system"
+        f"OUTPUT_DIR {folder} lies in a folder that each machine has for itself as a rule: where nodes do not share "
+        "it, a job finds neither its code nor its checkpoints. Write a folder on the shared file system"
         for folder in folders
     ]
 
@@ -100,8 +100,9 @@ def _nearest_partition(name: str, known: Sequence[str]) -> str:
 
 def _submitted(job: Loaded) -> records.Job | Finding | None:
     """The record in the job's run folder; a finding where it cannot be read."""
+    folder = Path(job.cfg.OUTPUT_DIR)
     try:
-        return records.read_job(job.cfg.OUTPUT_DIR)
+        return records.read_job(folder) if (folder / records.JOB_FILE).exists() else None
     except JobError as error:
         return Finding(("OUTPUT_DIR",), str(error))
     except OSError:

@@ -93,7 +93,7 @@ def _key_problems(key: str, defaults: dict[str, object]) -> list[Problem]:
         return [Problem(key, SWEEP, wrong, f"{key} VALUE without --sweep; another study for another value")]
     if key in defaults:
         return []
-    if foreign.is_foreign(key):
+    if foreign.is_foreign(key) and not any(name.startswith(f"{key}.") for name in defaults):
         return [Problem(key, SWEEP, "is PySlowFast's, and changes nothing here", "another key")]
     meant = nearest(key, defaults)
     remedy = f"{meant}, which is the nearest name" if meant else "a name from rhovideo/config/schema.py"

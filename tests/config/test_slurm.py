@@ -248,8 +248,8 @@ def test_hours_in_yaml_stay_hours(site, config):
 
 def test_sbatch_is_told_what_was_asked_for(site):
     words = "SLURM.NODES 2 SLURM.GPUS_PER_NODE 4 SLURM.CPUS_PER_TASK 10 SLURM.MEM 64G SLURM.TIME 1-00:00:00 "
-    words += "SLURM.PARTITION gpu SLURM.ACCOUNT vision SLURM.QOS high SLURM.CONSTRAINT a100|h100 SLURM.EXCLUDE node[3-5] "
-    words += "SLURM.GRACE_SECONDS 300"
+    words += "SLURM.PARTITION gpu SLURM.ACCOUNT vision SLURM.QOS high SLURM.CONSTRAINT a100|h100 "
+    words += "SLURM.EXCLUDE node[3-5] SLURM.GRACE_SECONDS 300"
     cfg = on_slurm(None, *words.split(), "SLURM.COMMENT", "rho's  4", "SLURM.ARGS", ["mail_type=END", "exclusive"]).cfg
     told = options(cfg)
     assert told["comment"] == """'rho'"'"'s  4'"""

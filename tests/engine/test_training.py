@@ -200,13 +200,18 @@ def test_job_that_is_started_again_when_done_keeps_its_results(configure, tmp_pa
     assert again["epoch"] == "2/2"
 
 
-def test_checkpoint_inside_an_epoch_of_other_steps_is_refused(configure, tmp_path):
-    run(configure("pretrain", *BYOL, "TRAIN.CHECKPOINT_MINUTES", 1e-6, "TRAIN.CHECKPOINT_KEEP", 0))
+def test_checkpoint_inside_an_epoch_of_other_steps_is_refused(configure, tmp_path, synthetic_set):
+    keys = [*BYOL, "TRAIN.CHECKPOINT_MINUTES", 1e-6, "TRAIN.CHECKPOINT_KEEP", 0, "TRAIN.EVAL_PERIOD", 0]
+    run(configure("pretrain", *keys))
     for path in (tmp_path / "out/checkpoints").iterdir():
         if path.name != "checkpoint_epoch_00001_step_0000002.pyth":
             path.unlink()
-    with pytest.raises(CheckpointError, match=r"24 videos in steps of 8.*24 videos in steps of 16.*TRAIN.BATCH_SIZE"):
-        run(configure("pretrain", *BYOL, "TRAIN.BATCH_SIZE", 16))
+    data = tmp_path / "data"
+    shutil.copytree(synthetic_set, data)
+    lines = (data / "train.csv").read_text().splitlines(keepends=True)
+    (data / "train.csv").write_text("".join(lines + lines[:8]))
+    with pytest.raises(CheckpointError, match=r"24 videos in steps of 8.*32 videos in steps of 8.*list of videos"):
+        run(configure("pretrain", *keys, "DATA.PATH_TO_DATA_DIR", data))
 
 
 def test_validation_that_cannot_be_read_gives_no_accuracy(configure, tmp_path, synthetic_set):

@@ -34,9 +34,11 @@ def rhovideo(*words: object, check: bool = True, env: dict[str, str] | None = No
     return done
 
 
-def submit(configs: list[Path], *words: object, nodes: int = 2, tasks: int = 2, partition: str = "debug") -> None:
+def submit(
+    configs: list[Path], *words: object, nodes: int = 2, tasks: int = 2, partition: str = "debug", time: str = "30"
+) -> None:
     """Queue a call's jobs."""
-    resources = ["--nodes", nodes, "--tasks-per-node", tasks, "--partition", partition, "--time", "30"]
+    resources = ["--nodes", nodes, "--tasks-per-node", tasks, "--partition", partition, "--time", time]
     rhovideo("--cfg", *configs, *words, "--launcher", "slurm", *resources)
 
 

@@ -108,7 +108,7 @@ def test_a_failure_without_progress_is_final_and_its_traceback_comes_first(clust
 def test_time_limit_signal_saves_and_requeues(cluster, tmp_path, pretraining):
     config, words = pretraining
     submit([config], *words, "SOLVER.MAX_EPOCH", 4000, "TRAIN.EVAL_PERIOD", 0, "TRAIN.CHECKPOINT_PERIOD", 10000,
-           "SLURM.GRACE_SECONDS", 60, "SLURM.TIME", "00:02:00", tasks=1)  # fmt: skip
+           "SLURM.GRACE_SECONDS", 60, tasks=1, time="00:02:00")  # fmt: skip
     job = Run(cluster, tmp_path / "pretrain")
     job.wait("the time limit", lambda: job.attempts("end"))
     (end,) = job.attempts("end")
@@ -156,7 +156,7 @@ def test_cancel_leaves_nothing_in_the_queue(cluster, tmp_path, synthetic_set):
         (["OUTPUT_DIR", "/proc/nowhere"], "/proc/nowhere", 5),
         (["DATA.PATH_TO_DATA_DIR", "/no/such/folder"], "there is no folder /no/such/folder", 5),
         (["SOLVER.BASE_RL", "1"], "SOLVER.BASE_LR", 5),
-        (["--nodes", "7"], "SLURM refuses", 30),
+        (["--nodes", "8"], "SLURM refuses", 30),
     ],
 )
 def test_mistakes_are_refused_before_they_are_queued(cluster, tmp_path, pretraining, words, said, seconds):
