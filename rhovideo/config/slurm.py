@@ -186,9 +186,7 @@ def _time(slurm: CfgNode) -> Iterator[Finding]:
         yield Finding(("SLURM.TIME",), f"{slurm.TIME!r} is not a time limit (--time)", TIME_EXAMPLES)
         return
     if seconds is not None and seconds <= slurm.GRACE_SECONDS:
-        wrong = (
-            f"{slurm.TIME} is {seconds} seconds, and the job is to stop {slurm.GRACE_SECONDS} seconds before"
-        )
+        wrong = f"{slurm.TIME} is {seconds} seconds, and the job is to stop {slurm.GRACE_SECONDS} seconds before"
         yield Finding(grace[::-1], wrong, f"{TIME_EXAMPLES}, or less SLURM.GRACE_SECONDS")
 
 
