@@ -121,7 +121,8 @@ class Cluster:
             return self.state(job_id) == "PENDING"
 
         self.wait_until(f"job {job_id} waits in the queue again", pending, seconds)
-        self.command("scontrol", "update", f"JobId={job_id}", "StartTime=now")
+        # Not within the second of the requeue: the node would refuse it ("Job credential revoked"), and the job fail.
+        self.command("scontrol", "update", f"JobId={job_id}", "StartTime=now+2")
 
     def interrupt(self, job_id: str, signal: str = "USR2") -> None:
         """The signal that SLURM sends before preemption or the time limit, to the job's steps."""
