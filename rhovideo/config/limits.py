@@ -59,7 +59,7 @@ _RANGES = {
     "above 0": (
         lambda x: x > 0,
         "CONTRASTIVE.T CONTRASTIVE.SWAV_EPSILON DATA.TARGET_FPS SOLVER.LARS_TRUST SOLVER.CLIP_GRAD_VAL "
-        "SOLVER.CLIP_GRAD_L2NORM",
+        "SOLVER.CLIP_GRAD_L2NORM DIST_TIMEOUT_MINUTES",
     ),
     "from 0 to 1": (
         lambda x: 0 <= x <= 1,

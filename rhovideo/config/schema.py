@@ -31,6 +31,8 @@ def get_cfg() -> CfgNode:
     cfg.LOG_PERIOD = 10
     cfg.LOG_MODEL_INFO = True
     cfg.DIST_BACKEND = "nccl"
+    # Ours: minutes that a process waits for the others before it gives up.
+    cfg.DIST_TIMEOUT_MINUTES = 30.0
     cfg.TRAIN = _train()
     cfg.TEST = _test()
     cfg.KNN = _knn()

@@ -8,10 +8,11 @@ import signal
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rhovideo.errors import JobError
+from rhovideo.errors import FolderNotOursError, JobError
+from rhovideo.run_folder import write_text
 
 
 @dataclass(frozen=True)
@@ -22,23 +23,28 @@ class Failure:
         time: seconds since 1970; the first failure is the one to read.
         summary: one line.
         traceback: in full; of a foreseen failure its message alone.
+        folder_is_ours: whether the run folder was this job's to write to.
     """
 
     time: float
     summary: str
     traceback: str
+    folder_is_ours: bool = True
 
 
 def write_failure(folder: Path, rank: int, error: BaseException) -> None:
     """Leave word of ``error``; a disk that is full must not hide it behind an error of its own."""
     summary = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
-    full = str(error) if isinstance(error, JobError) else "".join(traceback.format_exception(error))
-    path = _path(folder, rank)
-    temporary = path.with_suffix(".tmp")
+    ours = not isinstance(error, FolderNotOursError)
+    word = Failure(time.time(), summary, full_text(error), ours)
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps({"time": time.time(), "summary": summary, "traceback": full}), encoding="utf-8")
-        temporary.rename(path)
+        write_text(_path(folder, rank), json.dumps(asdict(word)))
+
+
+def full_text(error: BaseException) -> str:
+    """What is shown of an error: its traceback, or its message alone where it was foreseen."""
+    return str(error) if isinstance(error, JobError) else "".join(traceback.format_exception(error))
 
 
 def read_failures(folder: Path, world: int) -> dict[int, Failure]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import json
 import logging
 import multiprocessing
 import os
 import pickle
 import signal
-import socket
 import sys
 import threading
 import time
-import traceback
 from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,11 +22,13 @@ from fvcore.common.config import CfgNode
 
 from rhovideo import distributed, stopping
 from rhovideo.config.problems import ConfigError, Origin, Problem
-from rhovideo.errors import JobError
+from rhovideo.errors import FolderNotOursError
 from rhovideo.launch import RankFailed, Run
+from rhovideo.launch.failures import death, full_text, read_failures, report, write_failure
 from rhovideo.launch.machine import Machine, check_machine, machine_for, under_torchrun
+from rhovideo.launch.ranks import use_loopback, use_threads
 from rhovideo.launch.signals import saving_on_signals
-from rhovideo.run_folder import write_text
+from rhovideo.run_folder import append_to_log, write_text
 from rhovideo.stopping import Stopped
 
 __all__ = ["RankFailed", "check_machine", "launch"]
@@ -71,19 +70,30 @@ def launch(run: Run, cfg: CfgNode) -> Any:
             return _join_torchrun(run, cfg, machine)
         if machine.processes > 1:
             return _spawn(run, cfg, machine)
-        os.environ["LOCAL_RANK"] = "0"
-        if machine.on_gpu:
-            torch.cuda.set_device(0)
+        return _run_here(run, cfg, machine)
+
+
+def _run_here(run: Run, cfg: CfgNode, machine: Machine) -> Any:
+    os.environ["LOCAL_RANK"] = "0"
+    if machine.on_gpu:
+        torch.cuda.set_device(0)
+    try:
         return run(cfg)
+    except (Stopped, FolderNotOursError):
+        raise
+    except Exception as error:
+        append_to_log(cfg.OUTPUT_DIR, f"failed:\n{full_text(error)}")
+        raise
 
 
 def _join_torchrun(run: Run, cfg: CfgNode, machine: Machine) -> Any:
     if machine.on_gpu:
-        torch.cuda.set_device(distributed.local_rank())
+        torch.cuda.set_device(distributed.own_gpu())
     if not distributed.is_initialised():
         # Kept for the later jobs of this call: torchrun's rendezvous serves one process group.
         backend = _backend(cfg, machine)
-        distributed.initialise(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), "env://", backend)
+        rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        distributed.initialise(rank, world, "env://", backend, cfg.DIST_TIMEOUT_MINUTES)
         atexit.register(distributed.shut_down)
     return run(cfg)
 
@@ -109,7 +119,7 @@ def _spawn(run: Run, cfg: CfgNode, machine: Machine) -> Any:
             ended_by_us = _end(processes)
         if not succeeded:
             _raise_if_stopped(processes, folder)
-            raise RankFailed(_report(processes, ended_by_us, folder))
+            raise _failure(processes, ended_by_us, folder, cfg.OUTPUT_DIR)
         return pickle.loads((folder / "result").read_bytes())
 
 
@@ -153,40 +163,19 @@ def _raise_if_stopped(processes: list, folder: Path) -> None:
         raise Stopped(stopping.requested() or "SIGTERM", words[0] if words else "stopped before the first step")
 
 
-def _report(processes: list, ended_by_us: set[int], folder: Path) -> str:
-    """The first failure in full, the others in a line each.
-
-    A rank that was killed leaves no word, and the others soon fail for the lack of it: so it comes first.
-    """
+def _failure(processes: list, ended_by_us: set[int], folder: Path, output_dir: str) -> RankFailed:
+    """What became of the processes, which is also written into the run's log."""
     world = len(processes)
-    said, killed = [], []
-    for rank, process in enumerate(processes):
-        note = folder / f"failure_{rank}"
-        if note.exists():
-            said.append((json.loads(note.read_text(encoding="utf-8")), rank))
-        elif process.exitcode != 0 and rank not in ended_by_us:
-            killed.append(f"rank {rank} of {world} {_death(process.exitcode)}")
-    said.sort(key=lambda failure: failure[0]["time"])
-    parts = killed[:1] or [f"rank {said[0][1]} of {world} failed:\n{said[0][0]['traceback'].rstrip()}"]
-    others = killed[1:] + [f"rank {rank}: {failure['summary']}" for failure, rank in said[0 if killed else 1 :]]
-    if not killed:
-        # What stops all ranks alike is said once.
-        others = [other for other in others if not other.endswith(f": {said[0][0]['summary']}")]
-    if others:
-        parts.append("After that:\n  " + "\n  ".join(others))
-    return "\n".join(parts)
-
-
-def _death(exit_code: int) -> str:
-    if exit_code >= 0:
-        return f"ended with exit code {exit_code}"
-    name = signal.Signals(-exit_code).name
-    if name == "SIGKILL":
-        return (
-            "was killed (SIGKILL). If nobody did it by hand, the machine ran out of memory: lower TRAIN.BATCH_SIZE, "
-            "DATA_LOADER.NUM_WORKERS or the number of processes"
-        )
-    return f"died by {name}"
+    words = read_failures(folder, world)
+    silent = {
+        rank: death(process.exitcode)
+        for rank, process in enumerate(processes)
+        if process.exitcode != 0 and rank not in words and rank not in ended_by_us
+    }
+    text = report(world, words, silent)
+    if all(word.folder_is_ours for word in words.values()):
+        append_to_log(output_dir, text)
+    return RankFailed(text)
 
 
 def _rank(run: Run, cfg: CfgNode, rank: int, machine: Machine, folder: Path) -> None:
@@ -197,13 +186,13 @@ def _rank(run: Run, cfg: CfgNode, rank: int, machine: Machine, folder: Path) -> 
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     os.environ["LOCAL_RANK"] = str(rank)
     try:
-        if "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(threads_per_process(machine.processes))
+        use_threads(machine.processes)
         if machine.on_gpu:
-            torch.cuda.set_device(rank)
-        _use_loopback()
+            torch.cuda.set_device(distributed.own_gpu())
+        use_loopback()
         backend = _backend(cfg, machine)
-        distributed.initialise(rank, machine.processes, f"file://{folder}/rendezvous", backend)
+        rendezvous = f"file://{folder}/rendezvous"
+        distributed.initialise(rank, machine.processes, rendezvous, backend, cfg.DIST_TIMEOUT_MINUTES)
         result = run(cfg)
         if rank == 0:
             (folder / "result").write_bytes(pickle.dumps(result))
@@ -213,7 +202,7 @@ def _rank(run: Run, cfg: CfgNode, rank: int, machine: Machine, folder: Path) -> 
             write_text(folder / f"stopped_{rank}", str(stopped))
         _exit(STOPPED)
     except BaseException as error:
-        _write_failure(folder / f"failure_{rank}", error)
+        write_failure(folder, rank, error)
         _exit(1)
 
 
@@ -225,32 +214,9 @@ def _exit(code: int) -> None:
     os._exit(code)
 
 
-def threads_per_process(processes: int) -> int:
-    """Threads of torch's operators, so that the processes of a machine share its cores: at least 1."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, cores // processes)
-
-
-def _use_loopback() -> None:
-    """Let gloo talk within the machine, whatever its host name resolves to."""
-    names = {name for _, name in socket.if_nameindex()}
-    loopback = next((name for name in ("lo", "lo0") if name in names), None)
-    if loopback:
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)
-
-
 def _end_with_parent() -> None:
     """A parent that was killed can end nobody, so its children look after themselves."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _write_failure(path: Path, error: BaseException) -> None:
-    summary = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
-    full = str(error) if isinstance(error, JobError) else "".join(traceback.format_exception(error))
-    failure = {"time": time.time(), "summary": summary, "traceback": full}
-    with contextlib.suppress(OSError):
-        write_text(path, json.dumps(failure))

@@ -158,9 +158,7 @@ def _is_held(folder: Path) -> bool:
 
 def _unwritable(folder: Path, error: OSError) -> Finding:
     reason = error.strerror or str(error)
-    return Finding(
-        ("OUTPUT_DIR",), f"{folder} cannot be written to: {reason}", "a folder of yours that the nodes share"
-    )
+    return Finding(("OUTPUT_DIR",), f"{folder} cannot be written to: {reason}", "a folder that the nodes share")
 
 
 def _try_writing(folder: Path) -> OSError | None:

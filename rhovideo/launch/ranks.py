@@ -22,11 +22,12 @@ def prepare_rank(cfg: CfgNode, local_world: int, nodes: int) -> None:
     on_gpu = cfg.NUM_GPUS != 0 and torch.cuda.is_available()
     use_threads(local_world)
     if on_gpu:
-        torch.cuda.set_device(distributed.local_rank() % torch.cuda.device_count())
+        torch.cuda.set_device(distributed.own_gpu())
     if nodes == 1:
         use_loopback()
     backend = cfg.DIST_BACKEND if on_gpu else "gloo"
-    distributed.initialise(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), "env://", backend)
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    distributed.initialise(rank, world, "env://", backend, cfg.DIST_TIMEOUT_MINUTES)
 
 
 def use_threads(local_world: int) -> None:

@@ -82,13 +82,10 @@ def _some_paths(rows: Rows) -> list[tuple[int, str]]:
 
 
 def _try_building(cfg: CfgNode) -> Iterator[Finding]:
-    alone = cfg.clone()
-    alone.defrost()
-    alone.NUM_SHARDS = 1  # there is one process here
     build = build_method if cfg.TASK == "pretrain" else build_classifier
     try:
         with torch.device("meta"):
-            build(alone)
+            build(cfg)
     except Exception as error:
         # Whatever stops PyTorchVideo's builders here stops them on the nodes.
         said = str(error) or type(error).__name__

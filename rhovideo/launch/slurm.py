@@ -16,15 +16,17 @@ from submitit import SlurmExecutor
 from submitit.core.utils import FailedJobError
 
 from rhovideo.config.loading import Loaded
-from rhovideo.config.problems import ConfigError
+from rhovideo.config.problems import ConfigError, Problem
 from rhovideo.config.slurm import sbatch_parameters
+from rhovideo.engine.first_launch import check_resume
 from rhovideo.errors import JobError
 from rhovideo.launch import batch, records
 from rhovideo.launch.jobs import checkpoint_source
 from rhovideo.launch.plan import Plan, write_study_record
-from rhovideo.launch.preflight import check_before_queueing
+from rhovideo.launch.preflight import check_before_queueing, doubts_before_queueing
 from rhovideo.launch.slurm_task import SlurmTask
 from rhovideo.launch.snapshot import snapshot
+from rhovideo.terminal import say
 
 _SBATCH_SECONDS = 120
 
@@ -79,13 +81,16 @@ def submit_plan(plan: Plan, *, resume: bool = False, dry_run: bool = False) -> i
         _print(stages)
         return 0
     jobs = [job for cell in plan.cells for job in cell.jobs]
-    _refuse(check_before_queueing(jobs, resume=resume))
+    _refuse([*check_before_queueing(jobs, resume=resume), *_check_resumes(jobs)])
+    for doubt in doubts_before_queueing(jobs):
+        say(doubt)
     _rehearse(stages)
     for stage in stages:
         _test(stage)
     if plan.study:
         write_study_record(plan, "slurm")
     _submit(stages, plan)
+    say("look after it: rhovideo status, logs -f, cancel " + str(plan.study or stages[0].cfg.OUTPUT_DIR))
     return 0
 
 
@@ -100,9 +105,18 @@ def _stages(plan: Plan) -> list[Stage]:
     return stages
 
 
-def _refuse(problems: Sequence) -> None:
+def _refuse(problems: Sequence[Problem]) -> None:
     if problems:
         raise ConfigError(dict.fromkeys(problems))
+
+
+def _check_resumes(jobs: Sequence[Loaded]) -> list[Problem]:
+    """A run that goes on keeps its global batch, which not every number of processes can share."""
+    return [
+        job.problem(finding)
+        for job in jobs
+        for finding in check_resume(job.cfg, job.cfg.SLURM.NODES * job.cfg.SLURM.TASKS_PER_NODE)
+    ]
 
 
 def _rehearse(stages: list[Stage]) -> None:
@@ -221,7 +235,7 @@ def _submit_stage(stage: Stage, plan: Plan, before: list[str]) -> list[str]:
     ids = [job.job_id for job in jobs]
     for number, (job, folder, job_id) in enumerate(zip(stage.jobs, folders, ids, strict=True)):
         records.write_job(folder, _record(stage, job, folder, job_id, before[number] if before else "", plan))
-        print(f"rhovideo: job {job_id}: {job.file} in {job.cfg.OUTPUT_DIR}", file=sys.stderr)
+        say(f"job {job_id}: {job.file} in {job.cfg.OUTPUT_DIR}")
     return ids
 
 

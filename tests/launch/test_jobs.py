@@ -116,6 +116,7 @@ def test_folder_that_is_not_ours_is_told(jobs_folder, monkeypatch):
     [
         (["pretrain", "linear"], "TRAIN.CHECKPOINT_FILE_PATH", "out/pretrain"),
         (["pretrain", "linear", "test"], "TEST.CHECKPOINT_FILE_PATH", "out/linear"),
+        (["pretrain", "linear", "finetune", "test"], "TEST.CHECKPOINT_FILE_PATH", "out/finetune"),
         (["pretrain", "linear", "knn"], "TEST.CHECKPOINT_FILE_PATH", "out/pretrain"),
     ],
 )

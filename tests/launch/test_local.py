@@ -16,7 +16,8 @@ import torch
 from rhovideo import stopping
 from rhovideo.config import ConfigError, load_cfg
 from rhovideo.launch import signals
-from rhovideo.launch.local import RankFailed, launch, threads_per_process
+from rhovideo.launch.local import RankFailed, launch
+from rhovideo.launch.ranks import threads_per_process
 from tests.launch import jobs
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +74,7 @@ def test_failure_comes_first_with_its_rank_and_ends_the_others(tmp_path):
     assert first == "rank 1 of 2 failed:"
     assert any("raise_on_rank_one" in line for line in rest)
     assert "ZeroDivisionError: the batch of rank one" in rest
+    assert str(failure.value) in (tmp_path / "stdout.log").read_text()
     assert_ended(tmp_path, 2)
 
 

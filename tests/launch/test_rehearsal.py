@@ -105,9 +105,5 @@ def test_rows_that_training_would_refuse_are_refused(videos, lines, key, said):
 
 
 def test_only_the_first_rows_of_a_long_list_are_read(videos):
-    line = "0.mp4 0\n"
-    with (videos / "train.csv").open("w") as file:
-        file.write(line * 5_000_000)
-    start = time.monotonic()
+    _write(videos, "train", ["0.mp4 0"] * 100_000 + ["a row without a label"])
     assert _rehearse(videos) == []
-    assert time.monotonic() - start < 5

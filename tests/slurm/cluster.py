@@ -121,8 +121,9 @@ class Cluster:
             return self.state(job_id) == "PENDING"
 
         self.wait_until(f"job {job_id} waits in the queue again", pending, seconds)
-        # Not within the second of the requeue: the node would refuse it ("Job credential revoked"), and the job fail.
-        self.command("scontrol", "update", f"JobId={job_id}", "StartTime=now+2")
+        # The nodes refuse, in the same second, the credential that the requeue has just revoked.
+        time.sleep(2)
+        self.command("scontrol", "update", f"JobId={job_id}", "StartTime=now")
 
     def interrupt(self, job_id: str, signal: str = "USR2") -> None:
         """The signal that SLURM sends before preemption or the time limit, to the job's steps."""
