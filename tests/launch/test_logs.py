@@ -137,8 +137,9 @@ def test_following_goes_over_to_a_new_submission(tmp_path, slurm):
     following = Following(run, lines=1)
     following.wait_for(lambda: following.text == "old\n")
     submit(run, "21", earlier_ids=["17"])
-    (run / "slurm/21_0_log.out").write_text("new\n")
-    following.wait_for(lambda: following.text == "old\nnew\n")
+    new = "new\n" * 200
+    (run / "slurm/21_0_log.out").write_text(new)
+    following.wait_for(lambda: following.text == f"old\n{new}")
     started(run, "21")
     ended(run, "21", "failed", why="x y")
     slurm.say("squeue", "21|FAILED|node0|NonZeroExitCode\n")

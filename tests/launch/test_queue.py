@@ -57,6 +57,13 @@ def test_jobs_that_left_the_queue_are_asked_of_sacct(slurm):
     assert found["14_2"].nodes == ""
 
 
+def test_long_ranges_are_asked_for_in_full(slurm):
+    slurm.say("squeue", "", UNKNOWN, 1)
+    # SLURM cuts them after 64 characters otherwise.
+    slurm.run("sacct", '[ "$SLURM_BITSTR_LEN" = 0 ] && echo "14_[0-3]|CANCELLED by 0|None assigned"')
+    assert live_state(["14_2"])["14_2"].state == "CANCELLED"
+
+
 def test_without_accounting_an_ended_job_is_unknown_and_that_is_no_error(slurm):
     slurm.say("squeue", "", UNKNOWN, 1)
     assert live_state(["17"]) == {}

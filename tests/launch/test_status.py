@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -167,6 +169,10 @@ def test_local_runs_are_judged_by_their_lock_and_their_results(tmp_path):
     found = status(run).runs[0]
     assert (found.state, found.eta, found.restarts) == ("finished", "", None)
     assert (found.accuracy_of, found.accuracy) == ("top1", 30.0)
+    # Started again, and killed: those results are of the time before.
+    later = time.time() + 10
+    os.utime(run / "config.yaml", (later, later))
+    assert state_of(run) == "ended without a word"
 
 
 def test_a_study_has_a_line_for_every_job_and_json_for_scripts(tmp_path, capsys):
