@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from rhovideo.data.synthetic import write_synthetic
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As for every process that a shell starts in the background; the programs that are tested here are to hear Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
