@@ -6,7 +6,8 @@ RUN = $(VENV)/bin/python
 CONSTRAINTS ?= constraints.txt
 PROCESSES ?= 2
 
-.PHONY: install demo test lint clean
+.NOTPARALLEL:
+.PHONY: install demo test test-suite test-slurm lint clean
 
 install: $(VENV)/.installed
 
@@ -21,8 +22,14 @@ $(VENV)/.installed: setup.py $(CONSTRAINTS)
 demo: install
 	$(RUN) tools/demo.py
 
-test: install
-	$(RUN) -m pytest -n $(PROCESSES) --dist worksteal
+test: test-suite test-slurm
+
+test-suite: install
+	$(RUN) -m pytest -n $(PROCESSES) --dist worksteal --ignore tests/slurm
+
+# In one process, after the others: its jobs of four ranks would fight other tests for the cores. Skips where there is no SLURM.
+test-slurm: install
+	$(RUN) -m pytest -rs tests/slurm
 
 lint: install
 	$(RUN) -m ruff check .

@@ -7,6 +7,7 @@ a process group, where it is the identity, so nothing above needs a special case
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -14,6 +15,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from rhovideo.errors import JobError
+
+# How long a collective waits, also in the groups made later: torch would give those a default of its own.
+_timeout = timedelta(minutes=30)
 # Groups made by neighbour_group, by size: each costs connections, and many layers ask for the same one.
 _neighbours: dict[int, dist.ProcessGroup] = {}
 
@@ -21,20 +26,30 @@ _neighbours: dict[int, dist.ProcessGroup] = {}
 def initialise(rank: int, world_size: int, init_method: str, backend: str, timeout_minutes: float = 30.0) -> None:
     """Join the job's process group; with one process this does nothing.
 
+    A process that dies ends the others instead of leaving them to wait, each backend in its way. gloo: its connections
+    break, and the collective of every process that waits for it raises at once; where the whole machine is gone without
+    a word, once the time is over. nccl: collectives run beside the host, which waits where it reads a result. A broken
+    connection to another machine may end them early; else torch's watchdog ends the process (SIGABRT, with the
+    collective and its rank in the error output) once the time is over, unless TORCH_NCCL_ASYNC_ERROR_HANDLING=0 forbids
+    it. So launchers do not leave it to that: they end all processes once one has failed.
+
     Args:
         rank: this process, ``0 <= rank < world_size``.
         world_size: processes of the whole job, over all machines.
         init_method: a ``tcp://host:port``, ``file://`` or ``env://`` address that all processes share.
         backend: ``"nccl"`` for GPUs or ``"gloo"`` for CPUs.
-        timeout_minutes: how long a collective waits for the others before it raises.
+        timeout_minutes: how long a collective waits for the others (DIST_TIMEOUT_MINUTES), in this group and in those
+            of :func:`neighbour_group`.
     """
+    global _timeout
+    _timeout = timedelta(minutes=timeout_minutes)
     if world_size > 1:
         dist.init_process_group(
             backend,
             init_method=init_method,
             rank=rank,
             world_size=world_size,
-            timeout=timedelta(minutes=timeout_minutes),
+            timeout=_timeout,
         )
 
 
@@ -60,6 +75,25 @@ def world_size() -> int:
 def local_rank() -> int:
     """This process among those of its machine (set by every launcher as ``LOCAL_RANK``)."""
     return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+def own_gpu() -> int:
+    """The number of this process's GPU among those that it sees.
+
+    It is the process's place on its machine, or the only one there is where a scheduler shows each process its own.
+
+    Raises:
+        JobError: the machine gives the job fewer GPUs than processes.
+    """
+    place, seen = local_rank(), torch.cuda.device_count()
+    # Where every process sees one, SLURM still tells how many the job has here.
+    given = max(seen, int(os.environ.get("SLURM_GPUS_ON_NODE") or 0))
+    if place >= given and (seen > 1 or "SLURM_GPUS_ON_NODE" in os.environ):
+        raise JobError(
+            f"{socket.gethostname()}: process {place + 1} of this machine has no GPU of its own, the job has {given} "
+            f"here: start {given} processes on each machine (NUM_GPUS {given}), or ask for more GPUs"
+        )
+    return place % seen
 
 
 def is_main() -> bool:
@@ -91,7 +125,7 @@ def neighbour_group(size: int) -> dist.ProcessGroup | None:
         raise ValueError(f"{total} processes cannot be split into groups of {size}: choose a divisor of {total}")
     if size not in _neighbours:
         for first in range(0, total, size):
-            group = dist.new_group(list(range(first, first + size)))
+            group = dist.new_group(list(range(first, first + size)), timeout=_timeout)
             if first <= rank() < first + size:
                 _neighbours[size] = group
     return _neighbours[size]

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from rhovideo.data.synthetic import write_synthetic
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # As for every process that a shell starts in the background; the programs that are tested here are to hear Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
@@ -11,3 +17,17 @@ def synthetic_set(tmp_path_factory):
     folder = tmp_path_factory.mktemp("synthetic")
     write_synthetic(folder, num_classes=3, train_videos=24, val_videos=6, seconds=2, size=(48, 64), seed=0)
     return folder
+
+
+@pytest.fixture
+def jobs_folder(tmp_path, monkeypatch):
+    """The current folder, with lists of videos and a configuration for each task; nobody's cluster.yaml is in reach."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for split in ("train", "val", "test"):
+        (tmp_path / f"{split}.csv").write_text("a.mp4 0\n")
+    for task in ("pretrain", "linear", "finetune", "test", "knn"):
+        (tmp_path / f"{task}.yaml").write_text(
+            f"TASK: {task}\nOUTPUT_DIR: out/{task}\nNUM_GPUS: 0\nDATA: {{PATH_TO_DATA_DIR: .}}\n"
+        )
+    return tmp_path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,43 +12,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rhovideo.cli import main, split_run_words
-from rhovideo.config import ConfigError
-from rhovideo.config.loading import load
-from rhovideo.launch.jobs import check_jobs, load_jobs, with_checkpoint_of_earlier_job
+from rhovideo.cli import LOOK_COMMANDS, main
+from rhovideo.cli.run import split_run_words
 
 ROOT = Path(__file__).parents[1]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
-
-
-@pytest.fixture
-def jobs_folder(tmp_path, monkeypatch):
-    """A folder with lists of videos, and a configuration for each task."""
-    monkeypatch.chdir(tmp_path)
-    for split in ("train", "val", "test"):
-        (tmp_path / f"{split}.csv").write_text("a.mp4 0\n")
-    for task in ("pretrain", "linear", "finetune", "test", "knn"):
-        (tmp_path / f"{task}.yaml").write_text(
-            f"TASK: {task}\nOUTPUT_DIR: out/{task}\nNUM_GPUS: 0\nDATA: {{PATH_TO_DATA_DIR: .}}\n"
-        )
-    return tmp_path
-
-
-def no_machine(cfg):
-    return []
-
-
-def check(*names, overrides=()):
-    jobs = load_jobs([f"{name}.yaml" for name in names], overrides)
-    check_jobs(jobs, no_machine)
-    return jobs
 
 
 def command(*words):
     """Run the installed command's function in a process of its own, without torch: it must not be needed."""
     code = "import sys; sys.modules['torch'] = None; from rhovideo.cli import main; sys.exit(main(sys.argv[1:]))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
-        [sys.executable, "-c", code, *map(str, words)], env=ENVIRONMENT, capture_output=True, text=True
+        [sys.executable, "-c", code, *map(str, words)], env=environment, capture_output=True, text=True
     )
 
 
@@ -61,12 +37,99 @@ def command(*words):
         ("run --cfg a.yaml --opts K V L W", ["a.yaml"], ["K", "V", "L", "W"]),
         ("run --cfg=a.yaml --print-cfg K -inf", ["a.yaml"], ["K", "-inf"]),
         ("run --cfg a.yaml K -1 --launcher local L W", ["a.yaml"], ["K", "-1", "L", "W"]),
+        ("run --cfg a.yaml --launcher slurm b.yaml --nodes 2 K V --time=4:00:00", ["a.yaml", "b.yaml"], ["K", "V"]),
+        ("run --launcher slurm --mem 64G --cfg a.yaml --resume K V --slurm-arg a=b", ["a.yaml"], ["K", "V"]),
+        ("run --cfg a.yaml --sweep SOLVER.BASE_LR=1,2 K V --study s.yaml", ["a.yaml"], ["K", "V"]),
+        ("run --cfg a.yaml --gpus-per-node -1 K V", ["a.yaml"], ["K", "V"]),
     ],
 )
 def test_first_word_that_is_no_yaml_begins_the_overrides(words, configs, overrides):
     found_configs, found_overrides, rest = split_run_words(words.split())
     assert (found_configs, found_overrides) == (configs, overrides)
     assert rest[0] == "run"
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"), [("--partiton", "--partition"), ("--gpus_per_node=2", "--gpus-per-node"), ("--cgf", "--cfg")]
+)
+def test_flag_that_does_not_exist_names_the_nearest(word, meant, jobs_folder, capsys):
+    assert main(["run", "--cfg", "pretrain.yaml", word, "2"]) == 2
+    assert re.search(rf"there is no such flag\n +Write {meant}\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("words", [["--nodes"], ["--nodes", "two"], ["--nodes", "--time", "1"], ["--launcher", "lsf"]])
+def test_flag_without_its_value_is_named(words, jobs_folder, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["run", "--cfg", "pretrain.yaml", *words])
+    assert left.value.code == 2
+    assert f"argument {words[0]}" in capsys.readouterr().err
+
+
+def test_flags_of_slurm_need_its_launcher(jobs_folder, capsys):
+    assert main(["run", "--cfg", "pretrain.yaml", "--nodes", "2", "--slurm-arg", "a=b"]) == 2
+    shown = capsys.readouterr().err
+    for flag in ("--nodes", "--slurm-arg"):
+        assert f"{flag}: is for a SLURM cluster\n    Write --launcher slurm, or leave it out" in shown
+
+
+def test_flags_of_slurm_reach_the_configuration_and_win(jobs_folder, capsys):
+    (jobs_folder / "pretrain.yaml").open("a").write(
+        "NUM_SHARDS: 8\nSLURM: {PARTITION: slow, QOS: low}\nCONTRASTIVE: {TYPE: simclr}\n"
+    )
+    words = "--launcher slurm --partition gpu --nodes=2 --gpus-per-node 0 --tasks-per-node 4 --time 1:30:00 --mem 64G "
+    words += "--slurm-arg reservation=video --slurm-arg exclusive --max-jobs 3 --name mine --print-cfg"
+    assert main(["run", "--cfg", "pretrain.yaml", *words.split()]) == 0
+    shown = capsys.readouterr()
+    cfg = yaml.safe_load(shown.out)
+    slurm = cfg["SLURM"]
+    assert (slurm["PARTITION"], slurm["QOS"], slurm["NODES"], cfg["NUM_SHARDS"]) == ("gpu", "low", 2, 2)
+    assert (slurm["GPUS_PER_NODE"], cfg["NUM_GPUS"], slurm["TASKS_PER_NODE"], cfg["NUM_CPU_PROCESSES"]) == (0, 0, 4, 4)
+    assert (slurm["TIME"], slurm["MEM"], slurm["MAX_JOBS"], slurm["NAME"]) == ("1:30:00", "64G", 3, "mine")
+    assert slurm["ARGS"] == ["reservation=video", "exclusive"]
+    assert "SLURM.NODES 2 (command line) wins over NUM_SHARDS 8 (pretrain.yaml:5)" in shown.err
+
+
+def test_flag_and_key_for_one_thing_stop(jobs_folder, capsys):
+    words = ["--launcher", "slurm", "--nodes", "2", "SLURM.NODES", "3"]
+    assert main(["run", "--cfg", "pretrain.yaml", *words]) == 2
+    assert "--nodes: SLURM.NODES: is given as a flag and as a key" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--launcher", "slurm", "--dry-run", "SOLVER.BASE_LRR", "1"],
+        ["--launcher", "slurm", "--gpus-per-node", "0", "DATA.PATH_TO_DATA_DIR", "nowhere"],
+        ["--sweep", "CONTRASTIVE.TYP=moco", "--study", "s"],
+        ["--dry-run", "DATA.PATH_TO_DATA_DIR", "nowhere"],
+    ],
+)
+def test_mistakes_are_told_without_torch(words, jobs_folder):
+    done = command("run", "--cfg", "pretrain.yaml", *words)
+    assert done.returncode == 2
+    assert "problem" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_dry_run_shows_every_job_of_a_sweep_and_leaves_nothing(jobs_folder):
+    words = ["--sweep", "SOLVER.BASE_LR=0.1,0.2", "--study", "s", "--dry-run"]
+    done = command("run", "--cfg", "pretrain.yaml", "linear.yaml", *words)
+    shown = list(yaml.safe_load_all(done.stdout))
+    assert [(cfg["TASK"], cfg["SOLVER"]["BASE_LR"], cfg["OUTPUT_DIR"]) for cfg in shown] == [
+        ("pretrain", 0.1, "s/BASE_LR=0.1/pretrain"),
+        ("linear", 0.1, "s/BASE_LR=0.1/linear"),
+        ("pretrain", 0.2, "s/BASE_LR=0.2/pretrain"),
+        ("linear", 0.2, "s/BASE_LR=0.2/linear"),
+    ]
+    assert not (jobs_folder / "s").exists()
+
+
+@pytest.mark.parametrize("name", LOOK_COMMANDS)
+def test_script_knows_the_commands_that_look_at_runs(name):
+    words = [sys.executable, ROOT / "tools/run_net.py", name, "--help"]
+    script = subprocess.run(words, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert script.stdout == command(name, "--help").stdout
+    assert f"rhovideo {name}" in script.stdout
 
 
 def test_print_cfg_shows_the_merged_values_of_every_file(jobs_folder, capsys):
@@ -100,9 +163,11 @@ def test_help_teaches_by_example_and_needs_no_torch():
     shown = command("run", "--help")
     assert shown.returncode == 0
     examples = [line for line in shown.stdout.splitlines() if line.strip().startswith("rhovideo run --cfg")]
-    assert len(examples) > 5
+    assert len(examples) > 10
+    assert "--launcher slurm" in shown.stdout
+    assert "--sweep" in shown.stdout
     words = [sys.executable, ROOT / "tools/run_net.py", "--help"]
-    script = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True)
+    script = subprocess.run(words, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert script.stdout == shown.stdout
 
 
@@ -112,83 +177,6 @@ def test_help_teaches_by_example_and_needs_no_torch():
 def test_help_names_recipes_that_exist(name):
     assert name in command("run", "--help").stdout
     assert (ROOT / name).is_file()
-
-
-def test_lists_that_are_missing_are_told_before_anything_starts(jobs_folder):
-    (jobs_folder / "val.csv").unlink()
-    with pytest.raises(ConfigError) as error:
-        check("pretrain", "linear", "finetune", overrides=["TRAIN.EVAL_PERIOD", "5"])
-    assert [(p.key, p.origin.file) for p in error.value.problems] == [
-        ("DATA.PATH_TO_DATA_DIR", f"{task}.yaml") for task in ("pretrain", "linear", "finetune")
-    ]
-    check("pretrain", "linear", overrides=["TRAIN.EVAL_PERIOD", "0"])
-
-
-def test_list_without_labels_needs_no_validation_set(jobs_folder):
-    (jobs_folder / "val.csv").unlink()
-    (jobs_folder / "train.csv").write_text("video 1.mp4\n")
-    check("pretrain")
-
-
-@pytest.mark.parametrize("folder", ["", "nowhere"])
-def test_folder_of_the_lists_must_be_there(folder, jobs_folder):
-    with pytest.raises(ConfigError, match=r"DATA.PATH_TO_DATA_DIR(.|\n)*rhovideo index"):
-        check("pretrain", overrides=["DATA.PATH_TO_DATA_DIR", folder])
-
-
-def test_two_jobs_with_one_output_folder_stop(jobs_folder):
-    with pytest.raises(ConfigError, match=r"OUTPUT_DIR: pretrain.yaml and linear.yaml would both write to out/both"):
-        check("pretrain", "linear", overrides=["OUTPUT_DIR", "out/both"])
-    check("pretrain", overrides=["OUTPUT_DIR", "out/both"])
-
-
-def test_checkpoint_that_is_missing_names_the_one_beside_it(jobs_folder):
-    (jobs_folder / "checkpoint_epoch_00200.pyth").touch()
-    with pytest.raises(ConfigError, match=r"Write checkpoint_epoch_00200.pyth"):
-        check("linear", overrides=["TRAIN.CHECKPOINT_FILE_PATH", "checkpoint_epoch_0200.pyth"])
-    linear = load("linear.yaml", ["TRAIN.CHECKPOINT_FILE_PATH", "out/pretrain/checkpoints/x.pyth"])
-    check_jobs([load("pretrain.yaml"), linear], no_machine)
-
-
-def test_task_that_measures_needs_a_checkpoint(jobs_folder):
-    for task in ("knn", "test"):
-        with pytest.raises(ConfigError, match=r"TEST.CHECKPOINT_FILE_PATH"):
-            check(task)
-    check("pretrain", "knn")
-    check("linear", "test")
-
-
-@pytest.mark.parametrize(
-    ("names", "key", "source"),
-    [
-        (["pretrain", "linear"], "TRAIN", "pretrain"),
-        (["pretrain", "linear", "finetune"], "TRAIN", "pretrain"),
-        (["pretrain", "linear", "test"], "TEST", "linear"),
-        (["pretrain", "linear", "knn"], "TEST", "pretrain"),
-    ],
-)
-def test_later_job_takes_the_newest_checkpoint_of_an_earlier_one(names, key, source, jobs_folder):
-    for task in names[:-1]:
-        folder = jobs_folder / "out" / task / "checkpoints"
-        folder.mkdir(parents=True)
-        for name in ("epoch_00001", "epoch_00001_step_0000003"):
-            (folder / f"checkpoint_{name}.pyth").touch()
-    cfg, note = with_checkpoint_of_earlier_job(check(*names), len(names) - 1)
-    assert cfg[key].CHECKPOINT_FILE_PATH == f"out/{source}/checkpoints/checkpoint_epoch_00001_step_0000003.pyth"
-    assert cfg.is_frozen()
-    assert f"{source}.yaml" in note
-
-
-def test_checkpoint_that_was_written_down_stays(jobs_folder):
-    (jobs_folder / "mine.pyth").touch()
-    jobs = [load("pretrain.yaml"), load("linear.yaml", ["TRAIN.CHECKPOINT_FILE_PATH", "mine.pyth"])]
-    assert with_checkpoint_of_earlier_job(jobs, 1)[0].TRAIN.CHECKPOINT_FILE_PATH == "mine.pyth"
-    assert with_checkpoint_of_earlier_job(jobs, 0)[1] == ""
-
-
-def test_earlier_job_without_checkpoint_stops_the_later_one(jobs_folder):
-    with pytest.raises(ConfigError, match=r"pretrain.yaml has left no checkpoint"):
-        with_checkpoint_of_earlier_job(check("pretrain", "linear"), 1)
 
 
 def test_failing_job_ends_with_1_and_names_those_not_run(jobs_folder, capfd):

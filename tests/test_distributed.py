@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from rhovideo import distributed
+from rhovideo.errors import JobError
 from rhovideo.launch.local import launch
 from tests.launch import collectives
 from tests.launch.test_local import configuration
+from tests.processes import run_processes
 
 
 @pytest.fixture(scope="module", params=[2, 3], ids=["2 processes", "3 processes"])
@@ -94,3 +97,34 @@ def test_neighbours_share_and_others_do_not(of_ranks):
 def test_groups_that_do_not_divide_the_processes_say_so(of_ranks):
     expected = "choose a divisor of 3" if len(of_ranks) == 3 else ""
     assert {mine["bad_group"] for mine in of_ranks} == {expected}
+
+
+def test_groups_of_neighbours_wait_no_longer_than_the_whole(tmp_path):
+    """torch would give them half an hour, whatever the job's own group has."""
+    ranks = run_processes(collectives.waits_for_a_neighbour, 4, str(tmp_path))
+    assert [rank["raised"] for rank in ranks] == [True, False, True, False]
+    assert all(rank["others_gave_up"] for rank in ranks)
+
+
+@pytest.mark.parametrize(
+    ("place", "seen", "given", "gpu"),
+    [(0, 1, None, 0), (3, 4, None, 3), (3, 1, "4", 0), (1, 2, "4", 1), (2, 2, "4", 0), (2, 1, None, 0)],
+)
+def test_process_takes_its_own_gpu(place, seen, given, gpu, monkeypatch):
+    set_gpus(monkeypatch, place, seen, given)
+    assert distributed.own_gpu() == gpu
+
+
+@pytest.mark.parametrize(("place", "seen", "given"), [(4, 4, None), (2, 2, "2"), (1, 1, "1")])
+def test_fewer_gpus_than_processes_are_told(place, seen, given, monkeypatch):
+    set_gpus(monkeypatch, place, seen, given)
+    with pytest.raises(JobError, match=rf"process {place + 1} of this machine has no GPU.*NUM_GPUS {seen}"):
+        distributed.own_gpu()
+
+
+def set_gpus(monkeypatch, place, seen, given):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: seen)
+    monkeypatch.setenv("LOCAL_RANK", str(place))
+    monkeypatch.delenv("SLURM_GPUS_ON_NODE", raising=False)
+    if given:
+        monkeypatch.setenv("SLURM_GPUS_ON_NODE", given)

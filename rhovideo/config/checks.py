@@ -26,7 +26,8 @@ def check(cfg: CfgNode) -> list[Finding]:
     for rule in _RULES:
         findings += [finding for finding in rule(cfg) if wrong.isdisjoint(finding.keys)]
     wrong = {key for finding in findings for key in finding.keys}
-    if cfg.NUM_GPUS >= 0 and "NUM_GPUS" not in wrong and "NUM_CPU_PROCESSES" not in wrong:
+    counts = ("NUM_GPUS", "NUM_CPU_PROCESSES", "NUM_SHARDS", "TRAIN.ACCUMULATE_STEPS", "BN.NUM_SYNC_DEVICES")
+    if cfg.NUM_GPUS >= 0 and wrong.isdisjoint(counts):
         processes = cfg.NUM_GPUS or cfg.NUM_CPU_PROCESSES
         findings += [finding for finding in check_processes(cfg, processes) if wrong.isdisjoint(finding.keys)]
     return findings
@@ -70,9 +71,9 @@ def _machines(cfg: CfgNode) -> Iterator[Finding]:
 
 def _queues(cfg: CfgNode) -> Iterator[Finding]:
     """Every enqueued batch must fit whole, so that none is split at the queue's end."""
-    if cfg.TASK != "pretrain":
-        return
     batch = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
+    if cfg.TASK != "pretrain" or batch < 1:
+        return
     keys = ("TRAIN.BATCH_SIZE", "NUM_SHARDS")
     said = f"the global batch of {batch} (TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE} x NUM_SHARDS {cfg.NUM_SHARDS})"
     length = cfg.CONTRASTIVE.QUEUE_LEN

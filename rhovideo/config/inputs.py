@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,13 +21,15 @@ def check_inputs(cfg: CfgNode, made_before: tuple[str, ...] = ()) -> list[Findin
         cfg: a loaded configuration.
         made_before: output folders of jobs that run before this one; files in them are taken for granted.
     """
-    findings = [*_lists(cfg), *_checkpoints(cfg, made_before)]
-    output = Path(cfg.OUTPUT_DIR)
-    if output.exists() and not output.is_dir():
-        findings.append(
-            Finding(("OUTPUT_DIR",), f"{output} is a file, not a folder", "a folder; it is made if missing")
-        )
-    return findings
+    return [*_lists(cfg), *_checkpoints(cfg, made_before), *_output(Path(cfg.OUTPUT_DIR))]
+
+
+def _output(folder: Path) -> Iterator[Finding]:
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        yield Finding(("OUTPUT_DIR",), f"{there} is a file, not a folder", "a folder; it is made if missing")
+    elif not os.access(there, os.W_OK | os.X_OK):
+        yield Finding(("OUTPUT_DIR",), f"you may not write to {there}", "a folder of yours; it is made if missing")
 
 
 def needed_splits(cfg: CfgNode) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from rhovideo.config.checks import check
 from rhovideo.config.names import leaves, nearest, nearest_file, set_value
 from rhovideo.config.problems import COMMAND_LINE, ConfigError, Origin, Problem
 from rhovideo.config.schema import get_cfg
+from rhovideo.config.slurm import resolve_slurm
 from rhovideo.config.values import ValueProblem, from_word, interpret
 
 BASE_KEY = "_BASE_"
@@ -40,7 +41,7 @@ class Loaded:
         cfg: merged, resolved, checked and frozen.
         origins: the origin of every key that was written somewhere.
         file: the file as it was named, for what was written nowhere.
-        notes: what was dropped on the way, for the log.
+        notes: what was dropped or decided on the way, for the log.
     """
 
     cfg: CfgNode
@@ -73,19 +74,40 @@ def load_cfg(path: str | Path | None, overrides: Sequence[object] = ()) -> CfgNo
     return loaded.cfg
 
 
-def load(path: str | Path | None, overrides: Sequence[object] = ()) -> Loaded:
-    """As :func:`load_cfg`, with the origins of the values, and without a word in the log."""
+def load(
+    path: str | Path | None,
+    overrides: Sequence[object] = (),
+    *,
+    cluster: str | Path | None = None,
+    decided: Mapping[str, Setting] | None = None,
+) -> Loaded:
+    """As :func:`load_cfg`, with the origins of the values, and without a word in the log.
+
+    Args:
+        path, overrides: as for :func:`load_cfg`.
+        cluster: for a job on SLURM, the file of the user's own defaults, there or not
+            (:func:`rhovideo.config.slurm.cluster_file`): the SLURM section is read from there too, and made to agree
+            with NUM_SHARDS and NUM_GPUS.
+        decided: what holds whatever the file and the overrides say, under dotted keys.
+    """
     problems: list[Problem] = []
     notes: list[str] = []
     file = str(path) if path else "defaults"
     settings = read_file(path, problems, notes) if path else {}
     if problems and not settings:
         raise ConfigError(problems)
-    settings |= read_overrides(overrides, problems)
+    words = read_overrides(overrides, problems)
+    if cluster is not None:
+        levels = (_read_cluster(Path(cluster), problems, notes), settings, words)
+        settings = levels[0] | settings
+        words |= _arguments_of_all(levels)
+    settings |= words | dict(decided or {})
     cfg = get_cfg()
     doubtful = _merge(cfg, settings, problems, notes)
     origins = {key: setting.origin for key, setting in settings.items()}
     findings = tasks.resolve(cfg, origins.keys())
+    if cluster is not None:
+        findings += resolve_slurm(cfg, origins, notes, str(cluster))
     findings += check(cfg)
     problems += [_located(finding, origins, file) for finding in findings if doubtful.isdisjoint(finding.keys)]
     if problems:
@@ -149,6 +171,39 @@ def _read_chain(path: Path, above: list[Path], problems: list[Problem], notes: l
         problems.append(Problem(BASE_KEY, base.origin, f"there is no file {base_path}", _files_near(base_path)))
         return settings
     return _read_chain(base_path, chain, problems, notes) | settings
+
+
+def _read_cluster(path: Path, problems: list[Problem], notes: list[str]) -> dict[str, Setting]:
+    """The user's own defaults, under the SLURM section's names; a file that is not there holds none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(_unreadable(path, error))
+        return {}
+    known = dict(leaves(get_cfg().SLURM))
+    settings: dict[str, Setting] = {}
+    for key, setting in _parse(text, str(path), problems, notes).items():
+        if key in known:
+            settings[f"SLURM.{key}"] = setting
+            continue
+        meant = nearest(key.removeprefix("SLURM."), known)
+        section = ": the keys of the SLURM section stand here without its name" if key.startswith("SLURM") else ""
+        remedy = f"{meant}, which is the nearest name" if meant and not section else meant
+        problems.append(
+            Problem(key, setting.origin, f"there is no such key{section}", remedy or f"one of {', '.join(known)}")
+        )
+    return settings
+
+
+def _arguments_of_all(levels: Iterable[dict[str, Setting]]) -> dict[str, Setting]:
+    """SLURM.ARGS of the user's defaults, the file and the command line together, for sbatch's last word counts."""
+    key = "SLURM.ARGS"
+    given = [level[key] for level in levels if key in level and level[key].value is not None]
+    if not given or not all(isinstance(setting.value, list) for setting in given):
+        return {}
+    return {key: Setting([entry for setting in given for entry in setting.value], None, given[-1].origin)}
 
 
 def _unreadable(path: Path, error: Exception) -> Problem:

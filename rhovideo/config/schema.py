@@ -31,6 +31,8 @@ def get_cfg() -> CfgNode:
     cfg.LOG_PERIOD = 10
     cfg.LOG_MODEL_INFO = True
     cfg.DIST_BACKEND = "nccl"
+    # Ours: minutes that a process waits for the others before it gives up.
+    cfg.DIST_TIMEOUT_MINUTES = 30.0
     cfg.TRAIN = _train()
     cfg.TEST = _test()
     cfg.KNN = _knn()
@@ -45,6 +47,7 @@ def get_cfg() -> CfgNode:
     cfg.DATA_LOADER = _data_loader()
     cfg.SOLVER = _solver()
     cfg.TENSORBOARD = CfgNode({"ENABLE": False, "LOG_DIR": ""})
+    cfg.SLURM = _slurm()
     return cfg
 
 
@@ -345,4 +348,45 @@ def _solver() -> CfgNode:
     node.CLIP_GRAD_VAL = None
     node.CLIP_GRAD_L2NORM = None
     node.LAYER_DECAY = 1.0
+    return node
+
+
+def _slurm() -> CfgNode:
+    """Ours: what a job asks SLURM for, read with --launcher slurm only. 0, -1 and "" leave it to the cluster.
+
+    Each has a flag; defaults of your own go into ~/.config/rhovideo/cluster.yaml, see :mod:`rhovideo.config.slurm`.
+    """
+    node = CfgNode()
+    # Names that `sinfo` and `sacctmgr show assoc user=$USER` list.
+    node.PARTITION = ""
+    node.ACCOUNT = ""
+    node.QOS = ""
+    # Machines, the same number as NUM_SHARDS: each has TRAIN.BATCH_SIZE videos a step.
+    node.NODES = 0
+    # The same number as NUM_GPUS, one task each; 0 runs on the CPU, -1 takes NUM_GPUS.
+    node.GPUS_PER_NODE = -1
+    # On the CPU: processes of a node, the same number as NUM_CPU_PROCESSES.
+    node.TASKS_PER_NODE = 0
+    # Cores of each task; its data workers (DATA_LOADER.NUM_WORKERS) share them.
+    node.CPUS_PER_TASK = 0
+    # Memory of a node, such as 64G.
+    node.MEM = ""
+    # Limit such as 1-00:00:00, 4:00:00, or minutes; a job that reaches it is requeued and goes on.
+    node.TIME = ""
+    # Features that nodes must have; nodes not to be used.
+    node.CONSTRAINT = ""
+    node.EXCLUDE = ""
+    node.COMMENT = ""
+    # The job's name in the queue; empty takes the configuration's file name.
+    node.NAME = ""
+    # Other options of sbatch: ["reservation=video", "exclusive"]. Added to those of cluster.yaml; "key=" drops one.
+    node.ARGS = []
+    # How long before its time limit a job is told to write a checkpoint and stop.
+    node.GRACE_SECONDS = 120
+    # How often a job is requeued after failures that follow each other, each with progress since the one before.
+    node.MAX_FAILURES = 3
+    # Cells of each stage of a sweep that run at a time; 0: as many as the cluster has room for.
+    node.MAX_JOBS = 0
+    # Shell lines before the job, on its first node: ["module load cuda/12"].
+    node.SETUP = []
     return node

@@ -24,6 +24,8 @@ TYPES = {
     "SOLVER.STEPS": "number list",
     "SOLVER.LRS": "float list",
     "TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN": "str list",
+    "SLURM.ARGS": "str list",
+    "SLURM.SETUP": "str list",
 }
 
 EXAMPLES = {

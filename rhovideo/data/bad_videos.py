@@ -65,6 +65,14 @@ class BadVideoLedger:
         self._tried = self._bad = self._exhausted = 0
         self._examples: list[str] = []
 
+    def resume(self, tried: int = 0, bad: int = 0) -> None:
+        """Go on from what all processes counted before, as a checkpoint tells; on rank 0, the others count anew.
+
+        Videos that are tried again count again, which leaves the share of the bad ones what it is.
+        """
+        if self.rank == 0:
+            self._tried, self._bad = tried, bad
+
     def record(self, batch: HasFailures) -> None:
         """Count the batch's videos; list and log those that failed for the first time."""
         self._exhausted += int((~batch.valid).sum())

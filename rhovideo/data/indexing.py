@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from rhovideo.data.csv_parsing import NO_LABEL, VIDEO_ENDINGS
 from rhovideo.randomness import Stream, generator
+from rhovideo.run_folder import written_whole
 
 _SPLITS = ("train", "val", "test")
 # Sub-folders that are taken as splits.
@@ -215,9 +216,8 @@ def _csv_line(entry: Entry, out_dir: Path) -> bytes:
 
 
 def _write_whole(path: Path, content: bytes) -> None:
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(content)
-    os.replace(part, path)
+    with written_whole(path) as file:
+        file.write(content)
 
 
 def index_ucf101(

@@ -22,6 +22,7 @@ from typing import BinaryIO
 import numpy as np
 
 from rhovideo.data.csv_parsing import NO_LABEL, ManifestError, read_rows
+from rhovideo.run_folder import written_whole
 
 __all__ = ["NO_LABEL", "Manifest", "ManifestError"]
 
@@ -98,7 +99,7 @@ class Manifest:
             FileNotFoundError: there is no such CSV.
         """
         csv = Path(os.path.abspath(csv))
-        root = os.path.abspath(prefix) if prefix else str(csv.parent)
+        root = root_of(csv, prefix)
         try:
             identity = _identity(csv, separator, root, skip_rows)
         except FileNotFoundError as error:
@@ -180,6 +181,11 @@ class Manifest:
         return index
 
 
+def root_of(csv: str | os.PathLike, prefix: str) -> str:
+    """The folder that a list's relative paths start from: ``prefix``, or the list's own."""
+    return os.path.abspath(prefix or os.path.dirname(os.path.abspath(csv)))
+
+
 def _identity(csv: Path, separator: str, root: str, skip_rows: int) -> list:
     status = csv.stat()
     keys = [separator, root, skip_rows, _MAGIC.decode()]
@@ -219,18 +225,9 @@ def _lock(path: Path) -> Iterator[None]:
 def _pack(csv: Path, packed: Path, separator: str, root: str, skip_rows: int) -> None:
     """Write the packed file of ``csv`` under a temporary name, then rename it; memory in use is one block's."""
     logger.info("packing %s into %s", csv, packed)
-    handle, name = tempfile.mkstemp(prefix=packed.stem, suffix=".part", dir=packed.parent)
-    try:
-        with os.fdopen(handle, "w+b") as out:
-            _write_packed(out, packed.parent, csv, separator, root, skip_rows)
-            os.fchmod(out.fileno(), 0o644)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(name, packed)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
+    with written_whole(packed) as out:
+        _write_packed(out, packed.parent, csv, separator, root, skip_rows)
+        os.fchmod(out.fileno(), 0o644)
 
 
 def _write_packed(out: BinaryIO, folder: Path, csv: Path, separator: str, root: str, skip_rows: int) -> None:

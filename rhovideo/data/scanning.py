@@ -17,6 +17,7 @@ from tqdm import tqdm
 from rhovideo.data.decoding import Video, VideoReadError
 from rhovideo.data.manifest import Manifest
 from rhovideo.data.worker import initialise_worker, worker_context
+from rhovideo.run_folder import written_whole
 
 _BLOCK_BYTES = 128 * 2**20
 
@@ -211,7 +212,5 @@ def _write_clean(csv: Path, clean: Path, without: set[int]) -> None:
 
 
 def _replace(path: Path, lines: Iterable[bytes]) -> None:
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as out:
+    with written_whole(path) as out:
         out.writelines(lines)
-    os.replace(part, path)

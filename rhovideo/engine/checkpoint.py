@@ -10,6 +10,7 @@ A checkpoint is a dictionary saved by ``torch.save`` and readable with ``weights
 ``step``           steps of the next epoch that are complete; 0 at an epoch's end
 ``global_step``    optimizer steps since the start
 ``epoch_layout``   videos of an epoch and of a step: they decide what comes after ``step``
+``videos``         how many distinct ones were tried and could not be read
 ``model_state``    state dict of the method or classifier
 ``optimizer_state``, ``scaler_state``, ``task_state``
 =================  ====================================================================================
@@ -19,45 +20,22 @@ Random states are not in it: every draw is addressed by seed, epoch and step (:m
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import re
 import zipfile
 from pathlib import Path
 
 import torch
 
 from rhovideo.errors import JobError
+from rhovideo.run_folder import list_checkpoints, written_whole
 
 logger = logging.getLogger(__name__)
 
 FORMAT = "rhovideo"
-_NAME = re.compile(r"checkpoint_epoch_(\d{5})(?:_step_(\d{7}))?\.pyth")
 
 
 class CheckpointError(JobError):
     """A checkpoint that cannot be used; the message names the file and says what to do."""
-
-
-def checkpoint_folder(output_dir: str | Path) -> Path:
-    return Path(output_dir) / "checkpoints"
-
-
-def checkpoint_path(output_dir: str | Path, epoch: int, step: int) -> Path:
-    """The file for ``epoch`` complete epochs and ``step`` complete steps of the next one."""
-    within = f"_step_{step:07d}" if step else ""
-    return checkpoint_folder(output_dir) / f"checkpoint_epoch_{epoch:05d}{within}.pyth"
-
-
-def list_checkpoints(output_dir: str | Path) -> list[Path]:
-    """All checkpoints of a run, the furthest first, verified or not."""
-    found = []
-    for path in checkpoint_folder(output_dir).glob("checkpoint_epoch_*.pyth"):
-        match = _NAME.fullmatch(path.name)
-        if match:
-            found.append((int(match[1]), int(match[2] or 0), path))
-    return [path for _, _, path in sorted(found, reverse=True)]
 
 
 def save_checkpoint(state: dict, path: Path, keep: int) -> None:
@@ -65,37 +43,22 @@ def save_checkpoint(state: dict, path: Path, keep: int) -> None:
 
     Args:
         state: what the module's docstring lists.
-        path: from :func:`checkpoint_path`.
+        path: from :func:`rhovideo.run_folder.checkpoint_path`.
         keep: how many checkpoints stay; 0 keeps all.
 
     Raises:
         CheckpointError: the folder cannot be written to, or the disk is full. The older checkpoints are untouched.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
+        with written_whole(path) as file:
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise CheckpointError(
             f"{path}: the checkpoint could not be written ({error}). "
             "Free space or mend the permissions of OUTPUT_DIR, then start the same command again: it resumes."
         ) from error
     _remove_old(path, keep)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove_old(newest: Path, keep: int) -> None:

@@ -17,6 +17,7 @@ from rhovideo.data.loader import Batch, Loader, build_loader
 from rhovideo.engine.evaluation import readable_batches
 from rhovideo.engine.inputs import DTYPES, job_device, to_network_input
 from rhovideo.engine.metrics import topk_correct
+from rhovideo.engine.resuming import settle
 from rhovideo.engine.test import run_test, test_classifier
 from rhovideo.engine.training import Trainer
 from rhovideo.models.build import build_classifier
@@ -99,8 +100,9 @@ def run_classify(cfg: CfgNode) -> dict[str, float]:
     """Train a classifier where TRAIN.ENABLE, test it on many views where TEST.ENABLE; the numbers of both."""
     if not cfg.TRAIN.ENABLE:
         return run_test(cfg)
+    cfg, rate_factor = settle(cfg)
     with closing(build_loader(cfg, "train", "train")) as loader, closing(ClassifyTask(cfg)) as task:
-        results = Trainer(cfg, task, loader).train()
+        results = Trainer(cfg, task, loader, rate_factor).train()
     if cfg.TEST.ENABLE:
         results |= test_classifier(cfg, task.model)
     return results

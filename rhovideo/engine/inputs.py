@@ -16,7 +16,7 @@ def job_device(cfg: CfgNode) -> torch.device:
     """The device of this process: its own GPU, or the CPU where NUM_GPUS is 0 or the machine has none."""
     if cfg.NUM_GPUS == 0 or not torch.cuda.is_available():
         return torch.device("cpu")
-    return torch.device("cuda", distributed.local_rank())
+    return torch.device("cuda", distributed.own_gpu())
 
 
 def to_network_input(clips: Tensor, cfg: CfgNode, device: torch.device) -> Tensor:

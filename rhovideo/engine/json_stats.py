@@ -1,13 +1,19 @@
-"""``json_stats: {...}`` lines, as PySlowFast writes them, in the log and in OUTPUT_DIR/json_stats.log."""
+"""``json_stats: {...}`` lines, as PySlowFast writes them, in the log and in OUTPUT_DIR/json_stats.log.
+
+Without torch, so that a run can be looked at quickly.
+"""
 
 from __future__ import annotations
 
 import logging
 import math
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 import simplejson
+
+from rhovideo.file_end import lines_backwards
 
 logger = logging.getLogger(__name__)
 
@@ -56,17 +62,41 @@ def to_json(stats: dict) -> str:
 
 def read_json_stats(path: str | os.PathLike) -> list[dict]:
     """Every record of a ``json_stats.log`` or ``stdout.log``, in order; other and cut-off lines are skipped."""
-    records = []
     with Path(path).open(encoding="utf-8", errors="replace") as file:
-        for line in file:
-            _, found, text = line.partition(PREFIX)
-            if not found:
-                continue
-            try:
-                records.append(simplejson.loads(text))
-            except simplejson.JSONDecodeError:
-                continue
-    return records
+        return [record for record in map(_record, file) if record is not None]
+
+
+def last_json_stats(path: str | os.PathLike, types: Collection[str], limit: int = 1 << 24) -> dict | None:
+    """The last record whose ``_type`` is one of ``types``, read from the file's end.
+
+    Args:
+        path: a ``json_stats.log``.
+        types: ``train_iter``, ``train_epoch``, ``val_epoch``, ``test_final``.
+        limit: bytes to go back at most.
+
+    Returns:
+        None where there is none, or no file.
+    """
+    # Lines are told apart by their bytes: thousands of steps may lie between two evaluations.
+    marks = [f'"_type": "{name}"'.encode() for name in types]
+    try:
+        for line in lines_backwards(path, limit):
+            record = _record(line.decode("utf-8", "replace")) if any(mark in line for mark in marks) else None
+            if record is not None:
+                return record
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def _record(line: str) -> dict | None:
+    _, found, text = line.partition(PREFIX)
+    if not found:
+        return None
+    try:
+        return simplejson.loads(text)
+    except simplejson.JSONDecodeError:
+        return None
 
 
 def _plain(value: object) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.inputs import needed_splits
@@ -19,16 +21,30 @@ def check_lists(cfg: CfgNode) -> None:
     """
     for split in needed_splits(cfg):
         manifest = open_manifest(cfg, split)
-        if cfg.TASK == "pretrain" and split == "train":
-            continue
-        if not manifest.has_labels:
-            without = ", or TRAIN.EVAL_PERIOD 0 to go without it" if split == "val" else ""
-            raise ManifestError(
-                f"{manifest.csv} has no labels, which TASK {cfg.TASK} needs: write a class number at the end of each "
-                f"line{without}"
-            )
-        if cfg.TASK in _COUNTS_CLASSES and manifest.num_classes > cfg.MODEL.NUM_CLASSES:
-            raise ManifestError(
-                f"{manifest.csv} has the label {manifest.num_classes - 1}, but MODEL.NUM_CLASSES is "
-                f"{cfg.MODEL.NUM_CLASSES}: write MODEL.NUM_CLASSES {manifest.num_classes}, or mend the list"
-            )
+        check_labels(cfg, split, manifest.csv, manifest.num_classes)
+
+
+def check_labels(cfg: CfgNode, split: str, csv: str | Path, num_classes: int) -> None:
+    """Check the labels of a list.
+
+    Args:
+        cfg: of the job.
+        split: whose list it is.
+        csv: the list, for the message.
+        num_classes: the largest label plus one; 0 if the list has none.
+
+    Raises:
+        ManifestError: the task needs labels and there are none, or MODEL.NUM_CLASSES is too small for them.
+    """
+    if cfg.TASK == "pretrain" and split == "train":
+        return
+    if not num_classes:
+        without = ", or TRAIN.EVAL_PERIOD 0 to go without it" if split == "val" else ""
+        raise ManifestError(
+            f"{csv} has no labels, which TASK {cfg.TASK} needs: write a class number at the end of each line{without}"
+        )
+    if cfg.TASK in _COUNTS_CLASSES and num_classes > cfg.MODEL.NUM_CLASSES:
+        raise ManifestError(
+            f"{csv} has the label {num_classes - 1}, but MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}: "
+            f"write MODEL.NUM_CLASSES {num_classes}, or mend the list"
+        )

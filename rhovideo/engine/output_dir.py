@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from rhovideo.errors import JobError
+from rhovideo.errors import FolderNotOursError
 
 logger = logging.getLogger(__name__)
 
@@ -26,14 +26,14 @@ def held(output_dir: str | Path, patience: float = PATIENCE) -> Iterator[None]:
         patience: seconds to wait for another job that holds it.
 
     Raises:
-        JobError: nothing can be written there, or another job is running in it.
+        FolderNotOursError: nothing can be written there, or another job is running in it.
     """
     folder = Path(output_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / ".lock").open("a")
     except OSError as error:
-        raise JobError(
+        raise FolderNotOursError(
             f"OUTPUT_DIR {folder} cannot be written to ({error.strerror}): write another folder, or mend this one"
         ) from error
     with file:
@@ -48,7 +48,7 @@ def _lock(file, folder: Path, deadline: float) -> None:
             return
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise JobError(
+                raise FolderNotOursError(
                     f"another job is running in OUTPUT_DIR {folder}: wait for its end, or write another OUTPUT_DIR"
                 ) from None
             time.sleep(0.1)

@@ -14,6 +14,7 @@ from rhovideo.data.loader import Batch, Loader, build_loader
 from rhovideo.engine.evaluation import readable_batches
 from rhovideo.engine.inputs import DTYPES, job_device, to_network_input
 from rhovideo.engine.knn import KnnBank
+from rhovideo.engine.resuming import settle
 from rhovideo.engine.training import Trainer
 from rhovideo.models.info import describe
 from rhovideo.randomness import Stream, seed_everything
@@ -87,5 +88,6 @@ class PretrainTask:
 
 def run_pretrain(cfg: CfgNode) -> dict[str, float]:
     """Pre-train to MAX_EPOCH and return the last evaluation's numbers."""
+    cfg, rate_factor = settle(cfg)
     with closing(build_loader(cfg, "train", "pretrain")) as loader, closing(PretrainTask(cfg, loader)) as task:
-        return Trainer(cfg, task, loader).train()
+        return Trainer(cfg, task, loader, rate_factor).train()

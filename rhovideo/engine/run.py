@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from fvcore.common.config import CfgNode
 
-from rhovideo import distributed
+from rhovideo import distributed, stopping
 from rhovideo.engine.classify import run_classify
 from rhovideo.engine.inputs import job_device
 from rhovideo.engine.json_stats import to_json
@@ -21,6 +20,7 @@ from rhovideo.engine.nearest import run_knn
 from rhovideo.engine.output_dir import held
 from rhovideo.engine.pretrain import run_pretrain
 from rhovideo.engine.test import run_test
+from rhovideo.run_folder import write_text
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ def run(cfg: CfgNode) -> dict[str, float]:
 
     Raises:
         JobError: what can be foreseen, with what to do: OUTPUT_DIR is in use, a list of videos is wrong, ...
+        Stopped: it was asked to stop; the same call goes on.
     """
     with held(cfg.OUTPUT_DIR) if distributed.is_main() else contextlib.nullcontext():
         distributed.barrier()
@@ -55,14 +56,15 @@ def _run(cfg: CfgNode) -> dict[str, float]:
     _use_sound_kernels(cfg)
     output = Path(cfg.OUTPUT_DIR)
     if distributed.is_main():
-        _write(output / "config.yaml", cfg.dump())
+        write_text(output / "config.yaml", cfg.dump())
         logger.info(
             "TASK %s on %d processes; every key is in %s/config.yaml", cfg.TASK, distributed.world_size(), output
         )
     check_lists(cfg)
+    stopping.leave_if_requested("before the first step")
     results = TASKS[cfg.TASK](cfg)
     if distributed.is_main():
-        _write(output / "results.json", to_json({"task": cfg.TASK, **results}) + "\n")
+        write_text(output / "results.json", to_json({"task": cfg.TASK, **results}) + "\n")
     distributed.barrier()
     return results
 
@@ -71,9 +73,3 @@ def _use_sound_kernels(cfg: CfgNode) -> None:
     """Turn oneDNN off for bfloat16: it fills some weight gradients of 3D convolutions with NaN (torch 2.15)."""
     bfloat16 = cfg.TRAIN.MIXED_PRECISION and cfg.TRAIN.AMP_DTYPE == "bfloat16"
     torch.backends.mkldnn.enabled = not (bfloat16 and job_device(cfg).type == "cpu")
-
-
-def _write(path: Path, text: str) -> None:
-    unfinished = path.with_name(f".{path.name}.tmp")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from rhovideo import distributed
 from rhovideo.engine.metrics import topk_accuracy
+from rhovideo.run_folder import written_whole
 
 logger = logging.getLogger(__name__)
 
@@ -122,8 +123,7 @@ def write_scores(path: str | os.PathLike, result: VideoScores, paths: Sequence[s
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    with unfinished.open("wb") as file:
+    with written_whole(path) as file:
         np.savez(
             file,
             scores=result.scores,
@@ -134,4 +134,3 @@ def write_scores(path: str | os.PathLike, result: VideoScores, paths: Sequence[s
             top1=result.top1,
             top5=result.top5,
         )
-    os.replace(unfinished, path)

@@ -11,13 +11,14 @@ from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
 from rhovideo.data.loader import build_loader
-from rhovideo.engine.checkpoint import list_checkpoints, newest_checkpoint
+from rhovideo.engine.checkpoint import newest_checkpoint
 from rhovideo.engine.evaluation import readable_batches
 from rhovideo.engine.inputs import DTYPES, autocast, job_device, to_network_input
 from rhovideo.engine.json_stats import JsonStats
 from rhovideo.engine.scores import MultiViewScores, write_scores
 from rhovideo.models.build import build_classifier
 from rhovideo.models.classifier import Classifier
+from rhovideo.run_folder import list_checkpoints
 from rhovideo.zoo.loading import load_classifier_weights
 
 logger = logging.getLogger(__name__)

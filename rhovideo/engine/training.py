@@ -14,25 +14,25 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+import yaml
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from rhovideo import distributed
+from rhovideo import distributed, stopping
 from rhovideo.data.bad_videos import BadVideoLedger
 from rhovideo.data.loader import Batch, Loader
 from rhovideo.engine.checkpoint import (
     FORMAT,
     CheckpointError,
-    checkpoint_path,
-    list_checkpoints,
     newest_checkpoint,
     save_checkpoint,
 )
 from rhovideo.engine.inputs import autocast, job_device
 from rhovideo.engine.step_logger import StepLogger
 from rhovideo.errors import JobError
-from rhovideo.optim import build_optimizer, describe_learning_rate, learning_rate, set_learning_rate
+from rhovideo.optim import build_optimizer, describe_learning_rate, learning_rate, rate_factor, set_learning_rate
 from rhovideo.randomness import Stream, seed_everything
+from rhovideo.run_folder import checkpoint_path, list_checkpoints
 
 logger = logging.getLogger(__name__)
 
@@ -76,9 +76,16 @@ class Position:
 
 
 class Trainer:
-    """Trains a task to MAX_EPOCH, from the newest checkpoint in OUTPUT_DIR where there is one."""
+    """Trains a task to MAX_EPOCH, from the newest checkpoint in OUTPUT_DIR where there is one.
 
-    def __init__(self, cfg: CfgNode, task: TrainingTask, loader: Loader) -> None:
+    Args:
+        cfg: as :func:`rhovideo.engine.resuming.settle` leaves it.
+        task: what is trained.
+        loader: of the training videos.
+        factor: of the learning rates, as at the run's first launch; None: as configured.
+    """
+
+    def __init__(self, cfg: CfgNode, task: TrainingTask, loader: Loader, factor: float | None = None) -> None:
         self.cfg = cfg
         self.task = task
         self.loader = loader
@@ -87,32 +94,48 @@ class Trainer:
         self.parameters = [p for p in task.model.parameters() if p.requires_grad]
         fp16 = cfg.TRAIN.MIXED_PRECISION and cfg.TRAIN.AMP_DTYPE == "float16"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=fp16)
+        self.rate_factor = rate_factor(cfg, loader.global_batch) if factor is None else factor
         self.position = Position()
         self.ledger = BadVideoLedger(cfg.OUTPUT_DIR, cfg.DATA.MAX_BAD_VIDEO_SHARE, distributed.rank())
         self.last_checkpoint = time.monotonic()
+        self.videos = {"tried": 0, "bad": 0}
+        self.stop_agreed = False
 
     def train(self) -> dict[str, float]:
-        """Run all remaining epochs and return the last evaluation's numbers; where none remain, evaluate only."""
-        logger.info(describe_learning_rate(self.cfg, self.loader.global_batch))
+        """Run all remaining epochs and return the last evaluation's numbers; where none remain, evaluate only.
+
+        Raises:
+            Stopped: a process was asked to stop. All raise it at the same step, and the checkpoint of it is written.
+        """
+        logger.info(describe_learning_rate(self.cfg, self.loader.global_batch, self.rate_factor))
         if self.cfg.TRAIN.ACCUMULATE_STEPS > 1 and self.cfg.TASK != "linear":
             logger.warning("Batch norm takes its statistics from each of the micro-batches of TRAIN.ACCUMULATE_STEPS")
         distributed.broadcast_module(self.task.model)
         if self.cfg.TRAIN.AUTO_RESUME:
             self._resume()
         self.log = StepLogger(self.cfg, self.loader.steps_per_epoch, self.device, self.position.global_step)
-        results: dict[str, float] = {}
-        finished_before = self.position.epoch >= self.cfg.SOLVER.MAX_EPOCH
         try:
-            if finished_before and self.cfg.TRAIN.EVAL_PERIOD:
-                logger.info("Trained to SOLVER.MAX_EPOCH %d already", self.cfg.SOLVER.MAX_EPOCH)
-                self.log.start_epoch(self.position.epoch - 1)
-                results = self._evaluate()
-            while self.position.epoch < self.cfg.SOLVER.MAX_EPOCH:
-                self._train_epoch()
-                results = self._finish_epoch() or results
+            return self._train()
+        except stopping.Stopped as stopped:
+            logger.info("%s", stopped)
+            raise
         finally:
             self.log.close()
-        return results
+
+    def _train(self) -> dict[str, float]:
+        results: dict[str, float] = {}
+        if self.position.epoch >= self.cfg.SOLVER.MAX_EPOCH:
+            logger.info("Trained to SOLVER.MAX_EPOCH %d already", self.cfg.SOLVER.MAX_EPOCH)
+        if self.position.epoch and not self.position.step:
+            self.log.start_epoch(self.position.epoch - 1, self.loader.steps_per_epoch)
+        while True:
+            # Also right after a resume: that evaluation may be what the run was stopped in.
+            if self._evaluation_due():
+                results = self._evaluate() or results
+            if self.position.epoch >= self.cfg.SOLVER.MAX_EPOCH:
+                return results
+            self._train_epoch()
+            self._finish_epoch()
 
     def _train_epoch(self) -> None:
         self.task.model.train()
@@ -127,6 +150,7 @@ class Trainer:
             self.position.global_step += 1
             if checkpoint_due and self.position.step < self.loader.steps_per_epoch:
                 self._save()
+                self._leave_if_agreed()
                 self.log.pause()
 
     def _train_step(self, micro_batches: list[Batch]) -> tuple[float, dict, bool]:
@@ -135,7 +159,7 @@ class Trainer:
         seed_everything(Stream.STEP, cfg.RNG_SEED, at.global_step, distributed.rank())
         epoch = at.epoch + at.step / self.loader.steps_per_epoch
         progress = epoch / cfg.SOLVER.MAX_EPOCH
-        rate = learning_rate(cfg, epoch, self.loader.global_batch)
+        rate = learning_rate(cfg, epoch, self.rate_factor)
         set_learning_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
         loss = sum(self._accumulate(batch, progress, 1 / len(micro_batches)) for batch in micro_batches)
@@ -173,21 +197,24 @@ class Trainer:
             self.ledger.record(batch)
         minutes = self.cfg.TRAIN.CHECKPOINT_MINUTES
         due = distributed.is_main() and 0 < minutes * 60 <= time.monotonic() - self.last_checkpoint
+        asked = stopping.requested() is not None
         not_finite = ~torch.isfinite(loss)
         mine = torch.stack(
             [
                 torch.where(not_finite, torch.zeros_like(loss), loss),
                 not_finite.double(),
-                *torch.tensor([due, *self.ledger.counts()], dtype=torch.float64, device=self.device),
+                *torch.tensor([due, asked, *self.ledger.counts()], dtype=torch.float64, device=self.device),
             ]
         )
-        total, not_finite_ranks, due_ranks, *videos = distributed.sum_over_ranks(mine).tolist()
+        total, not_finite_ranks, due_ranks, asked_ranks, *videos = distributed.sum_over_ranks(mine).tolist()
         if not_finite_ranks:
             self._stop_on_loss(bool(not_finite), batches)
         verdict = self.ledger.verdict(torch.tensor(videos, dtype=torch.int64))
         if verdict is not None:
             raise TrainingStopped(verdict)
-        return total / distributed.world_size(), bool(due_ranks)
+        self.videos = {"tried": int(videos[0]), "bad": int(videos[1])}
+        self.stop_agreed = asked_ranks > 0
+        return total / distributed.world_size(), bool(due_ranks or asked_ranks)
 
     def _stop_on_loss(self, mine: bool, batches: list[Batch]) -> None:
         names = [self.loader.dataset.manifest.path(int(i)) for batch in batches for i in batch.index] if mine else []
@@ -209,18 +236,30 @@ class Trainer:
             nn.utils.clip_grads_with_norm_(self.parameters, self.cfg.SOLVER.CLIP_GRAD_L2NORM, norm)
         return norm
 
-    def _finish_epoch(self) -> dict[str, float]:
-        """Evaluate and save where they are due; the evaluation's numbers, empty when there was none."""
-        cfg = self.cfg
+    def _leave_if_agreed(self) -> None:
+        """Raise Stopped on all processes where one was asked to stop during the last step, which is saved by now."""
+        if self.stop_agreed:
+            reason = stopping.requested() or "another process was asked to"
+            at = f"at epoch {self.position.epoch}, step {self.position.step}, which is saved"
+            raise stopping.Stopped(reason, f"stopped ({reason}) {at}; the same command goes on there")
+
+    def _finish_epoch(self) -> None:
+        """Save where it is due: before an evaluation too, so that a stop in it loses no step."""
         self.log.end_epoch()
         self.position.epoch += 1
         self.position.step = 0
-        last = self.position.epoch == cfg.SOLVER.MAX_EPOCH
-        if last or self.position.epoch % cfg.TRAIN.CHECKPOINT_PERIOD == 0:
+        last = self.position.epoch == self.cfg.SOLVER.MAX_EPOCH
+        periodic = self.position.epoch % self.cfg.TRAIN.CHECKPOINT_PERIOD == 0
+        if last or periodic or self.stop_agreed or self._evaluation_due():
             self._save()
-        if cfg.TRAIN.EVAL_PERIOD and (last or self.position.epoch % cfg.TRAIN.EVAL_PERIOD == 0):
-            return self._evaluate()
-        return {}
+        self._leave_if_agreed()
+
+    def _evaluation_due(self) -> bool:
+        """Whether training is at the end of an epoch that is evaluated."""
+        at, period = self.position, self.cfg.TRAIN.EVAL_PERIOD
+        if not period or at.step or not at.epoch:
+            return False
+        return at.epoch >= self.cfg.SOLVER.MAX_EPOCH or at.epoch % period == 0
 
     def _evaluate(self) -> dict[str, float]:
         # Batch-norm statistics differ between processes that do not share them: rank 0's are those of the checkpoint.
@@ -246,6 +285,7 @@ class Trainer:
                 "optimizer_state": self.optimizer.state_dict(),
                 "scaler_state": self.scaler.state_dict(),
                 "task_state": self.task.state_dict(),
+                "videos": self.videos,
             }
             path = checkpoint_path(self.cfg.OUTPUT_DIR, self.position.epoch, self.position.step)
             save_checkpoint(state, path, self.cfg.TRAIN.CHECKPOINT_KEEP)
@@ -284,7 +324,11 @@ class Trainer:
                 "run's TRAIN.BATCH_SIZE and list of videos, or remove this file to go on from an earlier one."
             )
         self.position = Position(state["epoch"], state["step"], state["global_step"])
+        self.ledger.resume(**state.get("videos", {}))
         logger.info("Resuming from %s: epoch %d, step %d", path, state["epoch"], state["step"])
+        base_lr = yaml.safe_load(state["cfg"])["SOLVER"]["BASE_LR"]
+        if base_lr != self.cfg.SOLVER.BASE_LR:
+            logger.info("SOLVER.BASE_LR is %g from here on, and was %g", self.cfg.SOLVER.BASE_LR, base_lr)
 
 
 def _layout_text(layout: dict[str, int]) -> str:

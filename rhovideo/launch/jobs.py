@@ -1,18 +1,20 @@
-"""Several configurations of one call: each is a job, all are checked before the first one starts."""
+"""A chain of jobs: each is one configuration, and takes its weights from an earlier one where it names none."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.inputs import check_inputs
-from rhovideo.config.loading import Loaded, load
+from rhovideo.config.loading import Loaded
+from rhovideo.config.names import set_value
 from rhovideo.config.problems import ConfigError, Problem
 from rhovideo.config.tasks import Finding
+from rhovideo.run_folder import list_checkpoints
 
-# Which earlier jobs a task takes its weights from, and under which key.
+# Which earlier jobs a task takes its weights from.
 _SOURCES = {
     "linear": ("pretrain",),
     "finetune": ("pretrain",),
@@ -21,34 +23,13 @@ _SOURCES = {
 }
 
 
-def load_jobs(paths: Sequence[str], overrides: Sequence[object]) -> list[Loaded]:
-    """Load every file, with the same overrides.
-
-    Raises:
-        ConfigError: with the problems of all files.
-    """
-    jobs, problems = [], []
-    for path in paths:
-        try:
-            jobs.append(load(path, overrides))
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(dict.fromkeys(problems))
-    return jobs
-
-
-def check_jobs(jobs: Sequence[Loaded], check_machine: Callable[[CfgNode], list[Finding]]) -> None:
-    """Everything about the jobs that depends on each other, on the files there are, and on the machine.
+def check_chain(jobs: Sequence[Loaded]) -> list[Problem]:
+    """What the jobs need and will not find: neither there now nor written by an earlier one.
 
     Args:
         jobs: in the order in which they will run.
-        check_machine: the launcher's.
-
-    Raises:
-        ConfigError: with the problems of all jobs.
     """
-    problems = _shared_outputs(jobs)
+    problems = []
     for number, job in enumerate(jobs):
         made_before = tuple(earlier.cfg.OUTPUT_DIR for earlier in jobs[:number])
         findings = check_inputs(job.cfg, made_before)
@@ -56,13 +37,11 @@ def check_jobs(jobs: Sequence[Loaded], check_machine: Callable[[CfgNode], list[F
             wrong = f"is empty, and TASK {job.cfg.TASK} measures a checkpoint"
             findings.append(Finding(("TEST.CHECKPOINT_FILE_PATH",), wrong, "path/to/checkpoint.pyth"))
         problems += [job.problem(finding) for finding in findings]
-    if not problems:
-        problems = [job.problem(finding) for job in jobs for finding in check_machine(job.cfg)]
-    if problems:
-        raise ConfigError(dict.fromkeys(problems))
+    return problems
 
 
-def _shared_outputs(jobs: Sequence[Loaded]) -> list[Problem]:
+def check_output_folders(jobs: Iterable[Loaded]) -> list[Problem]:
+    """Jobs that would write to the same folder."""
     problems = []
     owner: dict[Path, Loaded] = {}
     for job in jobs:
@@ -72,6 +51,46 @@ def _shared_outputs(jobs: Sequence[Loaded]) -> list[Problem]:
             remedy = f"a folder of its own for each, in the files: OUTPUT_DIR: outputs/{Path(job.file).stem}"
             problems.append(job.problem(Finding(("OUTPUT_DIR",), wrong, remedy)))
     return problems
+
+
+def checkpoint_source(jobs: Sequence[Loaded], number: int) -> tuple[str, Path] | None:
+    """Where a job of a chain takes its checkpoint from when it starts.
+
+    Returns:
+        The key to fill in and the run folder of the earlier job whose furthest checkpoint it is to hold; None where the
+        job names its checkpoint, or takes none.
+    """
+    source = _source(jobs, number)
+    if source is None or _checkpoint(jobs[number].cfg):
+        return None
+    section = "TEST" if jobs[number].cfg.TASK in ("test", "knn") else "TRAIN"
+    return f"{section}.CHECKPOINT_FILE_PATH", Path(source.cfg.OUTPUT_DIR)
+
+
+def with_checkpoint_of_earlier_job(jobs: Sequence[Loaded], number: int) -> tuple[CfgNode, str]:
+    """The configuration of a job that starts now, with the checkpoint that an earlier job of the chain has written.
+
+    Returns:
+        The configuration, and a sentence for the log where something was filled in, else an empty text.
+
+    Raises:
+        ConfigError: the earlier job has left no checkpoint.
+    """
+    job = jobs[number]
+    found = checkpoint_source(jobs, number)
+    if found is None:
+        return job.cfg, ""
+    key, folder = found
+    made_by = _source(jobs, number).file
+    checkpoints = list_checkpoints(folder)
+    if not checkpoints:
+        wrong = f"is empty, and {made_by} has left no checkpoint in {folder}"
+        raise ConfigError(job.problem(Finding((key,), wrong, "path/to/checkpoint.pyth")))
+    cfg = job.cfg.clone()
+    cfg.defrost()
+    set_value(cfg, key, str(checkpoints[0]))
+    cfg.freeze()
+    return cfg, f"{job.file}: {key} is {checkpoints[0]}, written by {made_by}"
 
 
 def _checkpoint(cfg: CfgNode) -> str:
@@ -85,31 +104,3 @@ def _source(jobs: Sequence[Loaded], number: int) -> Loaded | None:
     """The last job before this one whose checkpoint it can use."""
     tasks = _SOURCES.get(jobs[number].cfg.TASK, ())
     return next((job for job in reversed(jobs[:number]) if job.cfg.TASK in tasks), None)
-
-
-def with_checkpoint_of_earlier_job(jobs: Sequence[Loaded], number: int) -> tuple[CfgNode, str]:
-    """The configuration of a job, with the checkpoint that an earlier job of the call has written.
-
-    Returns:
-        The configuration, and a sentence for the log where something was filled in, else an empty text.
-
-    Raises:
-        ConfigError: the earlier job has left no checkpoint.
-    """
-    job = jobs[number]
-    source = _source(jobs, number)
-    if _checkpoint(job.cfg) or source is None:
-        return job.cfg, ""
-    from rhovideo.engine.checkpoint import list_checkpoints
-
-    key = "TEST" if job.cfg.TASK in ("test", "knn") else "TRAIN"
-    found = list_checkpoints(source.cfg.OUTPUT_DIR)
-    if not found:
-        wrong = f"is empty, and {source.file} has left no checkpoint in {source.cfg.OUTPUT_DIR}"
-        finding = Finding((f"{key}.CHECKPOINT_FILE_PATH",), wrong, "path/to/checkpoint.pyth")
-        raise ConfigError(job.problem(finding))
-    cfg = job.cfg.clone()
-    cfg.defrost()
-    cfg[key].CHECKPOINT_FILE_PATH = str(found[0])
-    cfg.freeze()
-    return cfg, f"{job.file}: {key}.CHECKPOINT_FILE_PATH is {found[0]}, written by {source.file}"

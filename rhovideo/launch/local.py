@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import json
 import logging
 import multiprocessing
 import os
 import pickle
 import signal
-import socket
 import sys
 import threading
 import time
-import traceback
-from collections.abc import Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,16 +20,25 @@ from typing import Any
 import torch
 from fvcore.common.config import CfgNode
 
-from rhovideo import distributed
+from rhovideo import distributed, stopping
 from rhovideo.config.problems import ConfigError, Origin, Problem
-from rhovideo.errors import JobError
+from rhovideo.errors import FolderNotOursError
 from rhovideo.launch import RankFailed, Run
+from rhovideo.launch.failures import death, full_text, read_failures, report, write_failure
 from rhovideo.launch.machine import Machine, check_machine, machine_for, under_torchrun
+from rhovideo.launch.ranks import use_loopback, use_threads
+from rhovideo.launch.signals import saving_on_signals
+from rhovideo.run_folder import append_to_log, write_text
+from rhovideo.stopping import Stopped
 
 __all__ = ["RankFailed", "check_machine", "launch"]
 
-# Seconds that a process has to end by itself after SIGTERM, before SIGKILL.
+# Seconds between the end of the first process that stopped as asked and SIGKILL for those that have not: at a step's
+# end all leave together, in an evaluation one may wait for another that has left.
 GRACE = 5.0
+# Seconds between two looks at whether this process was asked to stop.
+_LOOK = 0.2
+STOPPED = 128 + signal.SIGTERM
 
 
 def launch(run: Run, cfg: CfgNode) -> Any:
@@ -52,30 +57,43 @@ def launch(run: Run, cfg: CfgNode) -> Any:
     Raises:
         ConfigError: the machine does not have what is asked for.
         RankFailed: a spawned process failed; all others have been ended.
+        SystemExit, KeyboardInterrupt: SIGTERM or Ctrl-C came, and the run has saved; see
+            :func:`rhovideo.launch.signals.saving_on_signals`.
     """
     findings = check_machine(cfg)
     if findings:
         here = Origin("configuration")
         raise ConfigError([Problem(finding.keys[0], here, finding.wrong, finding.write) for finding in findings])
     machine = machine_for(cfg)
-    if under_torchrun():
-        return _join_torchrun(run, cfg, machine)
-    if machine.processes > 1:
-        return _spawn(run, cfg, machine)
+    with saving_on_signals():
+        if under_torchrun():
+            return _join_torchrun(run, cfg, machine)
+        if machine.processes > 1:
+            return _spawn(run, cfg, machine)
+        return _run_here(run, cfg, machine)
+
+
+def _run_here(run: Run, cfg: CfgNode, machine: Machine) -> Any:
     os.environ["LOCAL_RANK"] = "0"
     if machine.on_gpu:
         torch.cuda.set_device(0)
-    with _sigterm_as_exit():
+    try:
         return run(cfg)
+    except (Stopped, FolderNotOursError):
+        raise
+    except Exception as error:
+        append_to_log(cfg.OUTPUT_DIR, f"failed:\n{full_text(error)}")
+        raise
 
 
 def _join_torchrun(run: Run, cfg: CfgNode, machine: Machine) -> Any:
     if machine.on_gpu:
-        torch.cuda.set_device(distributed.local_rank())
+        torch.cuda.set_device(distributed.own_gpu())
     if not distributed.is_initialised():
         # Kept for the later jobs of this call: torchrun's rendezvous serves one process group.
         backend = _backend(cfg, machine)
-        distributed.initialise(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), "env://", backend)
+        rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+        distributed.initialise(rank, world, "env://", backend, cfg.DIST_TIMEOUT_MINUTES)
         atexit.register(distributed.shut_down)
     return run(cfg)
 
@@ -86,7 +104,7 @@ def _backend(cfg: CfgNode, machine: Machine) -> str:
 
 def _spawn(run: Run, cfg: CfgNode, machine: Machine) -> Any:
     context = multiprocessing.get_context("spawn")
-    with TemporaryDirectory(prefix="rhovideo-", ignore_cleanup_errors=True) as name, _sigterm_as_exit():
+    with TemporaryDirectory(prefix="rhovideo-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         processes = [
             context.Process(target=_rank, args=(run, cfg, rank, machine, folder), name=f"rank {rank}")
@@ -100,135 +118,100 @@ def _spawn(run: Run, cfg: CfgNode, machine: Machine) -> Any:
         finally:
             ended_by_us = _end(processes)
         if not succeeded:
-            raise RankFailed(_report(processes, ended_by_us, folder))
+            _raise_if_stopped(processes, folder)
+            raise _failure(processes, ended_by_us, folder, cfg.OUTPUT_DIR)
         return pickle.loads((folder / "result").read_bytes())
 
 
-@contextlib.contextmanager
-def _sigterm_as_exit() -> Iterator[None]:
-    """Let SIGTERM unwind the stack, as SIGINT does, so that children are ended and temporary files removed on the way.
-
-    A handler that somebody else has set (a scheduler's) stays.
-    """
-    mine = threading.current_thread() is threading.main_thread()
-    if not mine or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-
-    def leave(number: int, frame: object) -> None:
-        os.write(2, b"rhovideo: ended by SIGTERM\n")
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _wait_for(processes: list) -> bool:
-    """Wait until all have ended well (True) or one has not."""
+    """Wait until all have ended well (True) or one has not; pass on that this process was asked to stop."""
     running = {process.sentinel: process for process in processes}
+    told = False
     while running:
-        for sentinel in wait(list(running)):
+        for sentinel in wait(list(running), timeout=_LOOK):
             process = running.pop(sentinel)
             process.join()
             if process.exitcode != 0:
                 return False
+        if stopping.requested() and not told:
+            told = True
+            for process in running.values():
+                process.terminate()
     return True
 
 
 def _end(processes: list) -> set[int]:
-    """End all that still run; returns their ranks."""
+    """End all that still run; returns their ranks. Those that were asked to stop have GRACE seconds to do so."""
+    if any(process.exitcode == STOPPED for process in processes):
+        deadline = time.monotonic() + GRACE
+        for process in processes:
+            if process.pid:
+                process.join(max(0.0, deadline - time.monotonic()))
     running = [(rank, process) for rank, process in enumerate(processes) if process.pid and process.is_alive()]
     for _, process in running:
-        process.terminate()
-    deadline = time.monotonic() + GRACE
+        process.kill()
     for _, process in running:
-        process.join(max(0.0, deadline - time.monotonic()))
-    for _, process in running:
-        if process.is_alive():
-            process.kill()
-            process.join()
+        process.join()
     return {rank for rank, _ in running}
 
 
-def _report(processes: list, ended_by_us: set[int], folder: Path) -> str:
-    """The first failure in full, the others in a line each.
+def _raise_if_stopped(processes: list, folder: Path) -> None:
+    """Raise Stopped if processes have stopped as asked; that others failed for the lack of them does not count."""
+    words = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("stopped_*"))]
+    before_listening = any(process.exitcode == -signal.SIGTERM for process in processes)
+    if words or (stopping.requested() and before_listening):
+        raise Stopped(stopping.requested() or "SIGTERM", words[0] if words else "stopped before the first step")
 
-    A rank that was killed leaves no word, and the others soon fail for the lack of it: so it comes first.
-    """
+
+def _failure(processes: list, ended_by_us: set[int], folder: Path, output_dir: str) -> RankFailed:
+    """What became of the processes, which is also written into the run's log."""
     world = len(processes)
-    said, killed = [], []
-    for rank, process in enumerate(processes):
-        note = folder / f"failure_{rank}"
-        if note.exists():
-            said.append((json.loads(note.read_text(encoding="utf-8")), rank))
-        elif process.exitcode != 0 and rank not in ended_by_us:
-            killed.append(f"rank {rank} of {world} {_death(process.exitcode)}")
-    said.sort(key=lambda failure: failure[0]["time"])
-    parts = killed[:1] or [f"rank {said[0][1]} of {world} failed:\n{said[0][0]['traceback'].rstrip()}"]
-    others = killed[1:] + [f"rank {rank}: {failure['summary']}" for failure, rank in said[0 if killed else 1 :]]
-    if not killed:
-        # What stops all ranks alike is said once.
-        others = [other for other in others if not other.endswith(f": {said[0][0]['summary']}")]
-    if others:
-        parts.append("After that:\n  " + "\n  ".join(others))
-    return "\n".join(parts)
-
-
-def _death(exit_code: int) -> str:
-    if exit_code >= 0:
-        return f"ended with exit code {exit_code}"
-    name = signal.Signals(-exit_code).name
-    if name == "SIGKILL":
-        return (
-            "was killed (SIGKILL). If nobody did it by hand, the machine ran out of memory: lower TRAIN.BATCH_SIZE, "
-            "DATA_LOADER.NUM_WORKERS or the number of processes"
-        )
-    return f"died by {name}"
+    words = read_failures(folder, world)
+    silent = {
+        rank: death(process.exitcode)
+        for rank, process in enumerate(processes)
+        if process.exitcode != 0 and rank not in words and rank not in ended_by_us
+    }
+    text = report(world, words, silent)
+    if all(word.folder_is_ours for word in words.values()):
+        append_to_log(output_dir, text)
+    return RankFailed(text)
 
 
 def _rank(run: Run, cfg: CfgNode, rank: int, machine: Machine, folder: Path) -> None:
     """One spawned process of a job, from its first line to its last."""
     # Ctrl-C reaches every process of the terminal; the parent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopping.listen({signal.SIGTERM: "SIGTERM or Ctrl-C"})
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     os.environ["LOCAL_RANK"] = str(rank)
     try:
-        if "OMP_NUM_THREADS" not in os.environ:
-            torch.set_num_threads(threads_per_process(machine.processes))
+        use_threads(machine.processes)
         if machine.on_gpu:
-            torch.cuda.set_device(rank)
-        _use_loopback()
+            torch.cuda.set_device(distributed.own_gpu())
+        use_loopback()
         backend = _backend(cfg, machine)
-        distributed.initialise(rank, machine.processes, f"file://{folder}/rendezvous", backend)
+        rendezvous = f"file://{folder}/rendezvous"
+        distributed.initialise(rank, machine.processes, rendezvous, backend, cfg.DIST_TIMEOUT_MINUTES)
         result = run(cfg)
         if rank == 0:
             (folder / "result").write_bytes(pickle.dumps(result))
         distributed.shut_down()
+    except Stopped as stopped:
+        with contextlib.suppress(OSError):
+            write_text(folder / f"stopped_{rank}", str(stopped))
+        _exit(STOPPED)
     except BaseException as error:
-        _write_failure(folder / f"failure_{rank}", error)
-        # Not through the interpreter's end, which may wait for collectives that never come.
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(1)
+        write_failure(folder, rank, error)
+        _exit(1)
 
 
-def threads_per_process(processes: int) -> int:
-    """Threads of torch's operators, so that the processes of a machine share its cores: at least 1."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, cores // processes)
-
-
-def _use_loopback() -> None:
-    """Let gloo talk within the machine, whatever its host name resolves to."""
-    names = {name for _, name in socket.if_nameindex()}
-    loopback = next((name for name in ("lo", "lo0") if name in names), None)
-    if loopback:
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)
+def _exit(code: int) -> None:
+    """Not through the interpreter's end, which may wait for collectives that never come."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _end_with_parent() -> None:
@@ -237,13 +220,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _write_failure(path: Path, error: BaseException) -> None:
-    summary = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
-    full = str(error) if isinstance(error, JobError) else "".join(traceback.format_exception(error))
-    failure = {"time": time.time(), "summary": summary, "traceback": full}
-    with contextlib.suppress(OSError):
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(failure), encoding="utf-8")
-        temporary.rename(path)

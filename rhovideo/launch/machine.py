@@ -10,6 +10,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.checks import check_processes
 from rhovideo.config.tasks import Finding
+from rhovideo.engine.first_launch import check_resume
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ def _torchrun_processes(cfg: CfgNode) -> int:
 def check_machine(cfg: CfgNode) -> list[Finding]:
     """What the configuration asks for and this machine does not have."""
     findings = _check_torchrun(cfg) if under_torchrun() else _check_local(cfg)
-    return findings or check_processes(cfg, machine_for(cfg).processes)
+    if findings:
+        return findings
+    here = machine_for(cfg).processes
+    return [*check_processes(cfg, here), *check_resume(cfg, here * cfg.NUM_SHARDS)]
 
 
 def _check_local(cfg: CfgNode) -> list[Finding]:
@@ -59,7 +63,7 @@ def _check_local(cfg: CfgNode) -> list[Finding]:
         command = (
             f"torchrun --nnodes {cfg.NUM_SHARDS} --nproc-per-node GPUS --rdzv-backend c10d --rdzv-endpoint HOST:PORT"
         )
-        remedy = f"1, or start it on each machine by {command} tools/run_net.py --cfg ..."
+        remedy = f"1, or use --launcher slurm, or start it on each machine by {command} tools/run_net.py --cfg ..."
         findings.append(Finding(("NUM_SHARDS",), wrong, remedy))
     return findings
 

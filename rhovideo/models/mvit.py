@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from fvcore.common.config import CfgNode
 from pytorchvideo.models.vision_transformers import (
     MultiscaleVisionTransformers,
@@ -81,7 +82,16 @@ def build_mvit(cfg: CfgNode) -> MViTEncoder:
             f"clips of DATA.NUM_FRAMES {frames} and DATA.TRAIN_CROP_SIZE {crop} are no whole number of "
             f"patches of MVIT.PATCH_STRIDE {stride}: write multiples of it"
         )
-    net = create_multiscale_vision_transformers(
+    # PyTorchVideo takes numbers out of tensors while it builds, which the meta device does not give.
+    device = torch.get_default_device()
+    with torch.device("cpu"):
+        net = _network(cfg, stride, frames, crop)
+    return MViTEncoder(net.to(device), frames, crop, cfg.MODEL.ACT_CHECKPOINT)
+
+
+def _network(cfg: CfgNode, stride: list[int], frames: int, crop: int) -> MultiscaleVisionTransformers:
+    mvit = cfg.MVIT
+    return create_multiscale_vision_transformers(
         spatial_size=crop,
         temporal_size=frames,
         cls_embed_on=mvit.CLS_EMBED_ON,
@@ -103,4 +113,3 @@ def build_mvit(cfg: CfgNode) -> MViTEncoder:
         pool_kvq_kernel=list(mvit.POOL_KVQ_KERNEL),
         head=None,
     )
-    return MViTEncoder(net, frames, crop, cfg.MODEL.ACT_CHECKPOINT)

@@ -8,18 +8,18 @@ import math
 from fvcore.common.config import CfgNode
 
 
-def learning_rate(cfg: CfgNode, epoch: float, global_batch: int) -> float:
+def learning_rate(cfg: CfgNode, epoch: float, factor: float = 1.0) -> float:
     """The learning rate at a point of the training.
 
     Args:
-        cfg: a loaded configuration (SOLVER.*, NUM_SHARDS).
+        cfg: a loaded configuration (SOLVER.*).
         epoch: epochs done, with fraction: ``epoch + step / steps_per_epoch`` at the start of a step.
-        global_batch: videos a step over all machines.
+        factor: :func:`rate_factor` at the run's first launch.
 
     Returns:
-        The scheduled rate times :func:`rate_factor`.
+        The scheduled rate times ``factor``.
     """
-    return rate_factor(cfg, global_batch) * _scheduled(cfg, epoch)
+    return factor * _scheduled(cfg, epoch)
 
 
 def rate_factor(cfg: CfgNode, global_batch: int) -> float:
@@ -42,11 +42,12 @@ def rate_factor(cfg: CfgNode, global_batch: int) -> float:
     return global_batch / solver.BASE_LR_BATCH if solver.BASE_LR_BATCH else 1.0
 
 
-def describe_learning_rate(cfg: CfgNode, global_batch: int) -> str:
+def describe_learning_rate(cfg: CfgNode, global_batch: int, factor: float) -> str:
     """One sentence for the log: the peak rate, the schedule, and the rule that scaled it."""
     solver = cfg.SOLVER
-    factor = rate_factor(cfg, global_batch)
-    if solver.BASE_LR_SCALE_NUM_SHARDS:
+    if factor != rate_factor(cfg, global_batch):
+        rule = f"SOLVER.BASE_LR {solver.BASE_LR:g} times {factor:g}, as at the first launch"
+    elif solver.BASE_LR_SCALE_NUM_SHARDS:
         rule = f"SOLVER.BASE_LR {solver.BASE_LR:g} times {cfg.NUM_SHARDS} machines"
     elif solver.BASE_LR_BATCH:
         rule = f"SOLVER.BASE_LR {solver.BASE_LR:g} for a global batch of {solver.BASE_LR_BATCH}, scaled linearly"

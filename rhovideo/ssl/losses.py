@@ -28,7 +28,8 @@ def full_precision(function: Callable) -> Callable:
     @functools.wraps(function)
     def wrapped(*args, **kwargs):
         device = next(a.device.type for a in (*args, *kwargs.values()) if isinstance(a, Tensor))
-        with torch.autocast(device, enabled=False):
+        # The meta device computes nothing, and autocast does not know it.
+        with torch.autocast("cpu" if device == "meta" else device, enabled=False):
             return function(*map(_widen, args), **{name: _widen(value) for name, value in kwargs.items()})
 
     return wrapped

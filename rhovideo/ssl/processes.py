@@ -18,7 +18,8 @@ def batch_shuffle(cfg: CfgNode) -> BatchShuffle | None:
     None where there is nothing to shuffle, or where batch norm is synchronised over all those processes anyway.
     Every process must call it, in the same order.
     """
-    return BatchShuffle(neighbour_group(_shuffle_span(cfg))) if _shuffles(cfg) else None
+    total = world_size()
+    return BatchShuffle(neighbour_group(_shuffle_span(cfg, total))) if _shuffles(cfg, total) else None
 
 
 def warn_of_process_dependence(cfg: CfgNode) -> None:
@@ -28,44 +29,49 @@ def warn_of_process_dependence(cfg: CfgNode) -> None:
         logger.warning("The result depends on the number of processes (%d): %s.", world_size(), "; ".join(reasons))
 
 
-def process_dependence(cfg: CfgNode) -> list[str]:
-    """The settings that do, each with what to write instead; empty with one process."""
-    total, node = world_size(), cfg.CONTRASTIVE
+def process_dependence(cfg: CfgNode, processes: int | None = None) -> list[str]:
+    """The settings that do, each with what to write instead; empty with one process.
+
+    Args:
+        cfg: of a pre-training.
+        processes: how many there are; None: as many as there are now.
+    """
+    total, node = processes or world_size(), cfg.CONTRASTIVE
     if total == 1:
         return []
     everywhere = "BN.NORM_TYPE sync_batchnorm with BN.GLOBAL_SYNC True"
     reasons = []
-    if _encoder_norm_span(cfg) < total:
+    if _encoder_norm_span(cfg, total) < total:
         reasons.append(f"the encoder's batch norm takes its statistics from fewer; {everywhere} takes them from all")
-    if node.BN_MLP and _mlp_norm_span(cfg) < total:
+    if node.BN_MLP and _mlp_norm_span(cfg, total) < total:
         reasons.append(
             "the MLPs' batch norm takes its statistics from fewer; "
             "CONTRASTIVE.BN_SYNC_MLP True with BN.GLOBAL_SYNC True takes them from all"
         )
-    if node.TYPE == "moco" and _shuffles(cfg):
+    if node.TYPE == "moco" and _shuffles(cfg, total):
         reasons.append(f"shuffling batch norm deals videos out to them; it is off with {everywhere}")
     if node.TYPE == "simclr" and not node.SIMCLR_DIST_ON:
         reasons.append("negatives come from one alone; CONTRASTIVE.SIMCLR_DIST_ON True takes them from all")
     return reasons
 
 
-def _shuffles(cfg: CfgNode) -> bool:
-    return _encoder_norm_span(cfg) < _shuffle_span(cfg)
+def _shuffles(cfg: CfgNode, total: int) -> bool:
+    return _encoder_norm_span(cfg, total) < _shuffle_span(cfg, total)
 
 
-def _shuffle_span(cfg: CfgNode) -> int:
+def _shuffle_span(cfg: CfgNode, total: int) -> int:
     """Processes that would exchange videos for shuffling batch norm."""
-    return world_size() // cfg.NUM_SHARDS if cfg.CONTRASTIVE.LOCAL_SHUFFLE_BN else world_size()
+    return total // cfg.NUM_SHARDS if cfg.CONTRASTIVE.LOCAL_SHUFFLE_BN else total
 
 
-def _encoder_norm_span(cfg: CfgNode) -> int:
+def _encoder_norm_span(cfg: CfgNode, total: int) -> int:
     """Processes that share the encoder's batch statistics."""
-    return _sync_span(cfg) if cfg.BN.NORM_TYPE.startswith("sync_batchnorm") else 1
+    return _sync_span(cfg, total) if cfg.BN.NORM_TYPE.startswith("sync_batchnorm") else 1
 
 
-def _mlp_norm_span(cfg: CfgNode) -> int:
-    return _sync_span(cfg) if cfg.CONTRASTIVE.BN_SYNC_MLP else 1
+def _mlp_norm_span(cfg: CfgNode, total: int) -> int:
+    return _sync_span(cfg, total) if cfg.CONTRASTIVE.BN_SYNC_MLP else 1
 
 
-def _sync_span(cfg: CfgNode) -> int:
-    return world_size() if cfg.BN.GLOBAL_SYNC else min(max(1, cfg.BN.NUM_SYNC_DEVICES), world_size())
+def _sync_span(cfg: CfgNode, total: int) -> int:
+    return total if cfg.BN.GLOBAL_SYNC else min(max(1, cfg.BN.NUM_SYNC_DEVICES), total)

@@ -185,3 +185,11 @@ def test_steps_of_released_files_keep_their_meaning():
     steps = ["SOLVER.LR_POLICY", "steps_with_relative_lrs", "SOLVER.MAX_EPOCH", 22, "SOLVER.STEPS", "[0, 14, 18, 22]"]
     cfg = load_cfg(None, ["TASK", "ssl_eval_x", *steps, "SOLVER.LRS", "[1, 0.1, 0.01, 0.001, 0.0001]"])
     assert (cfg.SOLVER.STEPS, cfg.SOLVER.LRS) == ([0, 14, 18], [1.0, 0.1, 0.01])
+
+
+@pytest.mark.parametrize(
+    "key", ["TRAIN.BATCH_SIZE", "NUM_SHARDS", "TRAIN.ACCUMULATE_STEPS", "NUM_CPU_PROCESSES", "BN.NUM_SYNC_DEVICES"]
+)
+def test_nothing_is_divided_by_a_number_out_of_range(key):
+    words = ["BN.NORM_TYPE", "sync_batchnorm", "BN.GLOBAL_SYNC", False, "CONTRASTIVE.TYPE", "moco", "NUM_GPUS", 0]
+    assert keys_of(*PRETRAIN, *words, key, 0) == [key]

@@ -8,12 +8,11 @@ import torch
 from rhovideo.engine.checkpoint import (
     FORMAT,
     CheckpointError,
-    checkpoint_path,
-    list_checkpoints,
     newest_checkpoint,
     read_checkpoint,
     save_checkpoint,
 )
+from rhovideo.run_folder import checkpoint_path, list_checkpoints
 
 
 def save(folder, epoch, step=0, keep=0):

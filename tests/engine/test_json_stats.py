@@ -4,7 +4,7 @@ import math
 import numpy as np
 import torch
 
-from rhovideo.engine.json_stats import PREFIX, JsonStats, read_json_stats, to_json
+from rhovideo.engine.json_stats import PREFIX, JsonStats, last_json_stats, read_json_stats, to_json
 
 
 def test_every_parser_reads_every_number_back():
@@ -60,3 +60,19 @@ def test_line_that_cannot_be_written_does_not_end_the_training(tmp_path, caplog)
     stats.write({"loss": 1.0})
     stats.write({"loss": 1.0})
     assert caplog.text.count("writing failed") == 1
+
+
+def test_the_last_record_of_a_kind_is_found_however_far_back(tmp_path):
+    stats = JsonStats(tmp_path)
+    stats.write({"_type": "val_epoch", "top1": 1.0})
+    stats.write({"_type": "val_epoch", "top1": 2.0})
+    for step in range(2000):
+        stats.write({"_type": "train_iter", "iter": f"{step + 1}/2000", "loss": 1.0})
+    path = tmp_path / "json_stats.log"
+    with path.open("a") as file:
+        file.write('json_stats: {"_type": "train_iter", "iter": "20')
+    assert last_json_stats(path, ("train_iter", "train_epoch"))["iter"] == "2000/2000"
+    assert last_json_stats(path, ("val_epoch",))["top1"] == 2.0
+    assert last_json_stats(path, ("val_epoch",), limit=10_000) is None
+    assert last_json_stats(path, ("test_final",)) is None
+    assert last_json_stats(tmp_path / "none", ("val_epoch",)) is None

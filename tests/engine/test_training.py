@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from functools import partial
 
 import pytest
 import torch
@@ -12,8 +13,10 @@ import torch
 from rhovideo.cli import main
 from rhovideo.config import load_cfg
 from rhovideo.data.loader import build_loader
+from rhovideo.engine import run as engine_run
 from rhovideo.engine.checkpoint import CheckpointError
 from rhovideo.engine.json_stats import read_json_stats
+from rhovideo.engine.output_dir import held
 from rhovideo.engine.pretrain import PretrainTask
 from rhovideo.engine.run import run
 from rhovideo.engine.training import Trainer, TrainingStopped
@@ -200,13 +203,18 @@ def test_job_that_is_started_again_when_done_keeps_its_results(configure, tmp_pa
     assert again["epoch"] == "2/2"
 
 
-def test_checkpoint_inside_an_epoch_of_other_steps_is_refused(configure, tmp_path):
-    run(configure("pretrain", *BYOL, "TRAIN.CHECKPOINT_MINUTES", 1e-6, "TRAIN.CHECKPOINT_KEEP", 0))
+def test_checkpoint_inside_an_epoch_of_other_steps_is_refused(configure, tmp_path, synthetic_set):
+    keys = [*BYOL, "TRAIN.CHECKPOINT_MINUTES", 1e-6, "TRAIN.CHECKPOINT_KEEP", 0, "TRAIN.EVAL_PERIOD", 0]
+    run(configure("pretrain", *keys))
     for path in (tmp_path / "out/checkpoints").iterdir():
         if path.name != "checkpoint_epoch_00001_step_0000002.pyth":
             path.unlink()
-    with pytest.raises(CheckpointError, match=r"24 videos in steps of 8.*24 videos in steps of 16.*TRAIN.BATCH_SIZE"):
-        run(configure("pretrain", *BYOL, "TRAIN.BATCH_SIZE", 16))
+    data = tmp_path / "data"
+    shutil.copytree(synthetic_set, data)
+    lines = (data / "train.csv").read_text().splitlines(keepends=True)
+    (data / "train.csv").write_text("".join(lines + lines[:8]))
+    with pytest.raises(CheckpointError, match=r"24 videos in steps of 8.*32 videos in steps of 8.*list of videos"):
+        run(configure("pretrain", *keys, "DATA.PATH_TO_DATA_DIR", data))
 
 
 def test_validation_that_cannot_be_read_gives_no_accuracy(configure, tmp_path, synthetic_set):
@@ -238,3 +246,30 @@ def test_two_processes_train_as_one_does(configure, tmp_path, synthetic_set):
     for name, value in one.items():
         difference = (two[name].double() - value.double()).norm()
         assert difference <= 1e-8 * (1 + value.double().norm()), name
+
+
+def test_resume_tells_of_another_learning_rate_and_keeps_the_count_of_bad_videos(configure, tmp_path, synthetic_set):
+    data = tmp_path / "data"
+    shutil.copytree(synthetic_set, data)
+    next((data / "train").rglob("*.mp4")).write_bytes(b"nothing to see")
+    keys = [*BYOL, "DATA.PATH_TO_DATA_DIR", data, "TRAIN.EVAL_PERIOD", 0, "CONTRASTIVE.KNN_ON", False]
+    run(configure("pretrain", *keys))
+    before = final_state(tmp_path / "out")["videos"]
+    assert before["bad"] == 1
+    run(configure("pretrain", *keys, "SOLVER.MAX_EPOCH", 3, "SOLVER.BASE_LR", 0.005))
+    after = final_state(tmp_path / "out")["videos"]
+    assert after["bad"] == 2 * before["bad"]
+    assert after["tried"] > before["tried"]
+    assert "SOLVER.BASE_LR is 0.005 from here on, and was 0.01" in (tmp_path / "out/stdout.log").read_text()
+
+
+def test_failure_is_in_the_log_of_the_run_that_failed_and_of_no_other(tmp_path, synthetic_set):
+    config = write_config(tmp_path / "run.yaml", tmp_path / "out", "linear")
+    words = ["DATA.PATH_TO_DATA_DIR", synthetic_set, "MODEL.NUM_CLASSES", 2]
+    assert main(["run", "--cfg", str(config), *map(str, words)]) == 1
+    log = (tmp_path / "out/stdout.log").read_text()
+    assert log.count("write MODEL.NUM_CLASSES 3") == 1
+    with held(tmp_path / "out"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine_run, "held", partial(held, patience=0.1))
+        assert main(["run", "--cfg", str(config), *map(str, words)]) == 1
+    assert (tmp_path / "out/stdout.log").read_text() == log

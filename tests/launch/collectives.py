@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
@@ -75,6 +78,29 @@ def averaged(rank: int, bucket_bytes: int) -> dict[str, Tensor]:
     step_loss(net, rank).backward()
     distributed.average_gradients(net.parameters(), bucket_bytes)
     return {name: parameter.grad for name, parameter in net.named_parameters() if parameter.grad is not None}
+
+
+def waits_for_a_neighbour(folder: str) -> dict[str, bool]:
+    """Odd ranks stay away from a sum in groups of two that wait for 12 seconds: whether the others gave up by then."""
+    rank, world = distributed.rank(), distributed.world_size()
+    distributed.shut_down()
+    distributed.initialise(rank, world, f"file://{folder}/again", "gloo", timeout_minutes=0.2)
+    group = distributed.neighbour_group(2)
+    gave_up = Path(folder, f"gave_up_{rank // 2}")
+    raised = False
+    if rank % 2 == 0:
+        try:
+            distributed.sum_over_ranks(torch.ones(1), group)
+        except RuntimeError:
+            raised = True
+            gave_up.touch()
+    else:
+        # Not longer than the test waits: a connection that ends would raise too.
+        deadline = time.monotonic() + 90
+        while not gave_up.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+    distributed.shut_down()
+    return {"raised": raised, "others_gave_up": gave_up.exists()}
 
 
 def compute(cfg) -> list[dict]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from rhovideo import distributed
+from rhovideo import distributed, stopping
 from rhovideo.errors import JobError
 
 
@@ -56,8 +56,32 @@ def killed_on_rank_one(cfg) -> None:
 
 
 def terminate_myself(cfg) -> None:
+    """A run that looks at what it was asked at the end of its only step, as the training loop does."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    Path(cfg.OUTPUT_DIR, "saved").touch()
+    raise stopping.Stopped(stopping.requested() or "nothing", "stopped after the step")
+
+
+def terminate_myself_and_hang(cfg) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(60)
+
+
+def finish_although_terminated(cfg) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def stop_when_asked(cfg) -> None:
+    """Steps without end; each rank saves at the step that they agree on, rank 1 slowly."""
+    _leave_word(cfg)
+    step = 0
+    while True:
+        step += 1
+        time.sleep(0.05)
+        if distributed.sum_over_ranks(torch.tensor(float(stopping.requested() is not None))) > 0:
+            time.sleep(distributed.rank())
+            Path(cfg.OUTPUT_DIR, f"saved_{distributed.rank()}").write_text(str(step))
+            raise stopping.Stopped("asked", "stopped after a step")
 
 
 def wait_for_ever(cfg) -> None:

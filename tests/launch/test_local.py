@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from rhovideo import stopping
 from rhovideo.config import ConfigError, load_cfg
-from rhovideo.launch.local import RankFailed, launch, threads_per_process
+from rhovideo.launch import signals
+from rhovideo.launch.local import RankFailed, launch
+from rhovideo.launch.ranks import threads_per_process
 from tests.launch import jobs
 
 ROOT = Path(__file__).parents[2]
@@ -71,6 +74,7 @@ def test_failure_comes_first_with_its_rank_and_ends_the_others(tmp_path):
     assert first == "rank 1 of 2 failed:"
     assert any("raise_on_rank_one" in line for line in rest)
     assert "ZeroDivisionError: the batch of rank one" in rest
+    assert str(failure.value) in (tmp_path / "stdout.log").read_text()
     assert_ended(tmp_path, 2)
 
 
@@ -82,12 +86,38 @@ def test_foreseen_failure_is_one_message(tmp_path):
     assert lines[1:] == ["train.csv lists no video"]
 
 
-def test_sigterm_unwinds_a_run_of_one_process(tmp_path):
+@pytest.mark.parametrize("job", [jobs.terminate_myself, jobs.finish_although_terminated])
+def test_sigterm_ends_a_run_of_one_process_after_its_step(job, tmp_path, capfd):
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as left:
-        launch(jobs.terminate_myself, configuration(tmp_path))
+        launch(job, configuration(tmp_path))
     assert left.value.code == 128 + signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is before
+    assert stopping.requested() is None
+    if job is jobs.terminate_myself:
+        assert (tmp_path / "saved").exists()
+        assert "stopped after the step" in capfd.readouterr().err
+
+
+def test_handler_of_somebody_else_stays(tmp_path):
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
+    try:
+        launch(jobs.finish_although_terminated, configuration(tmp_path))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [1]
+    assert stopping.requested() is None
+
+
+def test_run_that_does_not_stop_is_ended(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(signals, "_SAME", 0.1)
+    started = time.monotonic()
+    with pytest.raises(SystemExit) as left, signals.saving_on_signals(patience=0.5):
+        jobs.terminate_myself_and_hang(configuration(tmp_path))
+    assert left.value.code == 128 + signal.SIGTERM
+    assert time.monotonic() - started < 10
+    assert "it does not stop" in capfd.readouterr().err
 
 
 def test_killed_rank_is_named_before_those_that_miss_it(tmp_path):
@@ -97,25 +127,26 @@ def test_killed_rank_is_named_before_those_that_miss_it(tmp_path):
     assert_ended(tmp_path, 2)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_children_end_with_the_parent(number, tmp_path):
+@contextlib.contextmanager
+def started(job, tmp_path):
+    """A process that launches the job on two ranks, once both are running it."""
     script = (
         "from tests.launch import jobs, test_local as t; from rhovideo.launch.local import launch\n"
-        f"if __name__ == '__main__': launch(jobs.wait_for_ever, t.configuration({str(tmp_path)!r}, 2))"
+        f"if __name__ == '__main__': launch(jobs.{job.__name__}, t.configuration({str(tmp_path)!r}, 2))"
     )
     (tmp_path / "main.py").write_text(script)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     # Into a file: a child that is left behind would keep a pipe open, and the test waiting.
     with (tmp_path / "stderr").open("w") as errors:
-        parent = subprocess.Popen([sys.executable, tmp_path / "main.py"], env=environment, stderr=errors)
+        command = [sys.executable, tmp_path / "main.py"]
+        parent = subprocess.Popen(command, env=environment, stderr=errors, start_new_session=True)
     try:
         deadline = time.monotonic() + 60
         while len(list(tmp_path.glob("pid_*"))) < 2:
             assert parent.poll() is None, (tmp_path / "stderr").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        parent.send_signal(number)
-        assert parent.wait(timeout=20) != 0
+        yield parent
         assert_ended(tmp_path, 2)
     except BaseException:
         for pid in (int(path.read_text()) for path in tmp_path.glob("pid_*")):
@@ -125,6 +156,37 @@ def test_children_end_with_the_parent(number, tmp_path):
     finally:
         parent.kill()
         parent.wait()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_second_signal_ends_parent_and_children_at_once(number, tmp_path):
+    with started(jobs.wait_for_ever, tmp_path) as parent:
+        parent.send_signal(number)
+        time.sleep(1.2)
+        assert parent.poll() is None
+        parent.send_signal(number)
+        assert parent.wait(timeout=20) != 0
+
+
+def test_children_end_with_a_parent_that_is_killed(tmp_path):
+    with started(jobs.wait_for_ever, tmp_path) as parent:
+        parent.kill()
+        parent.wait()
+
+
+@pytest.mark.parametrize(
+    ("number", "to_group"), [(signal.SIGTERM, False), (signal.SIGTERM, True), (signal.SIGINT, True)]
+)
+def test_ranks_save_at_the_same_step_before_they_end(number, to_group, tmp_path):
+    with started(jobs.stop_when_asked, tmp_path) as parent:
+        os.killpg(parent.pid, number) if to_group else parent.send_signal(number)
+        code = parent.wait(timeout=20)
+    assert code == (143 if number == signal.SIGTERM else -signal.SIGINT)
+    steps = [(tmp_path / f"saved_{rank}").read_text() for rank in (0, 1)]
+    assert steps[0] == steps[1]
+    said = (tmp_path / "stderr").read_text()
+    assert "stopped after a step" in said
+    assert "failed" not in said
 
 
 def test_torchrun_is_joined(tmp_path):

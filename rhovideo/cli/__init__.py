@@ -1,0 +1,84 @@
+"""The command line: ``rhovideo run``, the commands that look at runs, and those about data.
+
+Torch is imported only once the words and the configurations are known to be right.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+
+from rhovideo.cli import data, look, run
+from rhovideo.config.problems import ConfigError
+from rhovideo.errors import JobError
+from rhovideo.stopping import Stopped
+from rhovideo.terminal import complain, say
+
+# What tools/run_net.py understands beside the words of `run`.
+LOOK_COMMANDS = ("status", "logs", "cancel", "results")
+
+OVERVIEW = """\
+Unsupervised learning from videos: pre-train an encoder on rho clips of each video, then measure it.
+
+  rhovideo index /data/videos --out data/mine          list the videos of a folder
+  rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8.yaml DATA.PATH_TO_DATA_DIR data/mine
+  rhovideo run --help                                  more on running, on clusters and on sweeps
+"""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        words: without the program's name; None takes ``sys.argv``.
+
+    Returns:
+        The exit code: 0, 1 where a job failed, 2 where the words or a configuration are wrong.
+    """
+    words = list(sys.argv[1:] if words is None else words)
+    _hush_scripting()
+    parser = _parser()
+    configs: list[str] = []
+    overrides: list[str] = []
+    try:
+        if words[:1] == ["run"]:
+            configs, overrides, words = run.split_run_words(words)
+        options = parser.parse_args(words)
+        if options.command == "run":
+            return run.run_command(options, configs, overrides)
+        return options.function(options)
+    except ConfigError as error:
+        complain(error)
+        return 2
+    except JobError as error:
+        say(str(error))
+        return 1
+    except Stopped as stopped:
+        say(str(stopped))
+        return 128 + signal.SIGTERM
+    except KeyboardInterrupt:
+        print("rhovideo: interrupted", file=sys.stderr)
+        return 130
+
+
+def _hush_scripting() -> None:
+    """Keep torch from warning, here and in child processes, that PyTorchVideo scripts functions: nobody can help it."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.jit\._script")
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning:torch.jit._script")
+
+
+def _parser() -> argparse.ArgumentParser:
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="rhovideo", description=OVERVIEW, formatter_class=form)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run.add_command(commands)
+    look.add_commands(commands)
+    data.add_commands(commands)
+    return parser
+
+
+__all__ = ["LOOK_COMMANDS", "main"]

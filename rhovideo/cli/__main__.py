@@ -1,0 +1,5 @@
+import sys
+
+from rhovideo.cli import main
+
+sys.exit(main())

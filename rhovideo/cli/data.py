@@ -1,0 +1,119 @@
+"""The commands about data: ``rhovideo index``, ``scan`` and ``synthetic``."""
+
+from __future__ import annotations
+
+import argparse
+
+from rhovideo.terminal import say
+
+INDEX_HELP = """\
+Write train.csv, val.csv and test.csv for a folder of videos. Sub-folders train, val and test are taken as the splits;
+folders below them as classes, if all videos lie in such.
+
+examples:
+  rhovideo index /data/videos                          lists beside the videos
+  rhovideo index /data/videos --out data/mine --val-share 0.2
+  rhovideo index /data/UCF-101 --ucf101 /data/ucfTrainTestlist --out data/ucf101
+  rhovideo index /data/hmdb51 --hmdb51 /data/testTrainMulti_7030_splits --out data/hmdb51
+
+The last two write the three official splits to OUT/split1, OUT/split2 and OUT/split3.
+"""
+
+SCAN_HELP = """\
+Decode every video of a list once, and tell which are broken.
+
+  rhovideo scan data/mine/train.csv
+
+Writes train.broken.jsonl, and train.clean.csv without them. Exit code 1 if any is broken.
+"""
+
+SYNTHETIC_HELP = """\
+Write a small labelled set of real H.264 videos (moving textured shapes) with its lists, to try things out.
+
+  rhovideo synthetic data/synthetic --classes 4 --train 64 --val 16
+"""
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Add the parsers of these commands; each names the function that carries it out."""
+    form = argparse.RawDescriptionHelpFormatter
+    index = commands.add_parser("index", help="list a folder's videos", description=INDEX_HELP, formatter_class=form)
+    index.add_argument("folder", metavar="FOLDER", help="where the videos are")
+    index.add_argument("--out", metavar="OUT", help="where the lists go (FOLDER)")
+    official = index.add_mutually_exclusive_group()
+    official.add_argument("--ucf101", metavar="SPLITS", help="folder of UCF101's trainlist01.txt, testlist01.txt, ...")
+    official.add_argument("--hmdb51", metavar="SPLITS", help="folder of HMDB51's *_test_split1.txt, ...")
+    index.add_argument("--val-share", type=float, default=0.1, help="share of each class for val.csv (0.1)")
+    index.add_argument("--seed", type=int, default=0, help="of that choice (0)")
+    index.add_argument("--no-labels", action="store_true", help="folders are not classes")
+    index.add_argument("--force", action="store_true", help="overwrite lists that exist")
+    index.set_defaults(function=index_command)
+
+    scan = commands.add_parser("scan", help="find broken videos", description=SCAN_HELP, formatter_class=form)
+    scan.add_argument("csv", metavar="CSV", help="a list of videos")
+    scan.add_argument("--separator", default=" ", help="between path and label (a blank), DATA.PATH_LABEL_SEPARATOR")
+    scan.add_argument("--prefix", default="", help="where relative paths start (the list's folder), DATA.PATH_PREFIX")
+    scan.add_argument("--skip-rows", type=int, default=0, help="lines to leave out at the top (0), DATA.SKIP_ROWS")
+    scan.add_argument("--workers", type=int, help="processes (one a CPU)")
+    scan.set_defaults(function=scan_command)
+
+    make = commands.add_parser("synthetic", help="write a toy set", description=SYNTHETIC_HELP, formatter_class=form)
+    make.add_argument("folder", metavar="FOLDER", help="made if missing")
+    make.add_argument("--classes", type=int, default=6, help="(6)")
+    make.add_argument("--train", type=int, default=240, help="training videos (240)")
+    make.add_argument("--val", type=int, default=120, help="validation videos, which are the test videos too (120)")
+    make.add_argument("--seed", type=int, default=0, help="of the whole set (0)")
+    make.set_defaults(function=synthetic_command)
+
+
+def index_command(options: argparse.Namespace) -> int:
+    """``rhovideo index``."""
+    from rhovideo.data.indexing import IndexingError, index_folder, index_hmdb51, index_ucf101
+
+    out = options.out or options.folder
+    try:
+        if options.ucf101:
+            index_ucf101(options.folder, options.ucf101, out, force=options.force)
+        elif options.hmdb51:
+            index_hmdb51(options.folder, options.hmdb51, out, force=options.force)
+        else:
+            labels = False if options.no_labels else None
+            share, seed = options.val_share, options.seed
+            index_folder(options.folder, out, val_share=share, seed=seed, labels=labels, force=options.force)
+    except (IndexingError, OSError) as error:
+        say(f"{error}" + ("" if options.force else " (--force overwrites)" if "already" in str(error) else ""))
+        return 2
+    return 0
+
+
+def scan_command(options: argparse.Namespace) -> int:
+    """``rhovideo scan``."""
+    from rhovideo.data.scanning import scan
+
+    try:
+        report = scan(
+            options.csv,
+            separator=options.separator,
+            prefix=options.prefix,
+            skip_rows=options.skip_rows,
+            workers=options.workers,
+        )
+    except (OSError, ValueError) as error:
+        say(str(error))
+        return 2
+    print(report)
+    return 1 if report.broken else 0
+
+
+def synthetic_command(options: argparse.Namespace) -> int:
+    """``rhovideo synthetic``."""
+    from rhovideo.data.synthetic import write_synthetic
+
+    counts = {"num_classes": options.classes, "train_videos": options.train, "val_videos": options.val}
+    try:
+        folder = write_synthetic(options.folder, **counts, seed=options.seed)
+    except (OSError, ValueError) as error:
+        say(str(error))
+        return 2
+    print(f"{folder}: {options.train} training and {options.val} validation videos of {options.classes} classes")
+    return 0

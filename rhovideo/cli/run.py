@@ -1,0 +1,255 @@
+"""``rhovideo run``: its words, and what is checked before a launcher gets the plan."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rhovideo.config.problems import COMMAND_LINE, ConfigError, Origin, Problem
+from rhovideo.launch.plan import Plan, check_plan, make_plan
+from rhovideo.terminal import say
+
+LAUNCHERS = ("local", "slurm")
+
+HELP = """\
+Run one job for each configuration, in order.
+
+  rhovideo run --cfg CONFIG [CONFIG ...] [KEY VALUE ...]
+
+The first word that does not end in .yaml or .yml begins the overrides; they hold for all the files.
+Every file is read and checked before the first job starts.
+
+examples:
+  Pre-train, with the videos that data/k400/train.csv lists (`rhovideo index` makes it):
+    rhovideo run --cfg configs/pretrain/BYOL_SlowR50_8x8.yaml DATA.PATH_TO_DATA_DIR data/k400
+
+  Pre-train, then the linear protocol on what was learned. The second job takes the checkpoint of the first, since its
+  TRAIN.CHECKPOINT_FILE_PATH is empty:
+    rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8.yaml configs/linear/K400_linear_SlowR50_8x8.yaml \\
+        DATA.PATH_TO_DATA_DIR data/k400
+
+  Four clips of each video, at most ten seconds of 30 frames apart:
+    rhovideo run --cfg my.yaml DATA.TRAIN_CROP_NUM_TEMPORAL 4 CONTRASTIVE.DELTA_CLIPS_MAX 300
+
+  Two GPUs; or the CPU, in two processes:
+    rhovideo run --cfg my.yaml NUM_GPUS 2
+    rhovideo run --cfg my.yaml NUM_GPUS 0 NUM_CPU_PROCESSES 2
+
+  Test a checkpoint on 10 x 3 views of each video; nearest neighbours and retrieval:
+    rhovideo run --cfg my_linear.yaml TASK test TEST.CHECKPOINT_FILE_PATH path/to/checkpoint.pyth
+    rhovideo run --cfg my.yaml TASK knn TEST.CHECKPOINT_FILE_PATH path/to/checkpoint.pyth
+
+  See what a file and its overrides amount to, without running it:
+    rhovideo run --cfg my.yaml SOLVER.BASE_LR 0.1 --print-cfg
+
+on a SLURM cluster:
+  The same words, and --launcher slurm. First look at what would be queued, then queue it. Run it on the login node, in
+  a folder that the nodes see too; it returns at once:
+    rhovideo run --cfg my.yaml --launcher slurm --partition gpu --nodes 2 --gpus-per-node 8 --time 1-00:00:00 --dry-run
+    rhovideo run --cfg my.yaml --launcher slurm --partition gpu --nodes 2 --gpus-per-node 8 --time 1-00:00:00
+    rhovideo status outputs/run
+
+  TRAIN.BATCH_SIZE is the batch of one node, so two nodes take twice as many videos a step; the learning rate follows if
+  SOLVER.BASE_LR_SCALE_NUM_SHARDS or SOLVER.BASE_LR_BATCH says so, as in the released recipes. Without --nodes,
+  NUM_SHARDS says how many; without --gpus-per-node, NUM_GPUS.
+
+  Several configurations are queued at once; each waits for the one before to succeed:
+    rhovideo run --cfg pretrain.yaml linear.yaml --launcher slurm --gpus-per-node 8
+
+  Nodes without GPUs; an option of sbatch that has no flag here:
+    rhovideo run --cfg my.yaml --launcher slurm --gpus-per-node 0 --tasks-per-node 4 --slurm-arg reservation=video
+
+  What never changes goes into ~/.config/rhovideo/cluster.yaml, as the keys of the configuration's SLURM section; that
+  section wins over it, and the flags win over both:
+    PARTITION: gpu
+    ACCOUNT: vision
+    TIME: 1-00:00:00
+    SETUP: ["module load cuda/12"]
+
+sweeps:
+  Every combination of the values, each a chain of its own in STUDY/CELL/name of the configuration. Commas separate
+  values, blanks keys; quote the whole. On SLURM each stage of the chain is a job array, --max-jobs of its cells at a
+  time; here they run one after the other. Start the same words again to go on where it stopped (on SLURM with
+  --resume):
+    rhovideo run --cfg pretrain.yaml linear.yaml --study outputs/rho \\
+        --sweep "CONTRASTIVE.TYPE=moco,byol DATA.TRAIN_CROP_NUM_TEMPORAL=2,3,4"
+    rhovideo run --cfg pretrain.yaml --study outputs/lr --sweep "SOLVER.BASE_LR=0.1,0.2,0.4" --launcher slurm \\
+        --max-jobs 2
+    rhovideo results outputs/rho
+
+A job that is started again goes on from its newest checkpoint in OUTPUT_DIR (TRAIN.AUTO_RESUME). Ctrl-C writes one at
+the end of the step and stops; a second Ctrl-C stops at once.
+Every key is explained in rhovideo/config/schema.py.
+Exit codes: 0 all jobs succeeded (on SLURM: are queued), 1 one failed, 2 the configuration or the words are wrong.
+"""
+
+USAGE = """rhovideo run --cfg CONFIG [CONFIG ...] [KEY VALUE ...] [--opts KEY VALUE ...] [--print-cfg] [--dry-run]
+       [--study FOLDER] [--sweep "KEY=VALUE,VALUE ..."] [--launcher slurm [SLURM FLAGS]]"""
+
+
+@dataclass(frozen=True)
+class _SlurmFlag:
+    """A flag that stands for a key of the SLURM section."""
+
+    name: str
+    key: str
+    metavar: str
+    help: str
+    type: type = str
+
+    @property
+    def option(self) -> str:
+        """Its name in argparse's namespace."""
+        return self.name.removeprefix("--").replace("-", "_")
+
+
+_SLURM_FLAGS = (
+    _SlurmFlag("--partition", "SLURM.PARTITION", "NAME", "as `sinfo` lists them"),
+    _SlurmFlag("--account", "SLURM.ACCOUNT", "NAME", "who pays"),
+    _SlurmFlag("--qos", "SLURM.QOS", "NAME", "quality of service"),
+    _SlurmFlag("--nodes", "SLURM.NODES", "N", "machines of a job (NUM_SHARDS)", int),
+    _SlurmFlag("--gpus-per-node", "SLURM.GPUS_PER_NODE", "N", "one task each; 0 for the CPU (NUM_GPUS)", int),
+    _SlurmFlag("--tasks-per-node", "SLURM.TASKS_PER_NODE", "N", "on the CPU: processes (NUM_CPU_PROCESSES)", int),
+    _SlurmFlag("--cpus-per-task", "SLURM.CPUS_PER_TASK", "N", "cores of a task and its data workers", int),
+    _SlurmFlag("--mem", "SLURM.MEM", "SIZE", "memory of a node, such as 64G"),
+    _SlurmFlag("--time", "SLURM.TIME", "LIMIT", "such as 1-00:00:00, 4:00:00 or minutes; then requeued, and resumed"),
+    _SlurmFlag("--constraint", "SLURM.CONSTRAINT", "FEATURES", "that nodes must have"),
+    _SlurmFlag("--exclude", "SLURM.EXCLUDE", "NODES", "not to be used, such as node[3-5]"),
+    _SlurmFlag("--comment", "SLURM.COMMENT", "TEXT", "for whoever looks at the queue"),
+    _SlurmFlag("--name", "SLURM.NAME", "NAME", "in the queue (the configuration's file name)"),
+    _SlurmFlag("--max-jobs", "SLURM.MAX_JOBS", "N", "cells of each stage of a sweep that run at a time (all)", int),
+    _SlurmFlag("--slurm-arg", "SLURM.ARGS", "KEY=VALUE", "any other option of sbatch; may be repeated"),
+)
+_TAKE_A_VALUE = ("--launcher", "--sweep", "--study", *(flag.name for flag in _SLURM_FLAGS))
+_SWITCHES = ("--print-cfg", "--dry-run", "--resume", "--help")
+_TAKE_WORDS = ("--cfg", "--opts")
+_ALL_FLAGS = (*_TAKE_A_VALUE, *_SWITCHES, *_TAKE_WORDS)
+
+
+def add_command(commands: argparse._SubParsersAction) -> None:
+    """Add the parser of ``run``; its configurations and overrides are sorted out by :func:`split_run_words`."""
+    form = argparse.RawDescriptionHelpFormatter
+    run = commands.add_parser(
+        "run", help="run configurations", description=HELP, formatter_class=form, usage=USAGE, allow_abbrev=False
+    )
+    run.add_argument("--cfg", metavar="CONFIG", nargs="+", help="YAML files, one job each")
+    run.add_argument(
+        "--opts", metavar="KEY VALUE", nargs="+", help="overrides, if they are not to follow --cfg directly"
+    )
+    run.add_argument("--print-cfg", action="store_true", help="print the merged configurations and stop")
+    run.add_argument(
+        "--dry-run", action="store_true", help="check, print what would run (on SLURM the sbatch files too) and stop"
+    )
+    run.add_argument("--study", metavar="FOLDER", help="where all run folders of this call go; needed by --sweep")
+    run.add_argument("--sweep", metavar="KEY=VALUE,VALUE", action="append", help="run every combination of the values")
+    run.add_argument("--launcher", choices=LAUNCHERS, default="local", help="what starts the processes (local)")
+    slurm = run.add_argument_group("with --launcher slurm")
+    slurm.add_argument(
+        "--resume", action="store_true", help="go on in run folders that hold a run already; local runs always do"
+    )
+    for flag in _SLURM_FLAGS:
+        action = "append" if flag.name == "--slurm-arg" else "store"
+        slurm.add_argument(flag.name, metavar=flag.metavar, type=flag.type, action=action, help=flag.help)
+
+
+def split_run_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """Sort the words of ``run`` into configurations, overrides, and what argparse is to read.
+
+    By hand, since argparse takes a value such as ``-inf`` for an option.
+
+    Raises:
+        ConfigError: there is no such flag.
+    """
+    configs, overrides, options = [], [], []
+    taking_configs = False
+    rest = list(words)
+    while rest:
+        word = rest.pop(0)
+        name, equals, value = word.partition("=")
+        if name in _TAKE_WORDS and equals:
+            (configs if name == "--cfg" else overrides).append(value)
+        elif word in _TAKE_WORDS:
+            taking_configs = word == "--cfg"
+        elif word in _TAKE_A_VALUE and rest and rest[0].partition("=")[0] not in _ALL_FLAGS:
+            # In one word, so that argparse does not take a value such as -1 for a flag.
+            options.append(f"{word}={rest.pop(0)}")
+        elif word.startswith("--"):
+            options.append(_known_flag(word))
+        elif word == "-h" or (word == "run" and not options):
+            options.append(word)
+        elif taking_configs and word.endswith((".yaml", ".yml")):
+            configs.append(word)
+        else:
+            overrides.append(word)
+            taking_configs = False
+    return configs, overrides, options
+
+
+def _known_flag(word: str) -> str:
+    name = word.partition("=")[0]
+    if name in _ALL_FLAGS:
+        return word
+    meant = difflib.get_close_matches(name.replace("_", "-"), _ALL_FLAGS, n=1)
+    remedy = meant[0] if meant else "--slurm-arg KEY=VALUE for an option of sbatch; --help lists the flags"
+    raise ConfigError(Problem(name, COMMAND_LINE, "there is no such flag", remedy))
+
+
+def run_command(options: argparse.Namespace, configs: list[str], overrides: list[str]) -> int:
+    """Check everything that can be checked without torch, then hand the plan to the launcher."""
+    if not configs:
+        first = f"{overrides[0]!r} does not end in .yaml or .yml. " if overrides else ""
+        print(f"rhovideo: no configuration. {first}Write --cfg CONFIG.yaml; --help shows examples.", file=sys.stderr)
+        return 2
+    slurm = options.launcher == "slurm"
+    overrides = [*overrides, *_flags_as_overrides(options, overrides)]
+    sweep = None if options.sweep is None else " ".join(options.sweep)
+    plan = make_plan(configs, overrides, sweep, options.study, slurm)
+    for note in _notes(plan):
+        say(note)
+    if options.print_cfg:
+        _print_configurations(plan)
+        return 0
+    check_plan(plan)
+    if slurm:
+        from rhovideo.launch.slurm import submit_plan
+
+        return submit_plan(plan, resume=options.resume, dry_run=options.dry_run)
+    if options.dry_run:
+        _print_configurations(plan)
+        return 0
+    from rhovideo.launch.in_order import run_plan
+
+    return run_plan(plan)
+
+
+def _flags_as_overrides(options: argparse.Namespace, overrides: Sequence[str]) -> list[object]:
+    """The flags of SLURM that were given, as KEY VALUE pairs."""
+    given = [
+        (flag, getattr(options, flag.option)) for flag in _SLURM_FLAGS if getattr(options, flag.option) is not None
+    ]
+    problems = []
+    if options.launcher != "slurm":
+        remedy = "--launcher slurm, or leave it out"
+        problems = [Problem("", Origin(flag.name), "is for a SLURM cluster", remedy) for flag, _ in given]
+    for flag, _ in given:
+        if flag.key in overrides[::2]:
+            problems.append(Problem(flag.key, Origin(flag.name), "is given as a flag and as a key", "one of them"))
+    if problems:
+        raise ConfigError(problems)
+    return [word for flag, value in given for word in (flag.key, value)]
+
+
+def _notes(plan: Plan) -> list[str]:
+    """What was decided while loading, once for all cells."""
+    several = len(plan.cells[0].jobs) > 1
+    return list(dict.fromkeys(f"{job.file}: {note}" if several else note for job in plan.jobs for note in job.notes))
+
+
+def _print_configurations(plan: Plan) -> None:
+    for cell in plan.cells:
+        of_cell = f" of {cell.name}" if cell.name else ""
+        for job in cell.jobs:
+            print(f"---\n# {job.file}{of_cell}\n{job.cfg.dump()}", end="")

@@ -1,0 +1,61 @@
+"""Holding a run to how it was launched first, whatever it is resumed on."""
+
+from __future__ import annotations
+
+import logging
+
+from fvcore.common.config import CfgNode
+
+from rhovideo import distributed
+from rhovideo.engine.first_launch import FirstLaunch, adapt, read_first_launch, resumes, write_first_launch
+from rhovideo.optim import rate_factor
+from rhovideo.ssl.processes import process_dependence
+
+logger = logging.getLogger(__name__)
+
+
+def settle(cfg: CfgNode) -> tuple[CfgNode, float]:
+    """The configuration that a training runs with, and the factor of its learning rates.
+
+    On a first launch they are as configured, and rank 0 stores what a resume must keep. On a resume the global batch,
+    the factor and the seed are the stored ones, and the log says what follows from them. Every process must call it.
+
+    Raises:
+        JobError: the processes there are cannot share the global batch evenly.
+    """
+    # Rank 0 reads for all: on a network file system the others may still see an older file.
+    found = read_first_launch(cfg.OUTPUT_DIR) if distributed.is_main() and resumes(cfg) else None
+    first = distributed.gather_objects(found)[0]
+    processes = distributed.world_size()
+    if first is None:
+        global_batch = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
+        first = FirstLaunch(global_batch, rate_factor(cfg, global_batch), cfg.NUM_SHARDS, processes, cfg.RNG_SEED)
+        if distributed.is_main():
+            write_first_launch(cfg.OUTPUT_DIR, first)
+        return cfg, first.learning_rate_factor
+    settled, notes, warnings = adapt(cfg, first, processes)
+    for note in notes:
+        logger.info(note)
+    if processes != first.processes:
+        warnings += _changes(settled, max(processes, first.processes))
+    factor = rate_factor(settled, first.global_batch)
+    if factor != first.learning_rate_factor:
+        logger.info("SOLVER's rates are multiplied by %g, as at first, not by %g", first.learning_rate_factor, factor)
+    if distributed.is_main():
+        for warning in warnings:
+            logger.warning(warning)
+    return settled, first.learning_rate_factor
+
+
+def _changes(cfg: CfgNode, processes: int) -> list[str]:
+    """What cannot stay as it was when the number of processes changes; ``processes`` is the larger of the two."""
+    reasons = []
+    if cfg.TASK == "pretrain":
+        reasons += process_dependence(cfg, processes)
+    elif not cfg.MODEL.FROZEN_BN and not (cfg.BN.NORM_TYPE == "sync_batchnorm" and cfg.BN.GLOBAL_SYNC):
+        reasons.append("batch norm takes its statistics from a part of the global batch")
+    if (cfg.TASK != "pretrain" and cfg.MODEL.DROPOUT_RATE) or cfg.MODEL.ARCH == "mvit":
+        reasons.append("dropout is drawn in each process anew")
+    if not reasons:
+        return []
+    return [f"From here on this differs from the run with as many processes as before: {'; '.join(reasons)}"]

@@ -1,0 +1,277 @@
+"""What a job's batch script does around srun: count the attempts, tell what became of them, requeue.
+
+Run as ``python -m rhovideo.launch.batch start FOLDER`` and ``... end FOLDER EXIT_CODE``, with submitit's folder.
+The ranks cannot requeue themselves: one that was killed does nothing any more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rhovideo.launch import records
+from rhovideo.launch.failures import Failure, read_failures, report
+from rhovideo.run_folder import progress, write_text
+
+RUNS_FILE = "runs.json"
+ATTEMPT_VARIABLE = "RHOVIDEO_ATTEMPT"
+_FOLDER_VARIABLE = "RHOVIDEO_SLURM_FOLDER"
+_WORK_VARIABLE = "RHOVIDEO_WORK_FOLDER"
+# What a rank says that has lost another: gloo, nccl.
+_PEER_LOST = re.compile(r"by peer|gloo|NCCL")
+# srun's own words when a task has ended badly.
+_TASK_ENDED = re.compile(r"^srun: error: (\S+): tasks? ([\d,-]+): (.+)$", re.MULTILINE)
+# As srun names SIGTERM and the signals that submitit may be set to.
+_STOP_SIGNALS = ("Terminated", "User defined signal")
+_SCONTROL_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which job of a submission this batch script is.
+
+    Attributes:
+        folder: submitit's.
+        run: the run folder.
+        finished: it was done before this submission.
+        max_failures: how many failures with progress are requeued.
+        job_id: ``"17"`` or ``"17_3"``.
+    """
+
+    folder: Path
+    run: Path
+    finished: bool
+    max_failures: int
+    job_id: str
+
+
+def write_runs(folder: Path, runs: list[Path], finished: list[bool], max_failures: int) -> None:
+    """Leave in submitit's folder which array index is which run; to be called before submitting."""
+    entries = [{"run": str(run), "finished": done} for run, done in zip(runs, finished, strict=True)]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / RUNS_FILE, json.dumps({"runs": entries, "max_failures": max_failures}, indent=2) + "\n")
+
+
+def script_lines(python: str, code: Path, folder: Path) -> tuple[list[str], list[str]]:
+    """Shell lines before and after srun.
+
+    Args:
+        python: the interpreter's path.
+        code: the copy of the package.
+        folder: submitit's.
+    """
+    module = f"{shlex.quote(python)} -m rhovideo.launch.batch"
+    before = [
+        f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}",
+        # `python -m` looks into the current folder first, which may be a checkout that goes on changing.
+        f'export {_WORK_VARIABLE}="$PWD" && cd {shlex.quote(str(code))}',
+        # The script must outlive the signals that end srun's tasks; a trap, unlike '', is not inherited.
+        "trap : TERM USR1 USR2 HUP",
+        f"export {_FOLDER_VARIABLE}={shlex.quote(str(folder))}",
+        f'{ATTEMPT_VARIABLE}=$({module} start "${_FOLDER_VARIABLE}") || exit 1',
+        f'[ -n "${ATTEMPT_VARIABLE}" ] || exit 0',
+        f"export {ATTEMPT_VARIABLE}",
+    ]
+    after = ["code=$?", f'exec {module} end "${_FOLDER_VARIABLE}" "$code"']
+    return before, after
+
+
+def enter_work_folder() -> None:
+    """Go back to the folder of the submission, from which relative paths start."""
+    os.chdir(os.environ[_WORK_VARIABLE])
+
+
+def attempt() -> int:
+    """The number of the attempt that this process belongs to, from 1."""
+    return int(os.environ[ATTEMPT_VARIABLE])
+
+
+def failures_folder() -> Path:
+    """Where the ranks of this attempt leave word."""
+    return Path(os.environ[_FOLDER_VARIABLE]) / "failures" / f"{_job_id()}_attempt_{attempt()}"
+
+
+def _job_id() -> str:
+    array, index = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{index}" if array else os.environ["SLURM_JOB_ID"]
+
+
+def _place(folder: Path) -> Place:
+    runs = json.loads((folder / RUNS_FILE).read_text(encoding="utf-8"))
+    entry = runs["runs"][int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))]
+    return Place(folder, Path(entry["run"]), entry["finished"], runs["max_failures"], _job_id())
+
+
+def start(folder: Path) -> int:
+    """Count a new attempt and print its number; print nothing where there is nothing to do."""
+    place = _place(folder)
+    if place.finished:
+        _say(f"{place.run} was finished before this submission: nothing to do")
+        return 0
+    number = 1 + sum(event["event"] == "start" for event in records.read_attempts(place.run))
+    nodes = os.environ.get("SLURM_JOB_NODELIST", "")
+    event = {"event": "start", "attempt": number, "job_id": place.job_id, "nodes": nodes, "time": time.time()}
+    records.append_attempt(place.run, event | {"progress": progress(place.run)})
+    _say(_heading(number, place) + f", on {nodes}")
+    print(number)
+    return 0
+
+
+def _heading(number: int, place: Place) -> str:
+    return f"attempt {number} of job {place.job_id}"
+
+
+def end(folder: Path, code: int) -> int:
+    """Tell what became of the attempt, and requeue it where that makes sense; the batch script's exit code."""
+    place = _place(folder)
+    outcome = _outcome(place, code)
+    # Before requeueing, which kills this process.
+    _record_end(place, code, outcome)
+    _say(f"{_heading(attempt(), place)} {outcome['outcome']}: {outcome['why']}")
+    if not outcome["requeued"]:
+        return code if code or outcome["outcome"] == "finished" else 1
+    return _requeue(place)
+
+
+def _outcome(place: Place, code: int) -> dict[str, Any]:
+    """The end event's ``outcome``, ``requeued`` and ``why``."""
+    events = [event for event in records.read_attempts(place.run) if event.get("attempt") == attempt()]
+    stopped = next((event["reason"] for event in events if event["event"] == "stopped"), None)
+    if code == 0 and stopped is None:
+        return {"outcome": "finished", "requeued": False, "why": "all ranks succeeded"}
+    failures = read_failures(failures_folder(), int(os.environ.get("SLURM_NTASKS", "1")))
+    if code and stopped is None and _signalled_before_listening(place, failures):
+        code, stopped = 0, "preempted while it started"
+    if code:
+        _write_report(place, failures)
+    if (place.run / records.CANCELLED_FILE).exists():
+        return {"outcome": "cancelled", "requeued": False, "why": "it was cancelled"}
+    state = _job_state()
+    if state not in ("RUNNING", ""):
+        # scancel, a requeue by somebody else, or a failed node: SLURM has decided already.
+        outcome = "cancelled" if state == "CANCELLED" else "stopped"
+        return {"outcome": outcome, "requeued": False, "why": f"SLURM is ending the job ({state})"}
+    if code == 0:
+        return {"outcome": "stopped", "requeued": True, "why": f"{stopped}; it goes on from its checkpoint"}
+    return {"outcome": "failed", **_after_failure(place, events)}
+
+
+def _after_failure(place: Place, events: list[dict[str, Any]]) -> dict[str, Any]:
+    started_at = next(tuple(event["progress"]) for event in events if event["event"] == "start")
+    before = sum(
+        event["event"] == "end" and event["outcome"] == "failed" and event["job_id"] == place.job_id
+        for event in records.read_attempts(place.run)
+    )
+    if progress(place.run) <= started_at:
+        return {
+            "requeued": False,
+            "why": "no checkpoint was written since this attempt began, so another would fail alike",
+        }
+    if before >= place.max_failures:
+        return {"requeued": False, "why": f"SLURM.MAX_FAILURES, {place.max_failures}, is used up"}
+    return {
+        "requeued": True,
+        "why": f"failure {before + 1} of at most {place.max_failures}; it goes on from its checkpoint",
+    }
+
+
+def _write_report(place: Place, failures: Mapping[int, Failure]) -> None:
+    """Put together what the ranks said and what srun saw, and show it."""
+    world = int(os.environ.get("SLURM_NTASKS", "1"))
+    text = f"{_heading(attempt(), place)} failed\n{report(world, failures, _silent(place, failures))}\n"
+    write_text(place.run / records.FAILURE_FILE, text)
+    print(text, file=sys.stderr, flush=True)
+
+
+def _silent(place: Place, failures: Mapping[int, Failure]) -> dict[int, str]:
+    """How those ranks ended that left no word and made the others fail; empty where a rank's own failure came first."""
+    if any(_PEER_LOST.search(failure.summary) is None for failure in failures.values()):
+        return {}
+    return {
+        rank: f"on {node} ended by itself: {_explained(how)}"
+        for node, tasks, how in _ended_badly(place)
+        for rank in _ranks(tasks)
+        if rank not in failures
+    }
+
+
+def _signalled_before_listening(place: Place, failures: Mapping[int, Failure]) -> bool:
+    """Whether the signal to stop came while the interpreters were starting, and ended them."""
+    ends = [how for _, _, how in _ended_badly(place)]
+    return not failures and bool(ends) and all(how.startswith(_STOP_SIGNALS) for how in ends)
+
+
+def _ended_badly(place: Place) -> list[tuple[str, str, str]]:
+    """Node, tasks and manner as srun tells them of this attempt, in no reliable order; those that it has killed too."""
+    path = place.folder / f"{place.job_id}_0_log.err"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    return _TASK_ENDED.findall(text[text.rfind(f"{_heading(attempt(), place)}, on ") :])
+
+
+def _ranks(text: str) -> list[int]:
+    """The numbers of ``"0,2-3"``."""
+    ranges = [part.partition("-") for part in text.split(",")]
+    return [rank for first, _, last in ranges for rank in range(int(first), int(last or first) + 1)]
+
+
+def _explained(how: str) -> str:
+    if how.startswith("Killed"):
+        return (
+            "killed (SIGKILL). If nobody did it by hand, it ran out of memory: ask for more (--mem), or lower "
+            "TRAIN.BATCH_SIZE or DATA_LOADER.NUM_WORKERS"
+        )
+    return how
+
+
+def _job_state() -> str:
+    """SLURM's state of this job; empty where SLURM does not answer."""
+    try:
+        command = ["scontrol", "show", "job", "--oneliner", os.environ["SLURM_JOB_ID"]]
+        shown = subprocess.run(command, capture_output=True, text=True, timeout=_SCONTROL_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    found = re.search(r"JobState=(\S+)", shown.stdout)
+    return found[1] if found else ""
+
+
+def _requeue(place: Place) -> int:
+    command = ["scontrol", "requeue", os.environ["SLURM_JOB_ID"]]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_SCONTROL_SECONDS, check=False)
+        error = done.stderr.strip() if done.returncode else ""
+    except (OSError, subprocess.TimeoutExpired) as failure:
+        error = str(failure)
+    if not error:
+        return 0
+    why = f"`{' '.join(command)}` failed ({error}): submit the same command again with --resume"
+    _record_end(place, 1, {"outcome": "failed", "requeued": False, "why": why})
+    _say(why)
+    return 1
+
+
+def _record_end(place: Place, code: int, outcome: dict[str, Any]) -> None:
+    event = {"event": "end", "attempt": attempt(), "job_id": place.job_id, "time": time.time(), "exit_code": code}
+    records.append_attempt(place.run, event | outcome | {"progress": progress(place.run)})
+
+
+def _say(text: str) -> None:
+    # To stderr: the script reads the attempt's number from stdout.
+    print(f"rhovideo: {time.strftime('%Y-%m-%d %H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def main(words: list[str]) -> int:
+    folder = Path(words[1])
+    return start(folder) if words[0] == "start" else end(folder, int(words[2]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

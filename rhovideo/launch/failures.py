@@ -1,0 +1,98 @@
+"""The word that a failing rank leaves, and the report that the words of all ranks amount to. Without torch."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rhovideo.errors import FolderNotOursError, JobError
+from rhovideo.run_folder import write_text
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a rank said before it ended.
+
+    Attributes:
+        time: seconds since 1970; the first failure is the one to read.
+        summary: one line.
+        traceback: in full; of a foreseen failure its message alone.
+        folder_is_ours: whether the run folder was this job's to write to.
+    """
+
+    time: float
+    summary: str
+    traceback: str
+    folder_is_ours: bool = True
+
+
+def write_failure(folder: Path, rank: int, error: BaseException) -> None:
+    """Leave word of ``error``; a disk that is full must not hide it behind an error of its own."""
+    summary = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
+    ours = not isinstance(error, FolderNotOursError)
+    word = Failure(time.time(), summary, full_text(error), ours)
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(_path(folder, rank), json.dumps(asdict(word)))
+
+
+def full_text(error: BaseException) -> str:
+    """What is shown of an error: its traceback, or its message alone where it was foreseen."""
+    return str(error) if isinstance(error, JobError) else "".join(traceback.format_exception(error))
+
+
+def read_failures(folder: Path, world: int) -> dict[int, Failure]:
+    """The words of those of ``world`` ranks that left one."""
+    found = {}
+    for rank in range(world):
+        with contextlib.suppress(FileNotFoundError):
+            found[rank] = Failure(**json.loads(_path(folder, rank).read_text(encoding="utf-8")))
+    return found
+
+
+def _path(folder: Path, rank: int) -> Path:
+    return folder / f"failure_{rank}"
+
+
+def report(world: int, failures: Mapping[int, Failure], silent: Mapping[int, str]) -> str:
+    """The first failure in full, the others in a line each.
+
+    A rank that was killed leaves no word, and the others soon fail for the lack of it: so it comes first.
+
+    Args:
+        world: ranks of the job.
+        failures: words by rank.
+        silent: how a rank without a word ended by itself (see :func:`death`), by rank.
+    """
+    said = sorted(failures.items(), key=lambda item: item[1].time)
+    killed = [f"rank {rank} of {world} {how}" for rank, how in silent.items()]
+    if not said and not killed:
+        return f"all {world} ranks ended without a word"
+    parts = killed[:1] or [f"rank {said[0][0]} of {world} failed:\n{said[0][1].traceback.rstrip()}"]
+    others = killed[1:]
+    for rank, failure in said if killed else said[1:]:
+        # What stops all ranks alike is said once.
+        if killed or failure.summary != said[0][1].summary:
+            others.append(f"rank {rank}: {failure.summary}")
+    if others:
+        parts.append("After that:\n  " + "\n  ".join(others))
+    return "\n".join(parts)
+
+
+def death(exit_code: int) -> str:
+    """How a process ended that left no word; a negative code is a signal's number."""
+    if exit_code >= 0:
+        return f"ended with exit code {exit_code}"
+    name = signal.Signals(-exit_code).name
+    if name == "SIGKILL":
+        return (
+            "was killed (SIGKILL). If nobody did it by hand, the machine ran out of memory: lower TRAIN.BATCH_SIZE, "
+            "DATA_LOADER.NUM_WORKERS or the number of processes"
+        )
+    return f"died by {name}"

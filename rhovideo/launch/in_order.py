@@ -1,0 +1,99 @@
+"""The local launcher: cells and their jobs one after the other, on this machine."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+from rhovideo.config.problems import ConfigError
+from rhovideo.engine.run import run
+from rhovideo.errors import JobError
+from rhovideo.launch import RankFailed
+from rhovideo.launch.jobs import with_checkpoint_of_earlier_job
+from rhovideo.launch.local import launch
+from rhovideo.launch.machine import check_machine, under_torchrun
+from rhovideo.launch.plan import Cell, Plan, write_study_record
+from rhovideo.stopping import Stopped
+from rhovideo.terminal import complain, say
+
+
+def run_plan(plan: Plan) -> int:
+    """Run every job. After a failure the later jobs of its cell are not run; the other cells are.
+
+    Args:
+        plan: checked by :func:`rhovideo.launch.plan.check_plan`.
+
+    Returns:
+        The exit code: 0, 1 where a job failed, 2 where the one chain of a plan could not go on for its configuration.
+
+    Raises:
+        ConfigError: this machine does not have what is asked for; nothing has run.
+    """
+    problems = [job.problem(finding) for job in plan.jobs for finding in check_machine(job.cfg)]
+    if problems:
+        raise ConfigError(dict.fromkeys(problems))
+    if plan.study and os.environ.get("RANK", "0") == "0":
+        write_study_record(plan, "local")
+    codes: list[int] = []
+    failures: list[str] = []
+    for number, cell in enumerate(plan.cells):
+        if len(plan.cells) > 1:
+            say(f"cell {number + 1} of {len(plan.cells)}: {cell.name}")
+        code, failure = _run_cell(cell)
+        codes.append(code)
+        failures += [f"{cell.name}: {failure}" if cell.name else failure] if failure else []
+        if failure and under_torchrun():
+            # The other ranks wait for this one, and only its end tells torchrun.
+            break
+    _sum_up(plan, failures)
+    return codes[0] if len(plan.cells) == 1 else int(any(codes))
+
+
+def _run_cell(cell: Cell) -> tuple[int, str]:
+    """An exit code, and what failed."""
+    for number, job in enumerate(cell.jobs):
+        code = _run_job(cell, number)
+        if code:
+            left = [later.file for later in cell.jobs[number + 1 :]]
+            return code, f"{job.file} failed" + (f"; not run: {', '.join(left)}" if left else "")
+    return 0, ""
+
+
+def _run_job(cell: Cell, number: int) -> int:
+    """An exit code; what went wrong is printed."""
+    if len(cell.jobs) > 1:
+        say(f"job {number + 1} of {len(cell.jobs)}: {cell.jobs[number].file}")
+    try:
+        cfg, filled_in = with_checkpoint_of_earlier_job(cell.jobs, number)
+        if filled_in:
+            say(filled_in)
+        launch(run, cfg)
+    except Stopped:
+        # Whoever asked for it does not want the next job either.
+        raise
+    except ConfigError as error:
+        complain(error)
+        return 2
+    except RankFailed as failure:
+        print(failure, file=sys.stderr, flush=True)
+        return 1
+    except JobError as error:
+        say(str(error))
+        return 1
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _sum_up(plan: Plan, failures: list[str]) -> None:
+    if len(plan.cells) == 1:
+        for failure in failures:
+            say(failure)
+        return
+    count = len(plan.cells)
+    if failures:
+        say(f"{len(failures)} of {count} cells failed:\n  " + "\n  ".join(failures))
+    else:
+        say(f"all {count} cells are done; their table: rhovideo results {plan.study}")

@@ -1,0 +1,179 @@
+"""Everything that one call is to run: the cells of a sweep, each a chain of jobs, checked before the first one starts.
+
+Imports no torch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rhovideo.config.loading import Loaded, Setting, load
+from rhovideo.config.problems import ConfigError, Origin, Problem
+from rhovideo.config.slurm import cluster_file
+from rhovideo.launch.jobs import check_chain, check_output_folders
+from rhovideo.launch.records import Study, StudyCell, read_study, write_study
+from rhovideo.launch.sweep import SWEEP, cells, check_overrides, parse_sweep, settings
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination of the swept values, or all there is where nothing is swept.
+
+    Attributes:
+        name: fit for a folder, such as ``TYPE=moco,TRAIN_CROP_NUM_TEMPORAL=2``; empty without a sweep.
+        values: the swept keys and this cell's values, as they were written.
+        jobs: the chain, in the order in which it runs.
+    """
+
+    name: str
+    values: dict[str, str]
+    jobs: list[Loaded]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a launcher is to run.
+
+    Attributes:
+        cells: in the order of the product; one without a sweep.
+        study: the folder that holds the run folders of all cells; None where each job has its own OUTPUT_DIR.
+        sweep: the swept keys and all their values.
+    """
+
+    cells: list[Cell]
+    study: Path | None = None
+    sweep: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def jobs(self) -> list[Loaded]:
+        """Of all cells."""
+        return [job for cell in self.cells for job in cell.jobs]
+
+    @property
+    def max_jobs(self) -> int:
+        """Cells that may run at a time on a cluster; 0 for no cap."""
+        return self.jobs[0].cfg.SLURM.MAX_JOBS
+
+
+def make_plan(
+    configs: Sequence[str],
+    overrides: Sequence[object] = (),
+    sweep: str | None = None,
+    study: str | None = None,
+    slurm: bool = False,
+) -> Plan:
+    """Load every configuration of every cell.
+
+    Args:
+        configs: YAML files, a job each.
+        overrides: ``[key, value, ...]`` for all of them.
+        sweep: ``"KEY=VALUE,VALUE KEY=VALUE,VALUE"``; the product of the values are the cells.
+        study: a folder; each job's OUTPUT_DIR is then ``study/cell/stem of its file``.
+        slurm: whether SLURM is to run them: reads the user's defaults for the cluster too.
+
+    Raises:
+        ConfigError: with the problems of all files and cells.
+    """
+    swept = {} if sweep is None else parse_sweep(sweep)
+    check_overrides(swept, overrides)
+    _check_study(configs, overrides, sweep, study)
+    folder = Path(study) if study else None
+    made, tally = [], _Tally()
+    for name, values in cells(swept):
+        jobs = []
+        for path in configs:
+            decided = settings(values)
+            if folder is not None:
+                output = str(folder / name / Path(path).stem)
+                decided["OUTPUT_DIR"] = Setting(output, output, Origin(f"--study {study}"))
+            try:
+                jobs.append(load(path, overrides, cluster=cluster_file() if slurm else None, decided=decided))
+            except ConfigError as error:
+                tally.add(name, error.problems)
+        made.append(Cell(name, values, jobs))
+    tally.raise_if_any(len(made))
+    return Plan(made, folder, swept)
+
+
+def check_plan(plan: Plan) -> None:
+    """What depends on the files there are, and on the other jobs.
+
+    Raises:
+        ConfigError: with the problems of all cells.
+    """
+    tally = _Tally()
+    tally.add("", check_output_folders(plan.jobs))
+    for cell in plan.cells:
+        tally.add(cell.name, check_chain(cell.jobs))
+    tally.raise_if_any(len(plan.cells))
+
+
+def write_study_record(plan: Plan, launcher: str) -> None:
+    """Leave STUDY/study.json, by which the study's cells are found again.
+
+    Cells of an earlier call in the same folder stay: a study may grow by a value, or by a job at the end of its chains.
+
+    Raises:
+        JobError: the folder's earlier record cannot be read.
+    """
+    earlier = read_study(plan.study)
+    known = {cell.name: cell for cell in earlier.cells} if earlier else {}
+    sweep = dict(earlier.sweep) if earlier else {}
+    for cell in plan.cells:
+        jobs = [Path(job.cfg.OUTPUT_DIR).relative_to(plan.study).as_posix() for job in cell.jobs]
+        before = known[cell.name].jobs if cell.name in known else []
+        known[cell.name] = StudyCell(cell.name, cell.values, list(dict.fromkeys([*before, *jobs])))
+    for key, values in plan.sweep.items():
+        sweep[key] = list(dict.fromkeys([*sweep.get(key, []), *values]))
+    created = earlier.created if earlier else time.time()
+    plan.study.mkdir(parents=True, exist_ok=True)
+    write_study(plan.study, Study(launcher, created, list(known.values()), sweep, plan.max_jobs or None))
+
+
+def _check_study(configs: Sequence[str], overrides: Sequence[object], sweep: str | None, study: str | None) -> None:
+    if study is None:
+        if sweep is not None:
+            raise ConfigError(Problem("", SWEEP, "its cells need a folder", "--study outputs/NAME"))
+        return
+    origin = Origin("--study")
+    problems = []
+    if not study.strip():
+        problems.append(Problem("", origin, "is empty", "--study outputs/NAME"))
+    if "OUTPUT_DIR" in overrides[::2]:
+        wrong = "--study decides where each job writes: STUDY/CELL/name of its file"
+        problems.append(Problem("OUTPUT_DIR", origin, wrong, "--study or OUTPUT_DIR"))
+    stems = [Path(path).stem for path in configs]
+    for stem in dict.fromkeys(stem for stem in stems if stems.count(stem) > 1):
+        same = " and ".join(path for path in configs if Path(path).stem == stem)
+        wrong = f"{same} have the same name, and the jobs' folders in the study are named so"
+        problems.append(Problem("", origin, wrong, "the second one under another file name, or leave it out"))
+    if problems:
+        raise ConfigError(problems)
+
+
+class _Tally:
+    """Each problem once, with the cells that have it."""
+
+    def __init__(self) -> None:
+        self._cells: dict[Problem, list[str]] = {}
+
+    def add(self, cell: str, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            names = self._cells.setdefault(problem, [])
+            if cell not in names:
+                names.append(cell)
+
+    def raise_if_any(self, total: int) -> None:
+        if self._cells:
+            raise ConfigError([_in_cells(problem, names, total) for problem, names in self._cells.items()])
+
+
+def _in_cells(problem: Problem, names: list[str], total: int) -> Problem:
+    """The problem, with its cells where it is not one of all cells."""
+    if not names[0] or len(names) == total:
+        return problem
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return replace(problem, wrong=f"{problem.wrong} (in {'; '.join(names[:3])}{more})")

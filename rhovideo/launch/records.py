@@ -1,0 +1,178 @@
+"""What a launcher leaves in a run folder, for those who look at it later and for the job's own next attempt.
+
+``job.json``        the job as it was submitted, written whole
+``attempts.jsonl``  one line when an attempt starts, when it is stopped, when it ends
+``failure.txt``     the last failure's report
+``cancelled``       there while somebody has cancelled the job: it is not to be requeued
+
+A study's folder holds ``study.json``. Everything here is read and written without torch.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rhovideo.errors import JobError
+from rhovideo.run_folder import write_text
+
+JOB_FILE = "job.json"
+ATTEMPTS_FILE = "attempts.jsonl"
+FAILURE_FILE = "failure.txt"
+CANCELLED_FILE = "cancelled"
+STUDY_FILE = "study.json"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as it was submitted.
+
+    Attributes:
+        name: as the queue shows it.
+        task: the TASK.
+        config: the file as it was named on the command line.
+        launcher: what runs it.
+        job_id: SLURM's, ``"17"`` or ``"17_3"`` in an array.
+        output_dir: the run folder, absolute.
+        slurm_folder: submitit's folder, absolute; it holds the logs.
+        nodes, tasks_per_node: as submitted.
+        global_batch: videos a step as submitted.
+        submitted: seconds since 1970.
+        depends_on: the job that must succeed first, empty without.
+        earlier_ids: of earlier submissions into this folder, the oldest first.
+        study: the study's folder, absolute; empty without.
+    """
+
+    name: str
+    task: str
+    config: str
+    launcher: str
+    job_id: str
+    output_dir: str
+    slurm_folder: str
+    nodes: int
+    tasks_per_node: int
+    global_batch: int
+    submitted: float
+    depends_on: str = ""
+    earlier_ids: list[str] = field(default_factory=list)
+    study: str = ""
+
+    @property
+    def ranks(self) -> int:
+        return self.nodes * self.tasks_per_node
+
+
+@dataclass(frozen=True)
+class StudyCell:
+    """One combination of a study.
+
+    Attributes:
+        name: of its folder; empty without a sweep.
+        values: swept keys and this cell's values.
+        jobs: its run folders, relative to the study, in the chain's order.
+    """
+
+    name: str
+    values: dict[str, str]
+    jobs: list[str]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study consists of.
+
+    Attributes:
+        launcher: what runs it.
+        created: seconds since 1970.
+        cells: in the order of the product.
+        sweep: swept keys and their values; empty without a sweep.
+        max_jobs: cells that run at a time; None without a cap.
+    """
+
+    launcher: str
+    created: float
+    cells: list[StudyCell]
+    sweep: dict[str, list[str]] = field(default_factory=dict)
+    max_jobs: int | None = None
+
+
+Record = TypeVar("Record")
+
+
+def read_job(folder: str | Path) -> Job | None:
+    """The job that was submitted into a run folder, None where none was."""
+    values = _read(Path(folder) / JOB_FILE)
+    return None if values is None else _known(Job, values)
+
+
+def write_job(folder: str | Path, job: Job) -> None:
+    write_text(Path(folder) / JOB_FILE, json.dumps(asdict(job), indent=2) + "\n")
+
+
+def read_study(folder: str | Path) -> Study | None:
+    """The study in a folder, None where there is none."""
+    values = _read(Path(folder) / STUDY_FILE)
+    if values is None:
+        return None
+    return _known(Study, values | {"cells": [_known(StudyCell, cell) for cell in values["cells"]]})
+
+
+def write_study(folder: str | Path, study: Study) -> None:
+    write_text(Path(folder) / STUDY_FILE, json.dumps(asdict(study), indent=2) + "\n")
+
+
+def read_attempts(folder: str | Path) -> list[dict[str, Any]]:
+    """The events of a run folder, the oldest first; a line that was cut off is left out."""
+    try:
+        lines = (Path(folder) / ATTEMPTS_FILE).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return []
+    events = []
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            events.append(event)
+    return events
+
+
+def append_attempt(folder: str | Path, event: dict[str, Any]) -> None:
+    """Add one event, a whole line in one write."""
+    with (Path(folder) / ATTEMPTS_FILE).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(event) + "\n")
+
+
+def run_folders(path: str | Path) -> list[Path]:
+    """The run folders of a study in the order of its cells and chains, or the one run folder that ``path`` is.
+
+    Raises:
+        JobError: it is neither.
+    """
+    folder = Path(path)
+    study = read_study(folder)
+    if study is not None:
+        return [folder / job for cell in study.cells for job in cell.jobs]
+    if any((folder / name).exists() for name in (JOB_FILE, "config.yaml", "json_stats.log", "checkpoints")):
+        return [folder]
+    wrong = "there is no such folder" if not folder.exists() else "neither a run's folder nor a study's"
+    raise JobError(f"{folder}: {wrong}. Write the OUTPUT_DIR of a run, or the folder given as --study")
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise JobError(f"{path}: cannot be read ({error}); remove it if it is damaged") from error
+
+
+def _known(record: type[Record], values: dict[str, Any]) -> Record:
+    """A record from the values that this version knows: another may have written more."""
+    names = {field.name for field in fields(record)}
+    return record(**{name: value for name, value in values.items() if name in names})

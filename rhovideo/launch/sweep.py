@@ -1,0 +1,170 @@
+"""``--sweep "KEY=VALUE,VALUE KEY=VALUE,VALUE"``: its grammar, and the names of the cells that it makes."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from rhovideo.config import foreign
+from rhovideo.config.loading import Setting
+from rhovideo.config.names import leaves, nearest
+from rhovideo.config.problems import ConfigError, Origin, Problem
+from rhovideo.config.schema import get_cfg
+from rhovideo.config.values import ValueProblem, from_word, interpret
+
+SWEEP = Origin("--sweep")
+
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
+# Cells of a study differ in what is trained; where and on what they run is the same for all.
+_MACHINE_KEYS = ("NUM_SHARDS", "NUM_GPUS", "NUM_CPU_PROCESSES", "SHARD_ID")
+_LONGEST_NAME = 150
+
+
+def parse_sweep(text: str) -> dict[str, list[str]]:
+    """The swept keys and their values, as they were written.
+
+    Blanks separate keys and commas values, unless they stand within quotes or brackets.
+
+    Raises:
+        ConfigError: with everything that is wrong, keys and values included: unknown, given twice, empty.
+    """
+    sweep: dict[str, list[str]] = {}
+    problems: list[Problem] = []
+    try:
+        words = [word for word in _split(text, " \t\n") if word]
+        for word in words:
+            key, equals, values = word.partition("=")
+            if not equals or not key:
+                wrong = f"{word!r} is not KEY=VALUE,VALUE"
+                remedy = (
+                    "no blank after a comma or an equals sign, such as SOLVER.BASE_LR=0.1,0.2; quote blanks in values"
+                )
+                problems.append(Problem("", SWEEP, wrong, remedy))
+            elif key in sweep:
+                both = ",".join([*sweep[key], values])
+                problems.append(Problem(key, SWEEP, "is given twice", f"{key}={both}"))
+            else:
+                sweep[key] = _split(values, ",")
+    except ValueError as error:
+        raise ConfigError(Problem("", SWEEP, f"{text!r}: {error}", "the missing one")) from None
+    if not words:
+        problems.append(Problem("", SWEEP, "is empty", '"KEY=VALUE,VALUE KEY=VALUE,VALUE"'))
+    defaults = dict(leaves(get_cfg()))
+    for key, values in sweep.items():
+        problems += _key_problems(key, defaults) or _value_problems(key, values, defaults[key])
+    if problems:
+        raise ConfigError(problems)
+    return {key: [_unquoted(value) for value in values] for key, values in sweep.items()}
+
+
+def _split(text: str, separators: str) -> list[str]:
+    """The parts between separators that stand outside of quotes and brackets."""
+    parts = [""]
+    expected: list[str] = []
+    for letter in text:
+        if expected and letter == expected[-1]:
+            expected.pop()
+        elif expected and expected[-1] in "'\"":
+            pass
+        elif letter in "'\"":
+            expected.append(letter)
+        elif letter in _CLOSING:
+            expected.append(_CLOSING[letter])
+        elif not expected and letter in separators:
+            parts.append("")
+            continue
+        parts[-1] += letter
+    if expected:
+        raise ValueError(f"a closing {expected[-1]} is missing")
+    return parts
+
+
+def _unquoted(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
+
+
+def _key_problems(key: str, defaults: dict[str, object]) -> list[Problem]:
+    if key == "OUTPUT_DIR":
+        return [Problem(key, SWEEP, "each cell has a folder of its own", "--study FOLDER, which holds them all")]
+    if key.startswith("SLURM.") or key in _MACHINE_KEYS:
+        wrong = "all cells of a study run on the same machines"
+        return [Problem(key, SWEEP, wrong, f"{key} VALUE without --sweep; another study for another value")]
+    if key in defaults:
+        return []
+    if foreign.is_foreign(key) and not any(name.startswith(f"{key}.") for name in defaults):
+        return [Problem(key, SWEEP, "is PySlowFast's, and changes nothing here", "another key")]
+    meant = nearest(key, defaults)
+    remedy = f"{meant}, which is the nearest name" if meant else "a name from rhovideo/config/schema.py"
+    return [Problem(key, SWEEP, "there is no such key", remedy)]
+
+
+def _value_problems(key: str, values: list[str], default: object) -> list[Problem]:
+    problems = []
+    seen: list[object] = []
+    for value in values:
+        word = _unquoted(value)
+        if not value:
+            wrong = f"{key}={','.join(values)} holds an empty value"
+            remedy = f"{key}={','.join(filter(None, values)) or 'VALUE,VALUE'}; an empty text is ''"
+            return [Problem(key, SWEEP, wrong, remedy)]
+        try:
+            meant = interpret(key, default, *from_word(word))
+        except ValueProblem as problem:
+            problems.append(Problem(key, sweep_origin(key, word), str(problem), problem.write))
+            continue
+        if meant in seen:
+            once = ",".join(dict.fromkeys(values))
+            remedy = f"{key}={once}" if once != ",".join(values) else "it once"
+            problems.append(Problem(key, SWEEP, f"{word} is given twice: the same cell", remedy))
+        seen.append(meant)
+    return problems
+
+
+def sweep_origin(key: str, value: str) -> Origin:
+    return Origin(f"--sweep {key}={value}")
+
+
+def check_overrides(sweep: dict[str, list[str]], overrides: Sequence[object]) -> None:
+    """A key has its values from the sweep or from an override.
+
+    Raises:
+        ConfigError: it has both.
+    """
+    both = [key for key in sweep if key in overrides[::2]]
+    if both:
+        wrong = "is swept, and has one value on the command line too"
+        raise ConfigError([Problem(key, SWEEP, wrong, f"{key} in --sweep alone") for key in both])
+
+
+def settings(values: dict[str, str]) -> dict[str, Setting]:
+    """A cell's values for the loading of its configurations, each with its place in the sweep."""
+    return {key: Setting(*from_word(value), sweep_origin(key, value)) for key, value in values.items()}
+
+
+def cells(sweep: dict[str, list[str]]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Every combination, the last key changing first: a name that is fit for a folder, and the value of each key."""
+    short = _short_keys(list(sweep))
+    taken: Counter[str] = Counter()
+    for combination in itertools.product(*sweep.values()):
+        values = dict(zip(sweep, combination, strict=True))
+        name = ",".join(f"{short[key]}={_for_folder(value)}" for key, value in values.items())[:_LONGEST_NAME]
+        taken[name] += 1
+        yield name if taken[name] == 1 else f"{name}~{taken[name]}", values
+
+
+def _short_keys(keys: list[str]) -> dict[str, str]:
+    """The end of each key that no other key ends with."""
+    short = {}
+    for key in keys:
+        parts = key.split(".")
+        ends = [".".join(parts[-count:]) for count in range(1, len(parts) + 1)]
+        short[key] = next(
+            (end for end in ends if not any(f".{other}".endswith(f".{end}") for other in keys if other != key)), key
+        )
+    return short
+
+
+def _for_folder(value: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.+-]+", "_", value).strip("_")

@@ -1,0 +1,92 @@
+"""Names inside a run folder (OUTPUT_DIR), and writing a file whole or not at all.
+
+Imports nothing but the standard library, so that a submission and a batch script can look into a run without torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+# What rank 0 says, in OUTPUT_DIR.
+LOG_NAME = "stdout.log"
+_CHECKPOINT = re.compile(r"checkpoint_epoch_(\d{5,})(?:_step_(\d{7,}))?\.pyth")
+
+
+def checkpoint_folder(output_dir: str | Path) -> Path:
+    return Path(output_dir) / "checkpoints"
+
+
+def checkpoint_path(output_dir: str | Path, epoch: int, step: int) -> Path:
+    """The file for ``epoch`` complete epochs and ``step`` complete steps of the next one."""
+    within = f"_step_{step:07d}" if step else ""
+    return checkpoint_folder(output_dir) / f"checkpoint_epoch_{epoch:05d}{within}.pyth"
+
+
+def list_checkpoints(output_dir: str | Path) -> list[Path]:
+    """All checkpoints of a run, the furthest first, verified or not."""
+    return [path for _, _, path in _positions(output_dir)]
+
+
+def progress(output_dir: str | Path) -> tuple[int, int]:
+    """Complete epochs, and complete steps of the next one, of the furthest checkpoint; (0, 0) without any."""
+    furthest = _positions(output_dir)[:1]
+    return furthest[0][:2] if furthest else (0, 0)
+
+
+def _positions(output_dir: str | Path) -> list[tuple[int, int, Path]]:
+    found = []
+    for path in checkpoint_folder(output_dir).glob("checkpoint_epoch_*.pyth"):
+        match = _CHECKPOINT.fullmatch(path.name)
+        if match:
+            found.append((int(match[1]), int(match[2] or 0), path))
+    return sorted(found, reverse=True)
+
+
+@contextlib.contextmanager
+def written_whole(path: str | Path) -> Iterator[BinaryIO]:
+    """A file to write bytes to that takes the place of ``path`` once the block has ended well.
+
+    Until then it is ``.NAME.RANDOM.tmp`` beside ``path``, and it is on the disk before it is renamed: after a crash or
+    on a full disk ``path`` holds what it held before. The folder must exist.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` (UTF-8) to ``path``, whole or not at all; the folder must exist."""
+    with written_whole(path) as file:
+        file.write(text.encode())
+
+
+def append_to_log(output_dir: str | Path, text: str) -> None:
+    """Add ``text`` to the run's log, for what is known only outside of its processes; does nothing where it cannot."""
+    with contextlib.suppress(OSError), (Path(output_dir) / LOG_NAME).open("a", encoding="utf-8") as log:
+        log.write(text.rstrip("\n") + "\n")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name last through a power cut, where the file system lets folders be synced."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

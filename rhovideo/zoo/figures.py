@@ -1,0 +1,147 @@
+"""The paper's figures, and which of them a run's settings may be compared with. Without torch.
+
+All are of the Slow path of a ResNet-50, pre-trained for 200 epochs of Kinetics-400, in percent top-1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+PAPER = "arXiv 2104.14558"
+RELEASED = "released checkpoints"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a pre-trained encoder is measured; tested on 10 x 3 views but for SSv2.
+
+    Attributes:
+        dataset: its name.
+        task: TASK.
+        classes: MODEL.NUM_CLASSES, which tells the data sets apart.
+        epochs: SOLVER.MAX_EPOCH.
+        views: clips and crops of the test.
+    """
+
+    dataset: str
+    task: str
+    classes: int
+    epochs: int
+    views: tuple[int, int] = (10, 3)
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.task}"
+
+
+K400 = Protocol("K400", "linear", 400, 60)
+K400_LONG = Protocol("K400", "linear", 400, 100)
+UCF101 = Protocol("UCF101", "finetune", 101, 200)
+SSV2 = Protocol("SSv2", "finetune", 174, 22, (1, 1))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One number of the paper.
+
+    Attributes:
+        method: CONTRASTIVE.TYPE.
+        rho: clips of a video.
+        frames, rate: T and tau.
+        strong_augmentation: "aug+": crops by area instead of by the short side.
+        protocol: what was measured.
+        top1: in percent.
+        source: where it stands.
+    """
+
+    method: str
+    rho: int
+    frames: int
+    rate: int
+    strong_augmentation: bool
+    protocol: Protocol
+    top1: float
+    source: str
+
+
+def _released(method: str, rho: int, frames: int, rate: int, *values: float | None) -> list[Figure]:
+    """A line of the table of released checkpoints: K400, UCF101, SSv2."""
+    protocols = zip((K400, UCF101, SSV2), values, strict=False)
+    return [
+        Figure(method, rho, frames, rate, True, protocol, top1, RELEASED)
+        for protocol, top1 in protocols
+        if top1 is not None
+    ]
+
+
+FIGURES = (
+    *_released("moco", 2, 8, 8, 66.6, 91.3, 52.7),
+    *_released("byol", 2, 8, 8, 67.4, 94.0, 54.4),
+    *_released("simclr", 2, 8, 8, 61.5, 88.3, 51.4),
+    *_released("swav", 2, 8, 8, 62.6, 90.2, 52.5),
+    *_released("moco", 4, 8, 8, 71.0, 94.5, 54.0),
+    *_released("byol", 4, 8, 8, 70.1, 94.7),
+    *_released("byol", 4, 16, 4, 71.1, 95.4),
+    Figure("simclr", 1, 8, 8, False, K400, 36.1, PAPER),
+    Figure("simclr", 2, 8, 8, False, K400, 60.5, PAPER),
+    Figure("swav", 1, 8, 8, False, K400, 38.6, PAPER),
+    Figure("swav", 2, 8, 8, False, K400, 61.6, PAPER),
+    Figure("moco", 2, 8, 8, False, K400, 65.8, PAPER),
+    Figure("byol", 2, 8, 8, False, K400, 65.8, PAPER),
+    Figure("byol", 4, 8, 8, False, K400, 68.9, PAPER),
+    Figure("byol", 4, 8, 8, False, UCF101, 93.8, PAPER),
+    Figure("byol", 4, 8, 8, True, K400_LONG, 70.0, PAPER),
+)
+
+_NETWORK = {"MODEL.ARCH": "slow", "RESNET.DEPTH": 50, "RESNET.WIDTH_PER_GROUP": 64}
+_PRETRAINING = {
+    "TASK": "pretrain",
+    "SOLVER.MAX_EPOCH": 200,
+    "DATA.TRAIN_CROP_SIZE": 224,
+    # Not one of the ablations.
+    "DATA.AUG_TEMPORAL": True,
+    "DATA.AUG_SPATIAL": True,
+    "DATA.TIME_DIFF_PROB": 0.0,
+    "CONTRASTIVE.DELTA_CLIPS_MIN": -math.inf,
+    "CONTRASTIVE.DELTA_CLIPS_MAX": math.inf,
+}
+
+
+def figure_for(pretraining: Mapping[str, Any], training: Mapping[str, Any], test: Mapping[str, Any]) -> Figure | None:
+    """The figure for a run of just these settings; None where the paper has none.
+
+    The data sets themselves are not compared: a configuration does not name them, but for the number of classes.
+
+    Args:
+        pretraining: the resolved configuration (``config.yaml``) of the encoder's pre-training.
+        training: of the linear layer's training, or of the fine-tuning.
+        test: of the job that tested it, often the same as ``training``.
+    """
+    return next((figure for figure in FIGURES if _fits(figure, pretraining, training, test)), None)
+
+
+def _fits(figure: Figure, pretraining: Mapping, training: Mapping, test: Mapping) -> bool:
+    clip = {"DATA.NUM_FRAMES": figure.frames, "DATA.SAMPLING_RATE": figure.rate}
+    method = {"CONTRASTIVE.TYPE": figure.method, "DATA.TRAIN_CROP_NUM_TEMPORAL": figure.rho}
+    protocol = figure.protocol
+    task = {"TASK": protocol.task, "SOLVER.MAX_EPOCH": protocol.epochs, "MODEL.NUM_CLASSES": protocol.classes}
+    clips, crops = protocol.views
+    views = {"TEST.NUM_ENSEMBLE_VIEWS": clips, "TEST.NUM_SPATIAL_CROPS": crops, "DATA.TEST_CROP_SIZE": 256}
+    strong = bool(_value(pretraining, "DATA.TRAIN_JITTER_SCALES_RELATIVE"))
+    return (
+        strong == figure.strong_augmentation
+        and _has(pretraining, _NETWORK | _PRETRAINING | clip | method)
+        and _has(training, _NETWORK | clip | task)
+        and _has(test, _NETWORK | clip | views)
+    )
+
+
+def _has(cfg: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    return all(_value(cfg, key) == value for key, value in wanted.items())
+
+
+def _value(cfg: Mapping[str, Any], key: str) -> Any:
+    section, _, name = key.rpartition(".")
+    return (cfg.get(section) or {} if section else cfg).get(name)

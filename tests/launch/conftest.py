@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.launch.slurm_commands import SlurmCommands
+
+
+@pytest.fixture
+def slurm(tmp_path_factory, monkeypatch) -> SlurmCommands:
+    """What squeue, sacct, scancel and sinfo say."""
+    return SlurmCommands(tmp_path_factory.mktemp("slurm-commands"), monkeypatch)
