@@ -15,6 +15,8 @@ from typing import BinaryIO
 
 # What rank 0 says, in OUTPUT_DIR.
 LOG_NAME = "stdout.log"
+# The report of the last failure, the first rank's traceback on top.
+FAILURE_FILE = "failure.txt"
 _CHECKPOINT = re.compile(r"checkpoint_epoch_(\d{5,})(?:_step_(\d{7,}))?\.pyth")
 
 
@@ -76,10 +78,20 @@ def write_text(path: str | Path, text: str) -> None:
         file.write(text.encode())
 
 
+def append_line(path: str | Path, text: str) -> None:
+    """Add a line (or several) in one write, apart from what a full disk may have cut off before it."""
+    with open(path, "ab+") as file:
+        empty = file.seek(0, os.SEEK_END) == 0
+        if not empty:
+            file.seek(-1, os.SEEK_END)
+        cut_off = not empty and file.read(1) != b"\n"
+        file.write(("\n" if cut_off else "").encode() + text.rstrip("\n").encode() + b"\n")
+
+
 def append_to_log(output_dir: str | Path, text: str) -> None:
     """Add ``text`` to the run's log, for what is known only outside of its processes; does nothing where it cannot."""
-    with contextlib.suppress(OSError), (Path(output_dir) / LOG_NAME).open("a", encoding="utf-8") as log:
-        log.write(text.rstrip("\n") + "\n")
+    with contextlib.suppress(OSError):
+        append_line(Path(output_dir) / LOG_NAME, text)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -383,7 +383,8 @@ def _slurm() -> CfgNode:
     node.ARGS = []
     # How long before its time limit a job is told to write a checkpoint and stop.
     node.GRACE_SECONDS = 120
-    # How often a job is requeued after failures that follow each other, each with progress since the one before.
+    # How often a job is requeued after failures in a row, each with progress since the one before; a preemption between
+    # them begins the count anew.
     node.MAX_FAILURES = 3
     # Cells of each stage of a sweep that run at a time; 0: as many as the cluster has room for.
     node.MAX_JOBS = 0

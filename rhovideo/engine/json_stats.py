@@ -14,6 +14,7 @@ from pathlib import Path
 import simplejson
 
 from rhovideo.file_end import lines_backwards
+from rhovideo.run_folder import append_line
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +47,7 @@ class JsonStats:
         logger.info(line, extra={"for_files": True})
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+            append_line(self._path, line)
         except OSError as error:
             # Like any log line: a disk that is full for a while must not end a training.
             if not self._failed:

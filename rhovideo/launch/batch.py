@@ -6,6 +6,7 @@ The ranks cannot requeue themselves: one that was killed does nothing any more.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from rhovideo.launch import records
-from rhovideo.launch.failures import Failure, read_failures, report
+from rhovideo.launch.failures import Failure, keep_report, read_failures, report
 from rhovideo.run_folder import progress, write_text
 
 RUNS_FILE = "runs.json"
@@ -166,11 +167,9 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
 
 
 def _after_failure(place: Place, events: list[dict[str, Any]]) -> dict[str, Any]:
-    started_at = next(tuple(event["progress"]) for event in events if event["event"] == "start")
-    before = sum(
-        event["event"] == "end" and event["outcome"] == "failed" and event["job_id"] == place.job_id
-        for event in records.read_attempts(place.run)
-    )
+    # The event is missing where the disk was full; then any checkpoint counts.
+    started_at = next((tuple(event["progress"]) for event in events if event["event"] == "start"), (0, 0))
+    before = _failures_in_a_row(place)
     if progress(place.run) <= started_at:
         return {
             "requeued": False,
@@ -184,11 +183,18 @@ def _after_failure(place: Place, events: list[dict[str, Any]]) -> dict[str, Any]
     }
 
 
+def _failures_in_a_row(place: Place) -> int:
+    """Failed attempts of this job since the last one that stopped as it was asked to."""
+    ends = [event for event in records.read_attempts(place.run) if event["event"] == "end"]
+    outcomes = [event["outcome"] for event in reversed(ends) if event["job_id"] == place.job_id]
+    return len(list(itertools.takewhile(lambda outcome: outcome == "failed", outcomes)))
+
+
 def _write_report(place: Place, failures: Mapping[int, Failure]) -> None:
     """Put together what the ranks said and what srun saw, and show it."""
     world = int(os.environ.get("SLURM_NTASKS", "1"))
     text = f"{_heading(attempt(), place)} failed\n{report(world, failures, _silent(place, failures))}\n"
-    write_text(place.run / records.FAILURE_FILE, text)
+    keep_report(place.run, text)
     print(text, file=sys.stderr, flush=True)
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import os
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from rhovideo.errors import FolderNotOursError, JobError
-from rhovideo.run_folder import write_text
+from rhovideo.run_folder import FAILURE_FILE, write_text
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,12 @@ def report(world: int, failures: Mapping[int, Failure], silent: Mapping[int, str
     return "\n".join(parts)
 
 
+def keep_report(run: str | Path, text: str) -> None:
+    """Put the report of a failure into the run folder, for those who look later; does nothing where it cannot."""
+    with contextlib.suppress(OSError):
+        write_text(Path(run) / FAILURE_FILE, text.rstrip("\n") + "\n")
+
+
 def death(exit_code: int) -> str:
     """How a process ended that left no word; a negative code is a signal's number."""
     if exit_code >= 0:
@@ -96,3 +106,11 @@ def death(exit_code: int) -> str:
             "DATA_LOADER.NUM_WORKERS or the number of processes"
         )
     return f"died by {name}"
+
+
+def leave(code: int) -> NoReturn:
+    """End this process, not through the interpreter's end, which may wait for collectives that never come."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -2,7 +2,6 @@
 
 ``job.json``        the job as it was submitted, written whole
 ``attempts.jsonl``  one line when an attempt starts, when it is stopped, when it ends
-``failure.txt``     the last failure's report
 ``cancelled``       there while somebody has cancelled the job: it is not to be requeued
 
 A study's folder holds ``study.json``. Everything here is read and written without torch.
@@ -16,11 +15,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rhovideo.errors import JobError
-from rhovideo.run_folder import write_text
+from rhovideo.run_folder import append_line, write_text
 
 JOB_FILE = "job.json"
 ATTEMPTS_FILE = "attempts.jsonl"
-FAILURE_FILE = "failure.txt"
 CANCELLED_FILE = "cancelled"
 STUDY_FILE = "study.json"
 
@@ -142,9 +140,8 @@ def read_attempts(folder: str | Path) -> list[dict[str, Any]]:
 
 
 def append_attempt(folder: str | Path, event: dict[str, Any]) -> None:
-    """Add one event, a whole line in one write."""
-    with (Path(folder) / ATTEMPTS_FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(event) + "\n")
+    """Add one event, a line."""
+    append_line(Path(folder) / ATTEMPTS_FILE, json.dumps(event))
 
 
 def run_folders(path: str | Path) -> list[Path]:

@@ -5,10 +5,8 @@ Torch is imported only once the signals are listened to: a preemption may come w
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,7 @@ from fvcore.common.config import CfgNode
 from rhovideo import stopping
 from rhovideo.errors import JobError
 from rhovideo.launch import batch, records
-from rhovideo.launch.failures import write_failure
+from rhovideo.launch.failures import leave, write_failure
 from rhovideo.run_folder import list_checkpoints
 
 
@@ -55,22 +53,20 @@ class SlurmTask:
                 # Ranks that are asked to stop in an evaluation leave one by one; those who wait for them fail.
                 return _stopped(self.cfg, rank, reason)
             write_failure(batch.failures_folder(), rank, error)
-            logging.shutdown()
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(1)
+            leave(1)
 
     def _run(self) -> dict[str, Any]:
         from submitit.helpers import TorchDistributedEnvironment
 
         from rhovideo import distributed
         from rhovideo.engine.run import run
-        from rhovideo.launch.ranks import prepare_rank
+        from rhovideo.launch.ranks import Rank, prepare_rank
 
         # All GPUs of the node stay visible, as peers need it to talk directly; each rank takes its own by its number.
         job = TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
         cfg = self._with_checkpoint()
-        prepare_rank(cfg, job.local_world_size, nodes=job.world_size // job.local_world_size)
+        cores = int(os.environ.get("SLURM_CPUS_PER_TASK", "0")) or None
+        prepare_rank(cfg, Rank(job.rank, job.world_size, job.local_world_size, cores=cores))
         try:
             return run(cfg)
         finally:

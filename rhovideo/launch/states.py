@@ -11,6 +11,7 @@ from typing import Any
 from rhovideo.launch import records
 from rhovideo.launch.queue import QueueState, SlurmError, live_state
 from rhovideo.launch.records import Job
+from rhovideo.run_folder import FAILURE_FILE
 
 WAITING = "waiting"
 REQUEUED = "requeued"
@@ -121,7 +122,7 @@ def _local(run: Path) -> State:
         return State(RUNNING)
     if is_finished(run):
         return State(FINISHED)
-    failure = run / records.FAILURE_FILE
+    failure = run / FAILURE_FILE
     if failure.exists() and _changed(failure) >= _changed(run / "config.yaml"):
         return State(FAILED)
     # The log's file comes first; whoever has written it has begun.

@@ -14,6 +14,7 @@ from rhovideo.launch import records
 from rhovideo.launch.records import Job, read_job, run_folders
 from rhovideo.launch.states import FAILED, RUNNING, Answer, State, ask_slurm, events_of, judge
 from rhovideo.launch.tables import Table
+from rhovideo.run_folder import FAILURE_FILE
 
 # The number that stands for a job, by the name under which results.json and the log have it; the first there is.
 ACCURACIES = {"test_top1": "test", "top1_acc": "test", "top1": "top1", "knn_top1": "knn"}
@@ -84,7 +85,7 @@ def _name(folder: Path, path: Path) -> str:
 def _status(folder: Path, job: Job | None, answer: Answer, name: str) -> RunStatus:
     state = judge(folder, job, answer)
     accuracy, accuracy_of = _accuracy(folder)
-    failure_file = folder / records.FAILURE_FILE if state.word == FAILED else None
+    failure_file = folder / FAILURE_FILE if state.word == FAILED else None
     return RunStatus(
         run=name,
         folder=str(folder),

@@ -10,6 +10,7 @@ import pytest
 
 from rhovideo.launch import batch, records
 from rhovideo.launch.failures import write_failure
+from rhovideo.run_folder import FAILURE_FILE
 
 # As srun 22.05 wrote it when rank 1 was killed: those who missed it are named first.
 SRUN = """\
@@ -84,6 +85,27 @@ def test_failures_with_progress_are_requeued_as_often_as_allowed(job, monkeypatc
     assert "SLURM.MAX_FAILURES, 1," in last_event(run)["why"]
 
 
+def test_a_preemption_between_failures_begins_their_count_anew(job, monkeypatch):
+    run, folder = job
+    monkeypatch.setattr(batch, "_requeue", lambda place: 0)
+    for number, code in enumerate((137, 0, 137), 1):
+        monkeypatch.setenv("RHOVIDEO_ATTEMPT", str(number))
+        checkpoint(run, number)
+        if code == 0:
+            records.append_attempt(run, {"event": "stopped", "attempt": number, "reason": "preempted"})
+        assert batch.end(folder, code) == 0
+        batch.start(folder)
+
+
+def test_an_attempt_whose_start_could_not_be_written_is_requeued_all_the_same(job, monkeypatch):
+    run, folder = job
+    monkeypatch.setattr(batch, "_requeue", lambda place: 0)
+    (run / records.ATTEMPTS_FILE).write_text('{"event": "sta')
+    checkpoint(run, 1)
+    assert batch.end(folder, 137) == 0
+    assert last_event(run)["requeued"]
+
+
 def test_a_cancelled_job_is_not_requeued(job):
     run, folder = job
     (run / records.CANCELLED_FILE).touch()
@@ -98,7 +120,7 @@ def test_the_killed_rank_comes_first_though_srun_names_others_before(job):
     for rank in (0, 2, 3):
         write_failure(batch.failures_folder(), rank, RuntimeError("Connection closed by peer"))
     batch.end(folder, 137)
-    lines = (run / records.FAILURE_FILE).read_text().splitlines()
+    lines = (run / FAILURE_FILE).read_text().splitlines()
     assert lines[0] == "attempt 1 of job 7 failed"
     assert lines[1].startswith("rank 1 of 4 on node0 ended by itself: killed (SIGKILL)")
 
@@ -108,7 +130,7 @@ def test_a_rank_that_failed_by_itself_comes_before_those_that_srun_has_killed(jo
     (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\n" + SRUN)
     write_failure(batch.failures_folder(), 0, ZeroDivisionError("by itself"))
     batch.end(folder, 1)
-    assert (run / records.FAILURE_FILE).read_text().splitlines()[1] == "rank 0 of 4 failed:"
+    assert (run / FAILURE_FILE).read_text().splitlines()[1] == "rank 0 of 4 failed:"
 
 
 def test_a_signal_while_the_ranks_start_is_no_failure(job, monkeypatch):

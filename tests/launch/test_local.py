@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from rhovideo import stopping
+from rhovideo import cli, stopping
 from rhovideo.config import ConfigError, load_cfg
+from rhovideo.errors import JobError
 from rhovideo.launch import signals
 from rhovideo.launch.local import RankFailed, launch
-from rhovideo.launch.ranks import threads_per_process
+from rhovideo.launch.ranks import Rank, prepare_rank, threads_per_process
 from tests.launch import jobs
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +77,29 @@ def test_failure_comes_first_with_its_rank_and_ends_the_others(tmp_path):
     assert "ZeroDivisionError: the batch of rank one" in rest
     assert str(failure.value) in (tmp_path / "stdout.log").read_text()
     assert_ended(tmp_path, 2)
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_failure_is_seen_by_who_looks_later(processes, tmp_path, capsys):
+    job = jobs.raise_alone if processes == 1 else jobs.raise_on_rank_one
+    (tmp_path / "config.yaml").write_text("TASK: finetune\n")
+    with pytest.raises((RankFailed, ZeroDivisionError)):
+        launch(job, configuration(tmp_path, processes))
+    assert cli.main(["status", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "failed" in said
+    assert "ZeroDivisionError: the batch of rank one" in said
+
+
+def test_threads_of_an_allocation_are_shared_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "32")
+    assert threads_per_process(10**6) == 1
+
+
+def test_gpus_that_are_not_there_are_no_reason_to_train_on_the_cpu(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(JobError, match=r"NUM_GPUS is 8, and torch .* finds no GPU"):
+        prepare_rank(configuration(tmp_path, NUM_GPUS=8), Rank(0, 8, 8))
 
 
 def test_foreseen_failure_is_one_message(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from rhovideo.cli import main
 from rhovideo.launch import records
 from rhovideo.launch.status import headline, status, table
+from rhovideo.run_folder import FAILURE_FILE
 from tests.launch.run_folders import configure, ended, finish, started, study, submit, train
 
 FAILURE = """\
@@ -141,11 +142,11 @@ def test_a_failure_is_told_in_a_line_with_the_place_of_the_rest(tmp_path, slurm,
     submit(run, "17")
     started(run, "17")
     ended(run, "17", "failed", why="SLURM.MAX_FAILURES, 3, is used up")
-    (run / records.FAILURE_FILE).write_text(FAILURE)
+    (run / FAILURE_FILE).write_text(FAILURE)
     assert main(["status", str(run)]) == 0
     said = capsys.readouterr().out
     assert "moco: rank 1 of 4 failed: ZeroDivisionError: division by zero" in said
-    assert f"in full: {run / records.FAILURE_FILE}" in said
+    assert f"in full: {run / FAILURE_FILE}" in said
     assert "is used up" in said
 
 
