@@ -9,10 +9,8 @@ from itertools import pairwise
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.limits import check_limits
-from rhovideo.config.tasks import Finding
-
-TRAINS = ("pretrain", "linear", "finetune")
-CLASSIFIES = ("linear", "finetune", "test")
+from rhovideo.config.problems import Finding
+from rhovideo.config.tasks import CLASSIFIES, TRAINS
 
 
 def check(cfg: CfgNode) -> list[Finding]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.names import get_value, nearest_file
-from rhovideo.config.tasks import Finding
+from rhovideo.config.problems import Finding
 
 _WEIGHTS = (".pyth", ".pth", ".pt", ".pkl", ".ckpt")
 

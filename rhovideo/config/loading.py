@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from fvcore.common.config import CfgNode
 from rhovideo.config import foreign, tasks
 from rhovideo.config.checks import check
 from rhovideo.config.names import leaves, nearest, nearest_file, set_value
-from rhovideo.config.problems import COMMAND_LINE, ConfigError, Origin, Problem
+from rhovideo.config.problems import COMMAND_LINE, ConfigError, Finding, Origin, Problem
 from rhovideo.config.schema import get_cfg
 from rhovideo.config.slurm import resolve_slurm
 from rhovideo.config.values import ValueProblem, from_word, interpret
@@ -49,7 +49,7 @@ class Loaded:
     file: str
     notes: list[str] = field(default_factory=list)
 
-    def problem(self, finding: tasks.Finding) -> Problem:
+    def problem(self, finding: Finding) -> Problem:
         """The finding of a later check, with its place in the file."""
         return _located(finding, self.origins, self.file)
 
@@ -80,6 +80,7 @@ def load(
     *,
     cluster: str | Path | None = None,
     decided: Mapping[str, Setting] | None = None,
+    resumed: Callable[[CfgNode], CfgNode] | None = None,
 ) -> Loaded:
     """As :func:`load_cfg`, with the origins of the values, and without a word in the log.
 
@@ -89,6 +90,7 @@ def load(
             (:func:`rhovideo.config.slurm.cluster_file`): the SLURM section is read from there too, and made to agree
             with NUM_SHARDS and NUM_GPUS.
         decided: what holds whatever the file and the overrides say, under dotted keys.
+        resumed: gives the configuration that checks are to see where a run goes on with values of its own.
     """
     problems: list[Problem] = []
     notes: list[str] = []
@@ -108,7 +110,7 @@ def load(
     findings = tasks.resolve(cfg, origins.keys())
     if cluster is not None:
         findings += resolve_slurm(cfg, origins, notes, str(cluster))
-    findings += check(cfg)
+    findings += check(resumed(cfg) if resumed else cfg)
     problems += [_located(finding, origins, file) for finding in findings if doubtful.isdisjoint(finding.keys)]
     if problems:
         raise ConfigError(_in_order(problems))
@@ -335,7 +337,7 @@ def _misplaced(key: str, setting: Setting, defaults: Iterable[str]) -> Problem |
     return Problem(key, setting.origin, "there is no such key", remedy)
 
 
-def _located(finding: tasks.Finding, origins: dict[str, Origin], file: str) -> Problem:
+def _located(finding: Finding, origins: dict[str, Origin], file: str) -> Problem:
     """A finding at the first of its keys that was written, else at the file as a whole."""
     origin = next((origins[key] for key in finding.keys if key in origins), Origin(file))
     return Problem(finding.keys[0], origin, finding.wrong, finding.write)

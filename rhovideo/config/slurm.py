@@ -17,8 +17,7 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.names import get_value, leaves, set_value
-from rhovideo.config.problems import COMMAND_LINE, Origin
-from rhovideo.config.tasks import Finding
+from rhovideo.config.problems import COMMAND_LINE, Finding, Origin
 
 TIME_EXAMPLES = "minutes (90), hours:minutes:seconds (4:00:00) or days-hours:minutes:seconds (1-00:00:00)"
 

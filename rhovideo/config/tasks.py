@@ -7,31 +7,19 @@ MODEL.FROZEN_BN is a bool.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.problems import Finding
+
 TASKS = ("pretrain", "linear", "finetune", "test", "knn")
+TRAINS = ("pretrain", "linear", "finetune")
+CLASSIFIES = ("linear", "finetune", "test")
 
 CHOICES = (
     "TASK: pretrain (learn from clips), linear (train a classifier on a frozen encoder), finetune, "
     "test (multi-view accuracy) or knn (nearest neighbours and retrieval)"
 )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What a check found.
-
-    Attributes:
-        keys: the key to put right first, then the others that take part.
-        wrong: what is wrong.
-        write: what to write.
-    """
-
-    keys: tuple[str, ...]
-    wrong: str
-    write: str = ""
 
 
 def is_slowfast_task(task: str) -> bool:
@@ -92,7 +80,7 @@ def _unknown_task(task: str) -> Finding:
 
 def _without_training(cfg: CfgNode) -> list[Finding]:
     """TRAIN.ENABLE False asks for the evaluation alone, as in PySlowFast."""
-    trains = cfg.TASK in ("pretrain", "linear", "finetune") and cfg.TRAIN.ENABLE
+    trains = cfg.TASK in TRAINS and cfg.TRAIN.ENABLE
     if not trains and not cfg.TEST.ENABLE and cfg.TASK in TASKS:
         keys = ("TEST.ENABLE", "TRAIN.ENABLE", "TASK")
         return [Finding(keys, "neither training nor testing is enabled: nothing to do", "True")]

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.tasks import Finding
+from rhovideo.config.problems import Finding
+from rhovideo.config.tasks import TRAINS
 from rhovideo.errors import JobError
 from rhovideo.run_folder import list_checkpoints, write_text
 
 FILE_NAME = "first_launch.json"
-TRAINS = ("pretrain", "linear", "finetune")
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,22 @@ def read_first_launch(output_dir: str | Path) -> FirstLaunch | None:
         ) from error
 
 
-def stored_global_batch(output_dir: str | Path) -> int | None:
-    """Videos a step of the run in this folder, which a resume keeps; None where there is nothing to resume."""
-    first = read_first_launch(output_dir)
-    return first.global_batch if first else None
+def as_resumed(cfg: CfgNode) -> CfgNode:
+    """The configuration with the batch that a run in OUTPUT_DIR goes on with, which is what checks are to see.
+
+    It is returned as it is where there is nothing to resume, or where :func:`check_resume` has more to say.
+    """
+    try:
+        first = read_first_launch(cfg.OUTPUT_DIR) if resumes(cfg) else None
+    except JobError:
+        return cfg  # told by whoever needs the file
+    if first is None or cfg.NUM_SHARDS < 1 or first.global_batch % cfg.NUM_SHARDS:
+        return cfg
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.TRAIN.BATCH_SIZE = first.global_batch // cfg.NUM_SHARDS
+    cfg.freeze()
+    return cfg
 
 
 def check_resume(cfg: CfgNode, processes: int) -> list[Finding]:

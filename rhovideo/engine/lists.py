@@ -7,10 +7,9 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.inputs import needed_splits
+from rhovideo.config.tasks import CLASSIFIES
 from rhovideo.data.csv_parsing import ManifestError
 from rhovideo.data.datasets import open_manifest
-
-_COUNTS_CLASSES = ("linear", "finetune", "test")
 
 
 def check_lists(cfg: CfgNode) -> None:
@@ -43,7 +42,7 @@ def check_labels(cfg: CfgNode, split: str, csv: str | Path, num_classes: int) ->
         raise ManifestError(
             f"{csv} has no labels, which TASK {cfg.TASK} needs: write a class number at the end of each line{without}"
         )
-    if cfg.TASK in _COUNTS_CLASSES and num_classes > cfg.MODEL.NUM_CLASSES:
+    if cfg.TASK in CLASSIFIES and num_classes > cfg.MODEL.NUM_CLASSES:
         raise ManifestError(
             f"{csv} has the label {num_classes - 1}, but MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}: "
             f"write MODEL.NUM_CLASSES {num_classes}, or mend the list"

@@ -10,8 +10,7 @@ from fvcore.common.config import CfgNode
 from rhovideo.config.inputs import check_inputs
 from rhovideo.config.loading import Loaded
 from rhovideo.config.names import set_value
-from rhovideo.config.problems import ConfigError, Problem
-from rhovideo.config.tasks import Finding
+from rhovideo.config.problems import ConfigError, Finding, Problem
 from rhovideo.run_folder import list_checkpoints
 
 # Which earlier jobs a task takes its weights from.

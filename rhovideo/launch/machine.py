@@ -8,8 +8,8 @@ import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.checks import check_processes
-from rhovideo.config.tasks import Finding
-from rhovideo.engine.first_launch import check_resume
+from rhovideo.config.problems import Finding
+from rhovideo.engine.first_launch import as_resumed, check_resume
 
 
 def under_torchrun() -> bool:
@@ -37,7 +37,7 @@ def check_machine(cfg: CfgNode) -> list[Finding]:
     if findings:
         return findings
     here = processes_here(cfg)
-    return [*check_processes(cfg, here), *check_resume(cfg, here * cfg.NUM_SHARDS)]
+    return [*check_processes(as_resumed(cfg), here), *check_resume(cfg, here * cfg.NUM_SHARDS)]
 
 
 def _check_local(cfg: CfgNode) -> list[Finding]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from rhovideo.config.loading import Loaded, Setting, load
 from rhovideo.config.problems import ConfigError, Origin, Problem
 from rhovideo.config.slurm import cluster_file
+from rhovideo.engine.first_launch import as_resumed
 from rhovideo.launch.jobs import check_chain, check_output_folders
 from rhovideo.launch.records import Study, StudyCell, read_study, write_study
 from rhovideo.launch.sweep import SWEEP, cells, check_overrides, parse_sweep, settings
@@ -90,7 +91,8 @@ def make_plan(
                 output = str(folder / name / Path(path).stem)
                 decided["OUTPUT_DIR"] = Setting(output, output, Origin(f"--study {study}"))
             try:
-                jobs.append(load(path, overrides, cluster=cluster_file() if slurm else None, decided=decided))
+                cluster = cluster_file() if slurm else None
+                jobs.append(load(path, overrides, cluster=cluster, decided=decided, resumed=as_resumed))
             except ConfigError as error:
                 tally.add(name, error.problems)
         made.append(Cell(name, values, jobs))

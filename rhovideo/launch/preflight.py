@@ -17,8 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rhovideo.config.loading import Loaded
-from rhovideo.config.problems import Origin, Problem
-from rhovideo.config.tasks import Finding
+from rhovideo.config.problems import Finding, Origin, Problem
 from rhovideo.errors import JobError
 from rhovideo.launch import records
 from rhovideo.launch.queue import QueueState, SlurmError, live_state, partitions

@@ -16,7 +16,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.inputs import needed_splits
 from rhovideo.config.names import leaves
-from rhovideo.config.tasks import Finding
+from rhovideo.config.problems import Finding
 from rhovideo.data.csv_parsing import ManifestError, Rows, read_rows
 from rhovideo.data.manifest import root_of
 from rhovideo.engine.lists import check_labels

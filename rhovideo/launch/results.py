@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rhovideo.config.tasks import CLASSIFIES
 from rhovideo.launch.lineage import lineage, read_config
 from rhovideo.launch.records import Study, read_job, read_study, run_folders
 from rhovideo.launch.states import FINISHED, State, ask_slurm, judge
 from rhovideo.launch.status import read_results
+from rhovideo.launch.sweep import short_keys
 from rhovideo.launch.tables import Table
 from rhovideo.zoo.figures import Figure, figure_for
 
@@ -81,19 +83,8 @@ def _swept(study: Study, folder: Path, in_full: bool) -> tuple[list[str], list[l
     keys = list(study.sweep)
     if not keys:
         return ["run"], [[cell.name or folder.absolute().name] for cell in study.cells]
-    headings = keys if in_full else _short_names(keys)
+    headings = keys if in_full else list(short_keys(keys).values())
     return headings, [[str(cell.values.get(key, "")) for key in keys] for cell in study.cells]
-
-
-def _short_names(keys: Sequence[str]) -> list[str]:
-    """The last part of each key, or as much of it as makes it unique."""
-    names = []
-    for key in keys:
-        parts = key.split(".")
-        ends = [".".join(parts[-count:]) for count in range(1, len(parts) + 1)]
-        others = [other for other in keys if other != key]
-        names.append(next(end for end in ends if end == key or not any(o.endswith(f".{end}") for o in others)))
-    return names
 
 
 def _runs(folders: Sequence[Path]) -> tuple[dict[Path, _Run], str]:
@@ -105,11 +96,8 @@ def _runs(folders: Sequence[Path]) -> tuple[dict[Path, _Run], str]:
         numbers = read_results(folder) if state.word == FINISHED else {}
         cfg = read_config(folder)
         task = cfg.get("TASK") or (job.task if job else "")
-        runs[folder] = _Run(folder, task, state, numbers, _figure(folder) if task in _TESTED else None)
+        runs[folder] = _Run(folder, task, state, numbers, _figure(folder) if task in CLASSIFIES else None)
     return runs, answer.trouble
-
-
-_TESTED = ("linear", "finetune", "test")
 
 
 def _figure(run: Path) -> Figure | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rhovideo.config import foreign
 from rhovideo.config.loading import Setting
@@ -145,7 +145,7 @@ def settings(values: dict[str, str]) -> dict[str, Setting]:
 
 def cells(sweep: dict[str, list[str]]) -> Iterator[tuple[str, dict[str, str]]]:
     """Every combination, the last key changing first: a name that is fit for a folder, and the value of each key."""
-    short = _short_keys(list(sweep))
+    short = short_keys(list(sweep))
     taken: Counter[str] = Counter()
     for combination in itertools.product(*sweep.values()):
         values = dict(zip(sweep, combination, strict=True))
@@ -154,9 +154,9 @@ def cells(sweep: dict[str, list[str]]) -> Iterator[tuple[str, dict[str, str]]]:
         yield name if taken[name] == 1 else f"{name}~{taken[name]}", values
 
 
-def _short_keys(keys: list[str]) -> dict[str, str]:
-    """The end of each key that no other key ends with."""
-    short = {}
+def short_keys(keys: Iterable[str]) -> dict[str, str]:
+    """Keys to names for people: the end of each key that no other key ends with, such as TYPE for CONTRASTIVE.TYPE."""
+    keys, short = list(keys), {}
     for key in keys:
         parts = key.split(".")
         ends = [".".join(parts[-count:]) for count in range(1, len(parts) + 1)]

@@ -9,8 +9,9 @@ import socket
 
 import pytest
 
-from rhovideo.config import load_cfg
-from rhovideo.engine.first_launch import FirstLaunch, adapt, read_first_launch, stored_global_batch, write_first_launch
+from rhovideo.config import ConfigError, load_cfg
+from rhovideo.config.loading import load
+from rhovideo.engine.first_launch import FirstLaunch, adapt, as_resumed, read_first_launch, write_first_launch
 from rhovideo.engine.json_stats import read_json_stats
 from rhovideo.engine.resuming import settle
 from rhovideo.errors import JobError
@@ -110,6 +111,16 @@ def test_batch_of_a_machine_follows_from_the_global_batch(shards, processes, wri
         assert "OUTPUT_DIR" in warning
 
 
+def test_checks_see_the_batch_that_a_resume_keeps(first, tmp_path):
+    keys = ["TASK", "pretrain", "OUTPUT_DIR", str(tmp_path), "NUM_GPUS", 0, "CONTRASTIVE.QUEUE_LEN", 64]
+    keys += ["NUM_SHARDS", 4, "TRAIN.BATCH_SIZE", 32]
+    with pytest.raises(ConfigError, match="64 is not a multiple of the global batch of 128"):
+        load(None, keys)
+    assert load(None, keys, resumed=as_resumed).cfg.TRAIN.BATCH_SIZE == 32
+    with pytest.raises(ConfigError, match="64 is not a multiple of the global batch of 128"):
+        load(None, [*keys, "TRAIN.AUTO_RESUME", False], resumed=as_resumed)
+
+
 def test_processes_that_cannot_share_the_batch_are_told_how_many_can(first, tmp_path):
     with pytest.raises(JobError, match=r"global batch of 32, which 3 processes.*make 1, 2, 4, 8, 16, 32 in all"):
         adapt(configuration(tmp_path), first, 3)
@@ -131,18 +142,18 @@ def test_rates_and_seed_are_those_of_the_first_launch(first, tmp_path, caplog):
 
 def test_first_launch_is_that_of_the_first_checkpoint(tmp_path):
     settle(configuration(tmp_path))
-    assert stored_global_batch(tmp_path) is None
+    assert read_first_launch(tmp_path) is None
     settle(configuration(tmp_path, "TRAIN.BATCH_SIZE", 8, "SOLVER.BASE_LR_BATCH", 32))
     checkpoint_path(tmp_path, 1, 0).parent.mkdir()
     checkpoint_path(tmp_path, 1, 0).touch()
-    assert stored_global_batch(tmp_path) == 8
+    assert read_first_launch(tmp_path).global_batch == 8
     settle(configuration(tmp_path))
     assert read_first_launch(tmp_path) == FirstLaunch(8, 0.25, 1, 1, 1)
     settle(configuration(tmp_path, "TRAIN.AUTO_RESUME", False))
-    assert stored_global_batch(tmp_path) == 16
+    assert read_first_launch(tmp_path).global_batch == 16
 
 
 def test_damaged_file_is_named(first, tmp_path):
     (tmp_path / "first_launch.json").write_text(json.dumps({"global_batch": 3}))
     with pytest.raises(JobError, match=r"first_launch.json: cannot be read.*Remove it"):
-        stored_global_batch(tmp_path)
+        read_first_launch(tmp_path)

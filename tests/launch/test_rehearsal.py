@@ -10,7 +10,7 @@ import pytest
 
 from rhovideo.config.limits import CHOICES
 from rhovideo.config.loading import load_cfg
-from rhovideo.config.tasks import Finding
+from rhovideo.config.problems import Finding
 from rhovideo.launch.rehearsal import rehearse
 from tests.runs import METHOD_KEYS
 
