@@ -37,7 +37,8 @@ def main(words: Sequence[str] | None = None) -> int:
         words: without the program's name; None takes ``sys.argv``.
 
     Returns:
-        The exit code: 0, 1 where a job failed, 2 where the words or a configuration are wrong.
+        The exit code: 0; 1 where something failed; 2 where the words or a configuration are wrong; 130 after Ctrl-C,
+        143 after SIGTERM.
     """
     words = list(sys.argv[1:] if words is None else words)
     _hush_scripting()
@@ -49,14 +50,22 @@ def main(words: Sequence[str] | None = None) -> int:
             configs, overrides, words = run.split_run_words(words)
         options = parser.parse_args(words)
         if options.command == "run":
-            return run.run_command(options, configs, overrides)
-        return options.function(options)
+            code = run.run_command(options, configs, overrides)
+        else:
+            code = options.function(options)
+        sys.stdout.flush()
+        return code
     except ConfigError as error:
         complain(error)
         return 2
     except JobError as error:
         say(str(error))
-        return 1
+        # Who only looks has named what is not there.
+        return 2 if words[0] in LOOK_COMMANDS else 1
+    except BrokenPipeError:
+        # Nobody reads on (`| head`); so that the interpreter's own flush at its end does not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Stopped as stopped:
         say(str(stopped))
         return 128 + signal.SIGTERM

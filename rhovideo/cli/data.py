@@ -68,7 +68,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 def index_command(options: argparse.Namespace) -> int:
     """``rhovideo index``."""
-    from rhovideo.data.indexing import IndexingError, index_folder, index_hmdb51, index_ucf101
+    from rhovideo.data.indexing import IndexingError, ListsExistError, index_folder, index_hmdb51, index_ucf101
 
     out = options.out or options.folder
     try:
@@ -81,7 +81,7 @@ def index_command(options: argparse.Namespace) -> int:
             share, seed = options.val_share, options.seed
             index_folder(options.folder, out, val_share=share, seed=seed, labels=labels, force=options.force)
     except (IndexingError, OSError) as error:
-        say(f"{error}" + ("" if options.force else " (--force overwrites)" if "already" in str(error) else ""))
+        say(f"{error}" + (" (--force)" if isinstance(error, ListsExistError) else ""))
         return 2
     return 0
 

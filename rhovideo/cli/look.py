@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 
 from rhovideo.errors import JobError
@@ -79,7 +77,7 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
 def _add(subparsers, name: str, summary: str, text: str, function: Callable) -> argparse.ArgumentParser:
     form = argparse.RawDescriptionHelpFormatter
     parser = subparsers.add_parser(name, help=summary, description=text, formatter_class=form)
-    parser.set_defaults(function=_told(function))
+    parser.set_defaults(function=function)
     return parser
 
 
@@ -88,26 +86,6 @@ def _count(word: str) -> int:
     if number < 0:
         raise ValueError(word)
     return number
-
-
-def _told(function: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
-    """Let the command tell a foreseen error in a line, and end quietly where nobody reads on (``| head``)."""
-
-    @wraps(function)
-    def command(options: argparse.Namespace) -> int:
-        try:
-            code = function(options)
-            sys.stdout.flush()
-            return code
-        except JobError as error:
-            say(str(error))
-            return 2
-        except BrokenPipeError:
-            # So that the interpreter's own flush at its end does not complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-
-    return command
 
 
 def status_command(options: argparse.Namespace) -> int:

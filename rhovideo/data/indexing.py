@@ -23,6 +23,10 @@ class IndexingError(ValueError):
     """A folder or split file that no list can be made from; the message says what is missing."""
 
 
+class ListsExistError(IndexingError):
+    """There are lists already, which nobody has asked to overwrite."""
+
+
 class Entry(NamedTuple):
     """One video and its label (-1: none)."""
 
@@ -103,7 +107,7 @@ def index_folder(
 def _refuse_to_overwrite(out_dir: Path, force: bool) -> None:
     existing = [name for name in (*(f"{split}.csv" for split in _SPLITS), "classes.txt") if (out_dir / name).exists()]
     if existing and not force:
-        raise IndexingError(
+        raise ListsExistError(
             f"{out_dir} already holds {', '.join(existing)}: choose another folder, or force overwriting"
         )
 
