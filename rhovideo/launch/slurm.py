@@ -15,7 +15,7 @@ from rhovideo.engine.first_launch import check_resume
 from rhovideo.engine.output_dir import held_to_submit
 from rhovideo.errors import JobError
 from rhovideo.launch import batch, queue, records, submitit_details
-from rhovideo.launch.finished import finished_before
+from rhovideo.launch.finished import begun_from_other_weights, finished_before
 from rhovideo.launch.jobs import checkpoint_source
 from rhovideo.launch.plan import Plan, check_each, print_configurations, write_study_record
 from rhovideo.launch.preflight import (
@@ -54,7 +54,7 @@ def submit_plan(plan: Plan, *, resume: bool = False, dry_run: bool = False) -> i
         _print_scripts(stages_of(plan))
     problems = [*check_before_queueing(plan.jobs, resume=resume), *_check_resumes(plan.jobs)]
     _refuse([problem for problem in problems if problem not in missing])
-    for doubt in doubts_before_queueing(plan.jobs):
+    for doubt in [*doubts_before_queueing(plan.jobs), *_doubts_about_weights(plan)]:
         say(doubt)
     _rehearse(plan)
     if not missing:
@@ -84,6 +84,16 @@ def _check_resumes(jobs: Sequence[Loaded]) -> list[Problem]:
         job.problem(finding)
         for job in jobs
         for finding in check_resume(job.cfg, job.cfg.SLURM.NODES * job.cfg.SLURM.TASKS_PER_NODE)
+    ]
+
+
+def _doubts_about_weights(plan: Plan) -> list[str]:
+    return [
+        f"{cell.jobs[number].cfg.OUTPUT_DIR} goes on from its own checkpoints, while the job that its first weights "
+        "came from is done again: remove its folder `checkpoints` to begin with the new ones"
+        for cell in plan.cells
+        for number in range(len(cell.jobs))
+        if begun_from_other_weights(cell.jobs, number)
     ]
 
 

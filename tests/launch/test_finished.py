@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rhovideo.config.loading import Loaded, load
-from rhovideo.launch.finished import finished_before
+from rhovideo.launch.finished import begun_from_other_weights, finished_before
 from rhovideo.launch.jobs import checkpoint_source, with_checkpoint
 
 CHAIN = ("pretrain", "linear", "test")
@@ -29,7 +29,9 @@ def begin(jobs: list[Loaded], number: int) -> None:
 
 def end(jobs: list[Loaded], number: int) -> None:
     cfg = jobs[number].cfg
-    (Path(cfg.OUTPUT_DIR) / f"checkpoints/checkpoint_epoch_{cfg.SOLVER.MAX_EPOCH:05d}.pyth").touch()
+    checkpoint = Path(cfg.OUTPUT_DIR) / f"checkpoints/checkpoint_epoch_{cfg.SOLVER.MAX_EPOCH:05d}.pyth"
+    checkpoint.touch()
+    _set_clock(checkpoint)
     (Path(cfg.OUTPUT_DIR) / "results.json").write_text("{}")
     _set_clock(Path(cfg.OUTPUT_DIR) / "results.json")
 
@@ -116,3 +118,24 @@ def test_a_damaged_configuration_is_not_a_finished_run(jobs_folder, text):
     Path("out/pretrain/config.yaml").write_text(text)
     end(jobs, 0)
     assert finished(jobs) == [False]
+
+
+def test_a_job_with_checkpoints_from_weights_that_are_replaced_is_told(jobs_folder):
+    jobs = chain()
+
+    def told(chain):
+        return [begun_from_other_weights(chain, number) for number in range(len(chain))]
+
+    do(jobs, 0)
+    begin(jobs, 1)
+    assert told(jobs) == [False] * 3
+    end(jobs, 1)
+    assert told(jobs) == [False] * 3
+    # The pre-training is to be done with other settings, and then has been.
+    again = [load("pretrain.yaml", ["SOLVER.BASE_LR", 0.5]), *jobs[1:]]
+    assert told(again) == [False, True, False]
+    do(again, 0)
+    assert told(again) == [False, True, False]
+    for path in Path("out/linear/checkpoints").iterdir():
+        path.unlink()
+    assert told(again) == [False] * 3
