@@ -25,7 +25,9 @@ setup(
         "simplejson",
         # 17.1 is the first with stream dispositions and the discard flag, which decoding needs.
         "av>=17.1",
-        "submitit",
+        # 1.5.4 is the first that writes lines after srun. What launch/submitit_details.py uses of its insides, any 1.6
+        # may change.
+        "submitit>=1.5.4,<1.6",
         "opencv-python-headless",
         "tqdm",
     ],

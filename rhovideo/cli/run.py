@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rhovideo.config.problems import COMMAND_LINE, ConfigError, Origin, Problem
-from rhovideo.launch.plan import Plan, check_plan, make_plan
+from rhovideo.launch.plan import Plan, check_plan, make_plan, print_configurations
 from rhovideo.terminal import say
 
 LAUNCHERS = ("local", "slurm")
@@ -210,7 +210,7 @@ def run_command(options: argparse.Namespace, configs: list[str], overrides: list
     for note in _notes(plan):
         say(note)
     if options.print_cfg:
-        _print_configurations(plan)
+        print_configurations(plan)
         return 0
     check_plan(plan)
     if slurm:
@@ -218,7 +218,7 @@ def run_command(options: argparse.Namespace, configs: list[str], overrides: list
 
         return submit_plan(plan, resume=options.resume, dry_run=options.dry_run)
     if options.dry_run:
-        _print_configurations(plan)
+        print_configurations(plan)
         return 0
     from rhovideo.launch.in_order import run_plan
 
@@ -246,10 +246,3 @@ def _notes(plan: Plan) -> list[str]:
     """What was decided while loading, once for all cells."""
     several = len(plan.cells[0].jobs) > 1
     return list(dict.fromkeys(f"{job.file}: {note}" if several else note for job in plan.jobs for note in job.notes))
-
-
-def _print_configurations(plan: Plan) -> None:
-    for cell in plan.cells:
-        of_cell = f" of {cell.name}" if cell.name else ""
-        for job in cell.jobs:
-            print(f"---\n# {job.file}{of_cell}\n{job.cfg.dump()}", end="")

@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -19,8 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rhovideo.launch import records
+from rhovideo.launch import queue, records
 from rhovideo.launch.failures import Failure, keep_report, read_failures, report
+from rhovideo.launch.submitit_details import log_file
 from rhovideo.run_folder import progress, write_text
 
 RUNS_FILE = "runs.json"
@@ -33,7 +33,6 @@ _PEER_LOST = re.compile(r"by peer|gloo|NCCL")
 _TASK_ENDED = re.compile(r"^srun: error: (\S+): tasks? ([\d,-]+): (.+)$", re.MULTILINE)
 # As srun names SIGTERM and the signals that submitit may be set to.
 _STOP_SIGNALS = ("Terminated", "User defined signal")
-_SCONTROL_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -218,7 +217,7 @@ def _signalled_before_listening(place: Place, failures: Mapping[int, Failure]) -
 
 def _ended_badly(place: Place) -> list[tuple[str, str, str]]:
     """Node, tasks and manner as srun tells them of this attempt, in no reliable order; those that it has killed too."""
-    path = place.folder / f"{place.job_id}_0_log.err"
+    path = log_file(place.folder, place.job_id, 0, "err")
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     return _TASK_ENDED.findall(text[text.rfind(f"{_heading(attempt(), place)}, on ") :])
 
@@ -241,9 +240,8 @@ def _explained(how: str) -> str:
 def _job_state() -> str:
     """SLURM's state of this job; empty where SLURM does not answer."""
     try:
-        command = ["scontrol", "show", "job", "--oneliner", os.environ["SLURM_JOB_ID"]]
-        shown = subprocess.run(command, capture_output=True, text=True, timeout=_SCONTROL_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        shown = queue.ask(["scontrol", "show", "job", "--oneliner", os.environ["SLURM_JOB_ID"]])
+    except queue.SlurmError:
         return ""
     found = re.search(r"JobState=(\S+)", shown.stdout)
     return found[1] if found else ""
@@ -252,9 +250,9 @@ def _job_state() -> str:
 def _requeue(place: Place) -> int:
     command = ["scontrol", "requeue", os.environ["SLURM_JOB_ID"]]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SCONTROL_SECONDS, check=False)
+        done = queue.ask(command)
         error = done.stderr.strip() if done.returncode else ""
-    except (OSError, subprocess.TimeoutExpired) as failure:
+    except queue.SlurmError as failure:
         error = str(failure)
     if not error:
         return 0

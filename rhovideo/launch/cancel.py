@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rhovideo.errors import JobError
 from rhovideo.launch import queue, records
-from rhovideo.launch.queue import QueueState, SlurmError
+from rhovideo.launch.queue import QueueState
 from rhovideo.launch.records import Job, read_job, run_folders
 from rhovideo.launch.states import Answer, events_of, judge
 from rhovideo.run_folder import progress
@@ -60,17 +60,23 @@ def _is_live(found: Mapping[str, QueueState], job: Job) -> bool:
 
 def _cancel(live: Mapping[Path, Job]) -> None:
     """Mark, then cancel: a script that sees its ranks end finds the mark, and does not requeue the job."""
-    marks = [folder / records.CANCELLED_FILE for folder in live]
+    made = []
     try:
-        for mark in marks:
-            mark.touch()
+        for folder in live:
+            mark = folder / records.CANCELLED_FILE
+            if not mark.exists():
+                mark.touch()
+                made.append(mark)
         # The later jobs of a chain first: none of them starts because its predecessor is gone.
         queue.cancel([job.job_id for job in reversed(list(live.values()))])
-    except OSError as error:
-        raise JobError(f"{error.filename}: cannot be written ({error.strerror}); whose run is this?") from error
-    except SlurmError:
-        for mark in marks:
+    except BaseException as error:
+        # What goes on running is to be requeued as before.
+        for mark in made:
             mark.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise JobError(
+                f"{error.filename}: cannot be written ({error.strerror}), so nothing was cancelled; whose run is this?"
+            ) from error
         raise
 
 

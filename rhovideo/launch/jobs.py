@@ -10,7 +10,8 @@ from fvcore.common.config import CfgNode
 from rhovideo.config.inputs import check_inputs
 from rhovideo.config.loading import Loaded
 from rhovideo.config.names import set_value
-from rhovideo.config.problems import ConfigError, Finding, Problem
+from rhovideo.config.problems import Finding, Problem
+from rhovideo.errors import JobError
 from rhovideo.run_folder import list_checkpoints
 
 # Which earlier jobs a task takes its weights from.
@@ -66,30 +67,34 @@ def checkpoint_source(jobs: Sequence[Loaded], number: int) -> tuple[str, Path] |
     return f"{section}.CHECKPOINT_FILE_PATH", Path(source.cfg.OUTPUT_DIR)
 
 
-def with_checkpoint_of_earlier_job(jobs: Sequence[Loaded], number: int) -> tuple[CfgNode, str]:
-    """The configuration of a job that starts now, with the checkpoint that an earlier job of the chain has written.
+class NoCheckpoint(JobError):
+    """The earlier job has left nothing to start from."""
 
-    Returns:
-        The configuration, and a sentence for the log where something was filled in, else an empty text.
+
+def with_checkpoint(cfg: CfgNode, source: tuple[str, Path] | None) -> CfgNode:
+    """The configuration of a job that starts now, with the furthest checkpoint of the job that it builds on.
+
+    Args:
+        cfg: as loaded.
+        source: from :func:`checkpoint_source`; with None the configuration stays what it is.
 
     Raises:
-        ConfigError: the earlier job has left no checkpoint.
+        NoCheckpoint: there is none.
     """
-    job = jobs[number]
-    found = checkpoint_source(jobs, number)
-    if found is None:
-        return job.cfg, ""
-    key, folder = found
-    made_by = _source(jobs, number).file
+    if source is None:
+        return cfg
+    key, folder = source
     checkpoints = list_checkpoints(folder)
     if not checkpoints:
-        wrong = f"is empty, and {made_by} has left no checkpoint in {folder}"
-        raise ConfigError(job.problem(Finding((key,), wrong, "path/to/checkpoint.pyth")))
-    cfg = job.cfg.clone()
+        raise NoCheckpoint(
+            f"{key} is empty, and the earlier job of the chain has left no checkpoint in {folder}: look why "
+            f"(`rhovideo logs {folder}`), or write {key} path/to/checkpoint.pyth"
+        )
+    cfg = cfg.clone()
     cfg.defrost()
     set_value(cfg, key, str(checkpoints[0]))
     cfg.freeze()
-    return cfg, f"{job.file}: {key} is {checkpoints[0]}, written by {made_by}"
+    return cfg
 
 
 def _checkpoint(cfg: CfgNode) -> str:

@@ -10,8 +10,9 @@ from typing import BinaryIO
 
 from rhovideo.errors import JobError
 from rhovideo.file_end import lines_backwards
+from rhovideo.launch import submitit_details
 from rhovideo.launch.records import Job, read_job, run_folders
-from rhovideo.launch.states import REQUEUED, WAITING, State, ask_slurm, judge
+from rhovideo.launch.states import NOT_STARTED, REQUEUED, RUNNING, WAITING, State, ask_slurm, judge
 
 _POLL = 0.5
 # SLURM's controller serves everybody: it is asked seldom.
@@ -47,12 +48,7 @@ def log_file(run: Path, rank: int = 0, stderr: bool = False) -> Path:
         return run / "stdout.log"
     if not 0 <= rank < job.ranks:
         raise JobError(f"--rank {rank}: job {job.job_id} has the ranks 0 to {job.ranks - 1}")
-    return _rank_file(job, rank, "err" if stderr else "out")
-
-
-def _rank_file(job: Job, rank: int, kind: str) -> Path:
-    """Named as submitit names it."""
-    return Path(job.slurm_folder) / f"{job.job_id}_{rank}_log.{kind}"
+    return submitit_details.log_file(job.slurm_folder, job.job_id, rank, "err" if stderr else "out")
 
 
 def show(run: Path, out: BinaryIO, rank: int = 0, lines: int | None = None, stderr: bool = False) -> None:
@@ -100,9 +96,9 @@ def _state(run: Path) -> State:
 def _situation(job: Job | None, state: State) -> str:
     """A line such as ``waiting: job 17 is pending (Resources)``."""
     who = f"job {job.job_id}" if job else "the run"
-    if state.word in (WAITING, REQUEUED):
-        word = "pending" if state.word == WAITING else "requeued"
-        return f"waiting: {who} is {word}" + (f" ({state.why})" if state.why else "")
+    words = {WAITING: "is pending", REQUEUED: "is requeued", NOT_STARTED: "has not started"}
+    if state.word in words:
+        return f"waiting: {who} {words[state.word]}" + (f" ({state.why})" if state.why else "")
     return f"{who}: {state}"
 
 
@@ -119,7 +115,7 @@ def follow(
     Args:
         run: the run folder.
         out: where the log goes.
-        say: called with a line where the job waits, and at its end.
+        say: called with a line where the job does not run: it waits, SLURM cannot be asked, or it is over.
         rank: whose log.
         lines: how many of those that are there already to begin with; None: all.
         stderr: its stderr instead.
@@ -140,7 +136,7 @@ def follow(
             time.sleep(_SETTLE)
         # After the question, so that what was written before the job's end is in it.
         reader.read(log_file(run, rank, stderr))
-        if situation != said and (over or state.word in (WAITING, REQUEUED)):
+        if situation != said and state.word != RUNNING:
             say(situation)
         said = situation
         if over:

@@ -6,12 +6,14 @@ Imports no torch.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from fvcore.common.config import CfgNode
+
 from rhovideo.config.loading import Loaded, Setting, load
-from rhovideo.config.problems import ConfigError, Origin, Problem
+from rhovideo.config.problems import ConfigError, Finding, Origin, Problem
 from rhovideo.config.slurm import cluster_file
 from rhovideo.engine.first_launch import as_resumed
 from rhovideo.launch.jobs import check_chain, check_output_folders
@@ -113,10 +115,32 @@ def check_plan(plan: Plan) -> None:
     tally.raise_if_any(len(plan.cells))
 
 
+def check_each(plan: Plan, check: Callable[[CfgNode], Iterable[Finding]]) -> None:
+    """Ask ``check`` about every job of every cell.
+
+    Raises:
+        ConfigError: with what it found, each once; what only some cells have names them.
+    """
+    tally = _Tally()
+    for cell in plan.cells:
+        for job in cell.jobs:
+            tally.add(cell.name, map(job.problem, check(job.cfg)))
+    tally.raise_if_any(len(plan.cells))
+
+
+def print_configurations(plan: Plan) -> None:
+    """Print what every job amounts to, as YAML documents."""
+    for cell in plan.cells:
+        of_cell = f" of {cell.name}" if cell.name else ""
+        for job in cell.jobs:
+            print(f"---\n# {job.file}{of_cell}\n{job.cfg.dump()}", end="")
+
+
 def write_study_record(plan: Plan, launcher: str) -> None:
     """Leave STUDY/study.json, by which the study's cells are found again.
 
     Cells of an earlier call in the same folder stay: a study may grow by a value, or by a job at the end of its chains.
+    Whoever calls it holds the study (:func:`rhovideo.engine.output_dir.held_to_submit`).
 
     Raises:
         JobError: the folder's earlier record cannot be read.

@@ -12,6 +12,7 @@ import re
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rhovideo.errors import JobError
 
@@ -60,7 +61,7 @@ def partitions() -> list[str]:
     Raises:
         SlurmError: SLURM cannot be asked.
     """
-    done = _ask(["sinfo", "--all", "--noheader", "--format=%R"])
+    done = ask(["sinfo", "--all", "--noheader", "--format=%R"])
     _must_succeed(done)
     return list(dict.fromkeys(done.stdout.split()))
 
@@ -90,7 +91,7 @@ def live_state(job_ids: Iterable[str]) -> dict[str, QueueState]:
 def _squeue(job_ids: Sequence[str]) -> dict[str, QueueState]:
     # Whole arrays: the list stays short, however many cells a study has.
     jobs = ",".join(dict.fromkeys(job_id.partition("_")[0] for job_id in job_ids))
-    done = _ask(["squeue", "--noheader", "--all", "--array", "--states=all", "--format=%i|%T|%N|%r", f"--jobs={jobs}"])
+    done = ask(["squeue", "--noheader", "--all", "--array", "--states=all", "--format=%i|%T|%N|%r", f"--jobs={jobs}"])
     if _UNKNOWN_JOB not in done.stderr:
         _must_succeed(done)
     found = {}
@@ -105,7 +106,7 @@ def _sacct(job_ids: Sequence[str]) -> dict[str, QueueState]:
     jobs = ",".join(dict.fromkeys(job_id.partition("_")[0] for job_id in job_ids))
     words = ["sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,State,NodeList", f"--jobs={jobs}"]
     try:
-        done = _ask(words, _SACCT_SECONDS)
+        done = ask(words, _SACCT_SECONDS)
     except SlurmError:
         return {}
     found = {}
@@ -118,6 +119,22 @@ def _sacct(job_ids: Sequence[str]) -> dict[str, QueueState]:
     return found
 
 
+def submitted_from(folders: Sequence[Path]) -> list[str]:
+    """The user's jobs in the queue whose batch script lies in one of the folders, an array as one; in their order.
+
+    Raises:
+        SlurmError: the controller cannot be asked.
+    """
+    done = ask(["squeue", "--noheader", "--all", f"--user={os.getuid()}", "--format=%F|%o"])
+    _must_succeed(done)
+    found = [
+        (folders.index(Path(script).parent), job_id)
+        for job_id, script in _rows(done.stdout, 2)
+        if Path(script).parent in folders
+    ]
+    return list(dict.fromkeys(job_id for _, job_id in sorted(found)))
+
+
 def cancel(job_ids: Sequence[str]) -> None:
     """Cancel jobs, all in one call and in this order; those that are over already are passed over.
 
@@ -126,7 +143,7 @@ def cancel(job_ids: Sequence[str]) -> None:
     """
     if not job_ids:
         return
-    done = _ask(["scancel", *job_ids])
+    done = ask(["scancel", *job_ids])
     wrong = [line for line in done.stderr.splitlines() if _UNKNOWN_JOB not in line and "already complet" not in line]
     if done.returncode and wrong:
         raise SlurmError(f"scancel failed: {_shortened(wrong)}")
@@ -151,7 +168,16 @@ def _rows(text: str, columns: int) -> list[list[str]]:
     return [[value.strip() for value in row] for row in rows if len(row) == columns]
 
 
-def _ask(words: Sequence[str], seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+def ask(words: Sequence[str], seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Run one of SLURM's programs to its end, whatever its exit code.
+
+    Args:
+        words: the program and its arguments.
+        seconds: to wait at most; None: as long as for all questions.
+
+    Raises:
+        SlurmError: it cannot be started, or does not answer.
+    """
     seconds = seconds or SECONDS
     try:
         return subprocess.run(

@@ -28,19 +28,54 @@ _FIRST_BYTES = 2**16
 _FILES = 16
 # Where more of them are missing, the folder is wrong, not the videos. A few bad ones are what training can bear.
 _MISSING_SHARE = 0.5
+# Sections and keys that make no difference to how a network is built.
+_NOT_SHAPING = (
+    *("TASK", "OUTPUT_DIR", "RNG_SEED", "LOG_PERIOD", "SLURM", "TENSORBOARD"),
+    *("TRAIN", "TEST", "KNN", "SOLVER", "DATA_LOADER"),
+)
 _KEY = re.compile(r"[A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)+")
 
 
-def rehearse(cfg: CfgNode) -> list[Finding]:
-    """What would end the job in its first seconds.
+class Rehearsal:
+    """Rehearses jobs one after the other; what several of them share (a list, a network) is tried once."""
 
-    Args:
-        cfg: loaded, with its files checked by :func:`rhovideo.config.inputs.check_inputs`.
-    """
-    findings = []
-    for split in needed_splits(cfg):
-        findings += _try_list(cfg, split)
-    return [*findings, *_try_building(cfg)]
+    def __init__(self) -> None:
+        self._lists: dict[tuple, list[Finding]] = {}
+        self._networks: dict[str, list[Finding]] = {}
+
+    def __call__(self, cfg: CfgNode) -> list[Finding]:
+        """What would end the job in its first seconds.
+
+        Args:
+            cfg: loaded, with its files checked by :func:`rhovideo.config.inputs.check_inputs`.
+        """
+        findings = []
+        for split in needed_splits(cfg):
+            key = _list_key(cfg, split)
+            if key not in self._lists:
+                self._lists[key] = list(_try_list(cfg, split))
+            findings += self._lists[key]
+        key = _network_key(cfg)
+        if key not in self._networks:
+            self._networks[key] = list(_try_building(cfg))
+        return findings + self._networks[key]
+
+
+def _list_key(cfg: CfgNode, split: str) -> tuple:
+    """All that :func:`_try_list` looks at."""
+    data = cfg.DATA
+    reading = (data.PATH_TO_DATA_DIR, data.PATH_LABEL_SEPARATOR, data.SKIP_ROWS)
+    return (split, cfg.TASK, cfg.MODEL.NUM_CLASSES, *reading, data.PATH_PREFIX, data.MAX_BAD_VIDEO_SHARE)
+
+
+def _network_key(cfg: CfgNode) -> str:
+    """The task's kind of network, and all sections but those that shape none."""
+    pretrains = cfg.TASK == "pretrain"
+    shaping = cfg.clone()
+    shaping.defrost()
+    for name in (*_NOT_SHAPING, *([] if pretrains else ["CONTRASTIVE"])):
+        shaping.pop(name)
+    return f"{pretrains}\n{shaping.dump()}"
 
 
 def _try_list(cfg: CfgNode, split: str) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from rhovideo import stopping
 from rhovideo.errors import JobError
 from rhovideo.launch import batch, records
 from rhovideo.launch.failures import leave, write_failure
-from rhovideo.run_folder import list_checkpoints
+from rhovideo.launch.submitit_details import stop_signal
 
 
 class SlurmTask:
@@ -60,11 +60,12 @@ class SlurmTask:
 
         from rhovideo import distributed
         from rhovideo.engine.run import run
+        from rhovideo.launch.jobs import with_checkpoint
         from rhovideo.launch.ranks import Rank, prepare_rank
 
         # All GPUs of the node stay visible, as peers need it to talk directly; each rank takes its own by its number.
         job = TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
-        cfg = self._with_checkpoint()
+        cfg = with_checkpoint(self.cfg, self.source)
         cores = int(os.environ.get("SLURM_CPUS_PER_TASK", "0")) or None
         prepare_rank(cfg, Rank(job.rank, job.world_size, job.local_world_size, cores=cores))
         try:
@@ -72,30 +73,14 @@ class SlurmTask:
         finally:
             distributed.shut_down()
 
-    def _with_checkpoint(self) -> CfgNode:
-        if self.source is None:
-            return self.cfg
-        key, folder = self.source
-        found = list_checkpoints(folder)
-        if not found:
-            raise JobError(
-                f"{key} is to be the checkpoint of {folder}, and there is none: see `rhovideo logs {folder}`"
-            )
-        cfg = self.cfg.clone()
-        cfg.defrost()
-        cfg.merge_from_list([key, str(found[0])])
-        cfg.freeze()
-        return cfg
-
 
 def _listen() -> None:
     """Take the signals over from submitit, whose handler would requeue from within and ignores SIGTERM."""
-    from submitit import JobEnvironment
-
+    early = stop_signal()
     stopping.listen(
         {
             signal.SIGTERM: "preempted or cancelled (SIGTERM)",
-            JobEnvironment._usr_sig(): f"preempted or out of time (SIG{JobEnvironment.USR_SIG})",
+            early: f"preempted or out of time ({early.name})",
         }
     )
 

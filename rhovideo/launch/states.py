@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rhovideo.engine.output_dir import is_held
 from rhovideo.launch import records
 from rhovideo.launch.queue import QueueState, SlurmError, live_state
 from rhovideo.launch.records import Job
@@ -133,19 +133,6 @@ def is_finished(run: Path) -> bool:
     """Whether the last attempt has come to its end: it writes config.yaml first and results.json last."""
     results = run / "results.json"
     return results.exists() and _changed(results) >= _changed(run / "config.yaml")
-
-
-def is_held(run: Path) -> bool:
-    """Whether a running job holds the folder (:mod:`rhovideo.engine.output_dir`), on whichever machine."""
-    try:
-        with (run / ".lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        # There is none, or there are no locks on this file system.
-        return False
-    return False
 
 
 def _changed(path: Path) -> float:

@@ -10,7 +10,8 @@ import pytest
 
 from rhovideo.config import ConfigError
 from rhovideo.config.loading import load
-from rhovideo.launch.jobs import check_chain, checkpoint_source, with_checkpoint_of_earlier_job
+from rhovideo.errors import JobError
+from rhovideo.launch.jobs import check_chain, checkpoint_source, with_checkpoint
 from rhovideo.launch.plan import check_plan, make_plan
 
 
@@ -80,22 +81,22 @@ def test_later_job_takes_the_newest_checkpoint_of_an_earlier_one(names, key, sou
         folder.mkdir(parents=True)
         for name in ("epoch_00001", "epoch_00001_step_0000003"):
             (folder / f"checkpoint_{name}.pyth").touch()
-    cfg, note = with_checkpoint_of_earlier_job(check(*names), len(names) - 1)
+    jobs = check(*names)
+    cfg = with_checkpoint(jobs[-1].cfg, checkpoint_source(jobs, len(jobs) - 1))
     assert cfg[key].CHECKPOINT_FILE_PATH == f"out/{source}/checkpoints/checkpoint_epoch_00001_step_0000003.pyth"
     assert cfg.is_frozen()
-    assert f"{source}.yaml" in note
 
 
 def test_checkpoint_that_was_written_down_stays(jobs_folder):
     (jobs_folder / "mine.pyth").touch()
     jobs = [load("pretrain.yaml"), load("linear.yaml", ["TRAIN.CHECKPOINT_FILE_PATH", "mine.pyth"])]
-    assert with_checkpoint_of_earlier_job(jobs, 1)[0].TRAIN.CHECKPOINT_FILE_PATH == "mine.pyth"
-    assert with_checkpoint_of_earlier_job(jobs, 0)[1] == ""
+    assert with_checkpoint(jobs[1].cfg, checkpoint_source(jobs, 1)).TRAIN.CHECKPOINT_FILE_PATH == "mine.pyth"
 
 
 def test_earlier_job_without_checkpoint_stops_the_later_one(jobs_folder):
-    with pytest.raises(ConfigError, match=r"pretrain.yaml has left no checkpoint"):
-        with_checkpoint_of_earlier_job(check("pretrain", "linear"), 1)
+    jobs = check("pretrain", "linear")
+    with pytest.raises(JobError, match=r"TRAIN.CHECKPOINT_FILE_PATH is empty.* no checkpoint in out/pretrain"):
+        with_checkpoint(jobs[1].cfg, checkpoint_source(jobs, 1))
 
 
 def test_folder_that_cannot_be_made_is_told(jobs_folder):

@@ -158,6 +158,30 @@ def test_a_local_run_that_is_over_ends_at_once(tmp_path):
     assert following.said == ["the run: finished"]
 
 
+@pytest.mark.usefixtures("_quickly")
+def test_following_a_run_that_has_not_started_says_so_and_waits_for_it(tmp_path):
+    run = tmp_path / "b/moco"
+    study(tmp_path, {"b": {"K": "1"}}, ["moco"])
+    following = Following(run)
+    following.wait_for(lambda: following.said == ["waiting: the run has not started"])
+    configure(run, "pretrain")
+    finish(run, "pretrain")
+    following.end()
+    assert following.text == "TASK\n"
+    assert following.said[-1] == "the run: finished"
+
+
+@pytest.mark.usefixtures("_quickly")
+def test_following_says_that_slurm_does_not_answer(tmp_path, slurm):
+    run = tmp_path / "run"
+    submit(run, "17")
+    slurm.say("squeue", "", "slurm_load_jobs error: Unable to contact slurm controller", 1)
+    following = Following(run)
+    following.wait_for(lambda: following.said == ["job 17: unknown (SLURM does not answer)"])
+    ended(run, "17", "finished")
+    following.end()
+
+
 def test_ctrl_c_ends_quietly(tmp_path, slurm):
     run = tmp_path / "run"
     submit(run, "17")

@@ -10,8 +10,10 @@ import pytest
 
 from rhovideo.config.limits import CHOICES
 from rhovideo.config.loading import load_cfg
-from rhovideo.config.problems import Finding
-from rhovideo.launch.rehearsal import rehearse
+from rhovideo.config.problems import ConfigError, Finding
+from rhovideo.launch import rehearsal
+from rhovideo.launch.plan import check_each, make_plan
+from rhovideo.launch.rehearsal import Rehearsal
 from tests.runs import METHOD_KEYS
 
 
@@ -31,7 +33,7 @@ def _write(folder: Path, split: str, lines: list[str]) -> None:
 
 def _rehearse(folder: Path, task: str = "linear", *overrides: object) -> list[Finding]:
     cfg = load_cfg(None, ["TASK", task, "NUM_GPUS", 0, "DATA.PATH_TO_DATA_DIR", folder, *overrides])
-    return rehearse(cfg)
+    return Rehearsal()(cfg)
 
 
 @pytest.mark.parametrize("task", ["pretrain", "finetune"])
@@ -107,3 +109,40 @@ def test_rows_that_training_would_refuse_are_refused(videos, lines, key, said):
 def test_only_the_first_rows_of_a_long_list_are_read(videos):
     _write(videos, "train", ["0.mp4 0"] * 100_000 + ["a row without a label"])
     assert _rehearse(videos) == []
+
+
+@pytest.fixture
+def built(monkeypatch) -> list[str]:
+    """The tasks whose networks were built, in order."""
+    tasks: list[str] = []
+
+    def count(build):
+        return lambda cfg: tasks.append(cfg.TASK) or build(cfg)
+
+    for name in ("build_method", "build_classifier"):
+        monkeypatch.setattr(rehearsal, name, count(getattr(rehearsal, name)))
+    return tasks
+
+
+@pytest.mark.parametrize(
+    ("sweep", "expected"),
+    [
+        # Keys that shape no network, such as a rate; a classifier is the same after any method.
+        ("SOLVER.BASE_LR=0.1,0.2 RNG_SEED=1,2", ["pretrain", "linear"]),
+        ("CONTRASTIVE.TYPE=moco,simclr", ["pretrain", "linear", "pretrain"]),
+        ("RESNET.WIDTH_PER_GROUP=4,8", ["pretrain", "linear"] * 2),
+    ],
+)
+def test_cells_share_what_they_have_in_common(jobs_folder, videos, built, sweep, expected):
+    plan = make_plan(["pretrain.yaml", "linear.yaml"], [], sweep, "s")
+    check_each(plan, Rehearsal())
+    assert built == expected
+
+
+def test_the_cell_whose_value_cannot_be_built_is_named(jobs_folder, videos):
+    words = ["MODEL.ARCH", "mvit", "DATA.NUM_FRAMES", 16]
+    plan = make_plan(["linear.yaml"], words, "MVIT.PATCH_STRIDE=[2,4,4],[3,4,4]", "s")
+    with pytest.raises(ConfigError) as error:
+        check_each(plan, Rehearsal())
+    [problem] = error.value.problems
+    assert problem.wrong.endswith("(in PATCH_STRIDE=3_4_4)")
