@@ -13,8 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-# What rank 0 says, in OUTPUT_DIR.
-LOG_NAME = "stdout.log"
+# The resolved configuration, written when an attempt begins.
+CONFIG_FILE = "config.yaml"
+# What rank 0 says, and its numbers, a line a step and an epoch.
+LOG_FILE = "stdout.log"
+STATS_FILE = "json_stats.log"
+# The task's final numbers, written last.
+RESULTS_FILE = "results.json"
 # The report of the last failure, the first rank's traceback on top.
 FAILURE_FILE = "failure.txt"
 _CHECKPOINT = re.compile(r"checkpoint_epoch_(\d{5,})(?:_step_(\d{7,}))?\.pyth")
@@ -91,7 +96,7 @@ def append_line(path: str | Path, text: str) -> None:
 def append_to_log(output_dir: str | Path, text: str) -> None:
     """Add ``text`` to the run's log, for what is known only outside of its processes; does nothing where it cannot."""
     with contextlib.suppress(OSError):
-        append_line(Path(output_dir) / LOG_NAME, text)
+        append_line(Path(output_dir) / LOG_FILE, text)
 
 
 def _sync_folder(folder: Path) -> None:

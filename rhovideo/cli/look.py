@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rhovideo.errors import JobError
+from rhovideo.launch.tables import FORMATS
 from rhovideo.run_folder import write_text
 from rhovideo.terminal import say
 
@@ -70,7 +71,7 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
 
     results = _add(subparsers, "results", "a table of results", RESULTS_HELP, results_command)
     results.add_argument("path", metavar="STUDY", help="a study, or a run folder")
-    results.add_argument("--format", choices=("text", "markdown", "csv"), help="(text, or by the name of FILE)")
+    results.add_argument("--format", choices=FORMATS, help="(text, or by the name of FILE)")
     results.add_argument("--out", metavar="FILE", type=Path, help="write it there")
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import simplejson
 
 from rhovideo.file_end import lines_backwards
-from rhovideo.run_folder import append_line
+from rhovideo.run_folder import STATS_FILE, append_line
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class JsonStats:
     """
 
     def __init__(self, output_dir: str | os.PathLike, rank: int = 0) -> None:
-        self._path = Path(output_dir) / "json_stats.log" if rank == 0 else None
+        self._path = Path(output_dir) / STATS_FILE if rank == 0 else None
         self._failed = False
 
     def write(self, stats: dict) -> None:

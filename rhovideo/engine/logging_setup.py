@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from rhovideo.run_folder import LOG_NAME
+from rhovideo.run_folder import LOG_FILE
 
 # PySlowFast's line, which its users' scripts read.
 _FORMAT = "[%(asctime)s][%(levelname)s] %(filename)s: %(lineno)4d: %(message)s"
@@ -57,7 +57,7 @@ def set_up_logging(output_dir: str | os.PathLike, rank: int = 0) -> None:
         handlers[0].addFilter(lambda record: not getattr(record, "for_files", False))
     if rank == 0:
         Path(output_dir).mkdir(parents=True, exist_ok=True)
-        handlers.append(_LogFile(Path(output_dir) / LOG_NAME, encoding="utf-8"))
+        handlers.append(_LogFile(Path(output_dir) / LOG_FILE, encoding="utf-8"))
     for handler in handlers:
         handler.setFormatter(logging.Formatter(prefix + _FORMAT, _DATES))
         handler.set_name(f"{_PACKAGE} run")

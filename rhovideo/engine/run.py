@@ -20,7 +20,7 @@ from rhovideo.engine.nearest import run_knn
 from rhovideo.engine.output_dir import held
 from rhovideo.engine.pretrain import run_pretrain
 from rhovideo.engine.test import run_test
-from rhovideo.run_folder import write_text
+from rhovideo.run_folder import CONFIG_FILE, RESULTS_FILE, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def _run(cfg: CfgNode) -> dict[str, float]:
     _use_sound_kernels(cfg)
     output = Path(cfg.OUTPUT_DIR)
     if distributed.is_main():
-        write_text(output / "config.yaml", cfg.dump())
+        write_text(output / CONFIG_FILE, cfg.dump())
         logger.info(
             "TASK %s on %d processes; every key is in %s/config.yaml", cfg.TASK, distributed.world_size(), output
         )
@@ -64,7 +64,7 @@ def _run(cfg: CfgNode) -> dict[str, float]:
     stopping.leave_if_requested("before the first step")
     results = TASKS[cfg.TASK](cfg)
     if distributed.is_main():
-        write_text(output / "results.json", to_json({"task": cfg.TASK, **results}) + "\n")
+        write_text(output / RESULTS_FILE, to_json({"task": cfg.TASK, **results}) + "\n")
     distributed.barrier()
     return results
 

@@ -138,7 +138,7 @@ def end(folder: Path, code: int) -> int:
     _record_end(place, code, outcome)
     _say(f"{_heading(attempt(), place)} {outcome['outcome']}: {outcome['why']}")
     if not outcome["requeued"]:
-        return code if code or outcome["outcome"] == "finished" else 1
+        return code if code or outcome["outcome"] == records.FINISHED else 1
     return _requeue(place)
 
 
@@ -147,22 +147,22 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
     events = [event for event in records.read_attempts(place.run) if event.get("attempt") == attempt()]
     stopped = next((event["reason"] for event in events if event["event"] == "stopped"), None)
     if code == 0 and stopped is None:
-        return {"outcome": "finished", "requeued": False, "why": "all ranks succeeded"}
+        return {"outcome": records.FINISHED, "requeued": False, "why": "all ranks succeeded"}
     failures = read_failures(failures_folder(), int(os.environ.get("SLURM_NTASKS", "1")))
     if code and stopped is None and _signalled_before_listening(place, failures):
         code, stopped = 0, "preempted while it started"
     if code:
         _write_report(place, failures)
     if (place.run / records.CANCELLED_FILE).exists():
-        return {"outcome": "cancelled", "requeued": False, "why": "it was cancelled"}
+        return {"outcome": records.CANCELLED, "requeued": False, "why": "it was cancelled"}
     state = _job_state()
     if state not in ("RUNNING", ""):
         # scancel, a requeue by somebody else, or a failed node: SLURM has decided already.
-        outcome = "cancelled" if state == "CANCELLED" else "stopped"
+        outcome = records.CANCELLED if state == "CANCELLED" else records.STOPPED
         return {"outcome": outcome, "requeued": False, "why": f"SLURM is ending the job ({state})"}
     if code == 0:
-        return {"outcome": "stopped", "requeued": True, "why": f"{stopped}; it goes on from its checkpoint"}
-    return {"outcome": "failed", **_after_failure(place, events)}
+        return {"outcome": records.STOPPED, "requeued": True, "why": f"{stopped}; it goes on from its checkpoint"}
+    return {"outcome": records.FAILED, **_after_failure(place, events)}
 
 
 def _after_failure(place: Place, events: list[dict[str, Any]]) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def _failures_in_a_row(place: Place) -> int:
     """Failed attempts of this job since the last one that stopped as it was asked to."""
     ends = [event for event in records.read_attempts(place.run) if event["event"] == "end"]
     outcomes = [event["outcome"] for event in reversed(ends) if event["job_id"] == place.job_id]
-    return len(list(itertools.takewhile(lambda outcome: outcome == "failed", outcomes)))
+    return len(list(itertools.takewhile(lambda outcome: outcome == records.FAILED, outcomes)))
 
 
 def _write_report(place: Place, failures: Mapping[int, Failure]) -> None:
@@ -257,7 +257,7 @@ def _requeue(place: Place) -> int:
     if not error:
         return 0
     why = f"`{' '.join(command)}` failed ({error}): submit the same command again with --resume"
-    _record_end(place, 1, {"outcome": "failed", "requeued": False, "why": why})
+    _record_end(place, 1, {"outcome": records.FAILED, "requeued": False, "why": why})
     _say(why)
     return 1
 

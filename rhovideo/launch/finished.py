@@ -14,7 +14,7 @@ from rhovideo.engine.first_launch import resumes
 from rhovideo.launch.jobs import NoCheckpoint, checkpoint_source, with_checkpoint
 from rhovideo.launch.lineage import read_config
 from rhovideo.launch.states import is_finished
-from rhovideo.run_folder import list_checkpoints
+from rhovideo.run_folder import CONFIG_FILE, RESULTS_FILE, list_checkpoints
 
 # Where and on what a job runs. A run keeps its first global batch, so what is written for a resume does not count.
 _RESOURCES = ("SLURM", "NUM_SHARDS", "NUM_GPUS", "NUM_CPU_PROCESSES", "OUTPUT_DIR")
@@ -35,7 +35,7 @@ def finished_before(chain: Sequence[Loaded], number: int) -> bool:
     if source is not None:
         if not finished_before(chain, _place(chain, source)):
             return False
-        if _changed(source[1] / "results.json") > _changed(run / "config.yaml"):
+        if _changed(source[1] / RESULTS_FILE) > _changed(run / CONFIG_FILE):
             return False
         try:
             cfg = with_checkpoint(cfg, source)

@@ -63,7 +63,7 @@ def _take_folders(plan: Plan) -> None:
         say(doubt)
     if plan.study:
         with held_to_submit(plan.study):
-            write_study_record(plan, "local")
+            write_study_record(plan)
 
 
 def _run_cell(cell: Cell) -> tuple[int, str]:

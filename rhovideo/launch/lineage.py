@@ -8,13 +8,15 @@ from typing import Any
 
 import yaml
 
+from rhovideo.run_folder import CONFIG_FILE
+
 _LONGEST = 10
 
 
 def read_config(run: Path) -> Mapping[str, Any]:
     """The resolved configuration that a run has written; empty before it has begun."""
     try:
-        values = yaml.load((run / "config.yaml").read_text(encoding="utf-8"), _Loader)
+        values = yaml.load((run / CONFIG_FILE).read_text(encoding="utf-8"), _Loader)
     except (OSError, yaml.YAMLError):
         return {}
     return values if isinstance(values, dict) else {}
@@ -50,7 +52,7 @@ def _source(run: Path) -> Path | None:
     files = [Path(written), *([start / written] if start else [])]
     # RUN/checkpoints/checkpoint_....pyth
     folders = [file.parent.parent for file in files]
-    return next((folder for folder in folders if (folder / "config.yaml").exists()), None)
+    return next((folder for folder in folders if (folder / CONFIG_FILE).exists()), None)
 
 
 def _start(run: Path, cfg: Mapping[str, Any]) -> Path | None:

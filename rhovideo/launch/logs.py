@@ -13,6 +13,7 @@ from rhovideo.file_end import lines_backwards
 from rhovideo.launch import submitit_details
 from rhovideo.launch.records import Job, read_job, run_folders
 from rhovideo.launch.states import NOT_STARTED, REQUEUED, RUNNING, WAITING, State, ask_slurm, judge
+from rhovideo.run_folder import LOG_FILE
 
 _POLL = 0.5
 # SLURM's controller serves everybody: it is asked seldom.
@@ -45,7 +46,7 @@ def log_file(run: Path, rank: int = 0, stderr: bool = False) -> Path:
     if job is None:
         if rank or stderr:
             raise JobError(f"{run}: ran in a terminal, which leaves a stdout.log alone; leave out --rank and --stderr")
-        return run / "stdout.log"
+        return run / LOG_FILE
     if not 0 <= rank < job.ranks:
         raise JobError(f"--rank {rank}: job {job.job_id} has the ranks 0 to {job.ranks - 1}")
     return submitit_details.log_file(job.slurm_folder, job.job_id, rank, "err" if stderr else "out")

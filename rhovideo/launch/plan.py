@@ -55,11 +55,6 @@ class Plan:
         """Of all cells."""
         return [job for cell in self.cells for job in cell.jobs]
 
-    @property
-    def max_jobs(self) -> int:
-        """Cells that may run at a time on a cluster; 0 for no cap."""
-        return self.jobs[0].cfg.SLURM.MAX_JOBS
-
 
 def make_plan(
     configs: Sequence[str],
@@ -136,7 +131,7 @@ def print_configurations(plan: Plan) -> None:
             print(f"---\n# {job.file}{of_cell}\n{job.cfg.dump()}", end="")
 
 
-def write_study_record(plan: Plan, launcher: str) -> None:
+def write_study_record(plan: Plan) -> None:
     """Leave STUDY/study.json, by which the study's cells are found again.
 
     Cells of an earlier call in the same folder stay: a study may grow by a value, or by a job at the end of its chains.
@@ -156,7 +151,7 @@ def write_study_record(plan: Plan, launcher: str) -> None:
         sweep[key] = list(dict.fromkeys([*sweep.get(key, []), *values]))
     created = earlier.created if earlier else time.time()
     plan.study.mkdir(parents=True, exist_ok=True)
-    write_study(plan.study, Study(launcher, created, list(known.values()), sweep, plan.max_jobs or None))
+    write_study(plan.study, Study(created, list(known.values()), sweep))
 
 
 def _check_study(configs: Sequence[str], overrides: Sequence[object], sweep: str | None, study: str | None) -> None:

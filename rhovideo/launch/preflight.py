@@ -22,7 +22,7 @@ from rhovideo.errors import JobError
 from rhovideo.launch import records
 from rhovideo.launch.queue import QueueState, SlurmError, live_state, partitions
 from rhovideo.launch.states import ask_slurm, judge
-from rhovideo.run_folder import list_checkpoints
+from rhovideo.run_folder import RESULTS_FILE, list_checkpoints
 
 _SLURM = Origin("SLURM")
 _PROGRAMS = ("sbatch", "srun", "sinfo", "squeue")
@@ -188,7 +188,7 @@ def _run_in(folder: Path, record: records.Job | None) -> str:
     what = [
         f"the record of job {record.job_id or record.name}" if record else "",
         f"checkpoints up to {checkpoints[0].name}" if checkpoints else "",
-        "results.json" if (folder / "results.json").exists() else "",
+        RESULTS_FILE if (folder / RESULTS_FILE).exists() else "",
     ]
     return ", ".join(filter(None, what))
 

@@ -1,7 +1,12 @@
 """What a launcher leaves in a run folder, for those who look at it later and for the job's own next attempt.
 
 ``job.json``        the job as it was submitted, written whole
-``attempts.jsonl``  one line when an attempt starts, when it is stopped, when it ends
+``attempts.jsonl``  events, one a line, when an attempt starts, when it is stopped, when it ends; all have ``event``,
+                    ``attempt`` (from 1) and ``time`` (seconds since 1970):
+                    ``start``: ``job_id``, ``nodes``, ``progress`` ([epoch, step] of the checkpoint it goes on from)
+                    ``stopped``: ``reason``; rank 0 has written a checkpoint since it was asked to stop
+                    ``end``: ``job_id``, ``exit_code``, ``outcome`` (FINISHED, STOPPED, FAILED or CANCELLED),
+                    ``requeued``, ``why``, ``progress``
 ``cancelled``       there while somebody has cancelled the job: it is not to be requeued
 
 A study's folder holds ``study.json``. Everything here is read and written without torch.
@@ -15,11 +20,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rhovideo.errors import JobError
-from rhovideo.run_folder import append_line, write_text
+from rhovideo.run_folder import CONFIG_FILE, STATS_FILE, append_line, write_text
 
 JOB_FILE = "job.json"
 ATTEMPTS_FILE = "attempts.jsonl"
 CANCELLED_FILE = "cancelled"
+
+# The outcomes of an attempt.
+FINISHED = "finished"
+STOPPED = "stopped"
+FAILED = "failed"
+CANCELLED = "cancelled"
 STUDY_FILE = "study.json"
 
 
@@ -31,32 +42,26 @@ class Job:
         name: as the queue shows it.
         task: the TASK.
         config: the file as it was named on the command line.
-        launcher: what runs it.
         job_id: SLURM's, ``"17"`` or ``"17_3"`` in an array.
         output_dir: the run folder, absolute.
         slurm_folder: submitit's folder, absolute; it holds the logs.
         nodes, tasks_per_node: as submitted.
-        global_batch: videos a step as submitted.
         submitted: seconds since 1970.
         depends_on: the job that must succeed first, empty without.
         earlier_ids: of earlier submissions into this folder, the oldest first.
-        study: the study's folder, absolute; empty without.
     """
 
     name: str
     task: str
     config: str
-    launcher: str
     job_id: str
     output_dir: str
     slurm_folder: str
     nodes: int
     tasks_per_node: int
-    global_batch: int
     submitted: float
     depends_on: str = ""
     earlier_ids: list[str] = field(default_factory=list)
-    study: str = ""
 
     @property
     def ranks(self) -> int:
@@ -83,18 +88,14 @@ class Study:
     """What a study consists of.
 
     Attributes:
-        launcher: what runs it.
         created: seconds since 1970.
         cells: in the order of the product.
         sweep: swept keys and their values; empty without a sweep.
-        max_jobs: cells that run at a time; None without a cap.
     """
 
-    launcher: str
     created: float
     cells: list[StudyCell]
     sweep: dict[str, list[str]] = field(default_factory=dict)
-    max_jobs: int | None = None
 
 
 Record = TypeVar("Record")
@@ -154,7 +155,7 @@ def run_folders(path: str | Path) -> list[Path]:
     study = read_study(folder)
     if study is not None:
         return [folder / job for cell in study.cells for job in cell.jobs]
-    if any((folder / name).exists() for name in (JOB_FILE, "config.yaml", "json_stats.log", "checkpoints")):
+    if any((folder / name).exists() for name in (JOB_FILE, CONFIG_FILE, STATS_FILE, "checkpoints")):
         return [folder]
     wrong = "there is no such folder" if not folder.exists() else "neither a run's folder nor a study's"
     raise JobError(f"{folder}: {wrong}. Write the OUTPUT_DIR of a run, or the folder given as --study")

@@ -67,7 +67,7 @@ def submit_plan(plan: Plan, *, resume: bool = False, dry_run: bool = False) -> i
         # Somebody else may have submitted since they were checked.
         _refuse(check_run_folders(plan.jobs, resume=resume))
         if plan.study:
-            write_study_record(plan, "slurm")
+            write_study_record(plan)
         _submit(plan)
     say(f"look after it: rhovideo status, logs -f, cancel {plan.study or plan.jobs[0].cfg.OUTPUT_DIR}")
     return 0
@@ -161,7 +161,7 @@ def _submit(plan: Plan) -> None:
             waits_for = before or [""] * len(ids)
             for job, folder, job_id, earlier in zip(stage.jobs, stage.run_folders, ids, waits_for, strict=True):
                 replaced[folder] = records.read_job(folder)
-                records.write_job(folder, _record(stage, job, job_id, earlier, plan, replaced[folder]))
+                records.write_job(folder, _record(stage, job, job_id, earlier, replaced[folder]))
                 say(f"job {job_id}: {job.file} in {job.cfg.OUTPUT_DIR}")
             before = ids
     except BaseException as error:
@@ -230,23 +230,18 @@ def _interrupts_later() -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
 
-def _record(
-    stage: Stage, job: Loaded, job_id: str, depends_on: str, plan: Plan, earlier: records.Job | None
-) -> records.Job:
+def _record(stage: Stage, job: Loaded, job_id: str, depends_on: str, earlier: records.Job | None) -> records.Job:
     cfg = job.cfg
     return records.Job(
         name=stage.name,
         task=cfg.TASK,
         config=job.file,
-        launcher="slurm",
         job_id=job_id,
         output_dir=str(Path(cfg.OUTPUT_DIR).absolute()),
         slurm_folder=str(stage.slurm_folder),
         nodes=cfg.SLURM.NODES,
         tasks_per_node=cfg.SLURM.TASKS_PER_NODE,
-        global_batch=cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS,
         submitted=time.time(),
         depends_on=depends_on,
         earlier_ids=[*earlier.earlier_ids, earlier.job_id] if earlier and earlier.job_id else [],
-        study=str(plan.study.absolute()) if plan.study else "",
     )

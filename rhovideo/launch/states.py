@@ -10,16 +10,12 @@ from typing import Any
 from rhovideo.engine.output_dir import is_held
 from rhovideo.launch import records
 from rhovideo.launch.queue import QueueState, SlurmError, live_state
-from rhovideo.launch.records import Job
-from rhovideo.run_folder import FAILURE_FILE
+from rhovideo.launch.records import CANCELLED, FAILED, FINISHED, STOPPED, Job
+from rhovideo.run_folder import CONFIG_FILE, FAILURE_FILE, LOG_FILE, RESULTS_FILE
 
 WAITING = "waiting"
 REQUEUED = "requeued"
 RUNNING = "running"
-FINISHED = "finished"
-STOPPED = "stopped"
-FAILED = "failed"
-CANCELLED = "cancelled"
 SILENT = "ended without a word"
 NOT_STARTED = "not started"
 UNKNOWN = "unknown"
@@ -123,16 +119,16 @@ def _local(run: Path) -> State:
     if is_finished(run):
         return State(FINISHED)
     failure = run / FAILURE_FILE
-    if failure.exists() and _changed(failure) >= _changed(run / "config.yaml"):
+    if failure.exists() and _changed(failure) >= _changed(run / CONFIG_FILE):
         return State(FAILED)
     # The log's file comes first; whoever has written it has begun.
-    return State(SILENT) if (run / "stdout.log").exists() else State(NOT_STARTED)
+    return State(SILENT) if (run / LOG_FILE).exists() else State(NOT_STARTED)
 
 
 def is_finished(run: Path) -> bool:
     """Whether the last attempt has come to its end: it writes config.yaml first and results.json last."""
-    results = run / "results.json"
-    return results.exists() and _changed(results) >= _changed(run / "config.yaml")
+    results = run / RESULTS_FILE
+    return results.exists() and _changed(results) >= _changed(run / CONFIG_FILE)
 
 
 def _changed(path: Path) -> float:

@@ -14,7 +14,7 @@ from rhovideo.launch import records
 from rhovideo.launch.records import Job, read_job, run_folders
 from rhovideo.launch.states import FAILED, RUNNING, Answer, State, ask_slurm, events_of, judge
 from rhovideo.launch.tables import Table
-from rhovideo.run_folder import FAILURE_FILE
+from rhovideo.run_folder import FAILURE_FILE, RESULTS_FILE, STATS_FILE
 
 # The number that stands for a job, by the name under which results.json and the log have it; the first there is.
 ACCURACIES = {"test_top1": "test", "top1_acc": "test", "top1": "top1", "knn_top1": "knn"}
@@ -119,7 +119,7 @@ def _restarts(folder: Path, job: Job | None) -> int | None:
 
 
 def _progress(folder: Path, state: State) -> dict[str, Any]:
-    last = last_json_stats(folder / "json_stats.log", ("train_iter", "train_epoch")) or {}
+    last = last_json_stats(folder / STATS_FILE, ("train_iter", "train_epoch")) or {}
     return {
         "epoch": last.get("epoch", ""),
         "step": last.get("iter", ""),
@@ -129,7 +129,7 @@ def _progress(folder: Path, state: State) -> dict[str, Any]:
 
 
 def _accuracy(folder: Path) -> tuple[float | None, str]:
-    last = last_json_stats(folder / "json_stats.log", ("val_epoch", "test_final"))
+    last = last_json_stats(folder / STATS_FILE, ("val_epoch", "test_final"))
     for numbers in (last or {}, read_results(folder)):
         for name, shown in ACCURACIES.items():
             if numbers.get(name) is not None:
@@ -140,7 +140,7 @@ def _accuracy(folder: Path) -> tuple[float | None, str]:
 def read_results(folder: Path) -> Mapping[str, Any]:
     """The final numbers of a run; empty before it has any."""
     try:
-        return json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        return json.loads((folder / RESULTS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
 

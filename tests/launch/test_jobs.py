@@ -132,7 +132,7 @@ def test_planning_needs_no_torch(jobs_folder):
         "import sys; sys.modules['torch'] = sys.modules['numpy'] = None\n"
         "from rhovideo.launch.plan import *; from rhovideo.launch.jobs import checkpoint_source\n"
         "plan = make_plan(['pretrain.yaml', 'linear.yaml'], sweep='SOLVER.BASE_LR=1,2', study='s', slurm=True)\n"
-        "check_plan(plan); write_study_record(plan, 'slurm'); print(checkpoint_source(plan.cells[1].jobs, 1)[1])"
+        "check_plan(plan); write_study_record(plan); print(checkpoint_source(plan.cells[1].jobs, 1)[1])"
     )
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(root)}, capture_output=True, text=True)

@@ -21,13 +21,11 @@ RECORD = records.Job(
     name="a",
     task="pretrain",
     config="a.yaml",
-    launcher="slurm",
     job_id="17",
     output_dir="",
     slurm_folder="",
     nodes=1,
     tasks_per_node=1,
-    global_batch=8,
     submitted=0.0,
 )
 
