@@ -7,113 +7,28 @@ The ranks cannot requeue themselves: one that was killed does nothing any more.
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import re
-import shlex
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rhovideo.launch import queue, records
+from rhovideo.launch.batch_environment import Place, attempt, failures_folder, place_of
 from rhovideo.launch.failures import Failure, keep_report, read_failures, report
+from rhovideo.launch.srun_words import End, bad_ends
 from rhovideo.launch.submitit_details import log_file
-from rhovideo.run_folder import progress, write_text
+from rhovideo.run_folder import progress
 
-RUNS_FILE = "runs.json"
-ATTEMPT_VARIABLE = "RHOVIDEO_ATTEMPT"
-_FOLDER_VARIABLE = "RHOVIDEO_SLURM_FOLDER"
-_WORK_VARIABLE = "RHOVIDEO_WORK_FOLDER"
 # What a rank says that has lost another: gloo, nccl.
 _PEER_LOST = re.compile(r"by peer|gloo|NCCL")
-# srun's own words when a task has ended badly.
-_TASK_ENDED = re.compile(r"^srun: error: (\S+): tasks? ([\d,-]+): (.+)$", re.MULTILINE)
-# As srun names SIGTERM and the signals that submitit may be set to.
-_STOP_SIGNALS = ("Terminated", "User defined signal")
-
-
-@dataclass(frozen=True)
-class Place:
-    """Which job of a submission this batch script is.
-
-    Attributes:
-        folder: submitit's.
-        run: the run folder.
-        finished: it was done before this submission.
-        max_failures: how many failures with progress are requeued.
-        job_id: ``"17"`` or ``"17_3"``.
-    """
-
-    folder: Path
-    run: Path
-    finished: bool
-    max_failures: int
-    job_id: str
-
-
-def write_runs(folder: Path, runs: list[Path], finished: list[bool], max_failures: int) -> None:
-    """Leave in submitit's folder which array index is which run; to be called before submitting."""
-    entries = [{"run": str(run), "finished": done} for run, done in zip(runs, finished, strict=True)]
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / RUNS_FILE, json.dumps({"runs": entries, "max_failures": max_failures}, indent=2) + "\n")
-
-
-def script_lines(python: str, code: Path, folder: Path) -> tuple[list[str], list[str]]:
-    """Shell lines before and after srun.
-
-    Args:
-        python: the interpreter's path.
-        code: the copy of the package.
-        folder: submitit's.
-    """
-    module = f"{shlex.quote(python)} -m rhovideo.launch.batch"
-    before = [
-        f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}",
-        # `python -m` looks into the current folder first, which may be a checkout that goes on changing.
-        f'export {_WORK_VARIABLE}="$PWD" && cd {shlex.quote(str(code))}',
-        # The script must outlive the signals that end srun's tasks; a trap, unlike '', is not inherited.
-        "trap : TERM USR1 USR2 HUP",
-        f"export {_FOLDER_VARIABLE}={shlex.quote(str(folder))}",
-        f'{ATTEMPT_VARIABLE}=$({module} start "${_FOLDER_VARIABLE}") || exit 1',
-        f'[ -n "${ATTEMPT_VARIABLE}" ] || exit 0',
-        f"export {ATTEMPT_VARIABLE}",
-    ]
-    after = ["code=$?", f'exec {module} end "${_FOLDER_VARIABLE}" "$code"']
-    return before, after
-
-
-def enter_work_folder() -> None:
-    """Go back to the folder of the submission, from which relative paths start."""
-    os.chdir(os.environ[_WORK_VARIABLE])
-
-
-def attempt() -> int:
-    """The number of the attempt that this process belongs to, from 1."""
-    return int(os.environ[ATTEMPT_VARIABLE])
-
-
-def failures_folder() -> Path:
-    """Where the ranks of this attempt leave word."""
-    return Path(os.environ[_FOLDER_VARIABLE]) / "failures" / f"{_job_id()}_attempt_{attempt()}"
-
-
-def _job_id() -> str:
-    array, index = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    return f"{array}_{index}" if array else os.environ["SLURM_JOB_ID"]
-
-
-def _place(folder: Path) -> Place:
-    runs = json.loads((folder / RUNS_FILE).read_text(encoding="utf-8"))
-    entry = runs["runs"][int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))]
-    return Place(folder, Path(entry["run"]), entry["finished"], runs["max_failures"], _job_id())
 
 
 def start(folder: Path) -> int:
     """Count a new attempt and print its number; print nothing where there is nothing to do."""
-    place = _place(folder)
+    place = place_of(folder)
     if place.finished:
         _say(f"{place.run} was finished before this submission: nothing to do")
         return 0
@@ -132,7 +47,7 @@ def _heading(number: int, place: Place) -> str:
 
 def end(folder: Path, code: int) -> int:
     """Tell what became of the attempt, and requeue it where that makes sense; the batch script's exit code."""
-    place = _place(folder)
+    place = place_of(folder)
     outcome = _outcome(place, code)
     # Before requeueing, which kills this process.
     _record_end(place, code, outcome)
@@ -202,39 +117,24 @@ def _silent(place: Place, failures: Mapping[int, Failure]) -> dict[int, str]:
     if any(_PEER_LOST.search(failure.summary) is None for failure in failures.values()):
         return {}
     return {
-        rank: f"on {node} ended by itself: {_explained(how)}"
-        for node, tasks, how in _ended_badly(place)
-        for rank in _ranks(tasks)
+        rank: f"on {end.node} ended by itself: it {end.explained()}"
+        for end in _ended_badly(place)
+        for rank in end.ranks
         if rank not in failures
     }
 
 
 def _signalled_before_listening(place: Place, failures: Mapping[int, Failure]) -> bool:
     """Whether the signal to stop came while the interpreters were starting, and ended them."""
-    ends = [how for _, _, how in _ended_badly(place)]
-    return not failures and bool(ends) and all(how.startswith(_STOP_SIGNALS) for how in ends)
+    ends = _ended_badly(place)
+    return not failures and bool(ends) and all(end.by_signal_to_stop for end in ends)
 
 
-def _ended_badly(place: Place) -> list[tuple[str, str, str]]:
-    """Node, tasks and manner as srun tells them of this attempt, in no reliable order; those that it has killed too."""
+def _ended_badly(place: Place) -> list[End]:
+    """What srun has told of this attempt."""
     path = log_file(place.folder, place.job_id, 0, "err")
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    return _TASK_ENDED.findall(text[text.rfind(f"{_heading(attempt(), place)}, on ") :])
-
-
-def _ranks(text: str) -> list[int]:
-    """The numbers of ``"0,2-3"``."""
-    ranges = [part.partition("-") for part in text.split(",")]
-    return [rank for first, _, last in ranges for rank in range(int(first), int(last or first) + 1)]
-
-
-def _explained(how: str) -> str:
-    if how.startswith("Killed"):
-        return (
-            "killed (SIGKILL). If nobody did it by hand, it ran out of memory: ask for more (--mem), or lower "
-            "TRAIN.BATCH_SIZE or DATA_LOADER.NUM_WORKERS"
-        )
-    return how
+    return bad_ends(text[text.rfind(f"{_heading(attempt(), place)}, on ") :])
 
 
 def _job_state() -> str:

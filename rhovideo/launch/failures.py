@@ -18,6 +18,12 @@ from typing import NoReturn
 from rhovideo.errors import FolderNotOursError, JobError
 from rhovideo.run_folder import FAILURE_FILE, write_text
 
+# What is said of a process that SIGKILL has ended.
+KILLED = (
+    "was killed (SIGKILL). If nobody did it by hand, it ran out of memory: lower TRAIN.BATCH_SIZE, "
+    "DATA_LOADER.NUM_WORKERS or the number of processes, or ask SLURM for more (--mem)"
+)
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -101,10 +107,7 @@ def death(exit_code: int) -> str:
         return f"ended with exit code {exit_code}"
     name = signal.Signals(-exit_code).name
     if name == "SIGKILL":
-        return (
-            "was killed (SIGKILL). If nobody did it by hand, the machine ran out of memory: lower TRAIN.BATCH_SIZE, "
-            "DATA_LOADER.NUM_WORKERS or the number of processes"
-        )
+        return KILLED
     return f"died by {name}"
 
 

@@ -10,6 +10,7 @@ import pickle
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +25,7 @@ from rhovideo.launch import RankFailed, Run
 from rhovideo.launch.failures import death, full_text, keep_report, leave, read_failures, report, write_failure
 from rhovideo.launch.machine import check_machine, processes_here, under_torchrun
 from rhovideo.launch.ranks import Rank, prepare_rank
+from rhovideo.launch.records import append_attempt
 from rhovideo.launch.signals import saving_on_signals
 from rhovideo.run_folder import append_to_log, write_text
 from rhovideo.stopping import Stopped
@@ -61,11 +63,23 @@ def launch(run: Run, cfg: CfgNode) -> Any:
     if findings:
         here = Origin("configuration")
         raise ConfigError([Problem(finding.keys[0], here, finding.wrong, finding.write) for finding in findings])
-    with saving_on_signals():
+    with saving_on_signals(), _noting_stops(cfg):
         if under_torchrun():
             return _join_torchrun(run, cfg)
         processes = processes_here(cfg)
         return _spawn(run, cfg, processes) if processes > 1 else _run_here(run, cfg)
+
+
+@contextlib.contextmanager
+def _noting_stops(cfg: CfgNode) -> Iterator[None]:
+    """Leave word in the run folder when the run inside has stopped as asked."""
+    try:
+        yield
+    except Stopped as stopped:
+        if distributed.is_main():
+            with contextlib.suppress(OSError):
+                append_attempt(cfg.OUTPUT_DIR, {"event": "stopped", "reason": stopped.reason, "time": time.time()})
+        raise
 
 
 def _run_here(run: Run, cfg: CfgNode) -> Any:

@@ -4,7 +4,8 @@
 ``attempts.jsonl``  events, one a line, when an attempt starts, when it is stopped, when it ends; all have ``event``,
                     ``attempt`` (from 1) and ``time`` (seconds since 1970):
                     ``start``: ``job_id``, ``nodes``, ``progress`` ([epoch, step] of the checkpoint it goes on from)
-                    ``stopped``: ``reason``; rank 0 has written a checkpoint since it was asked to stop
+                    ``stopped``: ``reason``; a checkpoint was written since it was asked to stop. A run in a terminal
+                    leaves these alone, without ``attempt``
                     ``end``: ``job_id``, ``exit_code``, ``outcome`` (FINISHED, STOPPED, FAILED or CANCELLED),
                     ``requeued``, ``why``, ``progress``
 ``cancelled``       there while somebody has cancelled the job: it is not to be requeued

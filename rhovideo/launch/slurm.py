@@ -14,7 +14,8 @@ from rhovideo.config.problems import ConfigError, Problem
 from rhovideo.engine.first_launch import check_resume
 from rhovideo.engine.output_dir import held_to_submit
 from rhovideo.errors import JobError
-from rhovideo.launch import batch, queue, records, submitit_details
+from rhovideo.launch import queue, records, submitit_details
+from rhovideo.launch.batch_environment import write_runs
 from rhovideo.launch.finished import begun_from_other_weights, finished_before
 from rhovideo.launch.jobs import checkpoint_source
 from rhovideo.launch.plan import Plan, check_each, print_configurations, write_study_record
@@ -179,7 +180,7 @@ def _whole(ids: Sequence[str]) -> str:
 def _queue(stage: Stage, before: Sequence[str]) -> list[str]:
     """Queue a stage behind the one before; the id of each of its jobs."""
     finished = [finished_before(chain, stage.number) for chain in stage.chains]
-    batch.write_runs(stage.slurm_folder, stage.run_folders, finished, stage.cfg.SLURM.MAX_FAILURES)
+    write_runs(stage.slurm_folder, stage.run_folders, finished, stage.cfg.SLURM.MAX_FAILURES)
     for folder in stage.run_folders:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / records.CANCELLED_FILE).unlink(missing_ok=True)

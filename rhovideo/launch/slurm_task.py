@@ -15,7 +15,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo import stopping
 from rhovideo.errors import JobError
-from rhovideo.launch import batch, records
+from rhovideo.launch import batch_environment, records
 from rhovideo.launch.failures import leave, write_failure
 from rhovideo.launch.submitit_details import stop_signal
 
@@ -41,7 +41,7 @@ class SlurmTask:
             what was stopped. A failure ends the process, so that no other thread of it can keep it alive.
         """
         _listen()
-        batch.enter_work_folder()
+        batch_environment.enter_work_folder()
         rank = int(os.environ["SLURM_PROCID"])
         try:
             return self._run()
@@ -52,7 +52,7 @@ class SlurmTask:
             if reason and not isinstance(error, JobError):
                 # Ranks that are asked to stop in an evaluation leave one by one; those who wait for them fail.
                 return _stopped(self.cfg, rank, reason)
-            write_failure(batch.failures_folder(), rank, error)
+            write_failure(batch_environment.failures_folder(), rank, error)
             leave(1)
 
     def _run(self) -> dict[str, Any]:
@@ -87,6 +87,6 @@ def _listen() -> None:
 
 def _stopped(cfg: CfgNode, rank: int, reason: str) -> dict[str, Any]:
     if rank == 0:
-        event = {"event": "stopped", "attempt": batch.attempt(), "reason": reason, "time": time.time()}
+        event = {"event": "stopped", "attempt": batch_environment.attempt(), "reason": reason, "time": time.time()}
         records.append_attempt(cfg.OUTPUT_DIR, event)
     return {"stopped": reason}

@@ -14,7 +14,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.loading import Loaded
 from rhovideo.config.slurm import sbatch_parameters
-from rhovideo.launch import batch
+from rhovideo.launch.batch_environment import script_lines
 from rhovideo.launch.plan import Plan
 
 
@@ -57,7 +57,7 @@ class Stage:
             code: the copy of the package that the jobs are to run.
             dependency: as for sbatch.
         """
-        before, after = batch.script_lines(sys.executable, code, self.slurm_folder)
+        before, after = script_lines(sys.executable, code, self.slurm_folder)
         parameters = sbatch_parameters(self.cfg)
         additional = parameters.pop("additional_parameters", {})
         if dependency:

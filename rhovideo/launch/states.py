@@ -118,8 +118,12 @@ def _local(run: Path) -> State:
         return State(RUNNING)
     if is_finished(run):
         return State(FINISHED)
+    began = _changed(run / CONFIG_FILE)
+    stops = [event for event in records.read_attempts(run) if event["event"] == "stopped" and event["time"] >= began]
+    if stops:
+        return State(STOPPED, stops[-1]["reason"])
     failure = run / FAILURE_FILE
-    if failure.exists() and _changed(failure) >= _changed(run / CONFIG_FILE):
+    if failure.exists() and _changed(failure) >= began:
         return State(FAILED)
     # The log's file comes first; whoever has written it has begun.
     return State(SILENT) if (run / LOG_FILE).exists() else State(NOT_STARTED)

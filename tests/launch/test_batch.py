@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from rhovideo.launch import batch, records
+from rhovideo.launch.batch_environment import failures_folder, write_runs
 from rhovideo.launch.failures import write_failure
 from rhovideo.run_folder import FAILURE_FILE
 
@@ -26,7 +27,7 @@ def job(tmp_path, monkeypatch):
     """A job of four ranks in its first attempt, on a machine without SLURM."""
     run, folder = tmp_path / "run", tmp_path / "slurm"
     run.mkdir()
-    batch.write_runs(folder, [run], [False], max_failures=1)
+    write_runs(folder, [run], [False], max_failures=1)
     for name, value in (("SLURM_JOB_ID", "7"), ("SLURM_NTASKS", "4"), ("RHOVIDEO_ATTEMPT", "1")):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("RHOVIDEO_SLURM_FOLDER", str(folder))
@@ -118,17 +119,17 @@ def test_the_killed_rank_comes_first_though_srun_names_others_before(job):
     run, folder = job
     (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\n" + SRUN)
     for rank in (0, 2, 3):
-        write_failure(batch.failures_folder(), rank, RuntimeError("Connection closed by peer"))
+        write_failure(failures_folder(), rank, RuntimeError("Connection closed by peer"))
     batch.end(folder, 137)
     lines = (run / FAILURE_FILE).read_text().splitlines()
     assert lines[0] == "attempt 1 of job 7 failed"
-    assert lines[1].startswith("rank 1 of 4 on node0 ended by itself: killed (SIGKILL)")
+    assert lines[1].startswith("rank 1 of 4 on node0 ended by itself: it was killed (SIGKILL)")
 
 
 def test_a_rank_that_failed_by_itself_comes_before_those_that_srun_has_killed(job):
     run, folder = job
     (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\n" + SRUN)
-    write_failure(batch.failures_folder(), 0, ZeroDivisionError("by itself"))
+    write_failure(failures_folder(), 0, ZeroDivisionError("by itself"))
     batch.end(folder, 1)
     assert (run / FAILURE_FILE).read_text().splitlines()[1] == "rank 0 of 4 failed:"
 
@@ -152,7 +153,7 @@ def test_a_rank_that_cannot_start_is_a_failure_though_srun_ends_the_others_by_si
 
 def test_a_finished_run_has_no_attempt(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SLURM_JOB_ID", "9")
-    batch.write_runs(tmp_path / "slurm", [tmp_path], [True], max_failures=1)
+    write_runs(tmp_path / "slurm", [tmp_path], [True], max_failures=1)
     assert batch.start(tmp_path / "slurm") == 0
     assert capsys.readouterr().out == ""
     assert records.read_attempts(tmp_path) == []
@@ -160,7 +161,7 @@ def test_a_finished_run_has_no_attempt(tmp_path, monkeypatch, capsys):
 
 def test_an_array_finds_its_run(tmp_path, monkeypatch):
     runs = [tmp_path / name for name in "ab"]
-    batch.write_runs(tmp_path / "slurm", runs, [False, False], max_failures=1)
+    write_runs(tmp_path / "slurm", runs, [False, False], max_failures=1)
     runs[1].mkdir()
     for name, value in (("SLURM_JOB_ID", "12"), ("SLURM_ARRAY_JOB_ID", "11"), ("SLURM_ARRAY_TASK_ID", "1")):
         monkeypatch.setenv(name, value)

@@ -113,6 +113,7 @@ def test_foreseen_failure_is_one_message(tmp_path):
 @pytest.mark.parametrize("job", [jobs.terminate_myself, jobs.finish_although_terminated])
 def test_sigterm_ends_a_run_of_one_process_after_its_step(job, tmp_path, capfd):
     before = signal.getsignal(signal.SIGTERM)
+    (tmp_path / "config.yaml").touch()
     with pytest.raises(SystemExit) as left:
         launch(job, configuration(tmp_path))
     assert left.value.code == 128 + signal.SIGTERM
@@ -121,6 +122,8 @@ def test_sigterm_ends_a_run_of_one_process_after_its_step(job, tmp_path, capfd):
     if job is jobs.terminate_myself:
         assert (tmp_path / "saved").exists()
         assert "stopped after the step" in capfd.readouterr().err
+        assert cli.main(["status", str(tmp_path)]) == 0
+        assert "stopped (SIGTERM)" in capfd.readouterr().out
 
 
 def test_handler_of_somebody_else_stays(tmp_path):
