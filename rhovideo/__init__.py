@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rhovideo.config import ConfigError, get_cfg, load_cfg
-    from rhovideo.models import build_backbone, build_classifier
+    from rhovideo.integrations import register
+    from rhovideo.models import build_backbone, build_classifier, create_backbone
     from rhovideo.ssl import build_method
     from rhovideo.zoo import load_method, load_pretrained
 
@@ -23,8 +24,10 @@ _HOME = {
     "build_backbone": "rhovideo.models",
     "build_classifier": "rhovideo.models",
     "build_method": "rhovideo.ssl",
+    "create_backbone": "rhovideo.models",
     "load_method": "rhovideo.zoo",
     "load_pretrained": "rhovideo.zoo",
+    "register": "rhovideo.integrations",
 }
 
 __all__ = [
@@ -32,10 +35,12 @@ __all__ = [
     "build_backbone",
     "build_classifier",
     "build_method",
+    "create_backbone",
     "get_cfg",
     "load_cfg",
     "load_method",
     "load_pretrained",
+    "register",
 ]
 
 

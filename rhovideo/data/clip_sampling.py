@@ -12,7 +12,6 @@ shorter than a clip repeats its last frame (PySlowFast's ``temporal_sampling``).
 from __future__ import annotations
 
 import math
-import random
 from fractions import Fraction
 from typing import Any
 
@@ -21,6 +20,7 @@ from fvcore.common.config import CfgNode
 from pytorchvideo.data.clip_sampling import ClipInfo, ClipInfoList, ClipSampler
 
 from rhovideo.data.placement import draw_starts, even_starts
+from rhovideo.randomness import python_generator
 
 __all__ = [
     "RandomClipSampler",
@@ -145,7 +145,9 @@ class RhoClipSampler(ClipSampler):
         Returns:
             Lists over the clips of start and end in seconds, and so on; the video is done with after it.
         """
-        starts, length = self._place(_frames_of(video_duration, self.target_fps), float(self.target_fps), _python_rng())
+        starts, length = self._place(
+            _frames_of(video_duration, self.target_fps), float(self.target_fps), python_generator()
+        )
         return _clip_times(starts, length, self.target_fps)
 
     def _place(self, num_frames: int, fps: float, rng: np.random.Generator) -> tuple[np.ndarray, int]:
@@ -273,7 +275,7 @@ class SegmentSampler(ClipSampler):
         annotation: dict[str, Any] | None,
     ) -> ClipInfoList:
         """Times of the T frames, each as a clip of one frame, for PyTorchVideo. Arguments as above."""
-        frames = self.sample(_frames_of(video_duration, self.target_fps), float(self.target_fps), _python_rng())
+        frames = self.sample(_frames_of(video_duration, self.target_fps), float(self.target_fps), python_generator())
         return _clip_times(frames[0], 1, self.target_fps)
 
 
@@ -329,11 +331,6 @@ def _seconds(num_frames: int, sampling_rate: float, target_fps: float) -> Fracti
 
 def _frames_of(video_duration: float | Fraction, fps: float) -> int:
     return max(1, round(float(video_duration) * fps))
-
-
-def _python_rng() -> np.random.Generator:
-    """A generator seeded by Python's ``random``, which PyTorchVideo's users and data workers seed."""
-    return np.random.default_rng(random.getrandbits(64))
 
 
 def _clip_times(starts: np.ndarray, length: int, fps: float) -> ClipInfoList:
