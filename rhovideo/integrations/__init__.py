@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 
@@ -21,9 +22,8 @@ def register() -> list[str]:
     if importlib.util.find_spec("slowfast") is None:
         return ["pytorchvideo"]
     try:
-        from rhovideo.integrations import slowfast
+        importlib.import_module("rhovideo.integrations.slowfast").register()
     except ImportError as error:
         logger.warning("%s", error)
         return ["pytorchvideo"]
-    slowfast.register()
     return ["pytorchvideo", "slowfast"]

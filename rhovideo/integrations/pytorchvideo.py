@@ -53,8 +53,9 @@ class Views:
     """A transform for PyTorchVideo's ``LabeledVideoDataset``: the clips of a sample, as what a method takes.
 
     A sample's ``video`` is a list of clips [3,L,H,W] of all their frames, values 0 to 255, or one such clip. It becomes
-    a list of views, float32 [3,T,S,S], normalised, ordered as the clips. The other entries stay. Torch's ``DataLoader``
-    makes of it a list of batches [B,3,T,S,S]. Draws come from Python's ``random``, as PyTorchVideo's own.
+    a list of views, float32 [3,T,S,S], normalised, ordered as the clips. The other entries stay, but for the ``audio``
+    that several clips without sound have, a list of None, which torch's ``DataLoader`` would refuse. That makes of the
+    views a list of batches [B,3,T,S,S]. Draws come from Python's ``random``, as PyTorchVideo's own.
 
     Args:
         num_frames: T, frames of a view, taken evenly from the clip's L.
@@ -82,10 +83,15 @@ class Views:
         clips = clips if isinstance(clips, list) else [clips]
         rng = python_generator()
         views = [self._view(clip, rng) for clip in clips for _ in range(self.views_per_clip)]
-        return {**sample, "video": views}
+        others = {name: value for name, value in sample.items() if not _is_silence(value)}
+        return {**others, "video": views}
 
     def _view(self, clip: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
         length = clip.shape[1]
         (wanted,) = clip_frames(np.zeros(1, np.int64), length, self.num_frames, length)
         frames = clip[:, torch.from_numpy(wanted)].movedim(0, -1).to(torch.uint8).numpy()
         return normalise(torch.from_numpy(self.augmentation(frames, rng)), self.mean, self.std).contiguous()
+
+
+def _is_silence(entry: Any) -> bool:
+    return isinstance(entry, list) and all(part is None for part in entry)
