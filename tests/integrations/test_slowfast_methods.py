@@ -43,8 +43,22 @@ def test_pyslowfasts_loop_trains_each_method(cfg, name):
     # A queue of 16 and four videos a step: nothing is learned in the first four.
     assert taken == [name != "RhoMoCo" or step >= 4 for step in range(12)]
     assert 0 <= accuracy <= 1
+    assert (model.state_dict()["knn_mem.memory"].norm(dim=2) - 1).abs().max() < 1e-5
     # From here on PySlowFast takes it for its own model.
     assert (cfg.TASK, cfg.MODEL.MODEL_NAME, cfg.CONTRASTIVE.TYPE) == ("ssl", "ContrastiveModel", NAMES[name])
+
+
+def test_nothing_is_kept_where_neighbours_are_not_asked_for(cfg):
+    cfg.CONTRASTIVE.KNN_ON = False
+    model, *_, accuracy = train(with_method(cfg, "RhoSimCLR"))
+    assert accuracy is None
+    assert not any(name.startswith("knn_mem") for name in model.state_dict())
+
+
+def test_batch_norm_statistics_can_be_made_precise(cfg):
+    model = built(with_method(cfg, "RhoMoCo")).train()
+    clips = [[torch.randn(4, 3, 4, 32, 32)] for _ in range(2)]
+    assert model(clips).shape == (4, 8)  # as the loop calls it then
 
 
 def test_the_momentum_encoder_takes_no_gradient(cfg):

@@ -60,20 +60,48 @@ class Network(nn.Module):
         return self.net([x.index_select(2, slow), x])
 
 
+class Bank(nn.Module):
+    """The last embedding of each training video, under the names of PySlowFast's: buffer ``memory`` [videos, 1, dim].
+
+    Args:
+        videos: CONTRASTIVE.LENGTH. A bank of another size than the data set's is made anew when training starts, so
+            what a checkpoint holds of it is used only where this is the number of training videos.
+        dim: size of an embedding.
+    """
+
+    def __init__(self, videos: int, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("memory", torch.zeros(videos, 1, dim))
+
+    def fit(self, videos: int) -> None:
+        """Start anew unless there is a row for each of ``videos`` videos."""
+        if len(self.memory) != videos:
+            self.memory = self.memory.new_zeros(videos, *self.memory.shape[1:])
+
+    @torch.no_grad()
+    def update(self, embeddings: Tensor, index: Tensor) -> None:
+        """Keep the embeddings [B, dim] of the videos ``index`` [B] of every process."""
+        self.memory[distributed.gather(index), 0] = distributed.gather(embeddings.to(self.memory.dtype))
+
+    def nearest(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
+        """Similarity and place, [N, K] each, of the nearest training videos of embeddings [N, dim]."""
+        similarities = embeddings.to(self.memory.dtype) @ self.memory[:, 0].T
+        return similarities.topk(min(_NEIGHBOURS, len(self.memory)), dim=1)
+
+
 class SlowFastMethod(nn.Module):
     """A method of ours in the shape that PySlowFast's loop knows.
 
     Args:
         method: see :class:`rhovideo.ssl.interface.Method`.
         epochs: SOLVER.MAX_EPOCH.
+        bank: for PySlowFast's nearest-neighbour evaluation (CONTRASTIVE.KNN_ON); None: without.
     """
 
-    def __init__(self, method: nn.Module, epochs: float) -> None:
+    def __init__(self, method: nn.Module, epochs: float, bank: Bank | None) -> None:
         super().__init__()
-        self.method, self.epochs = method, epochs
-        # As PySlowFast's model has them: the classes of the training videos, and an embedding of each.
+        self.method, self.epochs, self.knn_mem = method, epochs, bank
         self.train_labels: Tensor | None = None
-        self.register_buffer("_bank", torch.zeros(0, 0), persistent=False)
         self.register_state_dict_post_hook(_to_their_names)
         self.register_load_state_dict_pre_hook(_to_our_names)
 
@@ -83,13 +111,13 @@ class SlowFastMethod(nn.Module):
         embeddings = self.method.embed(_fast(inputs))
         if index is None or self.training:
             return embeddings
-        similarities = embeddings.float() @ self._bank.T
-        return similarities.topk(min(_NEIGHBOURS, len(self._bank)), dim=1)
+        return self.knn_mem.nearest(embeddings)
 
     def init_knn_labels(self, train_loader: Any) -> None:
-        """Keep the classes of the training videos; called by the loop before it starts."""
+        """Keep the classes of the training videos; called by PySlowFast before it starts, with CONTRASTIVE.KNN_ON."""
         device = next(self.parameters()).device
         self.train_labels = torch.as_tensor(train_loader.dataset._labels, dtype=torch.long).to(device)
+        self.knn_mem.fit(len(self.train_labels))
 
     def step(self, clips: list, index: Tensor, epoch: float, scaler: Any) -> Tensor:
         """Back-propagate the losses of a batch, average the gradients over the processes, and return the loss.
@@ -109,25 +137,20 @@ class SlowFastMethod(nn.Module):
                 scaler.scale(loss).backward()
             total += loss.detach().float()
         distributed.average_gradients(self.method.parameters())
-        self._remember(self.method.embeddings, index)
+        if self.train_labels is not None:
+            self.knn_mem.update(self.method.embeddings, index)
         return distributed.mean_over_ranks(total)
-
-    @torch.no_grad()
-    def _remember(self, embeddings: Tensor, index: Tensor) -> None:
-        if self.train_labels is None:
-            return
-        if not len(self._bank):
-            self._bank = embeddings.new_zeros(len(self.train_labels), embeddings.shape[1], dtype=torch.float32)
-        self._bank[distributed.gather(index)] = distributed.gather(embeddings.float())
 
     def before_step(self, epoch: float, step: int) -> bool:
         """As of the method; ``step`` counts from the epoch's start, which matters in the first one alone."""
         return self.method.before_step(epoch / self.epochs, step)
 
 
-def _fast(pathways: list | Tensor) -> Tensor:
-    """The pathway with all frames, from which the network takes the other one."""
-    return pathways[-1] if isinstance(pathways, list | tuple) else pathways
+def _fast(inputs: list | Tensor) -> Tensor:
+    """The pathway with all frames, from which the network takes the other one; of several clips, the last one's."""
+    while isinstance(inputs, list | tuple):
+        inputs = inputs[-1]
+    return inputs
 
 
 def forward_and_backward(
@@ -190,7 +213,8 @@ def _build(cfg: CfgNode, kind: str, method: type[nn.Module]) -> SlowFastMethod:
         if predictor is None:
             raise ValueError("CONTRASTIVE.PREDICTOR_DEPTHS is empty: BYOL needs a predictor, write [2]")
         parts["predictor"] = predictor
-    return SlowFastMethod(method.from_cfg(our_settings(cfg), **parts), cfg.SOLVER.MAX_EPOCH)
+    bank = Bank(cfg.CONTRASTIVE.LENGTH, network.dim) if cfg.CONTRASTIVE.KNN_ON else None
+    return SlowFastMethod(method.from_cfg(our_settings(cfg), **parts), cfg.SOLVER.MAX_EPOCH, bank)
 
 
 def RhoSimCLR(cfg: CfgNode) -> SlowFastMethod:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+import cv2
 import numpy as np
 import torch
 from fvcore.common.config import CfgNode
@@ -92,6 +93,8 @@ class Rhovideo(torch.utils.data.Dataset):
         return frames, [self._label(sample)] * len(frames), [shown] * len(frames), times, {}
 
     def _sample(self, video: int) -> Sample:
+        if torch.utils.data.get_worker_info() is not None:
+            cv2.setNumThreads(0)  # the workers share the cores already
         if self._last is not None and self._last[0] == video and self.split == "test":
             return self._last[1]
         self._times.forget()

@@ -17,7 +17,7 @@ def train(cfg):
     scaler = torch.amp.GradScaler("cpu", enabled=False)
     loader = construct_loader(cfg, "train")
     contrastive = cfg.MODEL.MODEL_NAME == "ContrastiveModel"
-    if contrastive and hasattr(model, "init_knn_labels"):
+    if contrastive and cfg.CONTRASTIVE.KNN_ON and hasattr(model, "init_knn_labels"):
         model.init_knn_labels(loader)
     losses, taken = [], []
     for epoch in range(cfg.SOLVER.MAX_EPOCH):
@@ -43,7 +43,12 @@ def train(cfg):
             assert preds.shape[1] >= 5
             losses.append(loss.item())
             taken.append(update)
-    return model, losses, taken, evaluate(cfg, model) if hasattr(model, "train_labels") else None
+    return (
+        model,
+        losses,
+        taken,
+        evaluate(cfg, model) if cfg.CONTRASTIVE.KNN_ON and hasattr(model, "train_labels") else None,
+    )
 
 
 @torch.no_grad()

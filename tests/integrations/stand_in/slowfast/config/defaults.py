@@ -31,6 +31,8 @@ _C = CfgNode(
             "SIMCLR_DIST_ON": True,
             "SWAV_QEUE_LEN": 0,
             "SEQUENTIAL": True,
+            "KNN_ON": True,
+            "LENGTH": 100,
             "DELTA_CLIPS_MIN": -float("inf"),
             "DELTA_CLIPS_MAX": float("inf"),
         },
