@@ -385,7 +385,7 @@ def _slurm() -> CfgNode:
     node.GRACE_SECONDS = 120
     # How often a job is requeued after failures that follow each other, each with progress since the one before.
     node.MAX_FAILURES = 3
-    # Cells of a sweep that run at a time; 0: as many as the cluster has room for.
+    # Cells of each stage of a sweep that run at a time; 0: as many as the cluster has room for.
     node.MAX_JOBS = 0
     # Shell lines before the job, on its first node: ["module load cuda/12"].
     node.SETUP = []
