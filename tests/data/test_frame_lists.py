@@ -15,6 +15,7 @@ from rhovideo.data.datasets import SampleKey, build_dataset, open_manifest
 from rhovideo.data.frame_lists import FrameListManifest, Run
 from rhovideo.data.frame_lists_labels import read_labels
 from rhovideo.data.loader import build_loader
+from rhovideo.data.manifest import Manifest
 from tests.frame_lists import HEADER, picture, write_frame_lists
 
 LABELS = "something-something-v2-labels.json"
@@ -187,3 +188,8 @@ def test_numbers_of_templates_may_be_text_or_numbers(tmp_path):
         '[{"id": 3, "template": "Moving [something] up"}, {"id": "4", "template": "Holding [something]"}]'
     )
     assert read_labels(tmp_path / TRAIN, tmp_path / LABELS) == {"3": 7, "4": 5}
+
+
+def test_frame_list_read_as_videos_says_what_it_is(lists):
+    with pytest.raises(ManifestError, match=r"train.csv, line 1: the file lists frames.* write TRAIN.DATASET ssv2"):
+        Manifest.open(lists / "train.csv", cache_dir=lists / "cache")
