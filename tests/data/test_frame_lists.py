@@ -72,11 +72,11 @@ def test_paths_of_any_kind_come_back(tmp_path):
 
 
 def test_numbered_frames_are_packed_as_one_run(tmp_path):
-    (tmp_path / "x.csv").write_text("\n".join([HEADER, *(f"v 0 {i} v/v_{i:06d}.jpg x" for i in range(5000))]))
+    (tmp_path / "x.csv").write_text("\n".join([HEADER, *(f"7 0 {i} 78/78_{i:06d}.jpg x" for i in range(5000))]))
     manifest = FrameListManifest.open(tmp_path / "x.csv", labels=None, cache_dir=tmp_path / "cache")
     assert len(manifest.open_frames(0, 30)._images) == 5000
     assert sum(file.stat().st_size for file in (tmp_path / "cache").glob("*.manifest")) < 500
-    assert Run.of("v/v_000001.jpg") == Run("v/v_", 1, 6, ".jpg")
+    assert Run.of("78/78_000001.jpg") == Run("78/78_", 1, 6, ".jpg")
 
 
 def test_packed_list_goes_to_workers_and_follows_its_files(lists, configure):
