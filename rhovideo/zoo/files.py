@@ -13,13 +13,9 @@ from fvcore.common.config import CfgNode
 from torch import Tensor
 
 from rhovideo.config import ConfigError, cfg_from_released
-from rhovideo.errors import JobError
+from rhovideo.zoo.errors import WeightsError
 
 ZIP_MAGIC = b"PK\x03\x04"
-
-
-class WeightsError(JobError):
-    """A file whose weights cannot be used; the message is one line that says why and what to do."""
 
 
 @dataclass(frozen=True)
