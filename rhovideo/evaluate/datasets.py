@@ -1,0 +1,65 @@
+"""The data sets whose protocols are known, and what the lists of a folder hold. Without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from fvcore.common.config import CfgNode
+
+from rhovideo.data.manifest import Manifest, ManifestError
+
+# Of our data sets and the paper's protocols: name to number of classes.
+CLASSES = {"K400": 400, "UCF101": 101, "HMDB51": 51, "SSv2": 174}
+_NAMES = {classes: name for name, classes in CLASSES.items()}
+
+
+@dataclass(frozen=True)
+class Videos:
+    """What the lists hold.
+
+    Attributes:
+        classes: the largest label plus one, over all lists that were read; 0 without labels.
+        counts: videos of each list.
+        dataset: a name of ``CLASSES``; empty where it is none of these.
+        told: whether the person named it; else it was guessed from the number of classes.
+    """
+
+    classes: int
+    counts: dict[str, int]
+    dataset: str = ""
+    told: bool = False
+
+
+def look_at(cfg: CfgNode, splits: Iterable[str], dataset: str | None) -> Videos:
+    """Read lists, as DATA's keys say.
+
+    Args:
+        cfg: with DATA.PATH_TO_DATA_DIR and how its lists are written.
+        splits: which lists.
+        dataset: a name of ``CLASSES``; None: guessed by the number of classes.
+
+    Raises:
+        ManifestError: a list is missing or unusable, or has more classes than the data set.
+    """
+    lists = {split: _open(cfg, split) for split in splits}
+    classes = max(manifest.num_classes for manifest in lists.values())
+    if dataset and classes > CLASSES[dataset]:
+        largest = max(lists.values(), key=lambda manifest: manifest.num_classes)
+        raise ManifestError(
+            f"{largest.csv} has the label {classes - 1}, and {dataset} has {CLASSES[dataset]} classes: "
+            "write another --dataset, or none"
+        )
+    counts = {split: len(manifest) for split, manifest in lists.items()}
+    return Videos(classes, counts, dataset or _NAMES.get(classes, ""), dataset is not None)
+
+
+def _open(cfg: CfgNode, split: str) -> Manifest:
+    data = cfg.DATA
+    return Manifest.open(
+        f"{data.PATH_TO_DATA_DIR}/{split}.csv",
+        separator=data.PATH_LABEL_SEPARATOR,
+        prefix=data.PATH_PREFIX,
+        skip_rows=data.SKIP_ROWS,
+        cache_dir=data.MANIFEST_CACHE,
+    )
