@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from rhovideo.cli import data, evaluate, look, run
+from rhovideo.cli import data, evaluate, extract, look, run
 from rhovideo.config.problems import ConfigError
 from rhovideo.errors import JobError
 from rhovideo.stopping import Stopped
@@ -25,6 +25,7 @@ Unsupervised learning from videos: pre-train an encoder on rho clips of each vid
   rhovideo index /data/videos --out data/mine          list the videos of a folder
   rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8.yaml DATA.PATH_TO_DATA_DIR data/mine
   rhovideo eval byol_slow_r50_8x8_rho4 --data data/k400 --protocol linear
+  rhovideo extract byol_slow_r50_8x8_rho4 --data /data/videos --out features/mine
   rhovideo run --help                                  more on running, on clusters and on sweeps
 """
 
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run.add_command(commands)
     evaluate.add_command(commands)
+    extract.add_command(commands)
     look.add_commands(commands)
     data.add_commands(commands)
     return parser

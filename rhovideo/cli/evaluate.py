@@ -7,9 +7,8 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rhovideo.cli.run import (
     SLURM_FLAGS,
@@ -19,16 +18,15 @@ from rhovideo.cli.run import (
     print_configurations,
 )
 from rhovideo.config.inputs import check_inputs, needed_splits
-from rhovideo.config.loading import Loaded, load
+from rhovideo.config.loading import Loaded
 from rhovideo.config.problems import COMMAND_LINE, ConfigError, Origin, Problem
 from rhovideo.errors import JobError
 from rhovideo.evaluate import report
 from rhovideo.evaluate.datasets import CLASSES, look_at
 from rhovideo.evaluate.recipes import PROTOCOLS, TASKS, Settings, Subject, as_yaml, recipe, resolve
 from rhovideo.evaluate.report import Evaluation
-from rhovideo.launch.lineage import read_config
+from rhovideo.evaluate.runs import is_to_run
 from rhovideo.launch.plan import check_plan, make_plan
-from rhovideo.launch.states import is_finished
 from rhovideo.launch.status import read_results
 from rhovideo.run_folder import write_text
 from rhovideo.terminal import say
@@ -135,23 +133,33 @@ def eval_command(options: argparse.Namespace) -> int:
     refuse_flags_as_keys(overrides, _FLAG_OF)
     evaluation, text = _prepare(options, overrides)
     if options.print_cfg or options.dry_run:
-        return _show(options, text, slurm)
-    out = evaluation.config.parent
-    if not _is_free(evaluation):
+        return show_written(options, text, slurm)
+    if not is_to_run(evaluation.config, evaluation.cfg):
         return _tell(evaluation)
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(evaluation.config, text)
-    plan = make_plan([str(evaluation.config)], slurm=slurm)
+    code = launch_written(evaluation.config, text, slurm, options.resume)
+    if slurm:
+        say("once it has finished, the same command tells its number")
+        return code
+    return code or _tell(evaluation)
+
+
+def launch_written(config: Path, text: str, slurm: bool, resume: bool) -> int:
+    """Write a configuration and run it, or queue it; the exit code.
+
+    Raises:
+        ConfigError, JobError: what keeps it from starting.
+    """
+    config.parent.mkdir(parents=True, exist_ok=True)
+    write_text(config, text)
+    plan = make_plan([str(config)], slurm=slurm)
     check_plan(plan)
     if slurm:
         from rhovideo.launch.slurm import submit_plan
 
-        code = submit_plan(plan, resume=options.resume)
-        say("once it has finished, the same command tells its number")
-        return code
+        return submit_plan(plan, resume=resume)
     from rhovideo.launch.in_order import run_plan
 
-    return run_plan(plan) or _tell(evaluation)
+    return run_plan(plan)
 
 
 def refuse_flags_as_keys(overrides: Sequence[object], flag_of: dict[str, str]) -> None:
@@ -240,8 +248,15 @@ def _heading(options: argparse.Namespace, subject: Subject, overrides: Sequence[
     return f"Protocol {options.protocol} for {options.checkpoint}{name}, written by `rhovideo eval`.{own}"
 
 
-def _show(options: argparse.Namespace, text: str, slurm: bool) -> int:
-    """Print what would run; nothing is left behind."""
+def show_written(options: argparse.Namespace, text: str, slurm: bool, check: bool = True) -> int:
+    """Print what would run, for --dry-run and --print-cfg; nothing is left behind.
+
+    Args:
+        options: the command's.
+        text: of the configuration.
+        slurm: whether it would be queued.
+        check: whether its files are there already, to be looked at too.
+    """
     with tempfile.TemporaryDirectory(prefix="rhovideo-") as folder:
         path = Path(folder) / CONFIG_NAME
         path.write_text(text, encoding="utf-8")
@@ -249,40 +264,14 @@ def _show(options: argparse.Namespace, text: str, slurm: bool) -> int:
         if slurm and not options.print_cfg:
             from rhovideo.launch.slurm import submit_plan
 
-            check_plan(plan)
             return submit_plan(plan, dry_run=True)
-    print(text, end="")
     if options.print_cfg:
         print_configurations(plan)
-    else:
+        return 0
+    if check:
         check_plan(plan)
+    print(text, end="")
     return 0
-
-
-def _is_free(evaluation: Evaluation) -> bool:
-    """Whether there is something to run in OUT: nothing has, or just this and it has not finished.
-
-    Raises:
-        JobError: OUT holds another evaluation, which a start would go on with.
-    """
-    out = evaluation.config.parent
-    before = read_config(out) or _written_before(evaluation.config)
-    if not before:
-        return True
-    changed = report.differences(before, evaluation.cfg)
-    if changed:
-        raise JobError(
-            f"{out} holds another run, which differs in {', '.join(changed[:4])}: write another --out, or remove it"
-        )
-    return not is_finished(out)
-
-
-def _written_before(config: Path) -> Mapping[str, Any]:
-    """The configuration of an evaluation that waits in a queue, or was ended before it began."""
-    try:
-        return load(config).cfg if config.exists() else {}
-    except ConfigError:
-        return {}
 
 
 def _tell(evaluation: Evaluation) -> int:

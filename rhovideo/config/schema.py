@@ -16,7 +16,7 @@ from fvcore.common.config import CfgNode
 def get_cfg() -> CfgNode:
     """A new configuration that holds every key with its default."""
     cfg = CfgNode()
-    # pretrain | linear | finetune | test | knn, or PySlowFast's ssl and ssl_eval_*.
+    # pretrain | linear | finetune | test | knn | extract, or PySlowFast's ssl and ssl_eval_*.
     cfg.TASK = ""
     # GPUs of one machine, one process each; 0 runs on the CPU; -1 takes all there are, or the CPU.
     cfg.NUM_GPUS = -1
@@ -86,7 +86,7 @@ def _train() -> CfgNode:
 def _test() -> CfgNode:
     node = CfgNode()
     node.ENABLE = True
-    # Videos (not views) a step of one machine.
+    # Videos (not views) a step of one machine; in TASK extract of one process.
     node.BATCH_SIZE = 8
     node.CHECKPOINT_FILE_PATH = ""
     # Clips placed uniformly over the video, and crops of each.
@@ -108,7 +108,7 @@ def _knn() -> CfgNode:
     node.BANK_MAX = 300000
     # Ranks at which retrieval recall is reported by TASK knn.
     node.RECALL_AT = (1, 5, 10, 20, 50)
-    # Clips averaged into a video's feature by TASK knn.
+    # Clips averaged into a video's feature by TASK knn and TASK extract.
     node.NUM_CLIPS = 1
     return node
 

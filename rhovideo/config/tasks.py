@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from fvcore.common.config import CfgNode
 
-TASKS = ("pretrain", "linear", "finetune", "test", "knn")
+TASKS = ("pretrain", "linear", "finetune", "test", "knn", "extract")
 
 CHOICES = (
     "TASK: pretrain (learn from clips), linear (train a classifier on a frozen encoder), finetune, "
-    "test (multi-view accuracy) or knn (nearest neighbours and retrieval)"
+    "test (multi-view accuracy), knn (nearest neighbours and retrieval) or extract (features to files)"
 )
 
 

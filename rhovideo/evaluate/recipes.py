@@ -170,6 +170,27 @@ def recipe(subject: Subject | None, protocol: str, dataset: str, classes: int, e
     return settings
 
 
+def extract_recipe(subject: Subject, clips: int, encoder: str = "online") -> Settings:
+    """All settings of an extraction but where it reads and writes: the same features as those of protocol knn.
+
+    Args:
+        subject: the checkpoint.
+        clips: of each video, averaged.
+        encoder: "online" or "momentum".
+    """
+    settings: Settings = {
+        "TASK": "extract",
+        "NUM_GPUS": -1,
+        "RNG_SEED": 0,
+        "KNN.NUM_CLIPS": clips,
+        "TEST.BATCH_SIZE": 8,
+        "TEST.CHECKPOINT_FILE_PATH": subject.path,
+    }
+    if encoder != "online":
+        settings["TRAIN.CHECKPOINT_ENCODER"] = encoder
+    return settings | _architecture(subject.cfg) | _clip(subject.cfg)
+
+
 def _architecture(cfg: CfgNode) -> Settings:
     """What builds the checkpoint's encoder."""
     arch = cfg.MODEL.ARCH
