@@ -6,8 +6,10 @@ Torch is imported only once the words and the configurations are known to be rig
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 
 from rhovideo.cli import data, evaluate, extract, look, run
@@ -40,6 +42,7 @@ def main(words: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 where a job failed, 2 where the words or a configuration are wrong.
     """
     words = list(sys.argv[1:] if words is None else words)
+    _hush_scripting()
     parser = _parser()
     configs: list[str] = []
     overrides: list[str] = []
@@ -65,6 +68,12 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("rhovideo: interrupted", file=sys.stderr)
         return 130
+
+
+def _hush_scripting() -> None:
+    """Keep torch from warning, here and in child processes, that PyTorchVideo scripts functions: no user can help it."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.jit\._script")
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning:torch.jit._script")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -71,15 +71,17 @@ on a SLURM cluster:
 
 sweeps:
   Every combination of the values, each a chain of its own in STUDY/CELL/name of the configuration. Commas separate
-  values, blanks keys; quote the whole. On SLURM the cells are a job array, --max-jobs of them at a time; here they run
-  one after the other. Start the same words again to go on where it stopped (on SLURM with --resume):
+  values, blanks keys; quote the whole. On SLURM each stage of the chain is a job array, --max-jobs of its cells at a
+  time; here they run one after the other. Start the same words again to go on where it stopped (on SLURM with
+  --resume):
     rhovideo run --cfg pretrain.yaml linear.yaml --study outputs/rho \\
         --sweep "CONTRASTIVE.TYPE=moco,byol DATA.TRAIN_CROP_NUM_TEMPORAL=2,3,4"
     rhovideo run --cfg pretrain.yaml --study outputs/lr --sweep "SOLVER.BASE_LR=0.1,0.2,0.4" --launcher slurm \\
         --max-jobs 2
     rhovideo results outputs/rho
 
-A job that is started again goes on from its newest checkpoint in OUTPUT_DIR (TRAIN.AUTO_RESUME).
+A job that is started again goes on from its newest checkpoint in OUTPUT_DIR (TRAIN.AUTO_RESUME). Ctrl-C writes one at
+the end of the step and stops; a second Ctrl-C stops at once.
 Every key is explained in rhovideo/config/schema.py.
 Exit codes: 0 all jobs succeeded (on SLURM: are queued), 1 one failed, 2 the configuration or the words are wrong.
 """
@@ -118,7 +120,7 @@ SLURM_FLAGS = (
     SlurmFlag("--exclude", "SLURM.EXCLUDE", "NODES", "not to be used, such as node[3-5]"),
     SlurmFlag("--comment", "SLURM.COMMENT", "TEXT", "for whoever looks at the queue"),
     SlurmFlag("--name", "SLURM.NAME", "NAME", "in the queue (the configuration's file name)"),
-    SlurmFlag("--max-jobs", "SLURM.MAX_JOBS", "N", "cells of a sweep that run at a time (all)", int),
+    SlurmFlag("--max-jobs", "SLURM.MAX_JOBS", "N", "cells of each stage of a sweep that run at a time (all)", int),
     SlurmFlag("--slurm-arg", "SLURM.ARGS", "KEY=VALUE", "any other option of sbatch; may be repeated"),
 )
 _TAKE_A_VALUE = ("--launcher", "--sweep", "--study", *(flag.name for flag in SLURM_FLAGS))
