@@ -20,9 +20,10 @@ from rhovideo.cli.run import (
 from rhovideo.config.inputs import check_inputs, needed_splits
 from rhovideo.config.loading import Loaded
 from rhovideo.config.problems import COMMAND_LINE, ConfigError, Origin, Problem
+from rhovideo.config.released import FRAME_LISTS
 from rhovideo.errors import JobError
 from rhovideo.evaluate import report
-from rhovideo.evaluate.datasets import CLASSES, look_at
+from rhovideo.evaluate.datasets import CLASSES, look_at, reader
 from rhovideo.evaluate.recipes import PROTOCOLS, TASKS, Settings, Subject, as_yaml, recipe, resolve
 from rhovideo.evaluate.report import Evaluation
 from rhovideo.evaluate.runs import is_to_run
@@ -176,16 +177,16 @@ def refuse_flags_as_keys(overrides: Sequence[object], flag_of: dict[str, str]) -
 
 def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Evaluation, str]:
     """The evaluation, and the text of its configuration."""
-    protocol, dataset = options.protocol, options.dataset
-    places = _places(options)
-    # First what takes no torch: the words, the lists, and whether there is such a file.
+    protocol, places = options.protocol, _places(options)
+    dataset = options.dataset or ("SSv2" if places["TRAIN.DATASET"] == FRAME_LISTS else None)
+    # First what takes no torch: the words, and whether there are such files.
     first = resolve(recipe(None, protocol, dataset or "", 1) | places, overrides)
     for note in first.notes:
         say(note)
     _check_lists(first)
+    local_path(options.checkpoint)
     videos = look_at(first.cfg, needed_splits(first.cfg), dataset)
     _say_what_was_guessed(protocol, videos.dataset, videos.told)
-    local_path(options.checkpoint)
     from rhovideo.evaluate.checkpoints import examine
 
     subject = examine(options.checkpoint, options.encoder)
@@ -201,7 +202,11 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
 
 def _places(options: argparse.Namespace) -> Settings:
     data = Path(options.data).expanduser()
-    places: Settings = {"DATA.PATH_TO_DATA_DIR": str(data), "OUTPUT_DIR": options.out or _default_out(options, data)}
+    places: Settings = {
+        "TRAIN.DATASET": reader(data),
+        "DATA.PATH_TO_DATA_DIR": str(data),
+        "OUTPUT_DIR": options.out or _default_out(options, data),
+    }
     if TASKS[options.protocol] in ("linear", "finetune") and data.is_dir() and not (data / "val.csv").is_file():
         places["TRAIN.EVAL_PERIOD"] = 0
     return places

@@ -25,6 +25,8 @@ CONFIG_NAME = "extract.yaml"
 # The list as it was when the extraction began, in OUT.
 _LIST, _CLASSES = Path("list/test.csv"), Path("list/classes.txt")
 _CLIPS = 10
+# How PySlowFast's lists of images begin.
+_FRAME_LIST = b"original_vido_id"
 
 EXTRACT_HELP = """\
 Write the pooled features of videos: features.npy, float16 [N, C], and manifest.csv, which tells of its rows (row, path,
@@ -133,6 +135,11 @@ def _videos(data: Path, out: Path, cfg: CfgNode) -> tuple[bytes, list[str], str]
     if not data.is_file():
         raise JobError(f"--data {data}: there is no such folder or list; write a folder of videos, or a CSV of paths")
     keys = cfg.DATA
+    if data.open("rb").read(len(_FRAME_LIST)) == _FRAME_LIST:
+        raise JobError(
+            f"--data {data}: is a list of images, not of videos; `rhovideo run` extracts those: TASK extract, "
+            "TRAIN.DATASET ssv2, DATA.PATH_TO_DATA_DIR the folder of val.csv, TEST.CHECKPOINT_FILE_PATH the checkpoint"
+        )
     try:
         Manifest.open(
             data,

@@ -1,13 +1,16 @@
-"""The data sets whose protocols are known, and what the lists of a folder hold. Without torch."""
+"""The data sets whose protocols are known, and what the lists of a folder hold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.data.manifest import Manifest, ManifestError
+from rhovideo.config.inputs import label_files
+from rhovideo.config.released import FRAME_LISTS
+from rhovideo.data.csv_parsing import ManifestError
 
 # Of our data sets and the paper's protocols: name to number of classes.
 CLASSES = {"K400": 400, "UCF101": 101, "HMDB51": 51, "SSv2": 174}
@@ -31,18 +34,27 @@ class Videos:
     told: bool = False
 
 
+def reader(folder: Path) -> str:
+    """The TRAIN.DATASET of a folder's lists: of images, where Something-Something's JSON files lie beside them."""
+    there = any((folder / name).is_file() for split in ("train", "val") for name in label_files(split))
+    return FRAME_LISTS if there else "kinetics"
+
+
 def look_at(cfg: CfgNode, splits: Iterable[str], dataset: str | None) -> Videos:
     """Read lists, as DATA's keys say.
 
     Args:
-        cfg: with DATA.PATH_TO_DATA_DIR and how its lists are written.
+        cfg: with DATA.PATH_TO_DATA_DIR, TRAIN.DATASET and how its lists are written.
         splits: which lists.
         dataset: a name of ``CLASSES``; None: guessed by the number of classes.
 
     Raises:
         ManifestError: a list is missing or unusable, or has more classes than the data set.
     """
-    lists = {split: _open(cfg, split) for split in splits}
+    # Takes torch, which nothing above does.
+    from rhovideo.data.datasets import open_manifest
+
+    lists = {split: open_manifest(cfg, split) for split in splits}
     classes = max(manifest.num_classes for manifest in lists.values())
     if dataset and classes > CLASSES[dataset]:
         largest = max(lists.values(), key=lambda manifest: manifest.num_classes)
@@ -52,14 +64,3 @@ def look_at(cfg: CfgNode, splits: Iterable[str], dataset: str | None) -> Videos:
         )
     counts = {split: len(manifest) for split, manifest in lists.items()}
     return Videos(classes, counts, dataset or _NAMES.get(classes, ""), dataset is not None)
-
-
-def _open(cfg: CfgNode, split: str) -> Manifest:
-    data = cfg.DATA
-    return Manifest.open(
-        f"{data.PATH_TO_DATA_DIR}/{split}.csv",
-        separator=data.PATH_LABEL_SEPARATOR,
-        prefix=data.PATH_PREFIX,
-        skip_rows=data.SKIP_ROWS,
-        cache_dir=data.MANIFEST_CACHE,
-    )

@@ -27,7 +27,6 @@ TASKS = {"knn": "knn", "retrieval": "knn", "linear": "linear", "finetune": "fine
 _CROP, _TEST_CROP, _SHORT_SIDES = 224, 256, (256, 320)
 
 _TRAINED = {
-    "TRAIN.DATASET": "kinetics",
     "TRAIN.BATCH_SIZE": 64,
     "MODEL.LOSS_FUNC": "cross_entropy",
     "SOLVER.OPTIMIZING_METHOD": "sgd",
@@ -74,7 +73,8 @@ FINETUNE = {
     **_VIEWS,
 }
 # Something-Something v2: what tells classes apart is the direction and the order of what happens.
-_SSV2_DATA = {"DATA.RANDOM_FLIP": False, "DATA.CLIP_SAMPLING": "segment"}
+# Short sides as in the released file.
+_SSV2_DATA = {"DATA.RANDOM_FLIP": False, "DATA.CLIP_SAMPLING": "segment", "DATA.INV_UNIFORM_SAMPLE": True}
 _SSV2_VIEWS = {"TEST.BATCH_SIZE": 64, "TEST.NUM_ENSEMBLE_VIEWS": 1, "TEST.NUM_SPATIAL_CROPS": 1}
 FINETUNE_SSV2 = {
     **_FINETUNE,
@@ -101,8 +101,8 @@ KNN = {
 }
 # What a classifier's own configuration decides when it is tested.
 _OF_A_CLASSIFIER = (
-    *("MODEL.HEAD_ACT", "DATA.CLIP_SAMPLING", "DATA.TEST_CROP_SIZE", "DATA.ENSEMBLE_METHOD"),
-    *("TEST.NUM_ENSEMBLE_VIEWS", "TEST.NUM_SPATIAL_CROPS"),
+    *("MODEL.HEAD_ACT", "DATA.CLIP_SAMPLING", "DATA.USE_OFFSET_SAMPLING", "DATA.TEST_CROP_SIZE"),
+    *("DATA.ENSEMBLE_METHOD", "TEST.NUM_ENSEMBLE_VIEWS", "TEST.NUM_SPATIAL_CROPS"),
 )
 _ARCHITECTURE = {"slowfast": "SLOWFAST", "x3d": "X3D", "mvit": "MVIT"}
 _PIXELS = ("DATA.MEAN", "DATA.STD", "DATA.REVERSE_INPUT_CHANNEL", "DATA.TARGET_FPS", "DATA.INPUT_CHANNEL_NUM")
@@ -165,7 +165,8 @@ def recipe(subject: Subject | None, protocol: str, dataset: str, classes: int, e
     if encoder != "online":
         settings["TRAIN.CHECKPOINT_ENCODER"] = encoder
     if task == "test":
-        settings |= {key: get_value(subject.cfg, key) for key in _OF_A_CLASSIFIER}
+        own = {key: get_value(subject.cfg, key) for key in _OF_A_CLASSIFIER}
+        settings |= {key: value for key, value in own.items() if value is not None}
         settings["MODEL.NUM_CLASSES"] = subject.classes
     return settings
 
