@@ -11,7 +11,6 @@ from fvcore.common.config import CfgNode
 from rhovideo.cli.evaluate import ENCODERS, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.cli.run import add_launch_flags, flags_as_overrides
 from rhovideo.data.csv_parsing import VIDEO_ENDINGS, ManifestError
-from rhovideo.data.indexing import IndexingError, list_folder
 from rhovideo.data.manifest import Manifest, root_of
 from rhovideo.errors import JobError
 from rhovideo.evaluate.recipes import as_yaml, extract_recipe, resolve
@@ -90,7 +89,7 @@ def extract_command(options: argparse.Namespace) -> int:
     overrides = [*options.overrides, *flags_as_overrides(options, options.overrides)]
     refuse_flags_as_keys(overrides, _FLAG_OF)
     out = Path(options.out)
-    # First what takes no torch: the words, the videos, and whether there is such a file.
+    # First what takes no torch: the words.
     words = resolve({"TASK": "extract", "KNN.NUM_CLIPS": options.clips}, overrides)
     for note in words.notes:
         say(note)
@@ -125,6 +124,8 @@ def _videos(data: Path, out: Path, cfg: CfgNode) -> tuple[bytes, list[str], str]
         JobError: there is nothing of this name, no video, or the list cannot be used.
     """
     if data.is_dir():
+        from rhovideo.data.indexing import IndexingError, list_folder
+
         try:
             listed, classes, left_out = list_folder(data, out / _LIST.parent)
         except IndexingError as error:
