@@ -139,6 +139,8 @@ def _resnet() -> CfgNode:
     node.DEPTH = 50
     # Width of the stem; the pooled feature of a bottleneck network has 32 times as many channels.
     node.WIDTH_PER_GROUP = 64
+    # Ours: channels of R-18's first stage over those of its stem: 1 (64 to 512 channels) or PySlowFast's 4.
+    node.BASIC_EXPANSION = 1
     node.NUM_GROUPS = 1
     node.STRIDE_1X1 = False
     node.INPLACE_RELU = True
