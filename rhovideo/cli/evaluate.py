@@ -189,8 +189,14 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
     _say_what_was_guessed(protocol, videos.dataset, videos.told)
     from rhovideo.evaluate.checkpoints import examine
 
-    subject = examine(options.checkpoint, options.encoder)
-    _check_subject(subject, protocol, videos.classes)
+    subject = examine(options.checkpoint, options.encoder, classifier=protocol == "test")
+    if subject.note:
+        say(subject.note)
+    if protocol == "test" and videos.classes > subject.classes:
+        raise JobError(
+            f"{subject.path}: tells {subject.classes} classes apart, and the lists have the label "
+            f"{videos.classes - 1}: write the --data that it was trained for"
+        )
     settings = recipe(subject, protocol, videos.dataset, videos.classes, options.encoder) | places
     loaded = resolve(settings, overrides)
     heading = _heading(options, subject, overrides)
@@ -230,21 +236,6 @@ def _check_lists(loaded: Loaded) -> None:
 def _say_what_was_guessed(protocol: str, dataset: str, told: bool) -> None:
     if dataset and not told and protocol in ("linear", "finetune"):
         say(f"{CLASSES[dataset]} classes, so the protocol is that of {dataset}; --dataset says otherwise")
-
-
-def _check_subject(subject: Subject, protocol: str, classes: int) -> None:
-    if protocol != "test":
-        return
-    if not subject.classes:
-        raise JobError(
-            f"{subject.path}: holds no classifier, only an encoder, and --protocol test measures a classifier: "
-            "--protocol linear trains one on it"
-        )
-    if classes > subject.classes:
-        raise JobError(
-            f"{subject.path}: tells {subject.classes} classes apart, and the lists have the label {classes - 1}: "
-            "write the --data that it was trained on"
-        )
 
 
 def _heading(options: argparse.Namespace, subject: Subject, overrides: Sequence[object]) -> str:

@@ -99,6 +99,8 @@ def extract_command(options: argparse.Namespace) -> int:
     from rhovideo.evaluate.checkpoints import examine
 
     subject = examine(options.checkpoint, options.encoder)
+    if subject.note:
+        say(subject.note)
     settings = extract_recipe(subject, options.clips, options.encoder)
     settings |= {"DATA.PATH_TO_DATA_DIR": str(out / _LIST.parent), "DATA.PATH_PREFIX": root, "OUTPUT_DIR": str(out)}
     # The list is copied, so its relative paths need the folder that they start from.

@@ -2,58 +2,64 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 from fvcore.common.config import CfgNode
 
 from rhovideo.evaluate.recipes import Subject
+from rhovideo.zoo.architecture import architecture
 from rhovideo.zoo.catalogue import entry_named, entry_of_file
-from rhovideo.zoo.files import WeightsError, WeightsFile, read_weights
-from rhovideo.zoo.keys import BLOCKS, to_ours
-from rhovideo.zoo.loading import load_pretrained
+from rhovideo.zoo.files import WeightsFile, read_weights
+from rhovideo.zoo.loading import load_classifier, load_pretrained
 from rhovideo.zoo.paths import local_path
 
-_EPOCH = re.compile(r"epoch_(\d{5,})")
-_HEAD = "head.projection.weight"
+# T x tau of PySlowFast's and PyTorchVideo's classifiers, whose files do not tell; SlowFast's fast pathway sees them all.
+_CLIPS = {"slowfast": (32, 2)}
+_CLIP = (8, 8)
 
 
-def examine(source: str, encoder: str = "online") -> Subject:
-    """Read a checkpoint and build its encoder once.
+def examine(source: str, encoder: str = "online", classifier: bool = False) -> Subject:
+    """Read a checkpoint and build what is to be measured once.
 
     Args:
         source: a path, an URL or a short name of the zoo.
         encoder: "online" or "momentum".
+        classifier: whether it is to be a classifier, with its head.
 
     Raises:
-        WeightsError: the file cannot be read or does not hold the whole encoder.
+        WeightsError: the file cannot be read or does not hold all of that.
     """
     path = local_path(source).absolute()
     file = read_weights(path)
-    cfg = _cfg(file)
+    cfg = architecture(file, encoder)
+    classes = 0
     # Says now what would stop the job in its first seconds.
-    load_pretrained(path, encoder=encoder)
-    entry = entry_named(source) or entry_of_file(source)
-    name = entry.name if entry else ""
-    return Subject(str(source), str(path), name, cfg, _classes(file, cfg.MODEL.ARCH), _epoch(path, file.ours))
-
-
-def _cfg(file: WeightsFile) -> CfgNode:
-    if file.cfg is None:
-        raise WeightsError(f"{file.name}: does not say which architecture it holds")
-    return file.cfg
-
-
-def _classes(file: WeightsFile, arch: str) -> int:
-    """Classes of the file's classifier; 0 where it holds none."""
-    if file.ours or arch not in BLOCKS:
-        weight = file.state.get(_HEAD)
+    if classifier:
+        classes = load_classifier(path).head.projection.out_features
     else:
-        weight = dict(to_ours(file.state, arch).values()).get(_HEAD)
-    return 0 if weight is None else len(weight)
+        load_pretrained(path, encoder=encoder)
+    entry = entry_named(source) or entry_of_file(source)
+    note = ""
+    if file.cfg is None:
+        cfg, note = _with_usual_clips(cfg)
+    return Subject(str(source), str(path), entry.name if entry else "", cfg, classes, _epochs(file), note)
 
 
-def _epoch(path: Path, ours: bool) -> int | None:
-    """Complete epochs as the file's name tells, which ours and released ones begin with."""
-    found = _EPOCH.search(path.name)
-    return int(found[1]) if found and "_step_" not in path.name else None
+def _with_usual_clips(cfg: CfgNode) -> tuple[CfgNode, str]:
+    """The configuration of a file without one, and what was assumed."""
+    frames, rate = _CLIPS.get(cfg.MODEL.ARCH, _CLIP)
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE = frames, rate
+    cfg.freeze()
+    return cfg, (
+        f"the file does not tell which clips it was trained on: taken for {frames} x {rate}, "
+        f"crops of {cfg.DATA.TRAIN_CROP_SIZE} pixels; DATA.NUM_FRAMES, DATA.SAMPLING_RATE, DATA.TRAIN_CROP_SIZE and "
+        "DATA.TEST_CROP_SIZE say otherwise"
+    )
+
+
+def _epochs(file: WeightsFile) -> int | None:
+    """Complete epochs; None where the file does not tell. The released format counts from 0 which one was last."""
+    epoch = file.content.get("epoch")
+    if not isinstance(epoch, int):
+        return None
+    return epoch if file.ours else epoch + 1

@@ -122,6 +122,7 @@ class Subject:
         cfg: its own configuration: architecture, T x tau, crop.
         classes: of its classifier; 0 where it holds none.
         epoch: complete epochs; None where the file does not tell.
+        note: what was assumed of it, for the person; empty where it tells all.
     """
 
     source: str
@@ -130,6 +131,7 @@ class Subject:
     cfg: CfgNode
     classes: int = 0
     epoch: int | None = None
+    note: str = ""
 
 
 def protocol_settings(protocol: str, dataset: str) -> Settings:
