@@ -35,7 +35,7 @@ def _output(folder: Path) -> Iterator[Finding]:
 
 def needed_splits(cfg: CfgNode) -> tuple[str, ...]:
     """Which of train.csv, val.csv and test.csv the task reads."""
-    if cfg.TASK == "test":
+    if cfg.TASK in ("test", "extract"):
         return ("test",)
     if cfg.TASK == "knn":
         return ("train", "test")

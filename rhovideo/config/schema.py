@@ -16,7 +16,7 @@ from fvcore.common.config import CfgNode
 def get_cfg() -> CfgNode:
     """A new configuration that holds every key with its default."""
     cfg = CfgNode()
-    # pretrain | linear | finetune | test | knn, or PySlowFast's ssl and ssl_eval_*.
+    # pretrain | linear | finetune | test | knn | extract, or PySlowFast's ssl and ssl_eval_*.
     cfg.TASK = ""
     # GPUs of one machine, one process each; 0 runs on the CPU; -1 takes all there are, or the CPU.
     cfg.NUM_GPUS = -1
@@ -87,7 +87,7 @@ def _train() -> CfgNode:
 def _test() -> CfgNode:
     node = CfgNode()
     node.ENABLE = True
-    # Videos (not views) a step of one machine.
+    # Videos (not views) a step of one machine; in TASK extract of one process.
     node.BATCH_SIZE = 8
     node.CHECKPOINT_FILE_PATH = ""
     # Clips placed uniformly over the video, and crops of each.
@@ -109,7 +109,7 @@ def _knn() -> CfgNode:
     node.BANK_MAX = 300000
     # Ranks at which retrieval recall is reported by TASK knn.
     node.RECALL_AT = (1, 5, 10, 20, 50)
-    # Clips averaged into a video's feature by TASK knn.
+    # Clips averaged into a video's feature by TASK knn and TASK extract.
     node.NUM_CLIPS = 1
     return node
 
@@ -139,6 +139,8 @@ def _resnet() -> CfgNode:
     node.DEPTH = 50
     # Width of the stem; the pooled feature of a bottleneck network has 32 times as many channels.
     node.WIDTH_PER_GROUP = 64
+    # Ours: channels of R-18's first stage over those of its stem: 1 (64 to 512 channels) or PySlowFast's 4.
+    node.BASIC_EXPANSION = 1
     node.NUM_GROUPS = 1
     node.STRIDE_1X1 = False
     node.INPLACE_RELU = True

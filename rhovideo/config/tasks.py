@@ -16,11 +16,11 @@ from rhovideo.config.released import is_slowfast_task
 
 __all__ = ["CHOICES", "TASKS", "Finding", "is_slowfast_task", "resolve"]
 
-TASKS = ("pretrain", "linear", "finetune", "test", "knn")
+TASKS = ("pretrain", "linear", "finetune", "test", "knn", "extract")
 
 CHOICES = (
     "TASK: pretrain (learn from clips), linear (train a classifier on a frozen encoder), finetune, "
-    "test (multi-view accuracy) or knn (nearest neighbours and retrieval)"
+    "test (multi-view accuracy), knn (nearest neighbours and retrieval) or extract (features to files)"
 )
 
 
