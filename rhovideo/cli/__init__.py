@@ -6,11 +6,13 @@ Torch is imported only once the words and the configurations are known to be rig
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 
-from rhovideo.cli import data, look, run
+from rhovideo.cli import data, evaluate, extract, look, run
 from rhovideo.config.problems import ConfigError
 from rhovideo.errors import JobError
 from rhovideo.stopping import Stopped
@@ -24,6 +26,8 @@ Unsupervised learning from videos: pre-train an encoder on rho clips of each vid
 
   rhovideo index /data/videos --out data/mine          list the videos of a folder
   rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8.yaml DATA.PATH_TO_DATA_DIR data/mine
+  rhovideo eval byol_slow_r50_8x8_rho4 --data data/k400 --protocol linear
+  rhovideo extract byol_slow_r50_8x8_rho4 --data /data/videos --out features/mine
   rhovideo run --help                                  more on running, on clusters and on sweeps
 """
 
@@ -38,13 +42,17 @@ def main(words: Sequence[str] | None = None) -> int:
         The exit code: 0, 1 where a job failed, 2 where the words or a configuration are wrong.
     """
     words = list(sys.argv[1:] if words is None else words)
+    _hush_scripting()
     parser = _parser()
     configs: list[str] = []
     overrides: list[str] = []
     try:
         if words[:1] == ["run"]:
             configs, overrides, words = run.split_run_words(words)
+        elif words[:1] and words[0] in ("eval", "extract"):
+            overrides, words = evaluate.split_words(words)
         options = parser.parse_args(words)
+        options.overrides = overrides
         if options.command == "run":
             return run.run_command(options, configs, overrides)
         return options.function(options)
@@ -62,11 +70,19 @@ def main(words: Sequence[str] | None = None) -> int:
         return 130
 
 
+def _hush_scripting() -> None:
+    """Keep torch from warning, here and in child processes, that PyTorchVideo scripts functions: no user can help it."""
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.jit\._script")
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning:torch.jit._script")
+
+
 def _parser() -> argparse.ArgumentParser:
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="rhovideo", description=OVERVIEW, formatter_class=form)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run.add_command(commands)
+    evaluate.add_command(commands)
+    extract.add_command(commands)
     look.add_commands(commands)
     data.add_commands(commands)
     return parser

@@ -21,8 +21,6 @@ from rhovideo.launch import batch, records
 from rhovideo.launch.failures import write_failure
 from rhovideo.run_folder import list_checkpoints
 
-logger = logging.getLogger(__name__)
-
 
 class SlurmTask:
     """The function that submitit pickles, and calls on every rank.
@@ -46,10 +44,9 @@ class SlurmTask:
         """
         _listen()
         batch.enter_work_folder()
-        began = time.time()
         rank = int(os.environ["SLURM_PROCID"])
         try:
-            return self._run(rank, began)
+            return self._run()
         except stopping.Stopped as stopped:
             return _stopped(self.cfg, rank, stopped.reason)
         except BaseException as error:
@@ -63,7 +60,7 @@ class SlurmTask:
             sys.stderr.flush()
             os._exit(1)
 
-    def _run(self, rank: int, began: float) -> dict[str, Any]:
+    def _run(self) -> dict[str, Any]:
         from submitit.helpers import TorchDistributedEnvironment
 
         from rhovideo import distributed
@@ -73,14 +70,11 @@ class SlurmTask:
         # All GPUs of the node stay visible, as peers need it to talk directly; each rank takes its own by its number.
         job = TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
         cfg = self._with_checkpoint()
-        loaded = time.time()
         prepare_rank(cfg, job.local_world_size, nodes=job.world_size // job.local_world_size)
         try:
-            results = run(cfg)
+            return run(cfg)
         finally:
             distributed.shut_down()
-        logger.debug("rank %d: imports took %.1f s", rank, loaded - began)
-        return results
 
     def _with_checkpoint(self) -> CfgNode:
         if self.source is None:

@@ -162,14 +162,15 @@ def test_an_incomplete_encoder_is_refused(tmp_path):
         load_pretrained(tmp_path / "part.pyth")
 
 
-def test_a_file_without_configuration_needs_one(tmp_path):
+def test_a_file_without_configuration_is_read_off_its_shapes_unless_a_method_is_wanted(tmp_path):
     content = torch.load(released("moco"), weights_only=True)
     torch.save({"model_state": content["model_state"]}, tmp_path / "bare.pyth")
-    with pytest.raises(WeightsError, match="pass cfg="):
-        load_pretrained(tmp_path / "bare.pyth")
-    assert same_weights(
-        load_pretrained(tmp_path / "bare.pyth", file_cfg(released("moco"))), load_pretrained(released("moco"))
-    )
+    for which in ("online", "momentum"):
+        assert same_weights(
+            load_pretrained(tmp_path / "bare.pyth", encoder=which), load_pretrained(released("moco"), encoder=which)
+        )
+    with pytest.raises(WeightsError, match="holds no configuration"):
+        load_method(tmp_path / "bare.pyth")
 
 
 class Payload:
