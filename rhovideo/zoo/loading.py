@@ -174,8 +174,13 @@ def _load_encoder(encoder: Encoder, file: WeightsFile, cfg: CfgNode | None, whic
     patterns = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN) if cfg is not None else ()
     prefix, named = _best_encoder(file.state, which, patterns, arch, encoder.state_dict().keys())
     if not named:
-        other = ", the file holds only an online one" if which == "momentum" else f"; {describe_file(file)}"
-        raise WeightsError(f"{file.name}: holds no {which} encoder of MODEL.ARCH {arch}{other}")
+        if which == "momentum":
+            why = ", the file holds only an online one"
+        elif arch not in BLOCKS and not file.ours:
+            why = f" with PyTorchVideo's names; PySlowFast's are converted for {', '.join(BLOCKS)} alone"
+        else:
+            why = f"; {describe_file(file)}"
+        raise WeightsError(f"{file.name}: holds no {which} encoder of MODEL.ARCH {arch}{why}")
     _check_nothing_left(file, prefix, named, arch, patterns)
     report = fill(encoder, named, file)
     logger.info("%s: %s encoder: %s", file.name, which, report)
