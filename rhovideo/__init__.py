@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rhovideo.integrations import register
     from rhovideo.models import build_backbone, build_classifier, create_backbone
     from rhovideo.ssl import build_method
-    from rhovideo.zoo import load_method, load_pretrained
+    from rhovideo.zoo import export, load_classifier, load_method, load_pretrained
 
 __version__ = "0.1.0"
 
@@ -25,6 +25,8 @@ _HOME = {
     "build_classifier": "rhovideo.models",
     "build_method": "rhovideo.ssl",
     "create_backbone": "rhovideo.models",
+    "export": "rhovideo.zoo",
+    "load_classifier": "rhovideo.zoo",
     "load_method": "rhovideo.zoo",
     "load_pretrained": "rhovideo.zoo",
     "register": "rhovideo.integrations",
@@ -36,8 +38,10 @@ __all__ = [
     "build_classifier",
     "build_method",
     "create_backbone",
+    "export",
     "get_cfg",
     "load_cfg",
+    "load_classifier",
     "load_method",
     "load_pretrained",
     "register",
