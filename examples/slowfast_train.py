@@ -1,7 +1,7 @@
 """PySlowFast's own training with our videos and methods: its command line, its loop, one import more.
 
     PYTHONPATH=/path/to/SlowFast python examples/slowfast_train.py \\
-        --cfg configs/contrastive_ssl/MoCo_SlowR50_8x8.yaml \\
+        --cfg configs/contrastive_ssl/MoCo_SlowR50_8x8.yaml --opts \\
         TRAIN.DATASET rhovideo MODEL.MODEL_NAME RhoMoCo DATA.PATH_TO_DATA_DIR /data/k400
 
 The import stands at the top, where the processes of several GPUs run it too. Other names are RhoBYOL, RhoSimCLR and

@@ -19,7 +19,8 @@ def register() -> list[str]:
     from rhovideo.integrations import pytorchvideo
 
     pytorchvideo.register()
-    if importlib.util.find_spec("slowfast") is None:
+    found = importlib.util.find_spec("slowfast")
+    if found is None or found.origin is None:  # without origin: any folder of that name, such as the clone itself
         return ["pytorchvideo"]
     try:
         importlib.import_module("rhovideo.integrations.slowfast").register()

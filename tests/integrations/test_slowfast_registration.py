@@ -26,6 +26,7 @@ def incomplete(absent, monkeypatch, tmp_path):
     """A ``slowfast`` that asks for a package that is not there."""
     for folder in ("config", "models"):
         (tmp_path / "slowfast" / folder).mkdir(parents=True)
+    (tmp_path / "slowfast/__init__.py").write_text("")
     (tmp_path / "slowfast/config/defaults.py").write_text("")
     (tmp_path / "slowfast/models/contrastive.py").write_text("from detectron2.layers import ROIAlign")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -37,6 +38,13 @@ def test_without_pyslowfast_the_import_says_what_to_do(absent):
     with pytest.raises(ImportError, match=r"PySlowFast is not installed: clone https://.* on PYTHONPATH"):
         import_module("rhovideo.integrations.slowfast")
     assert rhovideo.register() == ["pytorchvideo"]
+
+
+def test_a_folder_of_that_name_is_no_pyslowfast(absent, monkeypatch, tmp_path, caplog):
+    (tmp_path / "slowfast").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert rhovideo.register() == ["pytorchvideo"]
+    assert not caplog.text
 
 
 def test_a_pyslowfast_that_lacks_something_is_told_of_by_name(incomplete, caplog):

@@ -5,6 +5,9 @@ through ``contrastive_forward`` with the videos' indices and the exact epoch, it
 clip by clip, and its evaluation asks for nearest neighbours. So building one of ours writes that name into the
 configuration, together with TASK and CONTRASTIVE.TYPE; only what ``contrastive_forward`` does is ours.
 
+The loss in its log is the one that is stepped on: in the released form of MoCo, BYOL and SimCLR, that is 2 rho times
+the number that PySlowFast's model logs. The error rates in training say nothing.
+
 The state has the names of PySlowFast's ContrastiveModel, so its checkpoints can be fine-tuned there
 (``CHECKPOINT_CLEAR_NAME_PATTERN: ("backbone.",)``), and ``rhovideo.load_pretrained`` reads them.
 """
@@ -197,7 +200,7 @@ def _network(cfg: CfgNode) -> tuple[Network, nn.Module | None]:
     net = _MODEL_TYPES[cfg.MODEL.ARCH](cfg)
     predictors = list(getattr(net.head, "predictors", []))
     net.head.predictors = nn.ModuleList()
-    net.head.act = None  # an embedding, no probabilities
+    net.head.act = nn.Identity()  # an embedding, no probabilities
     return Network(net, dim, cfg.SLOWFAST.ALPHA if is_multi_pathway(cfg) else None), next(iter(predictors), None)
 
 
