@@ -137,6 +137,22 @@ def test_the_form_of_the_loss_is_a_key(cfg):
     assert found[None] == found["released"] == pytest.approx(pairs.item(), abs=1e-5)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_mixed_precision_leaves_losses_and_embeddings_whole(cfg, name):
+    model = built(with_method(cfg, name)).train()
+    model.train_labels = torch.zeros(4)
+    clips = [[torch.randn(4, 3, 4, 32, 32)] for _ in range(2)]
+    scaler = torch.amp.GradScaler("cpu", enabled=True, init_scale=8.0)
+    forward = import_module("slowfast.models.contrastive").contrastive_forward
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        _, _, loss, _ = forward(model, cfg, clips, torch.arange(4), None, 0.0, scaler)
+    assert loss.dtype == torch.float32
+    assert math.isfinite(loss)
+    assert model.method.encoder.net.s1[0].weight.grad.dtype == torch.float32
+    assert model.knn_mem.memory[:4].norm(dim=2).sub(1).abs().max() < 1e-2
+    assert not model.knn_mem.memory[4:].any()
+
+
 def test_settings_that_cannot_work_are_named(cfg):
     cfg.CONTRASTIVE.DIM = 16
     with pytest.raises(ValueError, match=r"MODEL\.NUM_CLASSES is 8 and CONTRASTIVE\.DIM 16: .* write the same in both"):
