@@ -57,8 +57,14 @@ def list_name(cfg: CfgNode, split: str) -> str:
 
 
 def has_label_files(cfg: CfgNode, split: str) -> bool:
-    """Whether one of :func:`label_files` is there. Pre-training alone can do without both."""
+    """Whether one of :func:`label_files` is there."""
     return any((Path(cfg.DATA.PATH_TO_DATA_DIR) / name).exists() for name in label_files(split))
+
+
+def reads_label_files(cfg: CfgNode, split: str) -> bool:
+    """Whether the JSON files label a list of frames; where nothing needs labels, only if they are there."""
+    needless = cfg.TASK == "extract" or (cfg.TASK == "pretrain" and split == "train")
+    return reads_frame_lists(cfg) and (not needless or has_label_files(cfg, split))
 
 
 def _lists(cfg: CfgNode) -> Iterator[Finding]:
@@ -73,14 +79,10 @@ def _lists(cfg: CfgNode) -> Iterator[Finding]:
         yield Finding((key,), f"there is no folder {folder}", how)
     else:
         for split in needed_splits(cfg):
-            for name in (list_name(cfg, split), *(label_files(split) if _needs_label_files(cfg, split) else ())):
+            for name in (list_name(cfg, split), *(label_files(split) if reads_label_files(cfg, split) else ())):
                 if not (folder / name).is_file():
                     wrong = f"{folder} holds no {name}, which TASK {cfg.TASK} reads"
                     yield Finding((key,), wrong, _without(cfg, split, name))
-
-
-def _needs_label_files(cfg: CfgNode, split: str) -> bool:
-    return reads_frame_lists(cfg) and (cfg.TASK != "pretrain" or split != "train" or has_label_files(cfg, split))
 
 
 def _without(cfg: CfgNode, split: str, name: str) -> str:

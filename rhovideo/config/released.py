@@ -13,6 +13,7 @@ DATA.USE_OFFSET_SAMPLING False        kept: test clip i of n starts at i/n of th
 TRAIN.MIXED_PRECISION, always float16 TRAIN.AMP_DTYPE float16; off on the CPU, where theirs does nothing
 TRAIN.DATASET ssv2, frames in BGR     DATA.REVERSE_INPUT_CHANNEL turned round: frames are RGB here until then
 TRAIN.CHECKPOINT_EPOCH_RESET          always True: a checkpoint gives weights, and training begins at epoch 0
+one crop of a test clip of ssv2       the centre, as everywhere; there it is the left or upper end
 ====================================  ==============================================================================
 """
 

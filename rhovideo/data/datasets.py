@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.inputs import has_label_files, label_files, list_name
+from rhovideo.config.inputs import label_files, list_name, reads_label_files
 from rhovideo.config.released import reads_frame_lists
 from rhovideo.data.augmentation import TrainAugmentation, build_augmentation
 from rhovideo.data.bad_videos import Failure
@@ -192,8 +192,8 @@ def open_manifest(cfg: CfgNode, split: str) -> Manifest:
     data = cfg.DATA
     csv = Path(data.PATH_TO_DATA_DIR) / list_name(cfg, split)
     if reads_frame_lists(cfg):
-        without = cfg.TASK == "pretrain" and split == "train" and not has_label_files(cfg, split)
-        labels = None if without else tuple(csv.with_name(name) for name in label_files(split))
+        names = label_files(split) if reads_label_files(cfg, split) else ()
+        labels = tuple(csv.with_name(name) for name in names) or None
         return FrameListManifest.open(csv, labels=labels, prefix=data.PATH_PREFIX, cache_dir=data.MANIFEST_CACHE)
     return Manifest.open(
         csv,

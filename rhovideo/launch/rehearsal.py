@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.inputs import has_label_files, label_files, list_name, needed_splits
+from rhovideo.config.inputs import label_files, list_name, needed_splits, reads_label_files
 from rhovideo.config.names import leaves
 from rhovideo.config.released import reads_frame_lists
 from rhovideo.config.tasks import Finding
@@ -65,7 +65,7 @@ def _try_list(cfg: CfgNode, split: str) -> Iterator[Finding]:
 def _try_frame_list(cfg: CfgNode, split: str, csv: Path) -> Iterator[Finding]:
     try:
         videos = read_frame_list(csv, _FIRST_BYTES)
-        if cfg.TASK != "pretrain" or has_label_files(cfg, split):
+        if reads_label_files(cfg, split):
             labels = read_labels(*(csv.with_name(name) for name in label_files(split)))
             check_labels(cfg, split, csv, max(labels.values()) + 1)
     except (ManifestError, OSError) as error:
