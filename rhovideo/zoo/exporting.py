@@ -144,7 +144,7 @@ def _training_state(file: WeightsFile, cfg: CfgNode, module: nn.Module, ordered:
     optimizer = released_optimizer(file.content.get("optimizer_state", {}), cfg, module, order)
     if optimizer is None:
         return {}
-    training = {"epoch": file.content["epoch"] - 1, "optimizer_state": optimizer}
+    training = {"epoch": file.content.get("epoch", 0) - 1, "optimizer_state": optimizer}
     if cfg.TRAIN.MIXED_PRECISION:
         training["scaler_state"] = file.content.get("scaler_state") or dict(_FRESH_SCALER)
     return training

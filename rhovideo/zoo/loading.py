@@ -131,8 +131,9 @@ def load_encoder_weights(encoder: Encoder, source: Source, cfg: CfgNode | None =
     which = cfg.TRAIN.CHECKPOINT_ENCODER if cfg is not None else "online"
     _check_which(which)
     file = _file(source)
-    known = cfg or architecture(file, which)
-    return _load_encoder(encoder, file, cfg, which, known.MODEL.ARCH)
+    known = cfg or file.cfg
+    arch = known.MODEL.ARCH if known is not None else _likely_arch(encoder, file, which)
+    return _load_encoder(encoder, file, cfg, which, arch)
 
 
 def load_classifier_weights(classifier: Classifier, source: Source, cfg: CfgNode) -> LoadReport:
@@ -185,6 +186,12 @@ def _load_encoder(encoder: Encoder, file: WeightsFile, cfg: CfgNode | None, whic
     report = fill(encoder, named, file)
     logger.info("%s: %s encoder: %s", file.name, which, report)
     return report
+
+
+def _likely_arch(encoder: Encoder, file: WeightsFile, which: str) -> str:
+    """The MODEL.ARCH by whose names a file covers most of an encoder; ours are the same for each."""
+    expected = encoder.state_dict().keys()
+    return max(BLOCKS, key=lambda arch: len(_best_encoder(file.state, which, (), arch, expected)[1]))
 
 
 def _best_encoder(

@@ -72,7 +72,7 @@ def _method_keys(cfg: CfgNode) -> dict[str, Any]:
         "MODEL.DROPOUT_RATE": 0.0,
         "MODEL.DETACH_FINAL_FC": False,
     }
-    if cfg.CONTRASTIVE.TYPE in ("moco", "byol"):
+    if cfg.CONTRASTIVE.TYPE != "swav":
         keys["CONTRASTIVE.SEQUENTIAL"] = True
     return keys
 

@@ -13,6 +13,7 @@ from rhovideo.config import cfg_from_released, get_cfg
 from rhovideo.models import build_backbone, build_classifier
 from rhovideo.ssl.build import METHODS, build_method
 from rhovideo.zoo import WeightsError, load_classifier_weights, load_encoder_weights, load_method, load_pretrained
+from rhovideo.zoo.keys import BLOCKS, encoder_to_released
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 LINEAR = REFERENCE / "linear_tiny_epoch_00060.pyth"
@@ -141,6 +142,20 @@ def test_a_state_dict_is_a_source_too():
     other = build_backbone(file_cfg(released("moco")))
     load_encoder_weights(other, {f"encoder.{name}": value for name, value in encoder.state_dict().items()})
     assert same_weights(other, encoder)
+
+
+@pytest.mark.parametrize("arch", ["i3d", "slowfast", "x3d", "s3dg"])
+def test_a_state_dict_of_any_architecture_goes_into_an_encoder_that_is_there(arch):
+    cfg = get_cfg()
+    cfg.MODEL.ARCH, cfg.RESNET.WIDTH_PER_GROUP, cfg.DATA.NUM_FRAMES = arch, 8, 8
+    encoder, other = build_backbone(cfg), build_backbone(cfg)
+    load_encoder_weights(other, encoder.state_dict())
+    assert same_weights(other, encoder)
+    if arch in BLOCKS:
+        released_names = {encoder_to_released(name, arch): value for name, value in encoder.state_dict().items()}
+        other = build_backbone(cfg)
+        load_encoder_weights(other, released_names)
+        assert same_weights(other, encoder)
 
 
 def test_another_architecture_is_refused_and_nothing_is_loaded():

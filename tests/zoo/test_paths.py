@@ -12,13 +12,14 @@ import pytest
 from rhovideo.zoo import paths
 from rhovideo.zoo.catalogue import entry_named
 from rhovideo.zoo.errors import WeightsError
+from rhovideo.zoo.files import read_weights
 from rhovideo.zoo.paths import discard_download, local_path
 
 CONTENT = bytes(range(256)) * 100
 
 
 class Server:
-    """Serves CONTENT at /folder/whole.pyth, half of it at /half.pyth and never-ending silence at /silent.pyth."""
+    """Serves CONTENT at /folder/whole.pyth, half of it at /half.pyth, HTML at /page.pyth, silence at /silent.pyth."""
 
     def __init__(self):
         self.asked: list[str] = []
@@ -30,6 +31,11 @@ class Server:
                 outer.asked.append(self.path)
                 if "missing" in self.path:
                     self.send_error(404, "Not Found")
+                    return
+                if "page" in self.path:
+                    self.send_response(200)
+                    self.end_headers()
+                    self.wfile.write(b"<!DOCTYPE html><title>Please log in</title>")
                     return
                 if "silent" in self.path:
                     outer.ended.wait(20)
@@ -103,6 +109,14 @@ def test_half_a_download_never_counts_as_the_file(server, cache):
     assert not [path for path in cache.rglob("*half*") if path.suffix != ".lock"]
     server.repaired = True
     assert local_path(url).read_bytes() == CONTENT
+
+
+def test_a_web_page_in_the_place_of_a_file_is_refused_and_not_kept(server, cache):
+    for _ in range(2):
+        with pytest.raises(WeightsError, match=r"is a web page and no checkpoint.* The download was removed"):
+            read_weights(f"{server.url}/page.pyth")
+    assert server.asked == ["/page.pyth"] * 2
+    assert not list(cache.rglob("page.pyth"))
 
 
 def test_errors_of_the_network_say_what_to_do(server, monkeypatch):
