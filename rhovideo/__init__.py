@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rhovideo.config import ConfigError, get_cfg, load_cfg
     from rhovideo.models import build_backbone, build_classifier
     from rhovideo.ssl import build_method
-    from rhovideo.zoo import load_method, load_pretrained
+    from rhovideo.zoo import export, load_classifier, load_method, load_pretrained
 
 __version__ = "0.1.0"
 
@@ -23,6 +23,8 @@ _HOME = {
     "build_backbone": "rhovideo.models",
     "build_classifier": "rhovideo.models",
     "build_method": "rhovideo.ssl",
+    "export": "rhovideo.zoo",
+    "load_classifier": "rhovideo.zoo",
     "load_method": "rhovideo.zoo",
     "load_pretrained": "rhovideo.zoo",
 }
@@ -32,8 +34,10 @@ __all__ = [
     "build_backbone",
     "build_classifier",
     "build_method",
+    "export",
     "get_cfg",
     "load_cfg",
+    "load_classifier",
     "load_method",
     "load_pretrained",
 ]

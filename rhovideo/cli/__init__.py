@@ -1,4 +1,4 @@
-"""The command line: ``rhovideo run``, the commands that look at runs, and those about data.
+"""The command line: ``rhovideo run``, the commands that look at runs, and those about data and weights.
 
 Torch is imported only once the words and the configurations are known to be right.
 """
@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from rhovideo.cli import data, evaluate, extract, look, run
+from rhovideo.cli import data, evaluate, extract, look, run, weights
 from rhovideo.config.problems import ConfigError
 from rhovideo.errors import JobError
 from rhovideo.stopping import Stopped
@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     extract.add_command(commands)
     look.add_commands(commands)
     data.add_commands(commands)
+    weights.add_commands(commands)
     return parser
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rhovideo.zoo.errors import WeightsError
+    from rhovideo.zoo.exporting import export
     from rhovideo.zoo.loading import (
         load_classifier,
         load_classifier_weights,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "WeightsError": "rhovideo.zoo.errors",
+    "export": "rhovideo.zoo.exporting",
     "load_classifier": "rhovideo.zoo.loading",
     "load_classifier_weights": "rhovideo.zoo.loading",
     "load_encoder_weights": "rhovideo.zoo.loading",
@@ -29,6 +31,7 @@ _HOME = {
 
 __all__ = [
     "WeightsError",
+    "export",
     "load_classifier",
     "load_classifier_weights",
     "load_encoder_weights",

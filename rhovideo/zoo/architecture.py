@@ -99,7 +99,7 @@ def describe_architecture(cfg: CfgNode) -> str:
 def describe_unknown(names: Iterable[str]) -> str:
     """Why no encoder is found among names, and what can be."""
     names = list(names)
-    if is_transformer(names):
+    if any(".attn." in name or "patch_embed." in name for name in names):
         return (
             "holds a vision transformer, whose names are not converted; "
             f"encoders of MODEL.ARCH {', '.join(BLOCKS)} are, from PySlowFast and PyTorchVideo"
@@ -108,11 +108,6 @@ def describe_unknown(names: Iterable[str]) -> str:
         f"holds no encoder with PySlowFast's names (s1.pathway0_stem.conv.weight, ...) or PyTorchVideo's "
         f"(blocks.0.conv.weight, ...); its own begin with {', '.join(names[:3])}"
     )
-
-
-def is_transformer(names: Iterable[str]) -> bool:
-    """Whether names are those of a vision transformer, PySlowFast's or anybody's."""
-    return any(".attn." in name or "patch_embed." in name for name in names)
 
 
 def _encoder_shapes(state: Mapping[str, Tensor], prefixes: Sequence[str]) -> _Shapes:

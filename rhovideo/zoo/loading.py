@@ -17,7 +17,6 @@ from rhovideo.zoo.architecture import (
     ENCODER_PREFIXES,
     architecture,
     describe_unknown,
-    is_transformer,
 )
 from rhovideo.zoo.errors import WeightsError
 from rhovideo.zoo.files import OWN, WeightsFile, read_weights
@@ -35,7 +34,7 @@ _OWN_STATE = (
 _INSIDE_ENCODER = re.compile(r"(s[1-5](\.|_fuse)|blocks\.\d+\.|nonlocal_|(t_)?(res|conv)\d)")
 _HEAD = re.compile(r"head\.projection\.(weight|bias)")
 
-Source = str | Path | Mapping[str, Tensor]
+Source = str | Path | Mapping[str, Tensor] | WeightsFile
 
 
 def load_pretrained(source: Source, cfg: CfgNode | None = None, encoder: str = "online") -> Encoder:
@@ -82,7 +81,7 @@ def load_classifier(source: Source, cfg: CfgNode | None = None) -> Classifier:
     return built.eval()
 
 
-def load_method(source: str | Path, form: str = "released") -> nn.Module:
+def load_method(source: str | Path | WeightsFile, form: str = "released") -> nn.Module:
     """A whole pre-training method: encoder, heads, and its queue, momentum encoder or prototypes.
 
     Args:
@@ -95,7 +94,7 @@ def load_method(source: str | Path, form: str = "released") -> nn.Module:
     Raises:
         WeightsError: the file cannot be read, holds no method, or not all of it.
     """
-    file = read_weights(source)
+    file = _file(source)
     if file.cfg is None:
         raise WeightsError(f"{file.name}: holds no configuration, which a method is built from; use load_pretrained")
     if file.cfg.TASK != "pretrain" or file.cfg.CONTRASTIVE.TYPE not in METHODS:
@@ -136,7 +135,7 @@ def load_encoder_weights(encoder: Encoder, source: Source, cfg: CfgNode | None =
     return _load_encoder(encoder, file, cfg, which, known.MODEL.ARCH)
 
 
-def load_classifier_weights(classifier: Classifier, source: Source | WeightsFile, cfg: CfgNode) -> LoadReport:
+def load_classifier_weights(classifier: Classifier, source: Source, cfg: CfgNode) -> LoadReport:
     """Put a released classifier's weights or one's of this package into ``classifier``, encoder and head.
 
     Raises:
@@ -157,8 +156,13 @@ def load_classifier_weights(classifier: Classifier, source: Source | WeightsFile
     return report
 
 
+def has_classifier(file: WeightsFile, cfg: CfgNode) -> bool:
+    """Whether the file holds a classifier's head beside its encoder."""
+    return any(_head_names(file.state, prefix, cfg.MODEL.ARCH) for prefix in ENCODER_PREFIXES["online"])
+
+
 def _build(builder, file: WeightsFile, cfg: CfgNode) -> nn.Module:
-    if file.cfg is not None and not file.ours and is_transformer(file.state) and cfg.MODEL.ARCH == file.cfg.MODEL.ARCH:
+    if any("patch_embed.proj." in name for name in file.state):  # PyTorchVideo's, which are ours, have no such part
         raise WeightsError(f"{file.name}: {describe_unknown(file.state)}")
     try:
         return builder(cfg)
@@ -170,8 +174,13 @@ def _load_encoder(encoder: Encoder, file: WeightsFile, cfg: CfgNode | None, whic
     patterns = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN) if cfg is not None else ()
     prefix, named = _best_encoder(file.state, which, patterns, arch, encoder.state_dict().keys())
     if not named:
-        other = ", the file holds only an online one" if which == "momentum" else f"; {describe_file(file)}"
-        raise WeightsError(f"{file.name}: holds no {which} encoder of MODEL.ARCH {arch}{other}")
+        if which == "momentum":
+            why = ", the file holds only an online one"
+        elif arch not in BLOCKS and not file.ours:
+            why = f" with PyTorchVideo's names; PySlowFast's are converted for {', '.join(BLOCKS)} alone"
+        else:
+            why = f"; {describe_file(file)}"
+        raise WeightsError(f"{file.name}: holds no {which} encoder of MODEL.ARCH {arch}{why}")
     _check_nothing_left(file, prefix, named, arch, patterns)
     report = fill(encoder, named, file)
     logger.info("%s: %s encoder: %s", file.name, which, report)
@@ -267,7 +276,7 @@ def _check_which(which: str) -> None:
         raise WeightsError(f"there is no encoder {which!r} (TRAIN.CHECKPOINT_ENCODER): write online or momentum")
 
 
-def _file(source: Source | WeightsFile) -> WeightsFile:
+def _file(source: Source) -> WeightsFile:
     if isinstance(source, WeightsFile):
         return source
     if isinstance(source, Mapping):

@@ -27,8 +27,8 @@ CACHE_VARIABLE = "RHOVIDEO_CACHE"
 # Seconds without a byte after which a server counts as out of reach.
 PATIENCE = 30.0
 
-logger = logging.getLogger(__name__)
-
+# It says that a download failed as an error of its own, beside the one that is raised.
+logging.getLogger("iopath.common.download").setLevel(logging.CRITICAL)
 path_manager = PathManager()
 path_manager.register_handler(HTTPURLHandler())
 
