@@ -182,7 +182,7 @@ def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
         seed=cfg.RNG_SEED,
         views_per_clip=_views_per_clip(cfg) if purpose == "pretrain" else 1,
         replace_unreadable=purpose in TRAINING_PURPOSES,
-        needs_labels=purpose != "pretrain",
+        needs_labels=purpose != "pretrain" and cfg.TASK != "extract",
         image_fps=cfg.DATA.TARGET_FPS,
     )
 

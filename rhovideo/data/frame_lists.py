@@ -28,7 +28,8 @@ HEADER = "original_vido_id video_id frame_id path labels"
 _FIRST_WORD = "original_vido_id"
 _FORMAT = "frames 1"
 _BLOCK = 4096
-_NUMBERED = re.compile(r"(.*?)(\d+)(\D*)", re.DOTALL)
+# Of a path read backwards: what comes before its first number.
+_NUMBERED = re.compile(r"([^0-9]*)([0-9]+)(.*)", re.DOTALL)
 
 
 @dataclass

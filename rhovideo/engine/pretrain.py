@@ -37,15 +37,17 @@ def start_from(method: nn.Module, source: str, cfg: CfgNode) -> None:
         WeightsError: the file holds no method, or not the one that is configured.
     """
     weights = load_method(source, cfg.CONTRASTIVE.LOSS_FORM).state_dict()
-    own = {name: value.shape for name, value in method.state_dict().items()}
-    others = [name for name in own if name not in weights or weights[name].shape != own[name]]
-    if others or weights.keys() != own.keys():
-        example = sorted(others or weights.keys() - own.keys())[0]
+    own = method.state_dict()
+    differ = [name for name in own if name not in weights or weights[name].shape != own[name].shape]
+    if differ or weights.keys() != own.keys():
+        example = sorted(differ or weights.keys() - own.keys())[0]
         raise WeightsError(
             f"{source} (TRAIN.CHECKPOINT_FILE_PATH): holds another method or network than is configured, {example} "
             "differs: write the CONTRASTIVE, MODEL and RESNET keys of its own configuration, or leave the file out"
         )
-    method.load_state_dict(weights)
+    # How far the file's own training had come is no weight: momentum rises anew.
+    place = {name: value for name, value in own.items() if name.startswith("momentum.")}
+    method.load_state_dict(weights | place)
 
 
 class PretrainTask:

@@ -36,7 +36,8 @@ def check_chain(jobs: Sequence[Loaded]) -> list[Problem]:
     for number, job in enumerate(jobs):
         made_before = tuple(earlier.cfg.OUTPUT_DIR for earlier in jobs[:number])
         findings = check_inputs(job.cfg, made_before)
-        if job.cfg.TASK in _MEASURES and not _checkpoint(job.cfg) and _source(jobs, number) is None:
+        made = job.cfg.TASK != "extract" and list_checkpoints(job.cfg.OUTPUT_DIR)
+        if job.cfg.TASK in _MEASURES and not (_checkpoint(job.cfg) or made or _source(jobs, number)):
             wrong = f"is empty, and TASK {job.cfg.TASK} takes a checkpoint"
             findings.append(Finding(("TEST.CHECKPOINT_FILE_PATH",), wrong, "path/to/checkpoint.pyth"))
         problems += [job.problem(finding) for finding in findings]
@@ -51,7 +52,8 @@ def check_output_folders(jobs: Iterable[Loaded]) -> list[Problem]:
         first = owner.setdefault(Path(job.cfg.OUTPUT_DIR).resolve(), job)
         if first is not job:
             wrong = f"{first.file} and {job.file} would both write to {job.cfg.OUTPUT_DIR}, and one resume the other"
-            remedy = f"a folder of its own for each, in the files: OUTPUT_DIR: outputs/{Path(job.file).stem}"
+            own = f"OUTPUT_DIR: outputs/{Path(job.file).stem}"
+            remedy = f"a folder of its own for each, in the files: {own}; or --study FOLDER for all"
             problems.append(job.problem(Finding(("OUTPUT_DIR",), wrong, remedy)))
     return problems
 

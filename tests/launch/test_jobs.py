@@ -63,6 +63,9 @@ def test_task_that_measures_needs_a_checkpoint(jobs_folder):
             check(task)
     check("pretrain", "knn")
     check("linear", "test")
+    (jobs_folder / "out/trained/checkpoints").mkdir(parents=True)
+    (jobs_folder / "out/trained/checkpoints/checkpoint_epoch_00002.pyth").touch()
+    check("linear", overrides=["TRAIN.ENABLE", "False", "OUTPUT_DIR", "out/trained"])
 
 
 @pytest.mark.parametrize(
