@@ -71,7 +71,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _hush_scripting() -> None:
-    """Keep torch from warning, here and in child processes, that PyTorchVideo scripts functions: no user can help it."""
+    """Keep torch from warning, here and in child processes, that PyTorchVideo scripts functions: no user can help."""
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.jit\._script")
     os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning:torch.jit._script")
 

@@ -207,7 +207,7 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
 
 
 def _places(options: argparse.Namespace) -> Settings:
-    data = Path(options.data).expanduser()
+    data = Path(options.data).expanduser().absolute()
     places: Settings = {
         "TRAIN.DATASET": reader(data),
         "DATA.PATH_TO_DATA_DIR": str(data),
@@ -223,7 +223,7 @@ def _default_out(options: argparse.Namespace, data: Path) -> str:
     # A checkpoint's own name is the same in every run folder.
     run = Path(options.checkpoint).absolute().parent.parent.name if source.startswith("checkpoint_epoch_") else ""
     encoder = "" if options.encoder == "online" else f"_{options.encoder}"
-    return f"outputs/eval/{run}{'_' if run else ''}{source}{encoder}_{options.protocol}_{data.absolute().name}"
+    return f"outputs/eval/{run}{'_' if run else ''}{source}{encoder}_{options.protocol}_{data.name}"
 
 
 def _check_lists(loaded: Loaded) -> None:

@@ -102,7 +102,11 @@ def extract_command(options: argparse.Namespace) -> int:
     if subject.note:
         say(subject.note)
     settings = extract_recipe(subject, options.clips, options.encoder)
-    settings |= {"DATA.PATH_TO_DATA_DIR": str(out / _LIST.parent), "DATA.PATH_PREFIX": root, "OUTPUT_DIR": str(out)}
+    settings |= {
+        "DATA.PATH_TO_DATA_DIR": str((out / _LIST.parent).absolute()),
+        "DATA.PATH_PREFIX": root,
+        "OUTPUT_DIR": str(out),
+    }
     # The list is copied, so its relative paths need the folder that they start from.
     pairs = zip(overrides[::2], overrides[1::2], strict=True)
     overrides = [word for pair in pairs if pair[0] != "DATA.PATH_PREFIX" for word in pair]

@@ -121,7 +121,8 @@ def list_folder(folder: str | os.PathLike, out_dir: str | os.PathLike) -> tuple[
     if not any(found.values()):
         raise IndexingError(f"no video below {folder}: looked for files that end in {' '.join(endings)}")
     classes = _class_names(found, roots, None)
-    entries = [entry for split, videos in found.items() for entry in _labelled(videos, roots[split], classes)]
+    splits = [split for split in _SPLITS if split in roots]
+    entries = [entry for split in splits for entry in _labelled(found[split], roots[split], classes)]
     return b"".join(_csv_line(entry, Path(out_dir)) for entry in entries), classes, left_out
 
 

@@ -103,7 +103,7 @@ class FeatureFile:
         """The blocks that are on the disk: block to a byte a row, 1 where the video could be read, else 0."""
         found: dict[int, bytes] = {}
         for journal in sorted((self.folder / _PROGRESS).glob("*.txt")):
-            for line in journal.read_bytes().split(b"\n")[:-1]:
+            for line in journal.read_bytes().split(b"\n"):
                 number, _, flags = line.partition(b" ")
                 whole = number.isdigit() and int(number) < self.blocks and not flags.strip(b"01")
                 if whole and len(flags) == len(self.rows_of(int(number))):

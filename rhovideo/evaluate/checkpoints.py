@@ -11,7 +11,7 @@ from rhovideo.zoo.files import WeightsFile, read_weights
 from rhovideo.zoo.loading import load_classifier, load_pretrained
 from rhovideo.zoo.paths import local_path
 
-# T x tau of PySlowFast's and PyTorchVideo's classifiers, whose files do not tell; SlowFast's fast pathway sees them all.
+# T x tau of PySlowFast's and PyTorchVideo's classifiers, whose files do not tell; SlowFast's fast pathway sees all.
 _CLIPS = {"slowfast": (32, 2)}
 _CLIP = (8, 8)
 

@@ -192,8 +192,10 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
         "data": cfg.DATA.PATH_TO_DATA_DIR,
         "metric": metric,
         "value": results.get(metric) if metric else None,
-        "released": figure.top1 if figure else None,
-        "released_source": f"{figure.protocol}, {figure.source}" if figure else None,
+        # Of this very checkpoint; of the paper's with the settings of this one.
+        "released": figure.top1 if figure and subject.name else None,
+        "same_settings": figure.top1 if figure and not subject.name else None,
+        "figure_source": f"{figure.protocol}, {figure.source}" if figure else None,
         "not_compared_because": comparison.why_not or None,
         "results": {key: value for key, value in results.items() if key != "task"},
         "videos": evaluation.videos.counts,
@@ -238,13 +240,21 @@ def as_text(told: Mapping[str, Any]) -> str:
     lines = [f"{told['name'] or told['checkpoint']} on {what}"]
     numbers = [(name, told["results"][key]) for name, key in NUMBERS[told["protocol"]] if key in told["results"]]
     for place, (name, value) in enumerate(numbers):
-        beside = f"   released: {told['released']:.1f} %" if place == 0 and told["released"] is not None else ""
+        beside = _beside(told) if place == 0 else ""
         lines.append(f"  {name:<10} {'none' if value is None else f'{value:6.2f} %'}{beside}")
     if told["not_compared_because"]:
-        lines.append(f"  no released figure beside it: {told['not_compared_because']}")
-    elif told["released_source"].startswith("UCF101"):
-        lines.append("  the released figure is of split 1")
+        lines.append(f"  no figure beside it: {told['not_compared_because']}")
+    elif told["figure_source"].startswith("UCF101"):
+        lines.append("  the figure beside it is of split 1")
     tested, listed = told["results"].get("test_videos"), told["videos"].get("test")
     if tested is not None and listed is not None and tested < listed:
         lines.append(f"  {listed - tested} of {listed} test videos could not be read: see bad_videos.jsonl beside it")
     return "\n".join(lines)
+
+
+def _beside(told: Mapping[str, Any]) -> str:
+    if told["released"] is not None:
+        return f"   released: {told['released']:.1f} %"
+    if told["same_settings"] is not None:
+        return f"   the paper's with these settings, pre-trained on K400: {told['same_settings']:.1f} %"
+    return ""

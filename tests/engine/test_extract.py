@@ -110,13 +110,15 @@ def test_killed_and_continued_by_more_processes_gives_the_same_bytes(repeated_li
 def test_same_words_again_do_nothing_and_others_are_refused(synthetic_set, tmp_path, capsys):
     lists, out = tmp_path / "lists", tmp_path / "out"
     shutil.copytree(synthetic_set, lists)
-    listed = lists / "test.csv"
+    listed = lists / "unlabelled.csv"
+    listed.write_text("".join(f"{line.split()[0]}\n" for line in (lists / "test.csv").read_text().splitlines()))
     assert extract(listed, out, "--clips", 1) == 0
     before = (out / "features.npy").stat().st_mtime_ns
     capsys.readouterr()
     assert extract(listed, out, "--clips", 1) == 0
     assert "float16 [6, 128]" in capsys.readouterr().out
     assert (out / "features.npy").stat().st_mtime_ns == before
+    assert {row["label"] for row in manifest(out)} == {""}
     assert extract(listed, out, "--clips", 3) == 1
     assert "differs in KNN.NUM_CLIPS" in capsys.readouterr().err
     listed.write_text("".join(reversed(listed.read_text().splitlines(keepends=True))))

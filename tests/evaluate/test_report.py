@@ -101,3 +101,9 @@ def test_text_says_why_nothing_is_beside_ours():
     assert "R@5        none" in text
     assert "no retrieval figure was released" in text
     assert told["released"] is None
+
+
+def test_own_checkpoint_is_not_said_to_be_the_released_one():
+    told = summary(evaluation(subject(), "linear", "K400", 400), {"test_top1": 60.0})
+    assert (told["released"], told["same_settings"]) == (None, 67.4)
+    assert "the paper's with these settings, pre-trained on K400: 67.4 %" in as_text(told)
