@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rhovideo.config import ConfigError, get_cfg, load_cfg
-    from rhovideo.models import build_backbone, build_classifier
+    from rhovideo.integrations import register
+    from rhovideo.models import build_backbone, build_classifier, create_backbone
     from rhovideo.ssl import build_method
-    from rhovideo.zoo import load_method, load_pretrained
+    from rhovideo.zoo import export, load_classifier, load_method, load_pretrained
 
 __version__ = "0.1.0"
 
@@ -23,8 +24,12 @@ _HOME = {
     "build_backbone": "rhovideo.models",
     "build_classifier": "rhovideo.models",
     "build_method": "rhovideo.ssl",
+    "create_backbone": "rhovideo.models",
+    "export": "rhovideo.zoo",
+    "load_classifier": "rhovideo.zoo",
     "load_method": "rhovideo.zoo",
     "load_pretrained": "rhovideo.zoo",
+    "register": "rhovideo.integrations",
 }
 
 __all__ = [
@@ -32,10 +37,14 @@ __all__ = [
     "build_backbone",
     "build_classifier",
     "build_method",
+    "create_backbone",
+    "export",
     "get_cfg",
     "load_cfg",
+    "load_classifier",
     "load_method",
     "load_pretrained",
+    "register",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``rhovideo run``, the commands that look at runs, and those about data.
+"""The command line: ``rhovideo run``, the commands that look at runs, and those about data and weights.
 
 Torch is imported only once the words and the configurations are known to be right.
 """
@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from rhovideo.cli import data, look, run
+from rhovideo.cli import data, evaluate, extract, look, run, weights
 from rhovideo.config.problems import ConfigError
 from rhovideo.errors import JobError
 from rhovideo.stopping import Stopped
@@ -26,6 +26,8 @@ Unsupervised learning from videos: pre-train an encoder on rho clips of each vid
 
   rhovideo index /data/videos --out data/mine          list the videos of a folder
   rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8.yaml DATA.PATH_TO_DATA_DIR data/mine
+  rhovideo eval byol_slow_r50_8x8_rho4 --data data/k400 --protocol linear
+  rhovideo extract byol_slow_r50_8x8_rho4 --data /data/videos --out features/mine
   rhovideo run --help                                  more on running, on clusters and on sweeps
 """
 
@@ -48,7 +50,10 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         if words[:1] == ["run"]:
             configs, overrides, words = run.split_run_words(words)
+        elif words[:1] and words[0] in ("eval", "extract"):
+            overrides, words = evaluate.split_words(words)
         options = parser.parse_args(words)
+        options.overrides = overrides
         if options.command == "run":
             code = run.run_command(options, configs, overrides)
         else:
@@ -75,7 +80,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _hush_scripting() -> None:
-    """Keep torch from warning, here and in child processes, that PyTorchVideo scripts functions: nobody can help it."""
+    """Keep torch from warning, here and in child processes, that PyTorchVideo scripts functions: no user can help."""
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.jit\._script")
     os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning:torch.jit._script")
 
@@ -85,8 +90,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rhovideo", description=OVERVIEW, formatter_class=form)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run.add_command(commands)
+    evaluate.add_command(commands)
+    extract.add_command(commands)
     look.add_commands(commands)
     data.add_commands(commands)
+    weights.add_commands(commands)
     return parser
 
 

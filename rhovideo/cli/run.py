@@ -91,7 +91,7 @@ USAGE = """rhovideo run --cfg CONFIG [CONFIG ...] [KEY VALUE ...] [--opts KEY VA
 
 
 @dataclass(frozen=True)
-class _SlurmFlag:
+class SlurmFlag:
     """A flag that stands for a key of the SLURM section."""
 
     name: str
@@ -106,24 +106,24 @@ class _SlurmFlag:
         return self.name.removeprefix("--").replace("-", "_")
 
 
-_SLURM_FLAGS = (
-    _SlurmFlag("--partition", "SLURM.PARTITION", "NAME", "as `sinfo` lists them"),
-    _SlurmFlag("--account", "SLURM.ACCOUNT", "NAME", "who pays"),
-    _SlurmFlag("--qos", "SLURM.QOS", "NAME", "quality of service"),
-    _SlurmFlag("--nodes", "SLURM.NODES", "N", "machines of a job (NUM_SHARDS)", int),
-    _SlurmFlag("--gpus-per-node", "SLURM.GPUS_PER_NODE", "N", "one task each; 0 for the CPU (NUM_GPUS)", int),
-    _SlurmFlag("--tasks-per-node", "SLURM.TASKS_PER_NODE", "N", "on the CPU: processes (NUM_CPU_PROCESSES)", int),
-    _SlurmFlag("--cpus-per-task", "SLURM.CPUS_PER_TASK", "N", "cores of a task and its data workers", int),
-    _SlurmFlag("--mem", "SLURM.MEM", "SIZE", "memory of a node, such as 64G"),
-    _SlurmFlag("--time", "SLURM.TIME", "LIMIT", "such as 1-00:00:00, 4:00:00 or minutes; then requeued, and resumed"),
-    _SlurmFlag("--constraint", "SLURM.CONSTRAINT", "FEATURES", "that nodes must have"),
-    _SlurmFlag("--exclude", "SLURM.EXCLUDE", "NODES", "not to be used, such as node[3-5]"),
-    _SlurmFlag("--comment", "SLURM.COMMENT", "TEXT", "for whoever looks at the queue"),
-    _SlurmFlag("--name", "SLURM.NAME", "NAME", "in the queue (the configuration's file name)"),
-    _SlurmFlag("--max-jobs", "SLURM.MAX_JOBS", "N", "cells of each stage of a sweep that run at a time (all)", int),
-    _SlurmFlag("--slurm-arg", "SLURM.ARGS", "KEY=VALUE", "any other option of sbatch; may be repeated"),
+SLURM_FLAGS = (
+    SlurmFlag("--partition", "SLURM.PARTITION", "NAME", "as `sinfo` lists them"),
+    SlurmFlag("--account", "SLURM.ACCOUNT", "NAME", "who pays"),
+    SlurmFlag("--qos", "SLURM.QOS", "NAME", "quality of service"),
+    SlurmFlag("--nodes", "SLURM.NODES", "N", "machines of a job (NUM_SHARDS)", int),
+    SlurmFlag("--gpus-per-node", "SLURM.GPUS_PER_NODE", "N", "one task each; 0 for the CPU (NUM_GPUS)", int),
+    SlurmFlag("--tasks-per-node", "SLURM.TASKS_PER_NODE", "N", "on the CPU: processes (NUM_CPU_PROCESSES)", int),
+    SlurmFlag("--cpus-per-task", "SLURM.CPUS_PER_TASK", "N", "cores of a task and its data workers", int),
+    SlurmFlag("--mem", "SLURM.MEM", "SIZE", "memory of a node, such as 64G"),
+    SlurmFlag("--time", "SLURM.TIME", "LIMIT", "such as 1-00:00:00, 4:00:00 or minutes; then requeued, and resumed"),
+    SlurmFlag("--constraint", "SLURM.CONSTRAINT", "FEATURES", "that nodes must have"),
+    SlurmFlag("--exclude", "SLURM.EXCLUDE", "NODES", "not to be used, such as node[3-5]"),
+    SlurmFlag("--comment", "SLURM.COMMENT", "TEXT", "for whoever looks at the queue"),
+    SlurmFlag("--name", "SLURM.NAME", "NAME", "in the queue (the configuration's file name)"),
+    SlurmFlag("--max-jobs", "SLURM.MAX_JOBS", "N", "cells of each stage of a sweep that run at a time (all)", int),
+    SlurmFlag("--slurm-arg", "SLURM.ARGS", "KEY=VALUE", "any other option of sbatch; may be repeated"),
 )
-_TAKE_A_VALUE = ("--launcher", "--sweep", "--study", *(flag.name for flag in _SLURM_FLAGS))
+_TAKE_A_VALUE = ("--launcher", "--sweep", "--study", *(flag.name for flag in SLURM_FLAGS))
 _SWITCHES = ("--print-cfg", "--dry-run", "--resume", "--help")
 _TAKE_WORDS = ("--cfg", "--opts")
 _ALL_FLAGS = (*_TAKE_A_VALUE, *_SWITCHES, *_TAKE_WORDS)
@@ -145,12 +145,17 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     )
     run.add_argument("--study", metavar="FOLDER", help="where all run folders of this call go; needed by --sweep")
     run.add_argument("--sweep", metavar="KEY=VALUE,VALUE", action="append", help="run every combination of the values")
-    run.add_argument("--launcher", choices=LAUNCHERS, default="local", help="what starts the processes (local)")
-    slurm = run.add_argument_group("with --launcher slurm")
+    add_launch_flags(run)
+
+
+def add_launch_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what starts the processes: --launcher, and SLURM's flags."""
+    parser.add_argument("--launcher", choices=LAUNCHERS, default="local", help="what starts the processes (local)")
+    slurm = parser.add_argument_group("with --launcher slurm")
     slurm.add_argument(
         "--resume", action="store_true", help="go on in run folders that hold a run already; local runs always do"
     )
-    for flag in _SLURM_FLAGS:
+    for flag in SLURM_FLAGS:
         action = "append" if flag.name == "--slurm-arg" else "store"
         slurm.add_argument(flag.name, metavar=flag.metavar, type=flag.type, action=action, help=flag.help)
 
@@ -177,7 +182,7 @@ def split_run_words(words: Sequence[str]) -> tuple[list[str], list[str], list[st
             # In one word, so that argparse does not take a value such as -1 for a flag.
             options.append(f"{word}={rest.pop(0)}")
         elif word.startswith("--"):
-            options.append(_known_flag(word))
+            options.append(known_flag(word, _ALL_FLAGS))
         elif word == "-h" or (word == "run" and not options):
             options.append(word)
         elif taking_configs and word.endswith((".yaml", ".yml")):
@@ -188,11 +193,16 @@ def split_run_words(words: Sequence[str]) -> tuple[list[str], list[str], list[st
     return configs, overrides, options
 
 
-def _known_flag(word: str) -> str:
+def known_flag(word: str, flags: Sequence[str]) -> str:
+    """``word``, which begins with one of ``flags``.
+
+    Raises:
+        ConfigError: it does not; the message names the nearest.
+    """
     name = word.partition("=")[0]
-    if name in _ALL_FLAGS:
+    if name in flags:
         return word
-    meant = difflib.get_close_matches(name.replace("_", "-"), _ALL_FLAGS, n=1)
+    meant = difflib.get_close_matches(name.replace("_", "-"), flags, n=1)
     remedy = meant[0] if meant else "--slurm-arg KEY=VALUE for an option of sbatch; --help lists the flags"
     raise ConfigError(Problem(name, COMMAND_LINE, "there is no such flag", remedy))
 
@@ -204,7 +214,7 @@ def run_command(options: argparse.Namespace, configs: list[str], overrides: list
         print(f"rhovideo: no configuration. {first}Write --cfg CONFIG.yaml; --help shows examples.", file=sys.stderr)
         return 2
     slurm = options.launcher == "slurm"
-    overrides = [*overrides, *_flags_as_overrides(options, overrides)]
+    overrides = [*overrides, *flags_as_overrides(options, overrides)]
     sweep = None if options.sweep is None else " ".join(options.sweep)
     plan = make_plan(configs, overrides, sweep, options.study, slurm)
     for note in _notes(plan):
@@ -225,11 +235,9 @@ def run_command(options: argparse.Namespace, configs: list[str], overrides: list
     return run_plan(plan)
 
 
-def _flags_as_overrides(options: argparse.Namespace, overrides: Sequence[str]) -> list[object]:
+def flags_as_overrides(options: argparse.Namespace, overrides: Sequence[str]) -> list[object]:
     """The flags of SLURM that were given, as KEY VALUE pairs."""
-    given = [
-        (flag, getattr(options, flag.option)) for flag in _SLURM_FLAGS if getattr(options, flag.option) is not None
-    ]
+    given = [(flag, getattr(options, flag.option)) for flag in SLURM_FLAGS if getattr(options, flag.option) is not None]
     problems = []
     if options.launcher != "slurm":
         remedy = "--launcher slurm, or leave it out"

@@ -10,6 +10,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.limits import check_limits
 from rhovideo.config.problems import Finding
+from rhovideo.config.released import FRAME_LISTS, VIDEO_LISTS
 from rhovideo.config.tasks import CLASSIFIES, TRAINS
 
 
@@ -235,9 +236,9 @@ def _evaluation(cfg: CfgNode) -> Iterator[Finding]:
     if cfg.TASK in CLASSIFIES and cfg.MODEL.LOSS_FUNC != "cross_entropy":
         keys = ("MODEL.LOSS_FUNC", "TASK")
         yield Finding(keys, f"{cfg.MODEL.LOSS_FUNC} is not available in TASK {cfg.TASK}", "cross_entropy")
-    if cfg.TRAIN.DATASET.lower() not in ("kinetics", "ptvkinetics"):
-        wrong = f"{cfg.TRAIN.DATASET} is read from other files than {{train,val,test}}.csv, which rhovideo does not do"
-        yield Finding(("TRAIN.DATASET",), wrong, "kinetics, for any list of video files and labels (rhovideo index)")
+    if cfg.TRAIN.DATASET.lower() not in (*VIDEO_LISTS, FRAME_LISTS):
+        remedy = "kinetics, for any list of video files and labels (rhovideo index), or ssv2, for lists of frames"
+        yield Finding(("TRAIN.DATASET",), f"rhovideo does not read the lists of {cfg.TRAIN.DATASET}", remedy)
 
 
 _RULES = (_machines, _queues, _methods, _gaps, _cropping, _clips, _schedule, _optimizer, _evaluation)

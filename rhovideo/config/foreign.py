@@ -10,8 +10,8 @@ from typing import Any
 
 # Section: keys that are only read when something in NO_EFFECT is switched on, or that change no result, because the
 # data (CONTRASTIVE.LENGTH) or the architecture (RESNET.TRANS_FUNC) decides, or what they ask for is always done: one
-# clip's graph at a time wherever that is exact (CONTRASTIVE.SEQUENTIAL), and weights from a file begin at epoch 0
-# (TRAIN.CHECKPOINT_EPOCH_RESET).
+# clip's graph at a time wherever that is exact (CONTRASTIVE.SEQUENTIAL). TRAIN.CHECKPOINT_EPOCH_RESET and TEST.DATASET
+# may only say what is done anyway, see rhovideo.config.released.
 _DROPPED = {
     "TRAIN": "CHECKPOINT_EPOCH_RESET",
     "TEST": "DATASET",
@@ -92,9 +92,7 @@ NO_EFFECT: dict[str, Any] = {
     "MVIT.USE_FIXED_SINCOS_POS": False,
     "MVIT.REV.ENABLE": False,
     "MASK.ENABLE": False,
-    "DATA.USE_OFFSET_SAMPLING": False,
     "DATA.TRAIN_JITTER_MOTION_SHIFT": False,
-    "DATA.INV_UNIFORM_SAMPLE": False,
     "DATA.LOADER_CHUNK_SIZE": 0,
     "DATA.DUMMY_LOAD": False,
     "DETECTION.ENABLE": False,

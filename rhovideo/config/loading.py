@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from fvcore.common.config import CfgNode
 
-from rhovideo.config import foreign, tasks
+from rhovideo.config import foreign, released, tasks
 from rhovideo.config.checks import check
 from rhovideo.config.names import leaves, nearest, nearest_file, set_value
 from rhovideo.config.problems import COMMAND_LINE, ConfigError, Finding, Origin, Problem
@@ -105,9 +105,16 @@ def load(
         words |= _arguments_of_all(levels)
     settings |= words | dict(decided or {})
     cfg = get_cfg()
-    doubtful = _merge(cfg, settings, problems, notes)
     origins = {key: setting.origin for key, setting in settings.items()}
-    findings = tasks.resolve(cfg, origins.keys())
+    written = {key: setting.value for key, setting in settings.items()}
+    if missing := released.missing_task(written):
+        raise ConfigError(_in_order([*problems, _located(missing, origins, file)]))
+    doubtful = _merge(cfg, settings, problems, notes)
+    slowfast = tasks.is_slowfast_task(cfg.TASK)
+    findings = tasks.resolve(cfg, origins.keys(), notes)
+    findings += released.contradictions(cfg, written)
+    if slowfast:
+        released.note_epoch_reset(cfg, written, notes)
     if cluster is not None:
         findings += resolve_slurm(cfg, origins, notes, str(cluster))
     findings += check(resumed(cfg) if resumed else cfg)

@@ -15,6 +15,7 @@ import yaml
 # Keys whose default does not show the type: "number" is an integer or a float.
 TYPES = {
     "MODEL.FROZEN_BN": "bool",
+    "DATA.USE_OFFSET_SAMPLING": "bool",
     "CONTRASTIVE.LOSS_FORM": "str",
     "SOLVER.CLIP_GRAD_VAL": "float",
     "SOLVER.CLIP_GRAD_L2NORM": "float",

@@ -104,6 +104,32 @@ def index_folder(
     return _write_index(out_dir, splits, classes, left_out, notes)
 
 
+def list_folder(folder: str | os.PathLike, out_dir: str | os.PathLike) -> tuple[bytes, list[str], list[str]]:
+    """One list of all videos below ``folder``, as a CSV in ``out_dir`` would hold it; nothing is written.
+
+    Splits and classes are found as by :func:`index_folder`; the splits stand one after the other.
+
+    Returns:
+        The CSV's bytes, the classes' names by label (none where folders are no classes), and what was left out and why.
+
+    Raises:
+        IndexingError: no folder, or no video in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise IndexingError(f"{folder} is no folder: write the folder that holds the videos, or a list of them")
+    left_out: list[str] = []
+    roots = _split_roots(folder)
+    endings = tuple(VIDEO_ENDINGS)
+    found = {split: _find_videos(root, endings, left_out) for split, root in roots.items()}
+    if not any(found.values()):
+        raise IndexingError(f"no video below {folder}: looked for files that end in {' '.join(endings)}")
+    classes = _class_names(found, roots, None)
+    splits = [split for split in _SPLITS if split in roots]
+    entries = [entry for split in splits for entry in _labelled(found[split], roots[split], classes)]
+    return b"".join(_csv_line(entry, Path(out_dir)) for entry in entries), classes, left_out
+
+
 def _refuse_to_overwrite(out_dir: Path, force: bool) -> None:
     existing = [name for name in (*(f"{split}.csv" for split in _SPLITS), "classes.txt") if (out_dir / name).exists()]
     if existing and not force:

@@ -35,7 +35,7 @@ def check_labels(cfg: CfgNode, split: str, csv: str | Path, num_classes: int) ->
     Raises:
         ManifestError: the task needs labels and there are none, or MODEL.NUM_CLASSES is too small for them.
     """
-    if cfg.TASK == "pretrain" and split == "train":
+    if (cfg.TASK == "pretrain" and split == "train") or cfg.TASK == "extract":
         return
     if not num_classes:
         without = ", or TRAIN.EVAL_PERIOD 0 to go without it" if split == "val" else ""

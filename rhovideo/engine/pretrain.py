@@ -8,7 +8,7 @@ from contextlib import closing
 
 import torch
 from fvcore.common.config import CfgNode
-from torch import Tensor
+from torch import Tensor, nn
 
 from rhovideo.data.loader import Batch, Loader, build_loader
 from rhovideo.engine.evaluation import readable_batches
@@ -19,8 +19,35 @@ from rhovideo.engine.training import Trainer
 from rhovideo.models.info import describe
 from rhovideo.randomness import Stream, seed_everything
 from rhovideo.ssl.build import build_method
+from rhovideo.zoo.files import WeightsError
+from rhovideo.zoo.loading import load_method
 
 logger = logging.getLogger(__name__)
+
+
+def start_from(method: nn.Module, source: str, cfg: CfgNode) -> None:
+    """Give a method the weights of a pre-training checkpoint: encoders, heads, queue, prototypes; not its epoch.
+
+    Args:
+        method: from :func:`rhovideo.ssl.build.build_method`.
+        source: a released pre-training checkpoint or one of this package (TRAIN.CHECKPOINT_FILE_PATH).
+        cfg: of the job.
+
+    Raises:
+        WeightsError: the file holds no method, or not the one that is configured.
+    """
+    weights = load_method(source, cfg.CONTRASTIVE.LOSS_FORM).state_dict()
+    own = method.state_dict()
+    differ = [name for name in own if name not in weights or weights[name].shape != own[name].shape]
+    if differ or weights.keys() != own.keys():
+        example = sorted(differ or weights.keys() - own.keys())[0]
+        raise WeightsError(
+            f"{source} (TRAIN.CHECKPOINT_FILE_PATH): holds another method or network than is configured, {example} "
+            "differs: write the CONTRASTIVE, MODEL and RESNET keys of its own configuration, or leave the file out"
+        )
+    # How far the file's own training had come is no weight: momentum rises anew.
+    place = {name: value for name, value in own.items() if name.startswith("momentum.")}
+    method.load_state_dict(weights | place)
 
 
 class PretrainTask:
@@ -31,6 +58,8 @@ class PretrainTask:
         self.device = job_device(cfg)
         seed_everything(Stream.INITIALISATION, cfg.RNG_SEED)
         self.model = build_method(cfg)
+        if cfg.TRAIN.CHECKPOINT_FILE_PATH:
+            start_from(self.model, cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg)
         if cfg.LOG_MODEL_INFO:
             logger.info("%s: %s", cfg.CONTRASTIVE.TYPE, describe(self.model.encoder, cfg))
         self.model.to(self.device, DTYPES[cfg.TRAIN.DTYPE])

@@ -12,6 +12,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo import distributed, stopping
 from rhovideo.engine.classify import run_classify
+from rhovideo.engine.extract import run_extract
 from rhovideo.engine.inputs import job_device
 from rhovideo.engine.json_stats import to_json
 from rhovideo.engine.lists import check_lists
@@ -30,6 +31,7 @@ TASKS: dict[str, Callable[[CfgNode], dict[str, float]]] = {
     "finetune": run_classify,
     "test": run_test,
     "knn": run_knn,
+    "extract": run_extract,
 }
 
 

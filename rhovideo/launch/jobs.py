@@ -19,8 +19,11 @@ _SOURCES = {
     "linear": ("pretrain",),
     "finetune": ("pretrain",),
     "knn": ("pretrain",),
+    "extract": ("pretrain",),
     "test": ("linear", "finetune"),
 }
+# Tasks that train nothing.
+_MEASURES = ("test", "knn", "extract")
 
 
 def check_chain(jobs: Sequence[Loaded]) -> list[Problem]:
@@ -33,8 +36,9 @@ def check_chain(jobs: Sequence[Loaded]) -> list[Problem]:
     for number, job in enumerate(jobs):
         made_before = tuple(earlier.cfg.OUTPUT_DIR for earlier in jobs[:number])
         findings = check_inputs(job.cfg, made_before)
-        if job.cfg.TASK in ("knn", "test") and not _checkpoint(job.cfg) and _source(jobs, number) is None:
-            wrong = f"is empty, and TASK {job.cfg.TASK} measures a checkpoint"
+        made = job.cfg.TASK != "extract" and list_checkpoints(job.cfg.OUTPUT_DIR)
+        if job.cfg.TASK in _MEASURES and not (_checkpoint(job.cfg) or made or _source(jobs, number)):
+            wrong = f"is empty, and TASK {job.cfg.TASK} takes a checkpoint"
             findings.append(Finding(("TEST.CHECKPOINT_FILE_PATH",), wrong, "path/to/checkpoint.pyth"))
         problems += [job.problem(finding) for finding in findings]
     return problems
@@ -48,7 +52,8 @@ def check_output_folders(jobs: Iterable[Loaded]) -> list[Problem]:
         first = owner.setdefault(Path(job.cfg.OUTPUT_DIR).resolve(), job)
         if first is not job:
             wrong = f"{first.file} and {job.file} would both write to {job.cfg.OUTPUT_DIR}, and one resume the other"
-            remedy = f"a folder of its own for each, in the files: OUTPUT_DIR: outputs/{Path(job.file).stem}"
+            own = f"OUTPUT_DIR: outputs/{Path(job.file).stem}"
+            remedy = f"a folder of its own for each, in the files: {own}; or --study FOLDER for all"
             problems.append(job.problem(Finding(("OUTPUT_DIR",), wrong, remedy)))
     return problems
 
@@ -63,7 +68,7 @@ def checkpoint_source(jobs: Sequence[Loaded], number: int) -> tuple[str, Path] |
     source = _source(jobs, number)
     if source is None or _checkpoint(jobs[number].cfg):
         return None
-    section = "TEST" if jobs[number].cfg.TASK in ("test", "knn") else "TRAIN"
+    section = "TEST" if jobs[number].cfg.TASK in _MEASURES else "TRAIN"
     return f"{section}.CHECKPOINT_FILE_PATH", Path(source.cfg.OUTPUT_DIR)
 
 
@@ -99,7 +104,7 @@ def with_checkpoint(cfg: CfgNode, source: tuple[str, Path] | None) -> CfgNode:
 
 def _checkpoint(cfg: CfgNode) -> str:
     """The checkpoint that a job starts from or measures, where one is named."""
-    if cfg.TASK in ("test", "knn"):
+    if cfg.TASK in _MEASURES:
         return cfg.TEST.CHECKPOINT_FILE_PATH or cfg.TRAIN.CHECKPOINT_FILE_PATH
     return cfg.TRAIN.CHECKPOINT_FILE_PATH
 

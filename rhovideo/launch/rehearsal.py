@@ -14,10 +14,13 @@ import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.inputs import needed_splits
+from rhovideo.config.inputs import label_files, list_name, needed_splits, reads_label_files
 from rhovideo.config.names import leaves
 from rhovideo.config.problems import Finding
+from rhovideo.config.released import reads_frame_lists
 from rhovideo.data.csv_parsing import ManifestError, Rows, read_rows
+from rhovideo.data.frame_lists import read_frame_list
+from rhovideo.data.frame_lists_labels import read_labels
 from rhovideo.data.manifest import root_of
 from rhovideo.engine.lists import check_labels
 from rhovideo.models.build import build_classifier
@@ -79,7 +82,10 @@ def _network_key(cfg: CfgNode) -> str:
 
 
 def _try_list(cfg: CfgNode, split: str) -> Iterator[Finding]:
-    csv = Path(cfg.DATA.PATH_TO_DATA_DIR) / f"{split}.csv"
+    csv = Path(cfg.DATA.PATH_TO_DATA_DIR) / list_name(cfg, split)
+    if reads_frame_lists(cfg):
+        yield from _try_frame_list(cfg, split, csv)
+        return
     try:
         rows = next(read_rows(csv, cfg.DATA.PATH_LABEL_SEPARATOR, cfg.DATA.SKIP_ROWS, _FIRST_BYTES), None)
         if rows is None:
@@ -88,12 +94,24 @@ def _try_list(cfg: CfgNode, split: str) -> Iterator[Finding]:
     except (ManifestError, OSError) as error:
         yield Finding((_key_in(cfg, str(error), "DATA.PATH_TO_DATA_DIR"),), str(error))
         return
-    yield from _look_for_files(cfg, csv, rows)
+    yield from _look_for_files(cfg, csv, _some_paths(rows))
 
 
-def _look_for_files(cfg: CfgNode, csv: Path, rows: Rows) -> Iterator[Finding]:
+def _try_frame_list(cfg: CfgNode, split: str, csv: Path) -> Iterator[Finding]:
+    try:
+        videos = read_frame_list(csv, _FIRST_BYTES)
+        if reads_label_files(cfg, split):
+            labels = read_labels(*(csv.with_name(name) for name in label_files(split)))
+            check_labels(cfg, split, csv, max(labels.values()) + 1)
+    except (ManifestError, OSError) as error:
+        yield Finding((_key_in(cfg, str(error), "DATA.PATH_TO_DATA_DIR"),), str(error))
+        return
+    yield from _look_for_files(cfg, csv, [(video.line, video.runs[0].path(0)) for video in videos.values()])
+
+
+def _look_for_files(cfg: CfgNode, csv: Path, names: list[tuple[int, str]]) -> Iterator[Finding]:
+    """What is wrong if most of the files, given with their lines, are not there."""
     root = root_of(csv, cfg.DATA.PATH_PREFIX)
-    names = _some_paths(rows)
     missing = [(line, name) for line, name in names if not os.path.exists(os.path.join(root, name))]
     if len(missing) <= max(_MISSING_SHARE, cfg.DATA.MAX_BAD_VIDEO_SHARE) * len(names):
         return

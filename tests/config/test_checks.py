@@ -69,7 +69,7 @@ STEPS = ("TASK", "finetune", "SOLVER.LR_POLICY", "steps_with_relative_lrs", "SOL
         ("TRAIN.BATCH_SIZE", 12, 16, ("TASK", "linear", "NUM_GPUS", 4, "TRAIN.ACCUMULATE_STEPS", 2)),
         ("TRAIN.AMP_DTYPE", "half", "float16", PRETRAIN),
         ("TRAIN.MIXED_PRECISION", True, False, (*PRETRAIN, "TRAIN.DTYPE", "float64")),
-        ("TRAIN.DATASET", "ssv2", "kinetics", PRETRAIN),
+        ("TRAIN.DATASET", "jester", "ssv2", PRETRAIN),
         (
             "BN.NUM_SYNC_DEVICES",
             4,

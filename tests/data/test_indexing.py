@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rhovideo.data.indexing import IndexingError, index_folder, index_hmdb51, index_ucf101
+from rhovideo.data.indexing import IndexingError, index_folder, index_hmdb51, index_ucf101, list_folder
 from rhovideo.data.manifest import Manifest
 
 
@@ -221,3 +221,17 @@ def test_hmdb51_names_what_is_missing(tmp_path, hmdb51):
         index_hmdb51(videos, splits, tmp_path / "lists")
     with pytest.raises(IndexingError, match="testTrainMulti_7030_splits"):
         index_hmdb51(videos, tmp_path / "nothing", tmp_path / "lists")
+
+
+def test_one_list_of_a_folder_is_what_index_writes_split_by_split(tmp_path):
+    for name in ("train/cat/b.mp4", "train/dog/a.mp4", "test/cat/c.mp4"):
+        path = tmp_path / "videos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    index_folder(tmp_path / "videos", tmp_path / "lists", val_share=0)
+    content, classes, left_out = list_folder(tmp_path / "videos", tmp_path / "lists")
+    written = [(tmp_path / "lists" / f"{split}.csv").read_bytes() for split in ("train", "test")]
+    assert content == b"".join(written)
+    assert (classes, left_out) == (["cat", "dog"], [])
+    with pytest.raises(IndexingError, match="no video below"):
+        list_folder(tmp_path / "lists", tmp_path)

@@ -59,11 +59,14 @@ def test_checkpoint_that_is_missing_names_the_one_beside_it(jobs_folder):
 
 
 def test_task_that_measures_needs_a_checkpoint(jobs_folder):
-    for task in ("knn", "test"):
+    for task in ("knn", "test", "extract"):
         with pytest.raises(ConfigError, match=r"TEST.CHECKPOINT_FILE_PATH"):
             check(task)
-    check("pretrain", "knn")
+    check("pretrain", "knn", "extract")
     check("linear", "test")
+    (jobs_folder / "out/trained/checkpoints").mkdir(parents=True)
+    (jobs_folder / "out/trained/checkpoints/checkpoint_epoch_00002.pyth").touch()
+    check("linear", overrides=["TRAIN.ENABLE", "False", "OUTPUT_DIR", "out/trained"])
 
 
 @pytest.mark.parametrize(

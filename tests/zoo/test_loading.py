@@ -13,6 +13,7 @@ from rhovideo.config import cfg_from_released, get_cfg
 from rhovideo.models import build_backbone, build_classifier
 from rhovideo.ssl.build import METHODS, build_method
 from rhovideo.zoo import WeightsError, load_classifier_weights, load_encoder_weights, load_method, load_pretrained
+from rhovideo.zoo.keys import BLOCKS, encoder_to_released
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 LINEAR = REFERENCE / "linear_tiny_epoch_00060.pyth"
@@ -143,6 +144,20 @@ def test_a_state_dict_is_a_source_too():
     assert same_weights(other, encoder)
 
 
+@pytest.mark.parametrize("arch", ["i3d", "slowfast", "x3d", "s3dg"])
+def test_a_state_dict_of_any_architecture_goes_into_an_encoder_that_is_there(arch):
+    cfg = get_cfg()
+    cfg.MODEL.ARCH, cfg.RESNET.WIDTH_PER_GROUP, cfg.DATA.NUM_FRAMES = arch, 8, 8
+    encoder, other = build_backbone(cfg), build_backbone(cfg)
+    load_encoder_weights(other, encoder.state_dict())
+    assert same_weights(other, encoder)
+    if arch in BLOCKS:
+        released_names = {encoder_to_released(name, arch): value for name, value in encoder.state_dict().items()}
+        other = build_backbone(cfg)
+        load_encoder_weights(other, released_names)
+        assert same_weights(other, encoder)
+
+
 def test_another_architecture_is_refused_and_nothing_is_loaded():
     for settings in ({"DEPTH": 101}, {"DEPTH": 18}, {"WIDTH_PER_GROUP": 8}):
         cfg = file_cfg(released("moco"), **settings)
@@ -162,14 +177,15 @@ def test_an_incomplete_encoder_is_refused(tmp_path):
         load_pretrained(tmp_path / "part.pyth")
 
 
-def test_a_file_without_configuration_needs_one(tmp_path):
+def test_a_file_without_configuration_is_read_off_its_shapes_unless_a_method_is_wanted(tmp_path):
     content = torch.load(released("moco"), weights_only=True)
     torch.save({"model_state": content["model_state"]}, tmp_path / "bare.pyth")
-    with pytest.raises(WeightsError, match="pass cfg="):
-        load_pretrained(tmp_path / "bare.pyth")
-    assert same_weights(
-        load_pretrained(tmp_path / "bare.pyth", file_cfg(released("moco"))), load_pretrained(released("moco"))
-    )
+    for which in ("online", "momentum"):
+        assert same_weights(
+            load_pretrained(tmp_path / "bare.pyth", encoder=which), load_pretrained(released("moco"), encoder=which)
+        )
+    with pytest.raises(WeightsError, match="holds no configuration"):
+        load_method(tmp_path / "bare.pyth")
 
 
 class Payload:

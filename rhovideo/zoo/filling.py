@@ -1,0 +1,93 @@
+"""Copying a file's tensors into a module: all that it needs or nothing, with a report of every name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from rhovideo.zoo.architecture import describe_architecture
+from rhovideo.zoo.errors import WeightsError
+from rhovideo.zoo.files import WeightsFile
+
+# Counters that no result depends on.
+_OPTIONAL = ("num_batches_tracked",)
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of every name.
+
+    Attributes:
+        used: name in the file to name in the module.
+        ignored: names in the file that the module has no place for.
+        missing: names of the module that kept their values; only counters that no result depends on.
+    """
+
+    used: dict[str, str]
+    ignored: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def __str__(self) -> str:
+        text = f"{len(self.used)} tensors used"
+        for title, names in (("ignored", self.ignored), ("missing", self.missing)):
+            if names:
+                text += f"; {len(names)} {title}: {', '.join(groups(names))}"
+        return text
+
+
+def fill(
+    module: nn.Module, named: Mapping[str, tuple[str, Tensor]], file: WeightsFile, optional: Iterable[str] = ()
+) -> LoadReport:
+    """Copy tensors into ``module``, all of it or none.
+
+    Args:
+        module: what is filled, in place.
+        named: name in the file to (name in the module, tensor).
+        file: where they come from.
+        optional: names of the module that may stay as they are.
+
+    Raises:
+        WeightsError: a tensor is missing, comes twice, or has another shape. Nothing is copied then.
+    """
+    target = module.state_dict()
+    used = {name: ours for name, (ours, _) in named.items() if ours in target}
+    if len(set(used.values())) < len(used):
+        raise WeightsError(
+            f"{file.name}: several names are the same tensor of the model; take prefixes out of "
+            "TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN until one encoder is left"
+        )
+    missing = sorted(target.keys() - used.values())
+    needed = [name for name in missing if name not in optional and not name.endswith(_OPTIONAL)]
+    if needed:
+        raise WeightsError(
+            f"{file.name}: covers {len(used)} of {len(target)} tensors, {len(needed)} are missing, such as "
+            f"{', '.join(needed[:3])}; {describe_file(file)}, which must be the one to load into"
+        )
+    for name, ours in used.items():
+        if named[name][1].shape != target[ours].shape:
+            raise WeightsError(
+                f"{file.name}: {name} is {list(named[name][1].shape)} where {ours} is {list(target[ours].shape)}; "
+                f"{describe_file(file)}, which must be the one to load into"
+            )
+    for name, ours in used.items():
+        target[ours].copy_(named[name][1])
+    return LoadReport(used, tuple(name for name in file.state if name not in used), tuple(missing))
+
+
+def describe_file(file: WeightsFile) -> str:
+    """The architecture that a file says it holds."""
+    if file.cfg is None:
+        return "the file does not say which architecture it holds"
+    return f"the file says {describe_architecture(file.cfg)}, MODEL.NUM_CLASSES {file.cfg.MODEL.NUM_CLASSES}"
+
+
+def groups(names: Iterable[str], limit: int = 8) -> list[str]:
+    """Names by their first part with the number of each, such as ``backbone_hist (320)``."""
+    counts: dict[str, int] = {}
+    for name in names:
+        first = name.split(".")[0]
+        counts[first] = counts.get(first, 0) + 1
+    found = [f"{first} ({count})" for first, count in counts.items()]
+    return found[:limit] + (["..."] if len(found) > limit else [])
