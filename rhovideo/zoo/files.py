@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor
@@ -19,6 +20,12 @@ from rhovideo.zoo.errors import WeightsError
 from rhovideo.zoo.paths import discard_download, local_path
 
 ZIP_MAGIC = b"PK\x03\x04"
+# A NumPy number, such as a learning rate in an optimizer's state, is built by these; none of them runs anything.
+_SCALAR = np.float64(0).__reduce__()[0]
+_NUMBERS = [
+    *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
+    *(np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType, np.dtypes.Int64DType, np.dtypes.Int32DType),
+]
 # Under which an exported checkpoint keeps what the released format has no place for.
 OWN = "rhovideo"
 
@@ -89,7 +96,7 @@ def _load(path: Path) -> object:
     try:
         if path.suffix == ".pkl" and not start.startswith(ZIP_MAGIC):
             return _from_caffe2(read_caffe2(path))
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return _load_tensors(path)
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error):  # torch's word for a class or function that is not on its list
             raise WeightsError(
@@ -99,6 +106,17 @@ def _load(path: Path) -> object:
         raise WeightsError(f"{path}: is truncated, damaged or no checkpoint at all; get it again") from error
     except Exception as error:
         raise WeightsError(f"{path}: is truncated, damaged or no checkpoint at all; get it again") from error
+
+
+def _load_tensors(path: Path) -> object:
+    """Tensors, containers, text and numbers; NumPy's numbers too where there are any."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "numpy" not in str(error):
+            raise
+        with torch.serialization.safe_globals(_NUMBERS):
+            return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _from_caffe2(content: object) -> object:

@@ -6,6 +6,7 @@ import logging
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -235,6 +236,16 @@ def test_every_bad_file_has_one_clear_line_and_runs_no_code(tmp_path):
             assert str(caught.value).startswith(str(tmp_path / f"{name}.pyth"))
             assert "\n" not in str(caught.value)
     assert not (tmp_path / "ran").exists()
+
+
+def test_older_files_and_files_with_numpys_numbers_are_read(tmp_path):
+    """Torch's format before 1.6, and rates that were computed with NumPy."""
+    content = torch.load(released("moco"), weights_only=True)
+    content["optimizer_state"]["param_groups"][0]["lr"] = np.float64(0.1)
+    content["epoch"] = np.int64(199)
+    for zipped in (True, False):
+        torch.save(content, tmp_path / "file.pyth", _use_new_zipfile_serialization=zipped)
+        assert same_weights(load_pretrained(tmp_path / "file.pyth"), load_pretrained(released("moco")))
 
 
 def test_queue_of_a_released_file_is_full_so_training_goes_on():
