@@ -6,12 +6,13 @@ Imports nothing but the standard library, so that a submission and a batch scrip
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 # The resolved configuration, written when an attempt begins.
 CONFIG_FILE = "config.yaml"
@@ -53,6 +54,14 @@ def _positions(output_dir: str | Path) -> list[tuple[int, int, Path]]:
         if match:
             found.append((int(match[1]), int(match[2] or 0), path))
     return sorted(found, reverse=True)
+
+
+def read_results(output_dir: str | Path) -> Mapping[str, Any]:
+    """The final numbers of a run, with its task; empty before it has any."""
+    try:
+        return json.loads((Path(output_dir) / RESULTS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 @contextlib.contextmanager

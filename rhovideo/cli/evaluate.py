@@ -27,8 +27,7 @@ from rhovideo.evaluate.recipes import PROTOCOLS, TASKS, Settings, Subject, as_ya
 from rhovideo.evaluate.report import Evaluation
 from rhovideo.evaluate.runs import is_to_run
 from rhovideo.launch.plan import check_plan, make_plan, print_configurations
-from rhovideo.launch.status import read_results
-from rhovideo.run_folder import write_text
+from rhovideo.run_folder import read_results, write_text
 from rhovideo.terminal import say
 from rhovideo.zoo.paths import local_path
 

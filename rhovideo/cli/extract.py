@@ -10,13 +10,10 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.cli.evaluate import ENCODERS, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.cli.run import add_launch_flags, flags_as_overrides
-from rhovideo.data.csv_parsing import VIDEO_ENDINGS, ManifestError
-from rhovideo.data.manifest import Manifest, root_of
 from rhovideo.errors import JobError
 from rhovideo.evaluate.recipes import as_yaml, extract_recipe, resolve
 from rhovideo.evaluate.runs import is_to_run
-from rhovideo.launch.status import read_results
-from rhovideo.run_folder import written_whole
+from rhovideo.run_folder import read_results, written_whole
 from rhovideo.terminal import say
 from rhovideo.zoo.paths import local_path
 
@@ -129,6 +126,9 @@ def _videos(data: Path, out: Path, cfg: CfgNode) -> tuple[bytes, list[str], str]
     Raises:
         JobError: there is nothing of this name, no video, or the list cannot be used.
     """
+    from rhovideo.data.csv_parsing import VIDEO_ENDINGS, ManifestError
+    from rhovideo.data.manifest import Manifest, root_of
+
     if data.is_dir():
         from rhovideo.data.indexing import IndexingError, list_folder
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rhovideo.errors import JobError
-from rhovideo.launch.tables import FORMATS
+from rhovideo.look.tables import FORMATS
 from rhovideo.run_folder import write_text
 from rhovideo.terminal import say
 
@@ -91,7 +91,7 @@ def _count(word: str) -> int:
 
 def status_command(options: argparse.Namespace) -> int:
     """``rhovideo status``."""
-    from rhovideo.launch.status import status, table
+    from rhovideo.look.status import status, table
 
     report = status(options.path)
     print(report.as_json() if options.json else table(report).render("text").rstrip("\n"))
@@ -102,7 +102,7 @@ def status_command(options: argparse.Namespace) -> int:
 
 def logs_command(options: argparse.Namespace) -> int:
     """``rhovideo logs``."""
-    from rhovideo.launch.logs import follow, show, single_run
+    from rhovideo.look.logs import follow, show, single_run
 
     run = single_run(options.path)
     choice = {"rank": options.rank, "lines": options.lines, "stderr": options.stderr}
@@ -118,14 +118,14 @@ def logs_command(options: argparse.Namespace) -> int:
 
 def cancel_command(options: argparse.Namespace) -> int:
     """``rhovideo cancel``."""
-    from rhovideo.launch.cancel import cancel
+    from rhovideo.look.cancel import cancel
 
     return 0 if cancel(options.path, say) else 1
 
 
 def results_command(options: argparse.Namespace) -> int:
     """``rhovideo results``."""
-    from rhovideo.launch.results import results
+    from rhovideo.look.results import results
 
     form = options.format or (_ENDINGS.get(options.out.suffix.lower(), "text") if options.out else "text")
     text = results(options.path, precise=form == "csv").render(form)

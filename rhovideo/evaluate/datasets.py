@@ -10,7 +10,6 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.inputs import label_files
 from rhovideo.config.released import FRAME_LISTS
-from rhovideo.data.csv_parsing import ManifestError
 
 # Of our data sets and the paper's protocols: name to number of classes.
 CLASSES = {"K400": 400, "UCF101": 101, "HMDB51": 51, "SSv2": 174}
@@ -52,6 +51,7 @@ def look_at(cfg: CfgNode, splits: Iterable[str], dataset: str | None) -> Videos:
         ManifestError: a list is missing or unusable, or has more classes than the data set.
     """
     # Takes torch, which nothing above does.
+    from rhovideo.data.csv_parsing import ManifestError
     from rhovideo.data.datasets import open_manifest
 
     lists = {split: open_manifest(cfg, split) for split in splits}

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rhovideo.launch import queue, records
+from rhovideo.launch import records, slurm_queue
 from rhovideo.launch.batch_environment import Place, attempt, failures_folder, place_of
 from rhovideo.launch.failures import Failure, keep_report, read_failures, report
 from rhovideo.launch.srun_words import End, bad_ends
@@ -140,8 +140,8 @@ def _ended_badly(place: Place) -> list[End]:
 def _job_state() -> str:
     """SLURM's state of this job; empty where SLURM does not answer."""
     try:
-        shown = queue.ask(["scontrol", "show", "job", "--oneliner", os.environ["SLURM_JOB_ID"]])
-    except queue.SlurmError:
+        shown = slurm_queue.ask(["scontrol", "show", "job", "--oneliner", os.environ["SLURM_JOB_ID"]])
+    except slurm_queue.SlurmError:
         return ""
     found = re.search(r"JobState=(\S+)", shown.stdout)
     return found[1] if found else ""
@@ -150,9 +150,9 @@ def _job_state() -> str:
 def _requeue(place: Place) -> int:
     command = ["scontrol", "requeue", os.environ["SLURM_JOB_ID"]]
     try:
-        done = queue.ask(command)
+        done = slurm_queue.ask(command)
         error = done.stderr.strip() if done.returncode else ""
-    except queue.SlurmError as failure:
+    except slurm_queue.SlurmError as failure:
         error = str(failure)
     if not error:
         return 0

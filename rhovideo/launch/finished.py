@@ -11,7 +11,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.loading import Loaded
 from rhovideo.engine.first_launch import resumes
-from rhovideo.launch.jobs import NoCheckpoint, checkpoint_source, with_checkpoint
+from rhovideo.launch.chains import NoCheckpoint, checkpoint_source, with_checkpoint
 from rhovideo.launch.lineage import read_config
 from rhovideo.launch.states import is_finished
 from rhovideo.run_folder import CONFIG_FILE, RESULTS_FILE, list_checkpoints

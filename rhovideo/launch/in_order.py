@@ -12,7 +12,7 @@ from rhovideo.engine.output_dir import held_to_submit
 from rhovideo.engine.run import run
 from rhovideo.errors import JobError
 from rhovideo.launch import RankFailed
-from rhovideo.launch.jobs import checkpoint_source, with_checkpoint
+from rhovideo.launch.chains import checkpoint_source, with_checkpoint
 from rhovideo.launch.local import launch
 from rhovideo.launch.machine import check_machine, under_torchrun
 from rhovideo.launch.plan import Cell, Plan, write_study_record

@@ -22,11 +22,11 @@ from rhovideo import distributed, stopping
 from rhovideo.config.problems import ConfigError, Origin, Problem
 from rhovideo.errors import FolderNotOursError
 from rhovideo.launch import RankFailed, Run
+from rhovideo.launch.ctrl_c import saving_on_signals
 from rhovideo.launch.failures import death, full_text, keep_report, leave, read_failures, report, write_failure
 from rhovideo.launch.machine import check_machine, processes_here, under_torchrun
 from rhovideo.launch.ranks import Rank, prepare_rank
 from rhovideo.launch.records import append_attempt
-from rhovideo.launch.signals import saving_on_signals
 from rhovideo.run_folder import append_to_log, write_text
 from rhovideo.stopping import Stopped
 
@@ -57,7 +57,7 @@ def launch(run: Run, cfg: CfgNode) -> Any:
         ConfigError: the machine does not have what is asked for.
         RankFailed: a spawned process failed; all others have been ended.
         SystemExit, KeyboardInterrupt: SIGTERM or Ctrl-C came, and the run has saved; see
-            :func:`rhovideo.launch.signals.saving_on_signals`.
+            :func:`rhovideo.launch.ctrl_c.saving_on_signals`.
     """
     findings = check_machine(cfg)
     if findings:

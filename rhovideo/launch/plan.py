@@ -16,7 +16,7 @@ from rhovideo.config.loading import Loaded, Setting, load
 from rhovideo.config.problems import ConfigError, Finding, Origin, Problem
 from rhovideo.config.slurm import cluster_file
 from rhovideo.engine.first_launch import as_resumed
-from rhovideo.launch.jobs import check_chain, check_output_folders
+from rhovideo.launch.chains import check_chain, check_output_folders
 from rhovideo.launch.records import Study, StudyCell, read_study, write_study
 from rhovideo.launch.sweep import SWEEP, cells, check_overrides, parse_sweep, settings
 

@@ -20,7 +20,7 @@ from rhovideo.config.problems import Finding, Origin, Problem
 from rhovideo.engine.output_dir import is_held
 from rhovideo.errors import JobError
 from rhovideo.launch import records
-from rhovideo.launch.queue import QueueState, SlurmError, live_state, partitions
+from rhovideo.launch.slurm_queue import QueueState, SlurmError, live_state, partitions
 from rhovideo.launch.states import ask_slurm, judge
 from rhovideo.run_folder import RESULTS_FILE, list_checkpoints
 

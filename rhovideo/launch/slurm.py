@@ -14,10 +14,10 @@ from rhovideo.config.problems import ConfigError, Problem
 from rhovideo.engine.first_launch import check_resume
 from rhovideo.engine.output_dir import held_to_submit
 from rhovideo.errors import JobError
-from rhovideo.launch import queue, records, submitit_details
+from rhovideo.launch import records, slurm_queue, submitit_details
 from rhovideo.launch.batch_environment import write_runs
+from rhovideo.launch.chains import checkpoint_source
 from rhovideo.launch.finished import begun_from_other_weights, finished_before
-from rhovideo.launch.jobs import checkpoint_source
 from rhovideo.launch.plan import Plan, check_each, print_configurations, write_study_record
 from rhovideo.launch.preflight import (
     check_before_queueing,
@@ -123,7 +123,7 @@ def _test(stage: Stage) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
         file.write(_script(stage, stage.code_folder))
         file.flush()
-        done = queue.ask(["sbatch", "--test-only", file.name], _SBATCH_SECONDS)
+        done = slurm_queue.ask(["sbatch", "--test-only", file.name], _SBATCH_SECONDS)
     if done.returncode:
         raise _refused(stage, done.stderr)
 
@@ -197,10 +197,10 @@ def _take_back(queued: list[str], stages: Sequence[Stage], replaced: dict[Path, 
     """Cancel what a submission that failed has queued, and its records."""
     try:
         # submitit may fail once sbatch has taken the job, and does not tell its number then.
-        found = queue.submitted_from([stage.slurm_folder for stage in stages])
+        found = slurm_queue.submitted_from([stage.slurm_folder for stage in stages])
         queued = list(dict.fromkeys([*queued, *found]))
         # The later jobs of the chain first: none of them starts because its predecessor is gone.
-        queue.cancel(queued[::-1])
+        slurm_queue.cancel(queued[::-1])
     except JobError as error:
         how = f"`scancel {' '.join(queued)}`" if queued else "`scancel` where `squeue --me` shows any"
         say(f"jobs may be left in the queue, end them with {how}: {error}")

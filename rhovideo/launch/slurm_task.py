@@ -60,7 +60,7 @@ class SlurmTask:
 
         from rhovideo import distributed
         from rhovideo.engine.run import run
-        from rhovideo.launch.jobs import with_checkpoint
+        from rhovideo.launch.chains import with_checkpoint
         from rhovideo.launch.ranks import Rank, prepare_rank
 
         # All GPUs of the node stay visible, as peers need it to talk directly; each rank takes its own by its number.

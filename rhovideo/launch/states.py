@@ -9,8 +9,8 @@ from typing import Any
 
 from rhovideo.engine.output_dir import is_held
 from rhovideo.launch import records
-from rhovideo.launch.queue import QueueState, SlurmError, live_state
 from rhovideo.launch.records import CANCELLED, FAILED, FINISHED, STOPPED, Job
+from rhovideo.launch.slurm_queue import QueueState, SlurmError, live_state
 from rhovideo.run_folder import CONFIG_FILE, FAILURE_FILE, LOG_FILE, RESULTS_FILE
 
 WAITING = "waiting"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from rhovideo.config.loading import Loaded, load
+from rhovideo.launch.chains import checkpoint_source, with_checkpoint
 from rhovideo.launch.finished import begun_from_other_weights, finished_before
-from rhovideo.launch.jobs import checkpoint_source, with_checkpoint
 
 CHAIN = ("pretrain", "linear", "test")
 

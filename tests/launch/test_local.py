@@ -16,7 +16,7 @@ import torch
 from rhovideo import cli, stopping
 from rhovideo.config import ConfigError, load_cfg
 from rhovideo.errors import JobError
-from rhovideo.launch import signals
+from rhovideo.launch import ctrl_c
 from rhovideo.launch.local import RankFailed, launch
 from rhovideo.launch.ranks import Rank, prepare_rank, threads_per_process
 from tests.launch import jobs
@@ -138,9 +138,9 @@ def test_handler_of_somebody_else_stays(tmp_path):
 
 
 def test_run_that_does_not_stop_is_ended(tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(signals, "_SAME", 0.1)
+    monkeypatch.setattr(ctrl_c, "_SAME", 0.1)
     started = time.monotonic()
-    with pytest.raises(SystemExit) as left, signals.saving_on_signals(patience=0.5):
+    with pytest.raises(SystemExit) as left, ctrl_c.saving_on_signals(patience=0.5):
         jobs.terminate_myself_and_hang(configuration(tmp_path))
     assert left.value.code == 128 + signal.SIGTERM
     assert time.monotonic() - started < 10

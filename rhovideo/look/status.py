@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ from rhovideo.engine.json_stats import last_json_stats
 from rhovideo.launch import records
 from rhovideo.launch.records import Job, read_job, run_folders
 from rhovideo.launch.states import FAILED, RUNNING, Answer, State, ask_slurm, events_of, judge
-from rhovideo.launch.tables import Table
-from rhovideo.run_folder import FAILURE_FILE, RESULTS_FILE, STATS_FILE
+from rhovideo.look.tables import Table
+from rhovideo.run_folder import FAILURE_FILE, STATS_FILE, read_results
 
 # The number that stands for a job, by the name under which results.json and the log have it; the first there is.
 ACCURACIES = {"test_top1": "test", "top1_acc": "test", "top1": "top1", "knn_top1": "knn"}
@@ -135,14 +134,6 @@ def _accuracy(folder: Path) -> tuple[float | None, str]:
             if numbers.get(name) is not None:
                 return numbers[name], shown
     return None, ""
-
-
-def read_results(folder: Path) -> Mapping[str, Any]:
-    """The final numbers of a run; empty before it has any."""
-    try:
-        return json.loads((folder / RESULTS_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def headline(path: Path) -> str:

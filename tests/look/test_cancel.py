@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rhovideo.errors import JobError
-from rhovideo.launch.cancel import cancel
 from rhovideo.launch.records import CANCELLED_FILE
+from rhovideo.look.cancel import cancel
 from tests.launch.run_folders import study, submit
 
 

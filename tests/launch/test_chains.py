@@ -11,7 +11,7 @@ import pytest
 from rhovideo.config import ConfigError
 from rhovideo.config.loading import load
 from rhovideo.errors import JobError
-from rhovideo.launch.jobs import check_chain, checkpoint_source, with_checkpoint
+from rhovideo.launch.chains import check_chain, checkpoint_source, with_checkpoint
 from rhovideo.launch.plan import check_plan, make_plan
 
 
@@ -133,7 +133,7 @@ def test_source_of_a_checkpoint_is_known_before_it_is_written(names, key, folder
 def test_planning_needs_no_torch(jobs_folder):
     code = (
         "import sys; sys.modules['torch'] = sys.modules['numpy'] = None\n"
-        "from rhovideo.launch.plan import *; from rhovideo.launch.jobs import checkpoint_source\n"
+        "from rhovideo.launch.plan import *; from rhovideo.launch.chains import checkpoint_source\n"
         "plan = make_plan(['pretrain.yaml', 'linear.yaml'], sweep='SOLVER.BASE_LR=1,2', study='s', slurm=True)\n"
         "check_plan(plan); write_study_record(plan); print(checkpoint_source(plan.cells[1].jobs, 1)[1])"
     )

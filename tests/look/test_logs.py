@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from rhovideo.errors import JobError
-from rhovideo.launch import logs
-from rhovideo.launch.logs import follow, show, single_run
+from rhovideo.look import logs
+from rhovideo.look.logs import follow, show, single_run
 from tests.launch.run_folders import configure, ended, finish, started, study, submit
 
 ROOT = Path(__file__).parents[2]

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from rhovideo.launch import queue
-from rhovideo.launch.queue import QueueState, SlurmError, cancel, expand, live_state, partitions
+from rhovideo.launch import slurm_queue
+from rhovideo.launch.slurm_queue import QueueState, SlurmError, cancel, expand, live_state, partitions
 
 # squeue -h -a -r -t all -o '%i|%T|%N|%r' of SLURM 22.05.8
 SQUEUE = """\
@@ -101,7 +101,7 @@ def test_a_controller_that_is_down_is_an_error_and_not_an_empty_queue(slurm):
 
 
 def test_a_controller_that_hangs_is_given_up(slurm, monkeypatch):
-    monkeypatch.setattr(queue, "SECONDS", 0.5)
+    monkeypatch.setattr(slurm_queue, "SECONDS", 0.5)
     slurm.run("squeue", "echo 'retrying in 1sec' >&2; exec sleep 60")
     before = time.monotonic()
     with pytest.raises(SlurmError, match=r"has not answered within 0.5 seconds: retrying in 1sec"):

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rhovideo.errors import JobError
-from rhovideo.launch import queue, records
-from rhovideo.launch.queue import QueueState
+from rhovideo.launch import records, slurm_queue
 from rhovideo.launch.records import Job, read_job, run_folders
+from rhovideo.launch.slurm_queue import QueueState
 from rhovideo.launch.states import Answer, events_of, judge
 from rhovideo.run_folder import progress
 
@@ -36,7 +36,7 @@ def cancel(path: str | Path, say: Callable[[str], None], patience: float = PATIE
     submitted = {folder: job for folder in run_folders(path) if (job := read_job(folder)) is not None}
     if not submitted:
         raise JobError(f"{path}: was not submitted to SLURM. End a run in a terminal there, with Ctrl-C")
-    found = queue.live_state(job.job_id for job in submitted.values())
+    found = slurm_queue.live_state(job.job_id for job in submitted.values())
     live = {folder: job for folder, job in submitted.items() if _is_live(found, job)}
     for folder, job in submitted.items():
         if folder not in live:
@@ -68,7 +68,7 @@ def _cancel(live: Mapping[Path, Job]) -> None:
                 mark.touch()
                 made.append(mark)
         # The later jobs of a chain first: none of them starts because its predecessor is gone.
-        queue.cancel([job.job_id for job in reversed(list(live.values()))])
+        slurm_queue.cancel([job.job_id for job in reversed(list(live.values()))])
     except BaseException as error:
         # What goes on running is to be requeued as before.
         for mark in made:
@@ -86,12 +86,12 @@ def _wait(live: Mapping[Path, Job], patience: float) -> dict[str, QueueState]:
     deadline = time.monotonic() + patience
     again = time.monotonic() + _AGAIN
     while True:
-        left = {job_id: state for job_id, state in queue.live_state(ids).items() if state.live}
+        left = {job_id: state for job_id, state in slurm_queue.live_state(ids).items() if state.live}
         if not left or time.monotonic() > deadline:
             return left
         if time.monotonic() > again:
             # One may have been requeued at the very moment when it was cancelled.
-            queue.cancel([job_id for job_id, state in left.items() if state.state != "COMPLETING"])
+            slurm_queue.cancel([job_id for job_id, state in left.items() if state.state != "COMPLETING"])
             again = time.monotonic() + _AGAIN
         time.sleep(_POLL)
 

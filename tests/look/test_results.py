@@ -8,7 +8,7 @@ import pytest
 
 from rhovideo.cli import main
 from rhovideo.launch.lineage import lineage
-from rhovideo.launch.tables import Table
+from rhovideo.look.tables import Table
 from tests.launch.run_folders import configure, finish, started, study, submit
 from tests.runs import ROOT
 

@@ -12,7 +12,7 @@ import pytest
 
 from rhovideo.cli import main
 from rhovideo.launch import records
-from rhovideo.launch.status import headline, status, table
+from rhovideo.look.status import headline, status, table
 from rhovideo.run_folder import FAILURE_FILE
 from tests.launch.run_folders import configure, ended, finish, started, study, submit, train
 
@@ -213,10 +213,10 @@ def test_a_pipe_that_closes_early_is_no_error(tmp_path):
     "module",
     [
         "rhovideo.cli",
-        "rhovideo.launch.status",
-        "rhovideo.launch.results",
-        "rhovideo.launch.cancel",
-        "rhovideo.launch.logs",
+        "rhovideo.look.status",
+        "rhovideo.look.results",
+        "rhovideo.look.cancel",
+        "rhovideo.look.logs",
     ],
 )
 def test_looking_does_not_wait_for_torch(module):

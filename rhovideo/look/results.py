@@ -11,9 +11,9 @@ from rhovideo.config.tasks import CLASSIFIES
 from rhovideo.launch.lineage import lineage, read_config
 from rhovideo.launch.records import Study, read_job, read_study, run_folders
 from rhovideo.launch.states import FINISHED, State, ask_slurm, judge
-from rhovideo.launch.status import read_results
 from rhovideo.launch.sweep import short_keys
-from rhovideo.launch.tables import Table
+from rhovideo.look.tables import Table
+from rhovideo.run_folder import read_results
 from rhovideo.zoo.figures import Figure, figure_for
 
 # Heading, and the names in results.json that it stands for: the first there is.
