@@ -24,7 +24,7 @@ ZIP_MAGIC = b"PK\x03\x04"
 _SCALAR = np.float64(0).__reduce__()[0]
 _NUMBERS = [
     *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
-    *(np.dtype, np.dtypes.Float64DType, np.dtypes.Float32DType, np.dtypes.Int64DType, np.dtypes.Int32DType),
+    *(np.dtype, *(type(np.dtype(kind)) for kind in ("f8", "f4", "i8", "i4"))),
 ]
 # Under which an exported checkpoint keeps what the released format has no place for.
 OWN = "rhovideo"
