@@ -41,14 +41,9 @@ def check_before_queueing(plan_jobs: Sequence[Loaded], *, resume: bool) -> list[
     Returns:
         The problems of all jobs, each once.
     """
-    problems = missing_programs()
+    known, problems = _ask_for_partitions()
     asks = not problems
-    if asks:
-        try:
-            problems += _check_partitions(plan_jobs, partitions())
-        except SlurmError as error:
-            problems.append(Problem("", _SLURM, str(error)))
-            asks = False
+    problems += _check_partitions(plan_jobs, known) if asks else []
     problems += check_run_folders(plan_jobs, resume=resume, ask=asks)
     return list(dict.fromkeys(problems))
 
@@ -109,8 +104,22 @@ def doubts_before_queueing(plan_jobs: Sequence[Loaded]) -> list[str]:
     ]
 
 
-def missing_programs() -> list[Problem]:
-    """What this machine lacks to queue jobs: SLURM's commands."""
+def why_not_asked() -> list[Problem]:
+    """Why SLURM cannot be asked from this machine: its commands are missing, or it does not answer."""
+    return _ask_for_partitions()[1]
+
+
+def _ask_for_partitions() -> tuple[list[str], list[Problem]]:
+    problems = _missing_programs()
+    if problems:
+        return [], problems
+    try:
+        return list(partitions()), []
+    except SlurmError as error:
+        return [], [Problem("", _SLURM, str(error))]
+
+
+def _missing_programs() -> list[Problem]:
     missing = [program for program in _PROGRAMS if not shutil.which(program)]
     if not missing:
         return []

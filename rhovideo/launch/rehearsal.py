@@ -68,7 +68,15 @@ def _list_key(cfg: CfgNode, split: str) -> tuple:
     """All that :func:`_try_list` looks at."""
     data = cfg.DATA
     reading = (data.PATH_TO_DATA_DIR, data.PATH_LABEL_SEPARATOR, data.SKIP_ROWS)
-    return (split, cfg.TASK, cfg.MODEL.NUM_CLASSES, *reading, data.PATH_PREFIX, data.MAX_BAD_VIDEO_SHARE)
+    return (
+        split,
+        cfg.TASK,
+        cfg.TRAIN.DATASET,
+        cfg.MODEL.NUM_CLASSES,
+        *reading,
+        data.PATH_PREFIX,
+        data.MAX_BAD_VIDEO_SHARE,
+    )
 
 
 def _network_key(cfg: CfgNode) -> str:

@@ -23,7 +23,7 @@ from rhovideo.launch.preflight import (
     check_before_queueing,
     check_run_folders,
     doubts_before_queueing,
-    missing_programs,
+    why_not_asked,
 )
 from rhovideo.launch.slurm_task import SlurmTask
 from rhovideo.launch.snapshot import snapshot, snapshot_folder
@@ -49,20 +49,20 @@ def submit_plan(plan: Plan, *, resume: bool = False, dry_run: bool = False) -> i
         ConfigError: with every problem found before anything is queued.
         JobError: SLURM refused a job, or a record could not be written; those queued before have been cancelled.
     """
-    missing = missing_programs() if dry_run else []
+    unasked = why_not_asked() if dry_run else []
     if dry_run:
         print_configurations(plan)
         _print_scripts(stages_of(plan))
     problems = [*check_before_queueing(plan.jobs, resume=resume), *_check_resumes(plan.jobs)]
-    _refuse([problem for problem in problems if problem not in missing])
+    _refuse([problem for problem in problems if problem not in unasked])
     for doubt in [*doubts_before_queueing(plan.jobs), *_doubts_about_weights(plan)]:
         say(doubt)
     _rehearse(plan)
-    if not missing:
+    if not unasked:
         for stage in stages_of(plan):
             _test(stage)
     if dry_run:
-        say("nothing was queued" + "".join(f", and SLURM was not asked: {problem.wrong}" for problem in missing))
+        say("nothing was queued" + "".join(f", and SLURM was not asked: {problem.wrong}" for problem in unasked))
         return 0
     with _held(plan):
         # Somebody else may have submitted since they were checked.

@@ -6,7 +6,7 @@ import pytest
 
 from rhovideo.config import load_cfg
 from rhovideo.config.inputs import check_inputs, needed_splits
-from rhovideo.launch.rehearsal import rehearse
+from rhovideo.launch.rehearsal import Rehearsal
 from tests.frame_lists import write_frame_lists
 
 NAME = "something-something-v2-{}.json"
@@ -30,7 +30,7 @@ def missing(folder, task, *words):
 def test_everything_is_there_and_no_test_list_is_asked_for(folder):
     for task in ("finetune", "pretrain"):
         assert check_inputs(configure(folder, task)) == []
-        assert rehearse(configure(folder, task)) == []
+        assert Rehearsal()(configure(folder, task)) == []
     assert needed_splits(configure(folder, "finetune")) == ("train", "val", "test")
 
 
@@ -50,20 +50,20 @@ def test_pretraining_goes_without_labels_or_with_all_of_them(folder):
     (folder / NAME.format("labels")).unlink()
     assert needed_splits(configure(folder, "pretrain")) == ("train",)
     assert check_inputs(configure(folder, "pretrain")) == []
-    assert rehearse(configure(folder, "pretrain")) == []
+    assert Rehearsal()(configure(folder, "pretrain")) == []
 
 
 def test_what_is_wrong_in_a_file_is_found_before_a_job_waits_in_a_queue(folder):
     words = ["MODEL.NUM_CLASSES", 2, "TEST.ENABLE", False, "TRAIN.EVAL_PERIOD", 0]
-    (finding,) = rehearse(configure(folder, "finetune", *words))
+    (finding,) = Rehearsal()(configure(folder, "finetune", *words))
     assert "has the label 2, but MODEL.NUM_CLASSES is 2" in finding.wrong
     (folder / NAME.format("labels")).write_text("{")
-    findings = rehearse(configure(folder, "finetune"))
+    findings = Rehearsal()(configure(folder, "finetune"))
     assert all("cannot be read as JSON" in finding.wrong for finding in findings)
     assert len(findings) == 3
 
 
 def test_wrong_prefix_is_found_before_a_job_waits_in_a_queue(folder):
-    findings = rehearse(configure(folder, "finetune", "DATA.PATH_PREFIX", folder, "TRAIN.EVAL_PERIOD", 0))
+    findings = Rehearsal()(configure(folder, "finetune", "DATA.PATH_PREFIX", folder, "TRAIN.EVAL_PERIOD", 0))
     assert {finding.keys[0] for finding in findings} == {"DATA.PATH_PREFIX"}
     assert "100/100_000001.png is not there" in findings[0].wrong
