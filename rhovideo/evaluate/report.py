@@ -14,7 +14,7 @@ from rhovideo import __version__
 from rhovideo.config.names import leaves
 from rhovideo.evaluate.datasets import Videos
 from rhovideo.evaluate.recipes import Subject
-from rhovideo.launch.lineage import lineage, read_config
+from rhovideo.lineage import lineage, read_config
 from rhovideo.run_folder import write_text
 from rhovideo.zoo.catalogue import Entry, entry_named
 from rhovideo.zoo.figures import Figure, figure_for

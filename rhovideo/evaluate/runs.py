@@ -12,8 +12,8 @@ from rhovideo.config.loading import load
 from rhovideo.config.problems import ConfigError
 from rhovideo.errors import JobError
 from rhovideo.evaluate.report import differences
-from rhovideo.launch.lineage import read_config
-from rhovideo.launch.states import is_finished
+from rhovideo.lineage import read_config
+from rhovideo.run_folder import is_finished
 
 
 def is_to_run(config: Path, cfg: CfgNode) -> bool:

@@ -2,7 +2,7 @@
 
 Keys, times, amounts of memory, lists and checkpoints are checked where configurations are loaded. Here it is what
 SLURM and the file system have to be asked for: the partition, and the run folder, which belongs to one run. What takes
-torch is in :mod:`rhovideo.launch.rehearsal`.
+torch is in :mod:`rhovideo.engine.rehearsal`.
 """
 
 from __future__ import annotations

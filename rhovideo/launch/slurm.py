@@ -100,7 +100,7 @@ def _doubts_about_weights(plan: Plan) -> list[str]:
 
 def _rehearse(plan: Plan) -> None:
     """What takes torch: the lists' first rows, and each network built once."""
-    from rhovideo.launch.rehearsal import Rehearsal
+    from rhovideo.engine.rehearsal import Rehearsal
 
     check_each(plan, Rehearsal())
 

@@ -6,7 +6,7 @@ import pytest
 
 from rhovideo.config import load_cfg
 from rhovideo.config.inputs import check_inputs, needed_splits
-from rhovideo.launch.rehearsal import Rehearsal
+from rhovideo.engine.rehearsal import Rehearsal
 from tests.frame_lists import write_frame_lists
 
 NAME = "something-something-v2-{}.json"

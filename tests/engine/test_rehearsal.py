@@ -11,9 +11,9 @@ import pytest
 from rhovideo.config.limits import CHOICES
 from rhovideo.config.loading import load_cfg
 from rhovideo.config.problems import ConfigError, Finding
-from rhovideo.launch import rehearsal
+from rhovideo.engine import rehearsal
+from rhovideo.engine.rehearsal import Rehearsal
 from rhovideo.launch.plan import check_each, make_plan
-from rhovideo.launch.rehearsal import Rehearsal
 from tests.runs import METHOD_KEYS
 
 
