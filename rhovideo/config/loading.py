@@ -319,11 +319,10 @@ def _merge(cfg: CfgNode, settings: dict[str, Setting], problems: list[Problem], 
 
 
 def _foreign_problems(key: str, setting: Setting) -> list[Problem]:
-    no_effect = foreign.NO_EFFECT.get(key)
-    if key not in foreign.NO_EFFECT or setting.value in (None, no_effect):
+    if foreign.has_no_effect(key, setting.value):
         return []
     wrong = f"{setting.value!r} changes results in PySlowFast, and rhovideo does not have it"
-    return [Problem(key, setting.origin, wrong, f"{no_effect!r}, or leave the key out")]
+    return [Problem(key, setting.origin, wrong, f"{foreign.NO_EFFECT[key]!r}, or leave the key out")]
 
 
 def _is_section(key: str, defaults: Iterable[str]) -> bool:
