@@ -301,7 +301,10 @@ def _method_tensors(file: WeightsFile, cfg: CfgNode) -> dict[str, tuple[str, Ten
         raise WeightsError(
             f"{file.name}: released names of MODEL.ARCH {arch} are not known, only of {', '.join(BLOCKS)}"
         )
-    return to_ours(file.state, arch)
+    try:
+        return to_ours(file.state, arch)
+    except ValueError as error:
+        raise WeightsError(f"{file.name}: {error}; it was not written by PySlowFast or by an export") from error
 
 
 def _fill_method(method: nn.Module, file: WeightsFile) -> LoadReport:
@@ -327,8 +330,7 @@ def _fill_method(method: nn.Module, file: WeightsFile) -> LoadReport:
 
 def _restore_own_state(target: Mapping[str, Tensor], file: WeightsFile) -> None:
     """What an export of this package keeps beside the released names."""
-    own = file.content.get(OWN)
-    state = own.get("state", {}) if isinstance(own, Mapping) else {}
+    state = file.content.get(OWN, {}).get("state", {})
     for name, value in state.items():
         if name in target and isinstance(value, Tensor) and value.shape == target[name].shape:
             target[name].copy_(value)

@@ -199,6 +199,14 @@ class Payload:
         return Path.touch, (self.path,)
 
 
+def of_archive(whole: bytes, place: int, value: int) -> bytes:
+    """An archive whose first file has another number here: its flags (from 6) or its compression (from 8)."""
+    content = bytearray(whole)
+    directory = whole.index(b"PK\x01\x02")
+    content[place] = content[directory + place + 2] = value
+    return bytes(content)
+
+
 def bad_files(folder: Path) -> dict[str, str]:
     """Files that are no checkpoints, by name, with what the message must say."""
     whole = released("moco").read_bytes()
@@ -214,6 +222,10 @@ def bad_files(folder: Path) -> dict[str, str]:
     (folder / "pickle.pyth").write_bytes(pickle.dumps({"model_state": Payload(folder / "ran")}, protocol=2))
     torch.save([torch.zeros(2)], folder / "list.pyth")
     torch.save({"epoch": 3}, folder / "nothing.pyth")
+    (folder / "encrypted.pyth").write_bytes(of_archive(whole, 6, 1))
+    (folder / "compressed.pyth").write_bytes(of_archive(whole, 8, 99))
+    for name, own in (("own", [1]), ("state", {"state": [1]})):
+        torch.save(torch.load(released("moco"), weights_only=True) | {"rhovideo": own}, folder / f"{name}.pyth")
     return {
         "truncated": "truncated",
         "flipped": "damaged",
@@ -224,6 +236,10 @@ def bad_files(folder: Path) -> dict[str, str]:
         "pickle": "could run code",
         "list": "holds a list",
         "nothing": "holds no weights",
+        "encrypted": "encrypted or compressed",
+        "compressed": "encrypted or compressed",
+        "own": "under 'rhovideo' is no dictionary",
+        "state": "under 'rhovideo' is no dictionary",
         "absent": "no such file",
     }
 
@@ -236,6 +252,22 @@ def test_every_bad_file_has_one_clear_line_and_runs_no_code(tmp_path):
             assert str(caught.value).startswith(str(tmp_path / f"{name}.pyth"))
             assert "\n" not in str(caught.value)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(("name", "shape"), [("ptr", [4]), ("iter", [0]), ("queue_swav", [5])])
+def test_a_counter_or_a_queue_of_another_shape_has_one_clear_line(name, shape, tmp_path):
+    content = torch.load(released("moco"), weights_only=True)
+    content["model_state"][name] = torch.zeros(shape)
+    torch.save(content, tmp_path / "file.pyth")
+    with pytest.raises(WeightsError, match=rf"file.pyth: {name} is \[{shape[0]}\]") as caught:
+        load_method(tmp_path / "file.pyth")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").is_file(), reason="there is no file here whose first byte is no byte")
+def test_a_file_that_the_disk_does_not_give_has_one_clear_line():
+    with pytest.raises(WeightsError, match=r"^/proc/self/mem: cannot be read"):
+        load_pretrained("/proc/self/mem")
 
 
 def test_older_files_and_files_with_numpys_numbers_are_read(tmp_path):
