@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rhovideo.errors import JobError
 from rhovideo.launch import records, slurm_queue
-from rhovideo.launch.batch_environment import Place, attempt, failures_folder, place_of
+from rhovideo.launch.batch_environment import Place, attempt, failures_folder, free_port, place_of
 from rhovideo.launch.failures import Failure, keep_report, read_failures, report
 from rhovideo.launch.srun_words import End, bad_ends
 from rhovideo.launch.submitit_details import log_file
@@ -27,7 +28,7 @@ _PEER_LOST = re.compile(r"by peer|gloo|NCCL")
 
 
 def start(folder: Path) -> int:
-    """Count a new attempt and print its number; print nothing where there is nothing to do."""
+    """Count a new attempt, print its number and the port of its rank 0; nothing where there is nothing to do."""
     place = place_of(folder)
     if place.finished:
         _say(f"{place.run} was finished before this submission: nothing to do")
@@ -37,7 +38,7 @@ def start(folder: Path) -> int:
     event = {"event": "start", "attempt": number, "job_id": place.job_id, "nodes": nodes, "time": time.time()}
     records.append_attempt(place.run, event | {"progress": progress(place.run)})
     _say(_heading(number, place) + f", on {nodes}")
-    print(number)
+    print(number, free_port())
     return 0
 
 
@@ -174,7 +175,11 @@ def _say(text: str) -> None:
 
 def main(words: list[str]) -> int:
     folder = Path(words[1])
-    return start(folder) if words[0] == "start" else end(folder, int(words[2]))
+    try:
+        return start(folder) if words[0] == "start" else end(folder, int(words[2]))
+    except JobError as error:
+        _say(str(error))
+        return 1
 
 
 if __name__ == "__main__":

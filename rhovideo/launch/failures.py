@@ -58,10 +58,10 @@ def full_text(error: BaseException) -> str:
 
 
 def read_failures(folder: Path, world: int) -> dict[int, Failure]:
-    """The words of those of ``world`` ranks that left one."""
+    """The words of those of ``world`` ranks that left one that can be read."""
     found = {}
     for rank in range(world):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError, TypeError, ValueError):
             found[rank] = Failure(**json.loads(_path(folder, rank).read_text(encoding="utf-8")))
     return found
 
