@@ -23,9 +23,6 @@ from rhovideo.launch.srun_words import End, bad_ends
 from rhovideo.launch.submitit_details import log_file
 from rhovideo.run_folder import progress
 
-# What a rank says that has lost another: gloo, nccl.
-_PEER_LOST = re.compile(r"by peer|gloo|NCCL")
-
 
 def start(folder: Path) -> int:
     """Count a new attempt, print its number and the port of its rank 0; nothing where there is nothing to do."""
@@ -115,7 +112,7 @@ def _write_report(place: Place, failures: Mapping[int, Failure]) -> None:
 
 def _silent(place: Place, failures: Mapping[int, Failure]) -> dict[int, str]:
     """How those ranks ended that left no word and made the others fail; empty where a rank's own failure came first."""
-    if any(_PEER_LOST.search(failure.summary) is None for failure in failures.values()):
+    if not all(failure.of_a_lost_peer for failure in failures.values()):
         return {}
     return {
         rank: f"on {end.node} ended by itself: it {end.explained()}"
