@@ -21,7 +21,7 @@ from rhovideo.launch.batch_environment import Place, attempt, failures_folder, f
 from rhovideo.launch.failures import Failure, keep_report, read_failures, report
 from rhovideo.launch.srun_words import End, bad_ends
 from rhovideo.launch.submitit_details import log_file
-from rhovideo.run_folder import progress
+from rhovideo.run_folder import RESULTS_FILE, progress
 
 
 def start(folder: Path) -> int:
@@ -60,7 +60,9 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
     events = [event for event in records.read_attempts(place.run) if event.get("attempt") == attempt()]
     stopped = next((event["reason"] for event in events if event["event"] == "stopped"), None)
     if code == 0 and stopped is None:
-        return {"outcome": records.FINISHED, "requeued": False, "why": "all ranks succeeded"}
+        if _has_results(place):
+            return {"outcome": records.FINISHED, "requeued": False, "why": "all ranks succeeded"}
+        code = 1  # srun has exit code 0 too where it could not start a single rank.
     failures = read_failures(failures_folder(), int(os.environ.get("SLURM_NTASKS", "1")))
     if code and stopped is None and _signalled_before_listening(place, failures):
         code, stopped = 0, "preempted while it started"
@@ -76,6 +78,15 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
     if code == 0:
         return {"outcome": records.STOPPED, "requeued": True, "why": f"{stopped}; it goes on from its checkpoint"}
     return {"outcome": records.FAILED, **_after_failure(place, events)}
+
+
+def _has_results(place: Place) -> bool:
+    """Whether rank 0 has written results in this attempt, whose first trace is its line in attempts.jsonl."""
+    try:
+        results, began = (place.run / name for name in (RESULTS_FILE, records.ATTEMPTS_FILE))
+        return results.stat().st_mtime >= began.stat().st_mtime
+    except OSError:
+        return False
 
 
 def _after_failure(place: Place, events: list[dict[str, Any]]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from rhovideo.errors import JobError
 from rhovideo.launch import batch, records
 from rhovideo.launch.batch_environment import failures_folder, script_lines, write_runs
 from rhovideo.launch.failures import write_failure
-from rhovideo.run_folder import FAILURE_FILE
+from rhovideo.run_folder import FAILURE_FILE, RESULTS_FILE
 
 # As srun 22.05 wrote it when rank 1 was killed: those who missed it are named first.
 SRUN = """\
@@ -50,8 +51,21 @@ def last_event(run):
 
 def test_success_is_finished(job):
     run, folder = job
+    (run / RESULTS_FILE).touch()
     assert batch.end(folder, 0) == 0
     assert last_event(run)["outcome"] == "finished"
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_success_without_results_is_a_failure(job, capsys, earlier):
+    run, folder = job
+    if earlier:
+        (run / RESULTS_FILE).touch()
+        os.utime(run / RESULTS_FILE, (0, 0))
+    # What is left where srun starts no rank, and has exit code 0 all the same.
+    assert batch.end(folder, 0) == 1
+    assert (last_event(run)["outcome"], last_event(run)["requeued"]) == ("failed", False)
+    assert "all 4 ranks ended without a word" in capsys.readouterr().err
 
 
 def test_stopped_is_requeued_and_a_requeue_that_fails_is_said(job, capsys):
