@@ -87,9 +87,12 @@ def export(source: str | Path, out: str | Path, encoder: str | None = None) -> E
             "the released format"
         )
     content, kind = _content(file, cfg, encoder)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(out) as stream:
-        torch.save(content, stream)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(out) as stream:
+            torch.save(content, stream)
+    except (OSError, RuntimeError) as error:  # torch has one of its own for a full disk
+        raise WeightsError(f"{out}: cannot be written ({error}); free space there, or write another name") from error
     resumable = "optimizer_state" in content
     remarks = tuple(_remarks(file, cfg, kind, resumable))
     return Exported(out, kind, describe_architecture(cfg), len(content["model_state"]), resumable, remarks)

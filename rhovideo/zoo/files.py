@@ -133,6 +133,9 @@ def _from_caffe2(content: object) -> object:
 def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
+            if any(record.compress_type != zipfile.ZIP_STORED for record in archive.infolist()):
+                # A few bytes could become more than the memory holds.
+                raise WeightsError(f"{path}: is compressed, and torch's checkpoints are not; get the file itself")
             damaged = archive.testzip()
     except (zipfile.BadZipFile, OSError, EOFError) as error:
         raise DamagedFileError(f"{path}: is truncated (its end is missing); get it again") from error

@@ -186,7 +186,7 @@ def _build(builder, file: WeightsFile, cfg: CfgNode) -> nn.Module:
         raise WeightsError(f"{file.name}: {describe_unknown(file.state)}")
     try:
         return builder(cfg)
-    except ValueError as error:
+    except Exception as error:  # a file's configuration may hold any value
         raise WeightsError(f"{file.name}: its network cannot be built: {' '.join(str(error).split())}") from error
 
 

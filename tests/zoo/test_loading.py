@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from rhovideo.config import cfg_from_released, get_cfg
 from rhovideo.models import build_backbone, build_classifier
 from rhovideo.ssl.build import METHODS, build_method
 from rhovideo.zoo import WeightsError, load_classifier_weights, load_encoder_weights, load_method, load_pretrained
+from rhovideo.zoo.exporting import export
 from rhovideo.zoo.keys import BLOCKS, encoder_to_released
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -308,3 +310,58 @@ def test_get_cfg_alone_builds_every_method():
     for kind in METHODS:
         cfg.CONTRASTIVE.TYPE = kind
         assert sum(p.numel() for p in build_method(cfg).parameters()) > 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda weight: weight.to_sparse(), "is sparse"),
+        (lambda weight: torch.empty_like(weight, device="meta"), "is without values"),
+        (lambda weight: weight.to(torch.complex64), "numbers of type complex64"),
+        (lambda weight: weight.to(torch.int64), "numbers of type int64"),
+        (lambda weight: weight.index_fill(0, torch.tensor([1]), torch.nan), "holds NaN"),
+        (lambda weight: weight[:0], "where"),
+    ],
+)
+def test_tensors_that_are_no_weights_are_refused(tmp_path, spoil, said):
+    content = torch.load(released("byol"), weights_only=True)
+    name = next(name for name in content["model_state"] if name.endswith("pathway0_stem.conv.weight"))
+    content["model_state"][name] = spoil(content["model_state"][name])
+    torch.save(content, tmp_path / "spoilt.pyth")
+    with pytest.raises(WeightsError, match=said):
+        load_pretrained(tmp_path / "spoilt.pyth")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RESNET: {WIDTH_PER_GROUP: -1}",
+        "RESNET: {SPATIAL_STRIDES: [1]}",
+        "MODEL: {ARCH: slowfast}\nSLOWFAST: {BETA_INV: 0}",
+    ],
+)
+def test_a_configuration_that_no_network_has_is_a_line(tmp_path, text):
+    torch.save(torch.load(released("byol"), weights_only=True) | {"cfg": text}, tmp_path / "odd.pyth")
+    with pytest.raises(WeightsError, match=r"odd.pyth: its network cannot be built"):
+        load_pretrained(tmp_path / "odd.pyth")
+
+
+def test_a_compressed_archive_is_refused_before_it_is_unpacked(tmp_path):
+    with zipfile.ZipFile(released("byol")) as plain, zipfile.ZipFile(tmp_path / "bomb.pyth", "w") as packed:
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+        packed.writestr("archive/data/9999", bytes(1 << 20), zipfile.ZIP_DEFLATED)
+    with pytest.raises(WeightsError, match="is compressed"):
+        load_pretrained(tmp_path / "bomb.pyth")
+
+
+@pytest.mark.parametrize("source", ["a" * 5000, "~nobody-of-this-name/x.pyth", "http://[::1", "a\0b.pyth"])
+def test_what_can_be_no_path_is_a_line(source):
+    with pytest.raises(WeightsError):
+        load_pretrained(source)
+
+
+def test_an_export_to_nowhere_is_a_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(WeightsError, match="cannot be written"):
+        export(LINEAR, tmp_path / "file/out.pyth", encoder="online")
