@@ -133,16 +133,16 @@ def _from_caffe2(content: object) -> object:
 def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
-            if any(record.compress_type != zipfile.ZIP_STORED for record in archive.infolist()):
-                # A few bytes could become more than the memory holds.
-                raise WeightsError(f"{path}: is compressed, and torch's checkpoints are not; get the file itself")
-            damaged = archive.testzip()
+            compressed = any(record.compress_type != zipfile.ZIP_STORED for record in archive.infolist())
+            # A few bytes could become more than the memory holds.
+            damaged = None if compressed else archive.testzip()
     except (zipfile.BadZipFile, OSError, EOFError) as error:
         raise DamagedFileError(f"{path}: is truncated (its end is missing); get it again") from error
-    except (RuntimeError, NotImplementedError) as error:  # zipfile's words for a password and for other compressions
+    except (RuntimeError, NotImplementedError) as error:  # zipfile's words for a password and for what it cannot read
         raise WeightsError(
-            f"{path}: is an archive that is encrypted or compressed as no checkpoint is; unpack it and write the path "
-            "of the .pyth file in it"
+            f"{path}: is an archive with a password, or of a kind that no checkpoint is; get the file itself"
         ) from error
+    if compressed:
+        raise WeightsError(f"{path}: is compressed, and torch's checkpoints are not; get the file itself")
     if damaged is not None:
         raise DamagedFileError(f"{path}: is damaged at {damaged}; get it again")
