@@ -101,9 +101,23 @@ NO_EFFECT: dict[str, Any] = {
     "DEMO.ENABLE": False,
 }
 
+# Lists of places, one or more for each stage: those without any place do nothing, however many empty lists they hold.
+_PLACES = ("NONLOCAL.LOCATION",)
+
 SECTIONS = frozenset(key.rpartition(".")[0] for key in [*DROPPED, *NO_EFFECT])
 
 
 def is_foreign(key: str) -> bool:
     """Whether PySlowFast has this key (or section) and this package has not."""
     return key in DROPPED or key in NO_EFFECT or key in SECTIONS
+
+
+def has_no_effect(key: str, value: Any) -> bool:
+    """Whether PySlowFast's key, which this package does not have, does nothing there with this value."""
+    if key not in NO_EFFECT or value in (None, NO_EFFECT[key]):
+        return True
+    return key in _PLACES and _is_empty(value)
+
+
+def _is_empty(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(_is_empty(element) for element in value)

@@ -11,10 +11,12 @@ SOLVER.STEPS, LRS beyond the end      cut off
 TEST.BATCH_SIZE, in views             in videos
 DATA.USE_OFFSET_SAMPLING False        kept: test clip i of n starts at i/n of the way, and the last one before the end
 TRAIN.MIXED_PRECISION, always float16 TRAIN.AMP_DTYPE float16; off on the CPU, where theirs does nothing
-TRAIN.DATASET ssv2, frames in BGR     DATA.REVERSE_INPUT_CHANNEL turned round: frames are RGB here until then
+TRAIN.DATASET ssv2 or charades, BGR   DATA.REVERSE_INPUT_CHANNEL turned round: frames are RGB here until then
 TRAIN.CHECKPOINT_EPOCH_RESET          always True: a checkpoint gives weights, and training begins at epoch 0
 one crop of a test clip of ssv2       the centre, as everywhere; there it is the left or upper end
 ====================================  ==============================================================================
+
+:mod:`rhovideo.zoo.released_cfg` translates back: a line here is a line there.
 """
 
 from __future__ import annotations
@@ -28,6 +30,8 @@ from rhovideo.config.problems import Finding
 
 FRAME_LISTS = "ssv2"
 VIDEO_LISTS = ("kinetics", "ptvkinetics")
+# Data sets there whose frames are images, which its loader reads as BGR; REVERSE_INPUT_CHANNEL True makes them RGB.
+BGR_THERE = ("ssv2", "charades")
 
 _DETECTION = (
     "action detection on AVA (person boxes, a RoI head, mAP)",
@@ -114,10 +118,10 @@ def translate(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
     if cfg.DATA.USE_OFFSET_SAMPLING is None:
         cfg.DATA.USE_OFFSET_SAMPLING = False
     _test_batch(cfg, notes)
-    if reads_frame_lists(cfg):
+    if cfg.TRAIN.DATASET.lower() in BGR_THERE:
         cfg.DATA.REVERSE_INPUT_CHANNEL = not cfg.DATA.REVERSE_INPUT_CHANNEL
         order = "BGR" if cfg.DATA.REVERSE_INPUT_CHANNEL else "RGB"
-        notes.append(f"the network sees frames in {order}, as PySlowFast's ssv2 shows them")
+        notes.append(f"the network sees frames in {order}, as PySlowFast's {cfg.TRAIN.DATASET.lower()} shows them")
 
 
 def note_epoch_reset(cfg: CfgNode, values: Mapping[str, Any], notes: list[str]) -> None:
@@ -142,7 +146,7 @@ def _mixed_precision(cfg: CfgNode, given: Collection[str], notes: list[str]) -> 
     if cfg.NUM_GPUS == 0:
         cfg.TRAIN.MIXED_PRECISION = False
         notes.append("TRAIN.MIXED_PRECISION is off on the CPU, as in PySlowFast; TRAIN.AMP_DTYPE bfloat16 turns it on")
-    elif cfg.NUM_GPUS > 0:
+    else:
         cfg.TRAIN.AMP_DTYPE = "float16"
         notes.append("TRAIN.MIXED_PRECISION is in float16, as in PySlowFast; TRAIN.AMP_DTYPE bfloat16 changes that")
 

@@ -168,6 +168,9 @@ def _malformed(cfg: CfgNode) -> Iterator[Finding]:
             yield Finding(
                 (f"SLURM.{name}",), "holds a line break, and sbatch reads an option from one line", "one line"
             )
+    if any(sign in cfg.OUTPUT_DIR for sign in "%\\\n"):
+        wrong = f"{cfg.OUTPUT_DIR!r} holds a sign that SLURM reads as something else in a path (%, \\, a line break)"
+        yield Finding(("OUTPUT_DIR",), wrong, "a folder without it")
     yield from _time(slurm)
     yield from _memory(slurm.MEM)
     yield from _arguments(slurm.ARGS)

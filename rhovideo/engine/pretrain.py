@@ -19,35 +19,25 @@ from rhovideo.engine.training import Trainer
 from rhovideo.models.info import describe
 from rhovideo.randomness import Stream, seed_everything
 from rhovideo.ssl.build import build_method
-from rhovideo.zoo.files import WeightsError
-from rhovideo.zoo.loading import load_method
+from rhovideo.zoo.loading import load_method_weights
 
 logger = logging.getLogger(__name__)
 
 
-def start_from(method: nn.Module, source: str, cfg: CfgNode) -> None:
+def start_from(method: nn.Module, source: str) -> None:
     """Give a method the weights of a pre-training checkpoint: encoders, heads, queue, prototypes; not its epoch.
 
     Args:
         method: from :func:`rhovideo.ssl.build.build_method`.
         source: a released pre-training checkpoint or one of this package (TRAIN.CHECKPOINT_FILE_PATH).
-        cfg: of the job.
 
     Raises:
         WeightsError: the file holds no method, or not the one that is configured.
     """
-    weights = load_method(source, cfg.CONTRASTIVE.LOSS_FORM).state_dict()
-    own = method.state_dict()
-    differ = [name for name in own if name not in weights or weights[name].shape != own[name].shape]
-    if differ or weights.keys() != own.keys():
-        example = sorted(differ or weights.keys() - own.keys())[0]
-        raise WeightsError(
-            f"{source} (TRAIN.CHECKPOINT_FILE_PATH): holds another method or network than is configured, {example} "
-            "differs: write the CONTRASTIVE, MODEL and RESNET keys of its own configuration, or leave the file out"
-        )
     # How far the file's own training had come is no weight: momentum rises anew.
-    place = {name: value for name, value in own.items() if name.startswith("momentum.")}
-    method.load_state_dict(weights | place)
+    place = {name: value.clone() for name, value in method.state_dict().items() if name.startswith("momentum.")}
+    load_method_weights(method, source)
+    method.load_state_dict(place, strict=False)
 
 
 class PretrainTask:
@@ -59,7 +49,7 @@ class PretrainTask:
         seed_everything(Stream.INITIALISATION, cfg.RNG_SEED)
         self.model = build_method(cfg)
         if cfg.TRAIN.CHECKPOINT_FILE_PATH:
-            start_from(self.model, cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg)
+            start_from(self.model, cfg.TRAIN.CHECKPOINT_FILE_PATH)
         if cfg.LOG_MODEL_INFO:
             logger.info("%s: %s", cfg.CONTRASTIVE.TYPE, describe(self.model.encoder, cfg))
         self.model.to(self.device, DTYPES[cfg.TRAIN.DTYPE])

@@ -15,19 +15,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rhovideo.errors import JobError
 from rhovideo.launch import records, slurm_queue
-from rhovideo.launch.batch_environment import Place, attempt, failures_folder, place_of
+from rhovideo.launch.batch_environment import Place, attempt, failures_folder, free_port, place_of
 from rhovideo.launch.failures import Failure, keep_report, read_failures, report
 from rhovideo.launch.srun_words import End, bad_ends
 from rhovideo.launch.submitit_details import log_file
-from rhovideo.run_folder import progress
-
-# What a rank says that has lost another: gloo, nccl.
-_PEER_LOST = re.compile(r"by peer|gloo|NCCL")
+from rhovideo.run_folder import RESULTS_FILE, progress
 
 
 def start(folder: Path) -> int:
-    """Count a new attempt and print its number; print nothing where there is nothing to do."""
+    """Count a new attempt, print its number and the port of its rank 0; nothing where there is nothing to do."""
     place = place_of(folder)
     if place.finished:
         _say(f"{place.run} was finished before this submission: nothing to do")
@@ -37,7 +35,7 @@ def start(folder: Path) -> int:
     event = {"event": "start", "attempt": number, "job_id": place.job_id, "nodes": nodes, "time": time.time()}
     records.append_attempt(place.run, event | {"progress": progress(place.run)})
     _say(_heading(number, place) + f", on {nodes}")
-    print(number)
+    print(number, free_port())
     return 0
 
 
@@ -62,7 +60,9 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
     events = [event for event in records.read_attempts(place.run) if event.get("attempt") == attempt()]
     stopped = next((event["reason"] for event in events if event["event"] == "stopped"), None)
     if code == 0 and stopped is None:
-        return {"outcome": records.FINISHED, "requeued": False, "why": "all ranks succeeded"}
+        if _has_results(place):
+            return {"outcome": records.FINISHED, "requeued": False, "why": "all ranks succeeded"}
+        code = 1  # srun has exit code 0 too where it could not start a single rank.
     failures = read_failures(failures_folder(), int(os.environ.get("SLURM_NTASKS", "1")))
     if code and stopped is None and _signalled_before_listening(place, failures):
         code, stopped = 0, "preempted while it started"
@@ -78,6 +78,15 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
     if code == 0:
         return {"outcome": records.STOPPED, "requeued": True, "why": f"{stopped}; it goes on from its checkpoint"}
     return {"outcome": records.FAILED, **_after_failure(place, events)}
+
+
+def _has_results(place: Place) -> bool:
+    """Whether rank 0 has written results in this attempt, whose first trace is its line in attempts.jsonl."""
+    try:
+        results, began = (place.run / name for name in (RESULTS_FILE, records.ATTEMPTS_FILE))
+        return results.stat().st_mtime >= began.stat().st_mtime
+    except OSError:
+        return False
 
 
 def _after_failure(place: Place, events: list[dict[str, Any]]) -> dict[str, Any]:
@@ -114,7 +123,7 @@ def _write_report(place: Place, failures: Mapping[int, Failure]) -> None:
 
 def _silent(place: Place, failures: Mapping[int, Failure]) -> dict[int, str]:
     """How those ranks ended that left no word and made the others fail; empty where a rank's own failure came first."""
-    if any(_PEER_LOST.search(failure.summary) is None for failure in failures.values()):
+    if not all(failure.of_a_lost_peer for failure in failures.values()):
         return {}
     return {
         rank: f"on {end.node} ended by itself: it {end.explained()}"
@@ -174,7 +183,11 @@ def _say(text: str) -> None:
 
 def main(words: list[str]) -> int:
     folder = Path(words[1])
-    return start(folder) if words[0] == "start" else end(folder, int(words[2]))
+    try:
+        return start(folder) if words[0] == "start" else end(folder, int(words[2]))
+    except JobError as error:
+        _say(str(error))
+        return 1
 
 
 if __name__ == "__main__":

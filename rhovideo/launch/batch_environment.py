@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import random
 import shlex
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from rhovideo.errors import JobError
 from rhovideo.run_folder import write_text
 
 _RUNS_FILE = "runs.json"
@@ -60,7 +64,9 @@ def script_lines(python: str, code: Path, folder: Path) -> tuple[list[str], list
         f"export {_FOLDER_VARIABLE}={shlex.quote(str(folder))}",
         f'{_ATTEMPT_VARIABLE}=$({module} start "${_FOLDER_VARIABLE}") || exit 1',
         f'[ -n "${_ATTEMPT_VARIABLE}" ] || exit 0',
-        f"export {_ATTEMPT_VARIABLE}",
+        # submitit's own number is made from the job's, and whoever has that port makes every attempt fail.
+        f'export MASTER_PORT="${{MASTER_PORT:-${{{_ATTEMPT_VARIABLE}#* }}}}"',
+        f'export {_ATTEMPT_VARIABLE}="${{{_ATTEMPT_VARIABLE}% *}}"',
     ]
     after = ["code=$?", f'exec {module} end "${_FOLDER_VARIABLE}" "$code"']
     return before, after
@@ -81,13 +87,30 @@ def failures_folder() -> Path:
     return Path(os.environ[_FOLDER_VARIABLE]) / "failures" / f"{_job_id()}_attempt_{attempt()}"
 
 
+def free_port() -> int:
+    """A port that nobody has on this machine, which is rank 0's; not one that the kernel hands out to others."""
+    for port in random.sample(range(20_000, 32_768), 100):
+        with socket.socket() as candidate, contextlib.suppress(OSError):
+            candidate.bind(("", port))
+            return port
+    raise OSError("no port between 20000 and 32767 is free on this machine")
+
+
 def _job_id() -> str:
     array, index = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     return f"{array}_{index}" if array else os.environ["SLURM_JOB_ID"]
 
 
 def place_of(folder: Path) -> Place:
-    """The place in a submission that SLURM's environment tells of; ``folder`` is submitit's."""
-    runs = json.loads((folder / _RUNS_FILE).read_text(encoding="utf-8"))
-    entry = runs["runs"][int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))]
-    return Place(folder, Path(entry["run"]), entry["finished"], runs["max_failures"], _job_id())
+    """The place in a submission that SLURM's environment tells of; ``folder`` is submitit's.
+
+    Raises:
+        JobError: what the submission has left there is gone or damaged.
+    """
+    path = folder / _RUNS_FILE
+    try:
+        runs = json.loads(path.read_text(encoding="utf-8"))
+        entry = runs["runs"][int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))]
+        return Place(folder, Path(entry["run"]), entry["finished"], int(runs["max_failures"]), _job_id())
+    except (OSError, TypeError, ValueError, LookupError) as error:
+        raise JobError(f"{path}: cannot be read ({error}): submit the same command again with --resume") from error

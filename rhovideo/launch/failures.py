@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import time
@@ -25,6 +26,10 @@ KILLED = (
 )
 
 
+# What a rank says that has lost another: gloo, nccl.
+_PEER_LOST = re.compile(r"by peer|gloo|NCCL")
+
+
 @dataclass(frozen=True)
 class Failure:
     """What a rank said before it ended.
@@ -40,6 +45,11 @@ class Failure:
     summary: str
     traceback: str
     folder_is_ours: bool = True
+
+    @property
+    def of_a_lost_peer(self) -> bool:
+        """Whether the rank failed for the lack of another one."""
+        return _PEER_LOST.search(self.summary) is not None
 
 
 def write_failure(folder: Path, rank: int, error: BaseException) -> None:
@@ -58,10 +68,10 @@ def full_text(error: BaseException) -> str:
 
 
 def read_failures(folder: Path, world: int) -> dict[int, Failure]:
-    """The words of those of ``world`` ranks that left one."""
+    """The words of those of ``world`` ranks that left one that can be read."""
     found = {}
     for rank in range(world):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError, TypeError, ValueError):
             found[rank] = Failure(**json.loads(_path(folder, rank).read_text(encoding="utf-8")))
     return found
 
@@ -80,7 +90,8 @@ def report(world: int, failures: Mapping[int, Failure], silent: Mapping[int, str
         failures: words by rank.
         silent: how a rank without a word ended by itself (see :func:`death`), by rank.
     """
-    said = sorted(failures.items(), key=lambda item: item[1].time)
+    # A rank hangs up before it has left its word, and the clocks of two machines differ: time alone does not tell.
+    said = sorted(failures.items(), key=lambda item: (item[1].of_a_lost_peer, item[1].time))
     killed = [f"rank {rank} of {world} {how}" for rank, how in silent.items()]
     if not said and not killed:
         return f"all {world} ranks ended without a word"

@@ -16,7 +16,7 @@ A study's folder holds ``study.json``. Everything here is read and written witho
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +33,13 @@ STOPPED = "stopped"
 FAILED = "failed"
 CANCELLED = "cancelled"
 STUDY_FILE = "study.json"
+
+# What each event has for certain, so that those who read them may rely on it.
+_EVENT_KEYS = {
+    "start": {"attempt", "job_id", "time", "progress"},
+    "stopped": {"reason"},
+    "end": {"attempt", "job_id", "time", "outcome"},
+}
 
 
 @dataclass(frozen=True)
@@ -100,12 +107,18 @@ class Study:
 
 
 Record = TypeVar("Record")
+# What a record's values are in JSON, by the annotation's first word.
+_PLAIN = {"str": str, "int": int, "float": (int, float), "list": list, "dict": dict}
 
 
 def read_job(folder: str | Path) -> Job | None:
     """The job that was submitted into a run folder, None where none was."""
-    values = _read(Path(folder) / JOB_FILE)
-    return None if values is None else _known(Job, values)
+    path = Path(folder) / JOB_FILE
+    values = _read(path)
+    try:
+        return None if values is None else _known(Job, values)
+    except TypeError as error:
+        raise _damaged(path, error) from error
 
 
 def write_job(folder: str | Path, job: Job) -> None:
@@ -114,10 +127,15 @@ def write_job(folder: str | Path, job: Job) -> None:
 
 def read_study(folder: str | Path) -> Study | None:
     """The study in a folder, None where there is none."""
-    values = _read(Path(folder) / STUDY_FILE)
-    if values is None:
-        return None
-    return _known(Study, values | {"cells": [_known(StudyCell, cell) for cell in values["cells"]]})
+    path = Path(folder) / STUDY_FILE
+    values = _read(path)
+    try:
+        if values is None:
+            return None
+        study = _known(Study, values)
+        return replace(study, cells=[_known(StudyCell, cell) for cell in study.cells])
+    except TypeError as error:
+        raise _damaged(path, error) from error
 
 
 def write_study(folder: str | Path, study: Study) -> None:
@@ -125,9 +143,9 @@ def write_study(folder: str | Path, study: Study) -> None:
 
 
 def read_attempts(folder: str | Path) -> list[dict[str, Any]]:
-    """The events of a run folder, the oldest first; a line that was cut off is left out."""
+    """The events of a run folder, the oldest first; a line that was cut off or damaged is left out."""
     try:
-        lines = (Path(folder) / ATTEMPTS_FILE).read_text(encoding="utf-8").splitlines()
+        lines = (Path(folder) / ATTEMPTS_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:
         return []
     events = []
@@ -136,7 +154,7 @@ def read_attempts(folder: str | Path) -> list[dict[str, Any]]:
             event = json.loads(line)
         except ValueError:
             continue
-        if isinstance(event, dict):
+        if isinstance(event, dict) and event.keys() >= _EVENT_KEYS.get(str(event.get("event")), {"event"}):
             events.append(event)
     return events
 
@@ -162,16 +180,32 @@ def run_folders(path: str | Path) -> list[Path]:
     raise JobError(f"{folder}: {wrong}. Write the OUTPUT_DIR of a run, or the folder given as --study")
 
 
-def _read(path: Path) -> dict[str, Any] | None:
+def _read(path: Path) -> Any:
+    """What a JSON file holds; None where there is none."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return {} if values is None else values
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise JobError(f"{path}: cannot be read ({error}); remove it if it is damaged") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> JobError:
+    return JobError(f"{path}: cannot be read ({error}); remove it if it is damaged")
 
 
 def _known(record: type[Record], values: dict[str, Any]) -> Record:
-    """A record from the values that this version knows: another may have written more."""
-    names = {field.name for field in fields(record)}
+    """A record from the values that this version knows: another may have written more.
+
+    Raises:
+        TypeError: these are not the values of such a record.
+    """
+    if not isinstance(values, dict):
+        raise TypeError(f"a {type(values).__name__} where a {record.__name__} should be")
+    names = {field.name: field for field in fields(record)}
+    for name, value in values.items():
+        wanted = _PLAIN.get(str(names[name].type).partition("[")[0]) if name in names else None
+        if wanted and not isinstance(value, wanted):
+            raise TypeError(f"{name} is {value!r}")
     return record(**{name: value for name, value in values.items() if name in names})

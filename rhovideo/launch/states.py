@@ -119,7 +119,9 @@ def _local(run: Path) -> State:
     if is_finished(run):
         return State(FINISHED)
     began = changed(run / CONFIG_FILE)
-    stops = [event for event in records.read_attempts(run) if event["event"] == "stopped" and event["time"] >= began]
+    stops = [
+        event for event in records.read_attempts(run) if event["event"] == "stopped" and event.get("time", 0) >= began
+    ]
     if stops:
         return State(STOPPED, stops[-1]["reason"])
     failure = run / FAILURE_FILE

@@ -159,7 +159,7 @@ def _from_shapes(found: _Shapes, file_name: str) -> tuple[CfgNode, list[str] | s
 def _with_expansion(cfg: CfgNode, found: _Shapes) -> CfgNode:
     """The configuration with RESNET.BASIC_EXPANSION as the shapes have it: PySlowFast's R-18 has no key for it."""
     stem, first = found.shapes.get(_STEM.format(0)), found.shapes.get("s2.pathway0_res0.branch2.a.weight")
-    if cfg.RESNET.DEPTH != 18 or not stem or not first:
+    if cfg.RESNET.DEPTH != 18 or not stem or not first or not stem[0]:
         return cfg
     frozen, cfg = cfg.is_frozen(), cfg.clone()
     cfg.defrost()

@@ -18,7 +18,7 @@ from rhovideo.zoo.errors import WeightsError
 from rhovideo.zoo.files import OWN, WeightsFile, read_weights
 from rhovideo.zoo.keys import BLOCKS, to_ours, to_released
 from rhovideo.zoo.loading import has_classifier, load_classifier, load_method, load_pretrained
-from rhovideo.zoo.released_cfg import released_cfg
+from rhovideo.zoo.released_cfg import released_cfg, what_is_lost
 from rhovideo.zoo.released_optimizer import released_optimizer
 
 logger = logging.getLogger(__name__)
@@ -87,11 +87,14 @@ def export(source: str | Path, out: str | Path, encoder: str | None = None) -> E
             "the released format"
         )
     content, kind = _content(file, cfg, encoder)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(out) as stream:
-        torch.save(content, stream)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(out) as stream:
+            torch.save(content, stream)
+    except (OSError, RuntimeError) as error:  # torch has one of its own for a full disk
+        raise WeightsError(f"{out}: cannot be written ({error}); free space there, or write another name") from error
     resumable = "optimizer_state" in content
-    remarks = tuple(_remarks(cfg, kind, resumable))
+    remarks = tuple(_remarks(file, cfg, kind, resumable))
     return Exported(out, kind, describe_architecture(cfg), len(content["model_state"]), resumable, remarks)
 
 
@@ -154,12 +157,18 @@ def _is_released(names: Iterable[str]) -> bool:
     return any("pathway0_stem." in name for name in names)
 
 
-def _remarks(cfg: CfgNode, kind: str, resumable: bool) -> Iterable[str]:
-    if kind not in ("classifier", "encoder"):
+def _remarks(file: WeightsFile, cfg: CfgNode, kind: str, resumable: bool) -> Iterable[str]:
+    method = kind not in ("classifier", "encoder")
+    if method:
         yield "To start from its encoder in PySlowFast: TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN '(\"backbone.\",)'"
     if kind == "swav" and cfg.CONTRASTIVE.SWAV_NUM_PROTOTYPES != 1000:
         yield f"PySlowFast has 1000 prototypes: it leaves these {cfg.CONTRASTIVE.SWAV_NUM_PROTOTYPES} out"
     if cfg.RESNET.DEPTH == 18 and cfg.RESNET.BASIC_EXPANSION != 4:
         yield "PySlowFast's R-18 is four times as wide (RESNET.BASIC_EXPANSION 4): it cannot load this one"
+    if file.ours and kind != "encoder":
+        yield from what_is_lost(cfg, method)
+    if resumable and file.content.get("step"):
+        epoch, step = file.content.get("epoch", 0), file.content["step"]
+        yield f"It is of step {step} of epoch {epoch + 1}: PySlowFast, whose files end with an epoch, begins it again"
     if resumable:
         yield "To start at epoch 0 there: TRAIN.CHECKPOINT_EPOCH_RESET True; else its training goes on with this one's"

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from rhovideo.config import ConfigError, cfg_from_released
 from rhovideo.zoo.caffe2 import read_caffe2, released_state
-from rhovideo.zoo.errors import WeightsError
+from rhovideo.zoo.errors import DamagedFileError, WeightsError
 from rhovideo.zoo.paths import discard_download, local_path
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -61,9 +61,9 @@ def read_weights(source: str | Path) -> WeightsFile:
     path = local_path(source)
     try:
         return _weights(path, _load(path))
-    except WeightsError as error:
+    except DamagedFileError as error:
         if discard_download(path):
-            raise WeightsError(f"{error}. The download was removed, the next attempt gets it anew") from error
+            raise DamagedFileError(f"{error}. The download was removed, the next attempt gets it anew") from error
         raise
 
 
@@ -76,8 +76,10 @@ def _weights(path: Path, content: object) -> WeightsFile:
     tensors = {str(name): value for name, value in state.items() if isinstance(value, Tensor)}
     if not tensors:
         raise WeightsError(f"{path}: holds no weights; a checkpoint has them under 'model_state'")
-    own = content.get(OWN)
-    text = own["cfg"] if isinstance(own, Mapping) and "cfg" in own else content.get("cfg")
+    own = content.get(OWN, {})
+    if not isinstance(own, Mapping) or not isinstance(own.get("state", {}), Mapping):
+        raise WeightsError(f"{path}: what an export keeps under {OWN!r} is no dictionary; export the checkpoint again")
+    text = own["cfg"] if "cfg" in own else content.get("cfg")
     try:
         cfg = cfg_from_released(text) if isinstance(text, str) else None
     except ConfigError as error:
@@ -87,10 +89,13 @@ def _weights(path: Path, content: object) -> WeightsFile:
 
 
 def _load(path: Path) -> object:
-    with path.open("rb") as file:
-        start = file.read(512)
+    try:
+        with path.open("rb") as file:
+            start = file.read(512)
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror}); see to its permissions and its disk") from error
     if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
-        raise WeightsError(f"{path}: is a web page and no checkpoint; download the file itself")
+        raise DamagedFileError(f"{path}: is a web page and no checkpoint; download the file itself")
     if start.startswith(ZIP_MAGIC):
         _check_archive(path)
     try:
@@ -103,9 +108,9 @@ def _load(path: Path) -> object:
                 f"{path}: holds Python objects beside weights, which could run code when they are loaded; "
                 "it is refused. Ask its author for a file of tensors, numbers and text alone"
             ) from error
-        raise WeightsError(f"{path}: is truncated, damaged or no checkpoint at all; get it again") from error
+        raise DamagedFileError(f"{path}: is truncated, damaged or no checkpoint at all; get it again") from error
     except Exception as error:
-        raise WeightsError(f"{path}: is truncated, damaged or no checkpoint at all; get it again") from error
+        raise DamagedFileError(f"{path}: is truncated, damaged or no checkpoint at all; get it again") from error
 
 
 def _load_tensors(path: Path) -> object:
@@ -128,8 +133,16 @@ def _from_caffe2(content: object) -> object:
 def _check_archive(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
+            compressed = any(record.compress_type != zipfile.ZIP_STORED for record in archive.infolist())
+            # A few bytes could become more than the memory holds.
+            damaged = None if compressed else archive.testzip()
     except (zipfile.BadZipFile, OSError, EOFError) as error:
-        raise WeightsError(f"{path}: is truncated (its end is missing); get it again") from error
+        raise DamagedFileError(f"{path}: is truncated (its end is missing); get it again") from error
+    except (RuntimeError, NotImplementedError) as error:  # zipfile's words for a password and for what it cannot read
+        raise WeightsError(
+            f"{path}: is an archive with a password, or of a kind that no checkpoint is; get the file itself"
+        ) from error
+    if compressed:
+        raise WeightsError(f"{path}: is compressed, and torch's checkpoints are not; get the file itself")
     if damaged is not None:
-        raise WeightsError(f"{path}: is damaged at {damaged}; get it again")
+        raise DamagedFileError(f"{path}: is damaged at {damaged}; get it again")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from rhovideo.zoo.architecture import describe_architecture
@@ -71,9 +72,23 @@ def fill(
                 f"{file.name}: {name} is {list(named[name][1].shape)} where {ours} is {list(target[ours].shape)}; "
                 f"{describe_file(file)}, which must be the one to load into"
             )
+        if flaw := _flaw(named[name][1], target[ours]):
+            raise WeightsError(f"{file.name}: {name} {flaw}, and no weights; get another file")
     for name, ours in used.items():
         target[ours].copy_(named[name][1])
     return LoadReport(used, tuple(name for name in file.state if name not in used), tuple(missing))
+
+
+def _flaw(value: Tensor, target: Tensor) -> str:
+    """Why a tensor of the right shape cannot take the place of ``target``; empty where it can."""
+    if value.layout != torch.strided or value.is_quantized or value.is_meta:
+        kind = "quantised" if value.is_quantized else "without values" if value.is_meta else "sparse"
+        return f"is {kind}"
+    if value.is_complex() or (target.is_floating_point() and not value.is_floating_point()):
+        return f"holds numbers of type {value.dtype}".replace("torch.", "")
+    if value.is_floating_point() and not value.float().isfinite().all():
+        return "holds NaN or infinity"
+    return ""
 
 
 def describe_file(file: WeightsFile) -> str:

@@ -136,12 +136,18 @@ def to_ours(state: Mapping[str, Tensor], arch: str) -> dict[str, tuple[str, Tens
 
     Returns:
         For every released name that has a counterpart here: our name and our tensor.
+
+    Raises:
+        ValueError: one of :data:`TENSORS` has another shape than its kind.
     """
     found = {}
     for name, value in state.items():
         if name in TENSORS:
             ours, convert, _ = TENSORS[name]
-            found[name] = (ours, convert(value))
+            try:
+                found[name] = (ours, convert(value))
+            except (RuntimeError, IndexError) as error:  # torch's words for a shape that does not fit
+                raise ValueError(f"{name} is {list(value.shape)}, and it is no {ours} of that shape") from error
             continue
         ours = _with_prefix(name, HEADS | SINGLE_LAYER_HEADS) or _with_prefix(
             name, ENCODERS | CLASSIFIER_ENCODER, lambda inner: encoder_to_ours(inner, arch)

@@ -30,6 +30,8 @@ _OWN_STATE = (
     *("momentum.share", "queue.filled"),
     *("code_queue.keys", "code_queue.pointer", "code_queue.filled"),
 )
+# What a method of a released file holds beside queues and counters, some of which nothing reads there.
+_TRAINED = ("encoder.", "momentum_", "projection.", "predictor.", "prototypes.")
 # Tensors inside an encoder of PySlowFast, PyTorchVideo or Caffe2, whether or not ours has such a part.
 _INSIDE_ENCODER = re.compile(r"(s[1-5](\.|_fuse)|blocks\.\d+\.|nonlocal_|(t_)?(res|conv)\d)")
 _HEAD = re.compile(r"head\.projection\.(weight|bias)")
@@ -41,12 +43,13 @@ def load_pretrained(source: Source, cfg: CfgNode | None = None, encoder: str = "
     """The encoder of a checkpoint, in eval mode: clips [N, 3, T, H, W], normalised, to pooled features [N, C].
 
     The architecture is that of the file's own configuration; where it holds none, it is read off the tensors' names and
-    shapes. What was used, ignored and missing goes to the log and is the encoder's ``load_report``.
+    shapes. What was used, ignored and missing goes to the log and is the encoder's ``load_report``. Batch norms are
+    those of one process whatever the file's job had, so that any number of processes, or one of several, can load it.
 
     Args:
         source: a released pre-training checkpoint or classifier, a checkpoint of this package, or PyTorchVideo's
             ``model_state``: its path, URL or short name (``byol_slow_r50_8x8_rho4``), or a state dict.
-        cfg: says which encoder to build; None: as above.
+        cfg: says which encoder to build, its batch norms' groups too; None: as above.
         encoder: "online", or "momentum" for the momentum encoder of MoCo and BYOL.
 
     Raises:
@@ -59,7 +62,7 @@ def load_pretrained(source: Source, cfg: CfgNode | None = None, encoder: str = "
     """
     file = _file(source)
     _check_which(encoder)
-    known = cfg or architecture(file, encoder)
+    known = cfg or _of_one_process(architecture(file, encoder))
     built = _build(build_backbone, file, known)
     built.load_report = _load_encoder(built, file, cfg, encoder, known.MODEL.ARCH)
     return built.eval()
@@ -75,7 +78,7 @@ def load_classifier(source: Source, cfg: CfgNode | None = None) -> Classifier:
         WeightsError: the file cannot be read, or does not cover the whole classifier.
     """
     file = _file(source)
-    cfg = cfg or architecture(file)
+    cfg = cfg or _of_one_process(architecture(file))
     built = _build(build_classifier, file, cfg)
     built.load_report = load_classifier_weights(built, file, cfg)
     return built.eval()
@@ -83,6 +86,9 @@ def load_classifier(source: Source, cfg: CfgNode | None = None) -> Classifier:
 
 def load_method(source: str | Path | WeightsFile, form: str = "released") -> nn.Module:
     """A whole pre-training method: encoder, heads, and its queue, momentum encoder or prototypes.
+
+    Batch norms are those of one process, as for :func:`load_pretrained`, and MoCo shuffles over all processes.
+    What was used, ignored and missing is the method's ``load_report``.
 
     Args:
         source: a released pre-training checkpoint, or one of this package; built from its own configuration.
@@ -95,22 +101,35 @@ def load_method(source: str | Path | WeightsFile, form: str = "released") -> nn.
         WeightsError: the file cannot be read, holds no method, or not all of it.
     """
     file = _file(source)
-    if file.cfg is None:
-        raise WeightsError(f"{file.name}: holds no configuration, which a method is built from; use load_pretrained")
-    if file.cfg.TASK != "pretrain" or file.cfg.CONTRASTIVE.TYPE not in METHODS:
-        raise WeightsError(
-            f"{file.name}: holds no pre-training method of {', '.join(METHODS)}; load its encoder with load_pretrained"
-        )
-    cfg = file.cfg.clone()
+    cfg = _of_one_process(_method_cfg(file))
     cfg.defrost()
     cfg.CONTRASTIVE.LOSS_FORM = form
     method = _build(build_method, file, cfg)
-    if file.ours:
-        report = fill(method, {name: (name, value) for name, value in file.state.items()}, file)
-    else:
-        report = _fill_from_released(method, file, cfg.MODEL.ARCH)
-    logger.info("%s: %s", file.name, report)
+    method.load_report = _fill_method(method, file)
     return method
+
+
+def load_method_weights(method: nn.Module, source: Source) -> LoadReport:
+    """Put all of a pre-training checkpoint into a method that is there already, built by a configuration of one's own.
+
+    Args:
+        method: from :func:`rhovideo.ssl.build.build_method`.
+        source: a released pre-training checkpoint, or one of this package.
+
+    Raises:
+        WeightsError: the file cannot be read, holds no method, or not just this one. Nothing is loaded then.
+    """
+    file = _file(source)
+    own, held = method.state_dict(), _method_tensors(file, _method_cfg(file))
+    shapes = {ours: value.shape for ours, value in held.values()}
+    differ = [name for name in own if name not in _OWN_STATE and own[name].shape != shapes.get(name)]
+    differ += [name for name in shapes if name not in own and (file.ours or name.startswith(_TRAINED))]
+    if differ:
+        raise WeightsError(
+            f"{file.name}: holds another method or network than is configured, {min(differ)} differs: write the "
+            "CONTRASTIVE, MODEL and RESNET keys of its own configuration, or leave TRAIN.CHECKPOINT_FILE_PATH out"
+        )
+    return _fill_method(method, file)
 
 
 def load_encoder_weights(encoder: Encoder, source: Source, cfg: CfgNode | None = None) -> LoadReport:
@@ -167,7 +186,7 @@ def _build(builder, file: WeightsFile, cfg: CfgNode) -> nn.Module:
         raise WeightsError(f"{file.name}: {describe_unknown(file.state)}")
     try:
         return builder(cfg)
-    except ValueError as error:
+    except Exception as error:  # a file's configuration may hold any value
         raise WeightsError(f"{file.name}: its network cannot be built: {' '.join(str(error).split())}") from error
 
 
@@ -249,13 +268,52 @@ def _check_nothing_left(
         )
 
 
-def _fill_from_released(method: nn.Module, file: WeightsFile, arch: str) -> LoadReport:
-    """Fill a method; a released queue counts as full, which it is after the first epoch."""
+def _of_one_process(cfg: CfgNode) -> CfgNode:
+    """The configuration with batch norms that need no groups of processes; the state has the same names.
+
+    The groups of a file are those of the job that wrote it: another number of processes may not split into them, and
+    one that loads alone would wait for ever for the others to make them.
+    """
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.BN.NORM_TYPE, cfg.BN.NUM_SYNC_DEVICES, cfg.BN.GLOBAL_SYNC = "batchnorm", 1, False
+    cfg.CONTRASTIVE.LOCAL_SHUFFLE_BN = False
+    cfg.freeze()
+    return cfg
+
+
+def _method_cfg(file: WeightsFile) -> CfgNode:
+    if file.cfg is None:
+        raise WeightsError(f"{file.name}: holds no configuration, which a method is built from; use load_pretrained")
+    if file.cfg.TASK != "pretrain" or file.cfg.CONTRASTIVE.TYPE not in METHODS:
+        raise WeightsError(
+            f"{file.name}: holds no pre-training method of {', '.join(METHODS)}; load its encoder with load_pretrained"
+        )
+    return file.cfg
+
+
+def _method_tensors(file: WeightsFile, cfg: CfgNode) -> dict[str, tuple[str, Tensor]]:
+    """A method's tensors: name in the file to (our name, our tensor)."""
+    arch = cfg.MODEL.ARCH
+    if file.ours:
+        return {name: (name, value) for name, value in file.state.items()}
     if arch not in BLOCKS:
         raise WeightsError(
             f"{file.name}: released names of MODEL.ARCH {arch} are not known, only of {', '.join(BLOCKS)}"
         )
-    target, named = method.state_dict(), to_ours(file.state, arch)
+    try:
+        return to_ours(file.state, arch)
+    except ValueError as error:
+        raise WeightsError(f"{file.name}: {error}; it was not written by PySlowFast or by an export") from error
+
+
+def _fill_method(method: nn.Module, file: WeightsFile) -> LoadReport:
+    """Fill a method; a released queue counts as full, which it is after the first epoch."""
+    target, named = method.state_dict(), _method_tensors(file, _method_cfg(file))
+    if file.ours:
+        report = fill(method, named, file)
+        logger.info("%s: %s", file.name, report)
+        return report
     codes = named.get("queue_swav")
     # Each released process had a part of SwAV's queue and the first one's was saved: then ours fills anew.
     if codes is not None and (codes[0] not in target or target[codes[0]].shape != codes[1].shape):
@@ -266,13 +324,13 @@ def _fill_from_released(method: nn.Module, file: WeightsFile, arch: str) -> Load
     if "queue_swav" in report.used and target["code_queue.keys"].any(dim=1).all():
         target["code_queue.filled"].fill_(len(target["code_queue.keys"]))
     _restore_own_state(target, file)
+    logger.info("%s: %s", file.name, report)
     return report
 
 
 def _restore_own_state(target: Mapping[str, Tensor], file: WeightsFile) -> None:
     """What an export of this package keeps beside the released names."""
-    own = file.content.get(OWN)
-    state = own.get("state", {}) if isinstance(own, Mapping) else {}
+    state = file.content.get(OWN, {}).get("state", {})
     for name, value in state.items():
         if name in target and isinstance(value, Tensor) and value.shape == target[name].shape:
             target[name].copy_(value)
@@ -297,5 +355,6 @@ __all__ = [
     "load_classifier_weights",
     "load_encoder_weights",
     "load_method",
+    "load_method_weights",
     "load_pretrained",
 ]

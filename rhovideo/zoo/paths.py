@@ -51,12 +51,20 @@ def local_path(source: str | Path) -> Path:
         WeightsError: there is no such file or name, or it cannot be downloaded; the message says what to do.
     """
     text = str(source)
-    if "://" in text:
-        return _of_url(text)
-    path = Path(source).expanduser()
-    if path.is_file():
+    try:
+        if "://" in text:
+            return _of_url(text)
+        path = Path(source).expanduser()
+        is_file, is_folder = path.is_file(), path.is_dir()
+    except WeightsError:
+        raise
+    except (OSError, RuntimeError, ValueError) as error:  # too long, of a user who is not there, no URL after all
+        raise WeightsError(
+            f"{text}: cannot be a path or an URL ({_words(error)}); write that of a .pyth file"
+        ) from error
+    if is_file:
         return path
-    if path.is_dir():
+    if is_folder:
         raise WeightsError(f"{path}: is a folder, not a checkpoint; write the path of a .pyth file")
     entry = entry_named(text)
     if entry is None:

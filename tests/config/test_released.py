@@ -166,6 +166,7 @@ def test_test_clips_start_where_each_says(write):
     [
         (["NUM_GPUS", 0], False, "bfloat16"),
         (["NUM_GPUS", 1], True, "float16"),
+        (["NUM_GPUS", -1], True, "float16"),
         (["NUM_GPUS", 0, "TRAIN.AMP_DTYPE", "bfloat16"], True, "bfloat16"),
         (["TRAIN.AMP_DTYPE", "bfloat16"], True, "bfloat16"),
         (["TASK", "pretrain"], True, "bfloat16"),
@@ -183,6 +184,13 @@ def test_frames_are_bgr_in_their_task_and_rgb_in_ours(write):
     assert load_cfg(path, ["TASK", "finetune"]).DATA.REVERSE_INPUT_CHANNEL is False
     # What is written into a checkpoint or OUTPUT_DIR/config.yaml is not turned round again.
     assert cfg_from_released(load_cfg(path).dump()).DATA.REVERSE_INPUT_CHANNEL is True
+
+
+def test_frames_of_charades_are_bgr_there_too():
+    """Its task stops a job; a checkpoint of it gives an encoder."""
+    for reverse in (True, False):
+        text = f"TASK: \nTRAIN: {{DATASET: charades}}\nDATA: {{REVERSE_INPUT_CHANNEL: {reverse}}}\n"
+        assert cfg_from_released(text).DATA.REVERSE_INPUT_CHANNEL is not reverse
 
 
 def test_one_clip_of_segments_is_tested_once(write, caplog):
@@ -244,6 +252,13 @@ def test_what_would_change_the_result_and_is_not_there_stops_by_name(write, text
     (problem,) = problems_of(write(text), *words)
     assert problem.key == key
     assert problem.write
+
+
+@pytest.mark.parametrize("nowhere", ["[[[], []], [[], []], [[], []], [[], []]]", "[[[]], [[]], [[]], [[]]]"])
+def test_no_place_for_non_local_blocks_is_none_for_any_number_of_pathways(write, nowhere):
+    load_cfg(write(EVALUATE + f"NONLOCAL: {{LOCATION: {nowhere}}}\n"))
+    (problem,) = problems_of(write(EVALUATE + "NONLOCAL: {LOCATION: [[[], []], [[1, 3], []], [[], []], [[], []]]}\n"))
+    assert problem.key == "NONLOCAL.LOCATION"
 
 
 def test_those_next_to_them_do_not_stop(write):

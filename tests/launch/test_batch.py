@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
 
 import pytest
 
+from rhovideo.errors import JobError
 from rhovideo.launch import batch, records
-from rhovideo.launch.batch_environment import failures_folder, write_runs
+from rhovideo.launch.batch_environment import failures_folder, script_lines, write_runs
 from rhovideo.launch.failures import write_failure
-from rhovideo.run_folder import FAILURE_FILE
+from rhovideo.run_folder import FAILURE_FILE, RESULTS_FILE
 
 # As srun 22.05 wrote it when rank 1 was killed: those who missed it are named first.
 SRUN = """\
@@ -48,8 +51,21 @@ def last_event(run):
 
 def test_success_is_finished(job):
     run, folder = job
+    (run / RESULTS_FILE).touch()
     assert batch.end(folder, 0) == 0
     assert last_event(run)["outcome"] == "finished"
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_success_without_results_is_a_failure(job, capsys, earlier):
+    run, folder = job
+    if earlier:
+        (run / RESULTS_FILE).touch()
+        os.utime(run / RESULTS_FILE, (0, 0))
+    # What is left where srun starts no rank, and has exit code 0 all the same.
+    assert batch.end(folder, 0) == 1
+    assert (last_event(run)["outcome"], last_event(run)["requeued"]) == ("failed", False)
+    assert "all 4 ranks ended without a word" in capsys.readouterr().err
 
 
 def test_stopped_is_requeued_and_a_requeue_that_fails_is_said(job, capsys):
@@ -173,3 +189,54 @@ def test_the_batch_script_does_not_wait_for_torch():
     code = "import sys, rhovideo.launch.batch; print(json.dumps([m for m in ('torch', 'numpy') if m in sys.modules]))"
     done = subprocess.run([sys.executable, "-c", f"import json; {code}"], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+def test_an_attempt_is_given_a_port_that_is_free(job, capsys):
+    _, folder = job
+    capsys.readouterr()
+    batch.start(folder)
+    number, port = map(int, capsys.readouterr().out.split())
+    assert number == 2
+    with socket.socket() as free:
+        free.bind(("", port))
+
+
+def test_the_script_hands_on_number_and_port(tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 3 23456\n")
+    python.chmod(0o755)
+    before, _ = script_lines(str(python), tmp_path, tmp_path)
+    shown = subprocess.run(
+        ["bash", "-c", "\n".join([*before, 'echo "$RHOVIDEO_ATTEMPT $MASTER_PORT"'])],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout == "3 23456\n"
+
+
+def test_damaged_records_are_passed_over_or_named(job, capsys):
+    run, folder = job
+    (run / records.ATTEMPTS_FILE).write_bytes(
+        b'\0\xff\0\n{}\n[1]\n{"event": "start"}\n{"event": "end", "attempt": 1}\n'
+    )
+    failures_folder().mkdir(parents=True)
+    (failures_folder() / "failure_0").write_bytes(b"\0\0")
+    (failures_folder() / "failure_1").write_text("[]")
+    assert batch.end(folder, 3) == 3
+    assert last_event(run)["outcome"] == "failed"
+    for damage in (b"", b"[]", b'{"runs": []}', b"\xff"):
+        (folder / "runs.json").write_bytes(damage)
+        assert batch.main(["start", str(folder)]) == 1
+        assert "runs.json: cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "[]", "{}", "null", '{"created": 0, "cells": [3]}', '{"created": 0, "cells": 3}']
+)
+@pytest.mark.parametrize(("read", "name"), [(records.read_job, "job.json"), (records.read_study, "study.json")])
+def test_a_damaged_record_is_named(tmp_path, damage, read, name):
+    (tmp_path / name).write_text(damage)
+    with pytest.raises(JobError, match=f"{name}: cannot be read .* remove it if it is damaged"):
+        read(tmp_path)

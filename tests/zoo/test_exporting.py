@@ -35,9 +35,9 @@ def tiny_cfg(kind: str, **keys: object):
     return cfg
 
 
-def write(path: Path, cfg, module: torch.nn.Module, optimizer: torch.optim.Optimizer, epoch: int = 5) -> Path:
+def write(path: Path, cfg, module: torch.nn.Module, optimizer: torch.optim.Optimizer, step: int = 0) -> Path:
     """As the trainer writes it."""
-    state = {"format": FORMAT, "task": cfg.TASK, "cfg": cfg.dump(), "epoch": epoch, "step": 0, "global_step": 40}
+    state = {"format": FORMAT, "task": cfg.TASK, "cfg": cfg.dump(), "epoch": 5, "step": step, "global_step": 40}
     state |= {"epoch_layout": {}, "scaler_state": {}, "task_state": {}, "videos": {}}
     state |= {"model_state": module.state_dict(), "optimizer_state": optimizer.state_dict()}
     torch.save(state, path)
@@ -57,6 +57,16 @@ def trained_method(folder: Path, kind: str, **keys: object) -> tuple[Path, torch
         method.before_step(0.3, step)
         optimizer.step()
     return write(folder / f"{kind}.pyth", cfg, method, optimizer), method, optimizer
+
+
+def test_the_steps_of_an_epoch_that_was_not_done_are_not_passed_over_in_silence(tmp_path):
+    cfg = tiny_cfg("simclr")
+    method = build_method(cfg)
+    for step, said in ((0, False), (12, True)):
+        path = write(tmp_path / f"{step}.pyth", cfg, method, build_optimizer(cfg, method), step)
+        done = export(path, tmp_path / "out.pyth")
+        assert ("of step 12 of epoch 6: PySlowFast" in str(done)) == said
+        assert torch.load(done.path, weights_only=True)["epoch"] == 4
 
 
 def same(module: torch.nn.Module, other: torch.nn.Module) -> bool:

@@ -6,8 +6,10 @@ import shutil
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import pytest
 import torch
 
+from rhovideo.config import load_cfg
 from rhovideo.zoo import load_pretrained
 from rhovideo.zoo.catalogue import ENTRIES, entry_named
 from tests.runs import ROOT
@@ -64,3 +66,20 @@ def test_the_zoo_page_names_every_checkpoint_with_its_file_and_its_figures():
         assert entry.url in row
         for figure in entry.figures:
             assert f" {figure.top1} " in row
+
+
+def test_the_zoo_page_says_how_each_checkpoint_was_pretrained():
+    section = (ROOT / "MODEL_ZOO.md").read_text(encoding="utf-8").split("## Pre-train one again")[1].split("\n## ")[0]
+    rows = [line.split("|")[1:3] for line in section.splitlines() if line.startswith("| `")]
+    assert {name.strip(" `") for name, _ in rows} == {entry.name for entry in ENTRIES}
+    words: list[str] = []
+    for name, recipe in rows:
+        entry = entry_named(name.strip(" `"))
+        parts = recipe.split(";")[0].split("`")[1::2]
+        words = [*words, *parts[0].split()] if "the same" in recipe else [w for part in parts for w in part.split()]
+        cfg = load_cfg(ROOT / "configs" / "pretrain" / words[0], words[1:])
+        assert (cfg.CONTRASTIVE.TYPE, cfg.DATA.TRAIN_CROP_NUM_TEMPORAL) == (entry.method, entry.rho)
+        assert (cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE) == (entry.frames, entry.rate)
+        # A machine's rate for the sum over the queries, in the files and in the words beside them.
+        per_clip = {"moco": 0.025, "byol": 0.3, "simclr": 0.3, "swav": 0.3}[entry.method]
+        assert cfg.SOLVER.BASE_LR == pytest.approx(per_clip * entry.rho)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -117,6 +118,15 @@ def test_a_web_page_in_the_place_of_a_file_is_refused_and_not_kept(server, cache
             read_weights(f"{server.url}/page.pyth")
     assert server.asked == ["/page.pyth"] * 2
     assert not list(cache.rglob("page.pyth"))
+
+
+def test_a_download_that_would_run_code_is_kept_for_whoever_wants_to_know(server, cache, monkeypatch):
+    """It is all there: to get it again would change nothing."""
+    data = pickle.dumps({"model_state": Path("a")}, protocol=2)
+    monkeypatch.setitem(globals(), "CONTENT", data)
+    with pytest.raises(WeightsError, match=r"could run code.* alone$"):
+        read_weights(f"{server.url}/whole.pyth")
+    assert [path.read_bytes() for path in cache.rglob("whole.pyth")] == [data]
 
 
 def test_errors_of_the_network_say_what_to_do(server, monkeypatch):
