@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.checks import ONE_SIZE
 from rhovideo.config.loading import Loaded, load, read_overrides
 from rhovideo.config.names import get_value, leaves
 from rhovideo.config.problems import COMMAND_LINE, ConfigError, Origin, Problem
@@ -213,7 +214,7 @@ def _clip(cfg: CfgNode) -> Settings:
         "DATA.SAMPLING_RATE": cfg.DATA.SAMPLING_RATE,
         "DATA.TRAIN_CROP_SIZE": crop,
         "DATA.TRAIN_JITTER_SCALES": [_in_proportion(side, crop) for side in _SHORT_SIDES],
-        "DATA.TEST_CROP_SIZE": _in_proportion(_TEST_CROP, crop),
+        "DATA.TEST_CROP_SIZE": crop if cfg.MODEL.ARCH in ONE_SIZE else _in_proportion(_TEST_CROP, crop),
     }
     values = {key: get_value(cfg, key) for key in _PIXELS}
     return settings | {key: value for key, value in values.items() if value != defaults[key]}

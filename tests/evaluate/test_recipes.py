@@ -90,6 +90,13 @@ def test_other_architectures_bring_their_own_keys():
     assert (made.MODEL.ARCH, made.SLOWFAST.ALPHA) == ("slowfast", 4)
 
 
+@pytest.mark.parametrize("protocol", ["knn", "linear", "finetune"])
+def test_network_of_one_size_is_tested_at_that_size(protocol):
+    own = subject(**{"MODEL.ARCH": "mvit", "DATA.NUM_FRAMES": 16, "DATA.SAMPLING_RATE": 4})
+    data = resolve(recipe(own, protocol, "UCF101", 101)).cfg.DATA
+    assert (data.TRAIN_CROP_SIZE, data.TEST_CROP_SIZE) == (224, 224)
+
+
 def test_classifier_is_tested_as_its_configuration_says():
     own = subject(**{"TEST.NUM_ENSEMBLE_VIEWS": 4, "TEST.NUM_SPATIAL_CROPS": 1, "DATA.TEST_CROP_SIZE": 224})
     own = Subject(own.source, own.path, own.name, own.cfg, classes=7)
