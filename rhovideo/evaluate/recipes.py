@@ -24,6 +24,8 @@ from rhovideo.evaluate.datasets import CLASSES
 PROTOCOLS = ("knn", "linear", "finetune", "test", "retrieval")
 TASKS = {"knn": "knn", "retrieval": "knn", "linear": "linear", "finetune": "finetune", "test": "test"}
 
+# Videos a step over all machines. Of linear classifiers, whose rate is in proportion: the paper's, the released files'.
+BATCHES = {"linear": (512, 64), "finetune": (64,)}
 # The crop of the protocols, and what goes with it; other crops take these in proportion.
 _CROP, _TEST_CROP, _SHORT_SIDES = 224, 256, (256, 320)
 

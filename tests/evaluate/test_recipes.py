@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from rhovideo.config import ConfigError, get_cfg, load_cfg
+from rhovideo.config.comparison import differences
 from rhovideo.config.names import get_value
 from rhovideo.evaluate.recipes import Subject, as_yaml, extract_recipe, recipe, resolve
-from rhovideo.evaluate.report import differences
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 # Which videos, which file, where to: a recipe is of no place.
