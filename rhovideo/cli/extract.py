@@ -8,8 +8,8 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.cli.evaluate import ENCODERS, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.cli.run import add_launch_flags, flags_as_overrides
+from rhovideo.cli.written_runs import ENCODERS, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.errors import JobError
 from rhovideo.evaluate.recipes import as_yaml, extract_recipe, resolve
 from rhovideo.evaluate.runs import is_to_run
@@ -111,7 +111,7 @@ def extract_command(options: argparse.Namespace) -> int:
     heading = f"Features of {options.data} by {options.checkpoint}, written by `rhovideo extract`."
     text = as_yaml(settings, overrides, cfg, heading)
     if options.print_cfg or options.dry_run:
-        return show_written(options, text, slurm, check=False)
+        return show_written(options, CONFIG_NAME, text, slurm, check=False)
     if is_to_run(out / CONFIG_NAME, cfg):
         _write_list(out, listed, classes)
         code = launch_written(out / CONFIG_NAME, text, slurm, options.resume)
