@@ -21,8 +21,6 @@ CONFIG_NAME = "extract.yaml"
 # The list as it was when the extraction began, in OUT.
 _LIST, _CLASSES = Path("list/test.csv"), Path("list/classes.txt")
 _CLIPS = 10
-# How PySlowFast's lists of images begin.
-_FRAME_LIST = b"original_vido_id"
 
 EXTRACT_HELP = """\
 Write the pooled features of videos: features.npy, float16 [N, C], and manifest.csv, which tells of its rows (row, path,
@@ -127,6 +125,7 @@ def _videos(data: Path, out: Path, cfg: CfgNode) -> tuple[bytes, list[str], str]
         JobError: there is nothing of this name, no video, or the list cannot be used.
     """
     from rhovideo.data.csv_parsing import VIDEO_ENDINGS, ManifestError
+    from rhovideo.data.frame_lists import FIRST_WORD
     from rhovideo.data.manifest import Manifest, root_of
 
     if data.is_dir():
@@ -142,7 +141,7 @@ def _videos(data: Path, out: Path, cfg: CfgNode) -> tuple[bytes, list[str], str]
     if not data.is_file():
         raise JobError(f"--data {data}: there is no such folder or list; write a folder of videos, or a CSV of paths")
     keys = cfg.DATA
-    if data.open("rb").read(len(_FRAME_LIST)) == _FRAME_LIST:
+    if data.open("rb").read(len(FIRST_WORD)) == FIRST_WORD.encode():
         raise JobError(
             f"--data {data}: is a list of images, not of videos; `rhovideo run` extracts those: TASK extract, "
             "TRAIN.DATASET ssv2, DATA.PATH_TO_DATA_DIR the folder of val.csv, TEST.CHECKPOINT_FILE_PATH the checkpoint"
