@@ -34,6 +34,7 @@ setup(
     extras_require={
         "test": TEST,
         "tensorboard": ["tensorboard"],
+        "lightning": ["lightning"],
         "bench": ["torchcodec", "decord2", "lightly"],
         "dev": [*TEST, "ruff==0.17.5"],
     },

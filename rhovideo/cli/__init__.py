@@ -12,7 +12,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from rhovideo.cli import data, evaluate, extract, look, run, weights
+from rhovideo.cli import data, evaluate, extract, look, run, weights, written_runs
 from rhovideo.config.problems import ConfigError
 from rhovideo.errors import JobError
 from rhovideo.stopping import Stopped
@@ -51,7 +51,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if words[:1] == ["run"]:
             configs, overrides, words = run.split_run_words(words)
         elif words[:1] and words[0] in ("eval", "extract"):
-            overrides, words = evaluate.split_words(words)
+            overrides, words = written_runs.split_words(words)
         options = parser.parse_args(words)
         options.overrides = overrides
         if options.command == "run":

@@ -32,6 +32,8 @@ _BLOCK_ROWS = 16
 _DTYPE = np.dtype("<f2")
 # Of the identity, what may change between two starts of one extraction.
 _MAY_CHANGE = ("checkpoint", "rhovideo")
+# Of a setting that it does not name.
+_USUAL = "as by default"
 
 
 class FeatureFile:
@@ -92,7 +94,11 @@ class FeatureFile:
 
     def _check_identity(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         keys = [key for key in dict.fromkeys([*before, *now]) if key not in _MAY_CHANGE]
-        changed = [f"{key} {before.get(key)}, now {now.get(key)}" for key in keys if before.get(key) != now.get(key)]
+        changed = [
+            f"{key} {before.get(key, _USUAL)}, now {now.get(key, _USUAL)}"
+            for key in keys
+            if before.get(key) != now.get(key)
+        ]
         if changed:
             raise JobError(
                 f"{self.folder} holds features made otherwise ({'; '.join(changed[:3])}): write another --out, "

@@ -54,7 +54,7 @@ def test_videos_come_in_the_order_of_the_labels_with_all_their_frames(lists, con
     assert manifest.path(0) == str(lists / "frames/115")
     # The lines of video 115 follow the header and those of 100 to 114.
     assert manifest.line(0) == 2 + sum(12 + i % 5 for i in range(100, 115))
-    with manifest.open_frames(15, 30) as video:
+    with manifest.open_video(15, 30) as video:
         assert (video.num_frames, video.fps) == (12, 30)
         frames = video.frames([11, 0, 0])
     assert np.array_equal(frames, [picture(100, 12), picture(100, 1), picture(100, 1)])
@@ -65,16 +65,16 @@ def test_paths_of_any_kind_come_back(tmp_path):
     lines = [HEADER, *(f"v 0 {i} {name} 1,2" for i, name in enumerate(names)), "w 1 0 /elsewhere/w0.png 3", ""]
     (tmp_path / "x.csv").write_text("\ufeff" + "\r\n".join(lines), encoding="utf-8")
     manifest = FrameListManifest.open(tmp_path / "x.csv", labels=None, cache_dir=tmp_path / "cache")
-    video = manifest.open_frames(0, 30)
+    video = manifest.open_video(0, 30)
     assert [video._images[place] for place in range(video.num_frames)] == [str(tmp_path / name) for name in names]
-    assert manifest.open_frames(1, 30)._images[0] == "/elsewhere/w0.png"
+    assert manifest.open_video(1, 30)._images[0] == "/elsewhere/w0.png"
     assert (manifest.has_labels, manifest.path(0), manifest.path(1)) == (False, str(tmp_path / "v"), "/elsewhere/w")
 
 
 def test_numbered_frames_are_packed_as_one_run(tmp_path):
     (tmp_path / "x.csv").write_text("\n".join([HEADER, *(f"7 0 {i} 78/78_{i:06d}.jpg x" for i in range(5000))]))
     manifest = FrameListManifest.open(tmp_path / "x.csv", labels=None, cache_dir=tmp_path / "cache")
-    assert len(manifest.open_frames(0, 30)._images) == 5000
+    assert len(manifest.open_video(0, 30)._images) == 5000
     assert sum(file.stat().st_size for file in (tmp_path / "cache").glob("*.manifest")) < 500
     assert Run.of("78/78_000001.jpg") == Run("78/78_", 1, 6, ".jpg")
 
@@ -82,7 +82,7 @@ def test_numbered_frames_are_packed_as_one_run(tmp_path):
 def test_packed_list_goes_to_workers_and_follows_its_files(lists, configure):
     cfg = configure()
     manifest = pickle.loads(pickle.dumps(open_manifest(cfg, "train")))
-    assert manifest.open_frames(3, 30).num_frames == 15
+    assert manifest.open_video(3, 30).num_frames == 15
     edit_json(lists / TRAIN, lambda videos: videos[:5])
     assert open_manifest(cfg, "train").labels.tolist()[:5] == manifest.labels.tolist()[:5]
     # Videos that only the list of frames names stay, without a label.
