@@ -9,7 +9,6 @@ import argparse
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Sequence
 
 from rhovideo.cli import data, evaluate, extract, look, run, weights
@@ -43,7 +42,6 @@ def main(words: Sequence[str] | None = None) -> int:
         143 after SIGTERM.
     """
     words = list(sys.argv[1:] if words is None else words)
-    _hush_scripting()
     parser = _parser()
     configs: list[str] = []
     overrides: list[str] = []
@@ -77,12 +75,6 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("rhovideo: interrupted", file=sys.stderr)
         return 130
-
-
-def _hush_scripting() -> None:
-    """Keep torch from warning, here and in child processes, that PyTorchVideo scripts functions: no user can help."""
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.jit\._script")
-    os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning:torch.jit._script")
 
 
 def _parser() -> argparse.ArgumentParser:
