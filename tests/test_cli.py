@@ -159,6 +159,18 @@ def test_wrong_words_end_with_2(words):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["a.yaml", "K", "V"], "Write --cfg before a.yaml"),
+        (["--cfg", "configs/demo"], "'configs/demo' does not end in .yaml or .yml. Write --cfg CONFIG.yaml"),
+    ],
+)
+def test_forgotten_configuration_is_told_where_it_goes(words, told, capsys):
+    assert main(["run", *words]) == 2
+    assert told in capsys.readouterr().err
+
+
 def test_help_teaches_by_example_and_needs_no_torch():
     shown = command("run", "--help")
     assert shown.returncode == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -210,8 +209,7 @@ def known_flag(word: str, flags: Sequence[str]) -> str:
 def run_command(options: argparse.Namespace, configs: list[str], overrides: list[str]) -> int:
     """Check everything that can be checked without torch, then hand the plan to the launcher."""
     if not configs:
-        first = f"{overrides[0]!r} does not end in .yaml or .yml. " if overrides else ""
-        print(f"rhovideo: no configuration. {first}Write --cfg CONFIG.yaml; --help shows examples.", file=sys.stderr)
+        say(_no_configuration(overrides))
         return 2
     slurm = options.launcher == "slurm"
     overrides = [*overrides, *flags_as_overrides(options, overrides)]
@@ -233,6 +231,14 @@ def run_command(options: argparse.Namespace, configs: list[str], overrides: list
     from rhovideo.launch.in_order import run_plan
 
     return run_plan(plan)
+
+
+def _no_configuration(overrides: Sequence[str]) -> str:
+    first = overrides[0] if overrides else ""
+    if first.endswith((".yaml", ".yml")):
+        return f"no configuration. Write --cfg before {first}"
+    wrong = f"{first!r} does not end in .yaml or .yml. " if first else ""
+    return f"no configuration. {wrong}Write --cfg CONFIG.yaml; --help shows examples"
 
 
 def flags_as_overrides(options: argparse.Namespace, overrides: Sequence[str]) -> list[object]:

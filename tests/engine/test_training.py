@@ -248,7 +248,7 @@ def test_two_processes_train_as_one_does(configure, tmp_path, synthetic_set):
         assert difference <= 1e-8 * (1 + value.double().norm()), name
 
 
-def test_resume_tells_of_another_learning_rate_and_keeps_the_count_of_bad_videos(configure, tmp_path, synthetic_set):
+def test_resume_tells_of_other_settings_and_keeps_the_count_of_bad_videos(configure, tmp_path, synthetic_set):
     data = tmp_path / "data"
     shutil.copytree(synthetic_set, data)
     next((data / "train").rglob("*.mp4")).write_bytes(b"nothing to see")
@@ -256,11 +256,12 @@ def test_resume_tells_of_another_learning_rate_and_keeps_the_count_of_bad_videos
     run(configure("pretrain", *keys))
     before = final_state(tmp_path / "out")["videos"]
     assert before["bad"] == 1
-    run(configure("pretrain", *keys, "SOLVER.MAX_EPOCH", 3, "SOLVER.BASE_LR", 0.005))
+    run(configure("pretrain", *keys, "SOLVER.MAX_EPOCH", 3, "SOLVER.BASE_LR", 0.005, "LOG_PERIOD", 5))
     after = final_state(tmp_path / "out")["videos"]
     assert after["bad"] == 2 * before["bad"]
     assert after["tried"] > before["tried"]
-    assert "SOLVER.BASE_LR is 0.005 from here on, and was 0.01" in (tmp_path / "out/stdout.log").read_text()
+    told = (tmp_path / "out/stdout.log").read_text()
+    assert "until now: SOLVER.BASE_LR 0.01 -> 0.005; SOLVER.MAX_EPOCH 2 -> 3. Write" in told
 
 
 def test_failure_is_in_the_log_of_the_run_that_failed_and_of_no_other(tmp_path, synthetic_set):
