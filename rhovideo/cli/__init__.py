@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from rhovideo.cli import data, evaluate, extract, look, run, weights
 from rhovideo.config.problems import ConfigError
 from rhovideo.errors import JobError
+from rhovideo.launch.ctrl_c import TOLD
 from rhovideo.stopping import Stopped
 from rhovideo.terminal import complain, say
 
@@ -72,8 +73,9 @@ def main(words: Sequence[str] | None = None) -> int:
     except Stopped as stopped:
         say(str(stopped))
         return 128 + signal.SIGTERM
-    except KeyboardInterrupt:
-        print("rhovideo: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        if interrupt.args != (TOLD,):
+            print("rhovideo: interrupted", file=sys.stderr)
         return 130
 
 

@@ -118,7 +118,8 @@ class Trainer:
         try:
             return self._train()
         except stopping.Stopped as stopped:
-            logger.info("%s", stopped)
+            # On a terminal the launcher says it.
+            logger.info("%s", stopped, extra={"for_files": True})
             raise
         finally:
             self.log.close()

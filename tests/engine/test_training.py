@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 import shutil
 from functools import partial
 
@@ -160,6 +162,8 @@ def test_log_says_what_a_user_watches(configure, tmp_path):
     run(configure("pretrain", *BYOL))
     text = (tmp_path / "out/stdout.log").read_text()
     assert "learning rate" in text
+    assert "TASK pretrain on 1 process;" in text
+    assert re.search(r"TASK pretrain is finished after 0:0.*results.json; checkpoint .*_00002.pyth$", text.rstrip())
     steps = [line for line in read_json_stats(tmp_path / "out/json_stats.log") if line["_type"] == "train_iter"]
     assert len(steps) == 6
     wanted = {
@@ -174,6 +178,14 @@ def test_log_says_what_a_user_watches(configure, tmp_path):
         "eta",
     }
     assert all(wanted <= line.keys() for line in steps)
+
+
+def test_too_many_workers_are_told_once(configure, tmp_path, monkeypatch, recwarn):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
+    run(configure("pretrain", *BYOL, "DATA_LOADER.NUM_WORKERS", 2, "SOLVER.MAX_EPOCH", 1))
+    text = (tmp_path / "out/stdout.log").read_text()
+    assert text.count("DATA_LOADER.NUM_WORKERS is 2, more than the 1 CPU core there is") == 1
+    assert not [warning for warning in recwarn if "worker processes" in str(warning.message)]
 
 
 def test_finished_run_started_again_reports_the_same_numbers(configure, tmp_path):
