@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import yaml
 
 from rhovideo.cli import LOOK_COMMANDS, main
-from rhovideo.cli.run import split_run_words
+from rhovideo.cli.run import HELP, split_run_words
 
 ROOT = Path(__file__).parents[1]
 
@@ -189,6 +190,24 @@ def test_help_teaches_by_example_and_needs_no_torch():
 def test_help_names_recipes_that_exist(name):
     assert name in command("run", "--help").stdout
     assert (ROOT / name).is_file()
+
+
+def shown_commands(text):
+    """The words of every `rhovideo run` of ours in a text, with lines that end in a backslash joined."""
+    lines = text.replace("\\\n", " ").splitlines()
+    commands = [shlex.split(line) for line in lines if line.strip().startswith("rhovideo run --cfg configs/")]
+    return [words[1:] for words in commands]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [*shown_commands((ROOT / "README.md").read_text(encoding="utf-8")), *shown_commands(HELP)],
+    ids=lambda words: f"{Path(words[2]).stem} {len(words)}",
+)
+def test_commands_that_are_shown_load(words, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    assert main([*words, "--print-cfg"]) == 0, capsys.readouterr().err
 
 
 def test_failing_job_ends_with_1_and_names_those_not_run(jobs_folder, capfd):

@@ -26,9 +26,13 @@ examples:
     rhovideo run --cfg configs/pretrain/BYOL_SlowR50_8x8.yaml DATA.PATH_TO_DATA_DIR data/k400
 
   Pre-train, then the linear protocol on what was learned. The second job takes the checkpoint of the first, since its
-  TRAIN.CHECKPOINT_FILE_PATH is empty:
+  TRAIN.CHECKPOINT_FILE_PATH is empty; each has its folder in outputs/chain:
     rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8.yaml configs/linear/K400_linear_SlowR50_8x8.yaml \\
-        DATA.PATH_TO_DATA_DIR data/k400
+        --study outputs/chain DATA.PATH_TO_DATA_DIR data/k400
+
+  A small machine, or a first try: a tiny network, in a minute:
+    rhovideo run --cfg configs/demo/moco.yaml configs/demo/linear.yaml --study outputs/try MODEL.NUM_CLASSES 3 \\
+        DATA.PATH_TO_DATA_DIR data/mine TRAIN.BATCH_SIZE 8 SOLVER.MAX_EPOCH 10
 
   Four clips of each video, at most ten seconds of 30 frames apart:
     rhovideo run --cfg my.yaml DATA.TRAIN_CROP_NUM_TEMPORAL 4 CONTRASTIVE.DELTA_CLIPS_MAX 300
@@ -56,7 +60,8 @@ on a SLURM cluster:
   NUM_SHARDS says how many; without --gpus-per-node, NUM_GPUS.
 
   Several configurations are queued at once; each waits for the one before to succeed:
-    rhovideo run --cfg pretrain.yaml linear.yaml --launcher slurm --gpus-per-node 8
+    rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8.yaml configs/linear/K400_linear_SlowR50_8x8.yaml \\
+        --study outputs/chain --launcher slurm --gpus-per-node 8
 
   Nodes without GPUs; an option of sbatch that has no flag here:
     rhovideo run --cfg my.yaml --launcher slurm --gpus-per-node 0 --tasks-per-node 4 --slurm-arg reservation=video
@@ -73,11 +78,12 @@ sweeps:
   values, blanks keys; quote the whole. On SLURM each stage of the chain is a job array, --max-jobs of its cells at a
   time; here they run one after the other. Start the same words again to go on where it stopped (on SLURM with
   --resume):
-    rhovideo run --cfg pretrain.yaml linear.yaml --study outputs/rho \\
-        --sweep "CONTRASTIVE.TYPE=moco,byol DATA.TRAIN_CROP_NUM_TEMPORAL=2,3,4"
-    rhovideo run --cfg pretrain.yaml --study outputs/lr --sweep "SOLVER.BASE_LR=0.1,0.2,0.4" --launcher slurm \\
-        --max-jobs 2
+    rhovideo run --cfg configs/pretrain/BYOL_SlowR50_8x8_paper.yaml configs/linear/K400_linear_SlowR50_8x8.yaml \\
+        --study outputs/rho --sweep "CONTRASTIVE.TYPE=moco,byol DATA.TRAIN_CROP_NUM_TEMPORAL=2,3,4"
+    rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8_paper.yaml --study outputs/lr \\
+        --sweep "SOLVER.BASE_LR=0.1,0.2,0.4" --launcher slurm --gpus-per-node 8 --max-jobs 2
     rhovideo results outputs/rho
+  A cell has what its file says beside the swept keys: of one file, every method has the same learning rate and head.
 
 A job that is started again goes on from its newest checkpoint in OUTPUT_DIR (TRAIN.AUTO_RESUME). Ctrl-C writes one at
 the end of the step and stops; a second Ctrl-C stops at once.
