@@ -210,6 +210,14 @@ def test_commands_that_are_shown_load(words, monkeypatch, tmp_path, capsys):
     assert main([*words, "--print-cfg"]) == 0, capsys.readouterr().err
 
 
+def test_folder_of_videos_in_place_of_the_lists_is_told_how_to_list_it(jobs_folder, capsys):
+    (jobs_folder / "videos").mkdir()
+    assert main(["run", "--cfg", "pretrain.yaml", "DATA.PATH_TO_DATA_DIR", "videos"]) == 2
+    shown = capsys.readouterr().err
+    assert "videos holds no train.csv" in shown
+    assert "`rhovideo index videos --out data/mine`" in shown
+
+
 def test_failing_job_ends_with_1_and_names_those_not_run(jobs_folder, capfd):
     # The lists name a video that does not exist, so the first job fails when it starts.
     words = ["NUM_CPU_PROCESSES", "1", "DATA_LOADER.NUM_WORKERS", "0"]
@@ -230,3 +238,8 @@ def test_index_and_scan_and_synthetic(tmp_path, capsys):
     next((videos / "val").rglob("*.mp4")).write_bytes(b"no video")
     assert main(["scan", listed, "--workers", "1"]) == 1
     assert main(["scan", str(tmp_path / "none.csv")]) == 2
+    assert main(["synthetic", str(tmp_path / "lists")]) == 2
+    assert main(["synthetic", str(videos), "--classes", "2", "--train", "4", "--val", "2"]) == 0
+    capsys.readouterr()
+    assert main(["scan", str(tmp_path / "lists")]) == 2
+    assert f"write one of its lists, {tmp_path / 'lists/train.csv'}" in capsys.readouterr().err
