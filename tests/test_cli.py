@@ -73,6 +73,12 @@ def test_flags_of_slurm_need_its_launcher(jobs_folder, capsys):
         assert f"{flag}: is for a SLURM cluster\n    Write --launcher slurm, or leave it out" in shown
 
 
+def test_study_of_a_cluster_runs_here_by_the_same_words(jobs_folder, capsys):
+    words = ["--sweep", "RNG_SEED=1,2", "--study", "s", "--max-jobs", "2", "--print-cfg"]
+    assert main(["run", "--cfg", "pretrain.yaml", *words]) == 0
+    assert "--max-jobs does not count here" in capsys.readouterr().err
+
+
 def test_flags_of_slurm_reach_the_configuration_and_win(jobs_folder, capsys):
     (jobs_folder / "pretrain.yaml").open("a").write(
         "NUM_SHARDS: 8\nSLURM: {PARTITION: slow, QOS: low}\nCONTRASTIVE: {TYPE: simclr}\n"

@@ -253,6 +253,9 @@ def flags_as_overrides(options: argparse.Namespace, overrides: Sequence[str]) ->
     problems = []
     if options.launcher != "slurm":
         remedy = "--launcher slurm, or leave it out"
+        if options.max_jobs is not None:
+            say("--max-jobs does not count here: on this machine the cells run one after the other")
+        given = [(flag, value) for flag, value in given if flag.name != "--max-jobs"]
         problems = [Problem("", Origin(flag.name), "is for a SLURM cluster", remedy) for flag, _ in given]
     for flag, _ in given:
         if flag.key in overrides[::2]:

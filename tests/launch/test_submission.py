@@ -68,6 +68,16 @@ def test_failed_cells_submitted_again_do_not_take_over_the_later_stages_of_the_o
     assert [event["job_id"] for event in records.read_attempts("s/RNG_SEED=1/linear")] == ["17_0"]
 
 
+def test_study_that_has_run_is_refused_once_for_all_its_folders(videos, submitting, capsys):
+    assert queue(*SWEEP, "RNG_SEED=1,2,3", names=("pretrain", "linear")) == 0
+    capsys.readouterr()
+    assert queue(*SWEEP, "RNG_SEED=1,2,3", names=("pretrain", "linear")) == 2
+    said = capsys.readouterr().err
+    assert said.count("belongs to an earlier run") == 1
+    assert "; so it is with 5 more\n    Write --resume" in said
+    assert len(submitting.scripts()) == 2
+
+
 @pytest.mark.parametrize("words", [[], [*SWEEP, "RNG_SEED=1,2"], ["--study", "a chain"]])
 def test_commands_that_look_after_the_jobs_can_be_copied(words, videos, submitting, capsys):
     assert queue(*words, names=("pretrain", "linear")) == 0
