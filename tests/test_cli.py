@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import pty
 import re
 import shlex
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rhovideo.cli import LOOK_COMMANDS, main
+from rhovideo.cli import COMMANDS, LOOK_COMMANDS, main
 from rhovideo.cli.run import HELP, split_run_words
 
 ROOT = Path(__file__).parents[1]
@@ -222,6 +223,39 @@ def test_folder_of_videos_in_place_of_the_lists_is_told_how_to_list_it(jobs_fold
     shown = capsys.readouterr().err
     assert "videos holds no train.csv" in shown
     assert "`rhovideo index videos --out data/mine`" in shown
+
+
+@pytest.mark.parametrize(("word", "meant"), [("statsu", "status"), ("evla", "eval"), ("indx", "index")])
+def test_command_that_does_not_exist_names_the_nearest(word, meant, capsys):
+    assert main([word, "outputs"]) == 2
+    assert f"there is no command '{word}': write rhovideo {meant}\n" in capsys.readouterr().err
+
+
+def test_commands_are_those_of_the_help(capsys):
+    with pytest.raises(SystemExit):
+        main(["nothing-like-it"])
+    assert set(re.findall(r"'(\w+)'", capsys.readouterr().err.partition("choose from")[2])) <= set(COMMANDS)
+    for name in COMMANDS:
+        with pytest.raises(SystemExit) as left:
+            main([name, "--help"])
+        assert left.value.code == 0
+
+
+def test_sweep_without_quotes_is_told_how_to_write_it(jobs_folder, capsys):
+    words = ["--study", "s", "--sweep", "RNG_SEED=1,2", "SOLVER.BASE_LR=0.1,0.2", "SOLVER.MAX_EPOCH", "3"]
+    assert main(["run", "--cfg", "pretrain.yaml", *words]) == 2
+    assert 'Write --sweep "RNG_SEED=1,2 SOLVER.BASE_LR=0.1,0.2"' in capsys.readouterr().err
+
+
+def test_who_watches_is_told_that_it_has_begun(jobs_folder):
+    theirs, ours = pty.openpty()
+    code = "import sys; from rhovideo.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = ["run", "--cfg", "pretrain.yaml", "--launcher", "slurm", "--gpus-per-node", "0", "--dry-run"]
+    command = [sys.executable, "-c", code, *words]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=ours)
+    os.close(ours)
+    assert b"rhovideo: checking the rest ..." in os.read(theirs, 4096)
+    os.close(theirs)
 
 
 def test_failing_job_ends_with_1_and_names_those_not_run(jobs_folder, capfd):

@@ -6,6 +6,7 @@ Torch is imported only once the words and the configurations are known to be rig
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import signal
 import sys
@@ -20,6 +21,8 @@ from rhovideo.terminal import complain, say
 
 # What tools/run_net.py understands beside the words of `run`.
 LOOK_COMMANDS = ("status", "logs", "cancel", "results")
+
+COMMANDS = ("run", "eval", "extract", *LOOK_COMMANDS, "index", "scan", "synthetic", "weights", "export")
 
 OVERVIEW = """\
 Unsupervised learning from videos: pre-train an encoder on rho clips of each video, then measure it.
@@ -51,6 +54,9 @@ def main(words: Sequence[str] | None = None) -> int:
             configs, overrides, words = run.split_run_words(words)
         elif words[:1] and words[0] in ("eval", "extract"):
             overrides, words = evaluate.split_words(words)
+        if meant := _meant_command(words):
+            say(f"there is no command {words[0]!r}: write rhovideo {meant}")
+            return 2
         options = parser.parse_args(words)
         options.overrides = overrides
         if options.command == "run":
@@ -77,6 +83,12 @@ def main(words: Sequence[str] | None = None) -> int:
         if interrupt.args != (TOLD,):
             print("rhovideo: interrupted", file=sys.stderr)
         return 130
+
+
+def _meant_command(words: Sequence[str]) -> str:
+    """The command nearest to one that does not exist; empty where there is none near, which argparse tells."""
+    near = difflib.get_close_matches(words[0], COMMANDS, n=1) if words else []
+    return near[0] if near and words[0] not in COMMANDS else ""
 
 
 def _parser() -> argparse.ArgumentParser:

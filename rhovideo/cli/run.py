@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -220,6 +222,7 @@ def run_command(options: argparse.Namespace, configs: list[str], overrides: list
     slurm = options.launcher == "slurm"
     overrides = [*overrides, *flags_as_overrides(options, overrides)]
     sweep = None if options.sweep is None else " ".join(options.sweep)
+    _refuse_loose_sweep(options, overrides)
     plan = make_plan(configs, overrides, sweep, options.study, slurm)
     for note in _notes(plan):
         say(note)
@@ -227,6 +230,9 @@ def run_command(options: argparse.Namespace, configs: list[str], overrides: list
         print_configurations(plan)
         return 0
     check_plan(plan)
+    if sys.stderr.isatty():
+        # Importing torch takes some seconds, on a shared file system many.
+        say("checking the rest ..." if slurm else "starting ...")
     if slurm:
         from rhovideo.launch.slurm import submit_plan
 
@@ -245,6 +251,14 @@ def _no_configuration(overrides: Sequence[str]) -> str:
         return f"no configuration. Write --cfg before {first}"
     wrong = f"{first!r} does not end in .yaml or .yml. " if first else ""
     return f"no configuration. {wrong}Write --cfg CONFIG.yaml; --help shows examples"
+
+
+def _refuse_loose_sweep(options: argparse.Namespace, overrides: Sequence[str]) -> None:
+    """Say what became of a sweep whose quotes are missing: its later words stand among the overrides."""
+    loose = [word for word in overrides if options.sweep and re.fullmatch(r"[A-Z]\w*(\.\w+)*=.+", str(word))]
+    if loose:
+        whole = " ".join([*options.sweep, *loose])
+        raise ConfigError(Problem("", Origin("--sweep"), f"{loose[0]} stands outside of it", f'--sweep "{whole}"'))
 
 
 def flags_as_overrides(options: argparse.Namespace, overrides: Sequence[str]) -> list[object]:
