@@ -208,7 +208,7 @@ def shown_commands(text):
 
 @pytest.mark.parametrize(
     "words",
-    [*shown_commands((ROOT / "README.md").read_text(encoding="utf-8")), *shown_commands(HELP)],
+    shown_commands("".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "INSTALL.md")) + HELP),
     ids=lambda words: f"{Path(words[2]).stem} {len(words)}",
 )
 def test_commands_that_are_shown_load(words, monkeypatch, tmp_path, capsys):
