@@ -16,6 +16,8 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["rhovideo", "rhovideo.*"]),
+    # Named, so that an editable install is an entry of the path: setuptools' own finder loses to a folder of this name.
+    package_dir={"": "."},
     install_requires=[
         "torch>=2.6",
         "torchvision",

@@ -49,7 +49,8 @@ def end(folder: Path, code: int) -> int:
     outcome = _outcome(place, code)
     # Before requeueing, which kills this process.
     _record_end(place, code, outcome)
-    _say(f"{_heading(attempt(), place)} {outcome['outcome']}: {outcome['why']}")
+    why = f": {outcome['why']}" if outcome["why"] else ""
+    _say(f"{_heading(attempt(), place)} {outcome['outcome']}{why}")
     if not outcome["requeued"]:
         return code if code or outcome["outcome"] == records.FINISHED else 1
     return _requeue(place)
@@ -69,7 +70,7 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
     if code:
         _write_report(place, failures)
     if (place.run / records.CANCELLED_FILE).exists():
-        return {"outcome": records.CANCELLED, "requeued": False, "why": "it was cancelled"}
+        return {"outcome": records.CANCELLED, "requeued": False, "why": ""}
     state = _job_state()
     if state not in ("RUNNING", ""):
         # scancel, a requeue by somebody else, or a failed node: SLURM has decided already.

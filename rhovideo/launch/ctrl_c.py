@@ -22,6 +22,9 @@ _LAST = 10.0
 # A signal this soon after the first is the same one once more: to the group and to the process, as `timeout` sends it.
 _SAME = 1.0
 
+# The argument of a KeyboardInterrupt of which nothing more need be said.
+TOLD = "told"
+
 # What stands before us, if nobody has put a handler there.
 _UNTOUCHED = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
 _NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}
@@ -31,9 +34,10 @@ _NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}
 def saving_on_signals(patience: float = PATIENCE) -> Iterator[None]:
     """Let SIGTERM and SIGINT ask the run inside to stop (:mod:`rhovideo.stopping`), and leave in their way afterwards.
 
-    That is ``SystemExit(143)`` for SIGTERM and ``KeyboardInterrupt`` for SIGINT, raised once the run has stopped or
-    ended, at the second signal, or after ``patience`` seconds. A handler that somebody else has set (a scheduler's)
-    stays, and then :class:`rhovideo.stopping.Stopped` reaches the caller.
+    That is ``SystemExit(143)`` for SIGTERM and ``KeyboardInterrupt`` for SIGINT (with :data:`TOLD` where a line has
+    already said how the run stopped), raised once the run has stopped or ended, at the second signal, or after
+    ``patience`` seconds. A handler that somebody else has set (a scheduler's) stays, and then
+    :class:`rhovideo.stopping.Stopped` reaches the caller.
     """
     in_main = threading.current_thread() is threading.main_thread()
     ours = [number for number, untouched in _UNTOUCHED.items() if in_main and signal.getsignal(number) is untouched]
@@ -41,6 +45,7 @@ def saving_on_signals(patience: float = PATIENCE) -> Iterator[None]:
         yield
         return
     first: list[tuple[int, float]] = []
+    told = False
     alarm: queue.SimpleQueue[bool] = queue.SimpleQueue()  # its put() may be interrupted by itself
 
     def note(number: int, frame: object) -> None:
@@ -48,7 +53,11 @@ def saving_on_signals(patience: float = PATIENCE) -> Iterator[None]:
             first.append((number, time.monotonic()))
             stopping.request(_NAMES[signal.Signals(number)])
             alarm.put(True)
-            _say(f"{_NAMES[signal.Signals(number)]}: saving, which may take a step's time; once more ends it at once")
+            limit = f"{patience:.0f} s at most, then it is ended unsaved"
+            _say(
+                f"{_NAMES[signal.Signals(number)]}: saving, which may take a step's time ({limit}); "
+                "once more ends it at once"
+            )
         elif time.monotonic() - first[0][1] > _SAME:
             _leave(number)
 
@@ -60,6 +69,7 @@ def saving_on_signals(patience: float = PATIENCE) -> Iterator[None]:
         if not first:
             raise
         _say(str(stopped))
+        told = True
     finally:
         alarm.put(False)
         for number, handler in before.items():
@@ -67,13 +77,14 @@ def saving_on_signals(patience: float = PATIENCE) -> Iterator[None]:
         if first:
             stopping.reset()
     if first:
-        _leave(first[0][0])
+        _leave(first[0][0], told)
 
 
-def _leave(number: int) -> None:
+def _leave(number: int, told: bool = False) -> None:
     if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    _say("ended by SIGTERM")
+        raise KeyboardInterrupt(*([TOLD] if told else []))
+    if not told:
+        _say("ended by SIGTERM")
     sys.exit(128 + number)
 
 
@@ -91,7 +102,7 @@ def _watch(alarm: queue.SimpleQueue[bool], patience: float) -> None:
 
 
 def _terminate() -> None:
-    _say("it does not stop: ending it. The last checkpoint stays")
+    _say("it has not come to the end of a step: ending it. The last checkpoint stays")
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -20,7 +20,7 @@ from rhovideo.zoo.architecture import (
 )
 from rhovideo.zoo.errors import WeightsError
 from rhovideo.zoo.files import OWN, WeightsFile, read_weights
-from rhovideo.zoo.filling import LoadReport, describe_file, fill
+from rhovideo.zoo.filling import LoadReport, describe_file, fill, other_network
 from rhovideo.zoo.keys import BLOCKS, encoder_to_ours, head_to_ours, to_ours
 
 logger = logging.getLogger(__name__)
@@ -201,8 +201,14 @@ def _load_encoder(encoder: Encoder, file: WeightsFile, cfg: CfgNode | None, whic
         else:
             why = f"; {describe_file(file)}"
         raise WeightsError(f"{file.name}: holds no {which} encoder of MODEL.ARCH {arch}{why}")
-    _check_nothing_left(file, prefix, named, arch, patterns)
-    report = fill(encoder, named, file)
+    try:
+        _check_nothing_left(file, prefix, named, arch, patterns)
+        report = fill(encoder, named, file)
+    except WeightsError as error:
+        other = other_network(file, cfg)
+        if not other:
+            raise
+        raise WeightsError(f"{file.name}: holds another network than is configured: write {other}") from error
     logger.info("%s: %s encoder: %s", file.name, which, report)
     return report
 

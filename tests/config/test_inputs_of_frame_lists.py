@@ -23,6 +23,10 @@ def configure(folder, task, *words):
     return load_cfg(None, ["TASK", task, *keys, *words])
 
 
+def rehearse(cfg):
+    return list(Rehearsal()(cfg))
+
+
 def missing(folder, task, *words):
     return [finding.wrong.split()[3].rstrip(",") for finding in check_inputs(configure(folder, task, *words))]
 

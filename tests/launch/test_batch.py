@@ -129,6 +129,8 @@ def test_a_cancelled_job_is_not_requeued(job):
     records.append_attempt(run, {"event": "stopped", "attempt": 1, "reason": "SIGTERM"})
     assert batch.end(folder, 0) == 1
     assert last_event(run)["outcome"] == "cancelled"
+    # It would only say the same once more.
+    assert last_event(run)["why"] == ""
 
 
 def test_the_killed_rank_comes_first_though_srun_names_others_before(job):
