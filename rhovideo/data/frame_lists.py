@@ -32,6 +32,9 @@ _BLOCK = 4096
 # Of a path read backwards: what comes before its first number.
 _NUMBERED = re.compile(r"([^0-9]*)([0-9]+)(.*)", re.DOTALL)
 
+# A longer number is no frame's, and Python reads none of thousands of digits.
+_MOST_DIGITS = 18
+
 
 @dataclass
 class Run:
@@ -54,7 +57,7 @@ class Run:
     def of(cls, path: str) -> Run:
         """The run that a path begins."""
         match = _NUMBERED.fullmatch(path[::-1])
-        if match is None:
+        if match is None or len(match[2]) > _MOST_DIGITS:
             return cls(path, -1, 0, "")
         after, digits, before = (part[::-1] for part in match.groups())
         return cls(before, int(digits), len(digits), after)

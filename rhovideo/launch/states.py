@@ -98,6 +98,8 @@ def _gone(run: Path, job: Job, events: Sequence[dict], found: QueueState | None,
     """The state of a job that is not in the queue, or of which SLURM says nothing."""
     last = events[-1] if events else None
     if last is not None and last["event"] == "end" and not last.get("requeued"):
+        if last["outcome"] == STOPPED and found is not None and found.state == "CANCELLED":
+            return State(CANCELLED, "by scancel")  # the script could not tell that from other ends
         return State(last["outcome"], "" if last["outcome"] == FINISHED else last.get("why", ""))
     if is_finished(run):
         return State(FINISHED)

@@ -12,8 +12,10 @@ import pytest
 from rhovideo.config import load_cfg
 from rhovideo.data.csv_parsing import ManifestError
 from rhovideo.data.datasets import SampleKey, build_dataset, open_manifest
+from rhovideo.data.decoding import VideoReadError
 from rhovideo.data.frame_lists import FrameListManifest, Run
 from rhovideo.data.frame_lists_labels import read_labels
+from rhovideo.data.image_frames import ImageFrames
 from rhovideo.data.loader import build_loader
 from rhovideo.data.manifest import Manifest
 from tests.frame_lists import HEADER, picture, write_frame_lists
@@ -163,6 +165,8 @@ def test_frames_of_two_sizes_are_a_bad_video(lists, configure):
         (LABELS, "[", r"labels.json: cannot be read as JSON"),
         (LABELS, "[]", r"labels.json: is no object of templates and their numbers, such as"),
         (LABELS, '{"Holding something": "many"}', r"labels.json: 'Holding something' has the number 'many'"),
+        (LABELS, '{"Holding something": 1.5}', r"has the number 1.5; write a whole number"),
+        (LABELS, '{"Holding something": Infinity}', r"has the number inf; write a whole number"),
         (LABELS, '{"Holding something": -2}', r"has the number -2; write a whole number"),
         (LABELS, '{"Nothing": 0}', r"has none of the templates of .*train.json"),
         (TRAIN, "{}", r"train.json: is no list of videos such as"),
@@ -193,3 +197,13 @@ def test_numbers_of_templates_may_be_text_or_numbers(tmp_path):
 def test_frame_list_read_as_videos_says_what_it_is(lists):
     with pytest.raises(ManifestError, match=r"train.csv, line 1: the file lists frames.* write TRAIN.DATASET ssv2"):
         Manifest.open(lists / "train.csv", cache_dir=lists / "cache")
+
+
+def test_a_number_of_thousands_of_digits_is_a_name():
+    path = f"1/{'9' * 5000}.jpg"
+    assert Run.of(path).path(0) == path
+
+
+def test_a_path_that_no_file_can_have_is_a_bad_video(tmp_path):
+    with ImageFrames("1", ["a\0b.jpg"], 30.0) as video, pytest.raises(VideoReadError, match="frame 0"):
+        video.frames([0])
