@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from rhovideo import stopping
 
@@ -53,7 +54,7 @@ def saving_on_signals(patience: float = PATIENCE) -> Iterator[None]:
             first.append((number, time.monotonic()))
             stopping.request(_NAMES[signal.Signals(number)])
             alarm.put(True)
-            limit = f"{patience:.0f} s at most, then it is ended unsaved"
+            limit = f"{patience:g} s at most, then it is ended unsaved"
             _say(
                 f"{_NAMES[signal.Signals(number)]}: saving, which may take a step's time ({limit}); "
                 "once more ends it at once"
@@ -92,7 +93,7 @@ def _watch(alarm: queue.SimpleQueue[bool], patience: float) -> None:
     """Once asked to stop, end the process if it does not end in time. Works beside a main thread that hangs."""
     if not alarm.get():
         return
-    for seconds, end in ((patience, _terminate), (_LAST, _exit)):
+    for seconds, end in ((patience, partial(_terminate, patience)), (_LAST, _exit)):
         try:
             alarm.get(timeout=seconds)
         except queue.Empty:
@@ -101,8 +102,8 @@ def _watch(alarm: queue.SimpleQueue[bool], patience: float) -> None:
             return
 
 
-def _terminate() -> None:
-    _say("it has not come to the end of a step: ending it. The last checkpoint stays")
+def _terminate(patience: float) -> None:
+    _say(f"it does not stop: {patience:g} s have passed, ending it unsaved. The last checkpoint stays")
     os.kill(os.getpid(), signal.SIGTERM)
 
 
