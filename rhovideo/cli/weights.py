@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+from typing import TYPE_CHECKING
 
 from rhovideo.zoo.catalogue import ENTRIES
 from rhovideo.zoo.errors import WeightsError
 from rhovideo.zoo.paths import cache_folder, local_path
+
+if TYPE_CHECKING:
+    from rhovideo.zoo.filling import LoadReport
 
 WEIGHTS_HELP = """\
 Tell what a checkpoint holds, and which of its tensors make up the encoder. Without a checkpoint: the released ones.
@@ -90,7 +94,7 @@ def _list_released() -> None:
     print(f"Top-1 in percent, as released with them, not measured here. Downloads are kept in {cache_folder()}.")
 
 
-def _list_names(report) -> None:
+def _list_names(report: LoadReport) -> None:
     rows = [f"used     {name}  ->  {ours}" for name, ours in report.used.items()]
     rows += [f"ignored  {name}" for name in report.ignored]
     rows += [f"missing  {name}" for name in report.missing]

@@ -11,10 +11,6 @@ from rhovideo.zoo.files import WeightsFile, read_weights
 from rhovideo.zoo.loading import load_classifier, load_pretrained
 from rhovideo.zoo.paths import local_path
 
-# T x tau of PySlowFast's and PyTorchVideo's classifiers, whose files do not tell; SlowFast's fast pathway sees all.
-_CLIPS = {"slowfast": (32, 2)}
-_CLIP = (8, 8)
-
 
 def examine(source: str, encoder: str = "online", classifier: bool = False) -> Subject:
     """Read a checkpoint and build what is to be measured once.
@@ -33,27 +29,20 @@ def examine(source: str, encoder: str = "online", classifier: bool = False) -> S
     classes = 0
     # Says now what would stop the job in its first seconds.
     if classifier:
-        classes = load_classifier(path).head.projection.out_features
+        classes = load_classifier(file, cfg).head.projection.out_features
     else:
-        load_pretrained(path, encoder=encoder)
+        load_pretrained(file, cfg, encoder)
     entry = entry_named(source) or entry_of_file(source)
-    note = ""
-    if file.cfg is None:
-        cfg, note = _with_usual_clips(cfg)
+    note = _assumed(cfg) if file.cfg is None else ""
     return Subject(str(source), str(path), entry.name if entry else "", cfg, classes, _epochs(file), note)
 
 
-def _with_usual_clips(cfg: CfgNode) -> tuple[CfgNode, str]:
-    """The configuration of a file without one, and what was assumed."""
-    frames, rate = _CLIPS.get(cfg.MODEL.ARCH, _CLIP)
-    cfg = cfg.clone()
-    cfg.defrost()
-    cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE = frames, rate
-    cfg.freeze()
-    return cfg, (
-        f"the file does not tell which clips it was trained on: taken for {frames} x {rate}, "
-        f"crops of {cfg.DATA.TRAIN_CROP_SIZE} pixels; DATA.NUM_FRAMES, DATA.SAMPLING_RATE, DATA.TRAIN_CROP_SIZE and "
-        "DATA.TEST_CROP_SIZE say otherwise"
+def _assumed(cfg: CfgNode) -> str:
+    """What was assumed of a file without a configuration."""
+    return (
+        f"the file does not tell which clips it was trained on: taken for {cfg.DATA.NUM_FRAMES} x "
+        f"{cfg.DATA.SAMPLING_RATE}, crops of {cfg.DATA.TRAIN_CROP_SIZE} pixels; DATA.NUM_FRAMES, DATA.SAMPLING_RATE, "
+        "DATA.TRAIN_CROP_SIZE and DATA.TEST_CROP_SIZE say otherwise"
     )
 
 

@@ -16,17 +16,16 @@ from rhovideo.models.resnet import STAGE_DEPTHS, TEMPORAL_KERNELS, TEMPORAL_POOL
 from rhovideo.models.slowfast import FAST_KERNELS, SLOW_KERNELS
 from rhovideo.zoo.errors import WeightsError
 from rhovideo.zoo.files import WeightsFile
-from rhovideo.zoo.keys import BLOCKS, encoder_to_released
+from rhovideo.zoo.keys import BLOCKS
+from rhovideo.zoo.locating import Located, classifier_head, find_any
 
 logger = logging.getLogger(__name__)
 
-# Where an encoder's names may begin: ours, PySlowFast's, and those of wrappers.
-ENCODER_PREFIXES = {
-    "online": ("", "encoder.", "backbone.", "model.", "module.", "module.encoder.", "module.backbone."),
-    "momentum": ("momentum_encoder.", "backbone_hist.", "module.momentum_encoder.", "module.backbone_hist."),
-}
-# SLOWFAST.ALPHA leaves no trace in the weights: as in all files that were released, by depth and fusion kernel.
-_ALPHA = {(50, 7): 4, (50, 5): 8, (101, 5): 4}
+# What leaves no trace in the weights of a SlowFast network is as in those that were released: SLOWFAST.ALPHA and the
+# fast pathway's frames, every second, by depth, fusion kernel and how far kernels over time reach in the fourth stage.
+_SLOWFASTS = {(50, 7, 6): (4, 32), (50, 5, 6): (8, 32), (101, 5, 23): (4, 32), (101, 5, 6): (4, 64)}
+# Other networks saw every eighth of so many frames.
+_FRAMES = 8
 # What only a file's or a person's configuration can tell.
 ASK_FOR_CFG = "pass cfg= with its MODEL.ARCH and RESNET settings"
 
@@ -59,7 +58,8 @@ class _Shapes:
 def architecture(file: WeightsFile, which: str = "online") -> CfgNode:
     """The configuration of the encoder that a file holds: its own, else one that is read off its tensors.
 
-    Only MODEL.ARCH, MODEL.NUM_CLASSES, RESNET and SLOWFAST of the latter mean anything; the log tells what was assumed.
+    Only MODEL.ARCH, MODEL.NUM_CLASSES, RESNET, SLOWFAST, and DATA's T x tau of the latter mean anything; the log tells
+    what was assumed. T x tau are those of the released networks of its kind.
 
     Args:
         file: a checkpoint.
@@ -68,7 +68,8 @@ def architecture(file: WeightsFile, which: str = "online") -> CfgNode:
     Raises:
         WeightsError: the file holds no encoder that is known here.
     """
-    found = _encoder_shapes(file.state, ENCODER_PREFIXES[which])
+    located = find_any(file.state, which)
+    found = _shapes(file.state, located)
     if file.cfg is not None:
         return _with_expansion(file.cfg, found)
     if not found.shapes:
@@ -76,9 +77,9 @@ def architecture(file: WeightsFile, which: str = "online") -> CfgNode:
     cfg, notes = _from_shapes(found, Path(file.name).name)
     if isinstance(notes, str):
         raise WeightsError(f"{file.name}: {notes}; {ASK_FOR_CFG}")
-    heads = [value for name, value in file.state.items() if re.search(r"(\.proj|head\.projection)\.weight$", name)]
-    if heads and heads[-1].ndim == 2:
-        cfg.MODEL.NUM_CLASSES = heads[-1].shape[0]
+    for ours, value in classifier_head(file, located, cfg.MODEL.ARCH).values():
+        if ours == "head.projection.weight" and value.ndim == 2:
+            cfg.MODEL.NUM_CLASSES = value.shape[0]
     cfg.freeze()
     logger.info("%s: read off its tensors: %s", file.name, describe_architecture(cfg))
     for note in notes:
@@ -110,19 +111,10 @@ def describe_unknown(names: Iterable[str]) -> str:
     )
 
 
-def _encoder_shapes(state: Mapping[str, Tensor], prefixes: Sequence[str]) -> _Shapes:
-    """The reading of the names that knows most of them."""
-    readings = []
-    for prefix in prefixes:
-        inner = {
-            name.removeprefix(prefix): tuple(value.shape) for name, value in state.items() if name.startswith(prefix)
-        }
-        readings.append(_Shapes({name: s for name, s in inner.items() if re.match(r"s[1-5](\.|_fuse)", name)}, None))
-        for arch, pooled in (("slow", False), ("i3d", True), ("slowfast", False)):
-            named = {encoder_to_released(name, arch): shape for name, shape in inner.items()}
-            named.pop(None, None)
-            readings.append(_Shapes(named, pooled))
-    return max(readings, key=lambda reading: len(reading.shapes))
+def _shapes(state: Mapping[str, Tensor], located: Located) -> _Shapes:
+    shapes = {released: tuple(state[name].shape) for name, released in located.names.items()}
+    converted = any(inner not in shapes for _, inner in located.inside(located.names))
+    return _Shapes(shapes, located.arch == "i3d" if converted else None)
 
 
 def _from_shapes(found: _Shapes, file_name: str) -> tuple[CfgNode, list[str] | str]:
@@ -136,8 +128,9 @@ def _from_shapes(found: _Shapes, file_name: str) -> tuple[CfgNode, list[str] | s
         return cfg, f"has stages of {blocks or 'no'} blocks, which are those of no ResNet that is known here"
     cfg.RESNET.DEPTH, cfg.RESNET.WIDTH_PER_GROUP = depth, stem[0]
     cfg = _with_expansion(cfg, found)
+    cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE = _FRAMES, 8
     if _STEM.format(1) in found.shapes:
-        return _slowfast(cfg, found, kernels)
+        return _slowfast(cfg, found, kernels, file_name)
     pooled = False if "NOPOOL" in file_name.upper() else found.pooled
     fits = {}
     for arch, ((stem_kernel,), *basis) in TEMPORAL_KERNELS.items():
@@ -169,20 +162,25 @@ def _with_expansion(cfg: CfgNode, found: _Shapes) -> CfgNode:
     return cfg
 
 
-def _slowfast(cfg: CfgNode, found: _Shapes, kernels: list[list[int]]) -> tuple[CfgNode, list[str] | str]:
+def _slowfast(
+    cfg: CfgNode, found: _Shapes, kernels: list[list[int]], file_name: str
+) -> tuple[CfgNode, list[str] | str]:
     fast, fusion = found.shapes[_STEM.format(1)], found.shapes.get("s1_fuse.conv_f2s.weight")
     reaches = zip(_reaches(kernels, SLOW_KERNELS), _reaches(found.kernels(1), FAST_KERNELS), strict=False)
     both = [list(pair) for pair in reaches]
     if fusion is None or len(both) < 4 or any(None in pair for pair in both):
         return cfg, "has two pathways, but not those of a SlowFast network"
-    alpha = _ALPHA.get((cfg.RESNET.DEPTH, fusion[2]))
-    if alpha is None:
+    kind = (cfg.RESNET.DEPTH, fusion[2], max(both[2]))
+    if kind not in _SLOWFASTS:
         return cfg, "is a SlowFast network whose SLOWFAST.ALPHA its weights do not tell"
+    alpha, frames = _SLOWFASTS[kind]
+    if "8X8" in file_name.upper():  # the same weights' shapes were released for twice as long clips
+        frames = 32
     cfg.MODEL.ARCH, cfg.RESNET.NUM_BLOCK_TEMP_KERNEL = "slowfast", both
     node, width = cfg.SLOWFAST, cfg.RESNET.WIDTH_PER_GROUP
     node.ALPHA, node.BETA_INV = alpha, width // fast[0]
     node.FUSION_CONV_CHANNEL_RATIO, node.FUSION_KERNEL_SZ = fusion[0] // fusion[1], fusion[2]
-    cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE = 32, 2
+    cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE = frames, 2
     note = f"SLOWFAST.ALPHA is taken to be {alpha}, as in the released networks of its kind; else {ASK_FOR_CFG}"
     return cfg, [note]
 

@@ -6,7 +6,7 @@ epochs of Kinetics-400 without labels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlparse
 
@@ -27,10 +27,6 @@ class Entry:
         frames, rate: T and tau of the clips, in pre-training and in every evaluation.
         arch: MODEL.ARCH.
         depth: RESNET.DEPTH.
-        name: short name, such as ``byol_slow_r50_8x8_rho4``.
-        file: the released file's name.
-        url: where it was released.
-        figures: what its authors measured, of every protocol.
     """
 
     method: str
@@ -39,25 +35,32 @@ class Entry:
     rate: int
     arch: str = "slow"
     depth: int = 50
-    name: str = field(init=False)
-    file: str = field(init=False)
-    url: str = field(init=False)
-    figures: tuple[Figure, ...] = field(init=False, repr=False)
 
-    def __post_init__(self) -> None:
+    @property
+    def name(self) -> str:
+        """Short name, such as ``byol_slow_r50_8x8_rho4``."""
+        return f"{self.method}_{self.arch}_r{self.depth}_{self.frames}x{self.rate}_rho{self.rho}"
+
+    @property
+    def file(self) -> str:
+        """The released file's name."""
         clip = f"{self.frames}x{self.rate}"
-        file = f"{_SPELLINGS[self.method]}_SlowR{self.depth}_{clip}_T{self.rho}_epoch_00200.pyth"
+        return f"{_SPELLINGS[self.method]}_SlowR{self.depth}_{clip}_T{self.rho}_epoch_00200.pyth"
+
+    @property
+    def url(self) -> str:
+        """Where it was released."""
+        return f"{RELEASED_AT}/{self.file}"
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """What its authors measured, of every protocol."""
         settings = (self.method, self.rho, self.frames, self.rate)
-        figures = tuple(
+        return tuple(
             figure
             for figure in FIGURES
             if figure.source == RELEASED and (figure.method, figure.rho, figure.frames, figure.rate) == settings
         )
-        # The class is frozen: values that follow from the others are set the only way that is left.
-        object.__setattr__(self, "name", f"{self.method}_{self.arch}_r{self.depth}_{clip}_rho{self.rho}")
-        object.__setattr__(self, "file", file)
-        object.__setattr__(self, "url", f"{RELEASED_AT}/{file}")
-        object.__setattr__(self, "figures", figures)
 
 
 ENTRIES = (

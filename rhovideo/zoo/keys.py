@@ -72,7 +72,8 @@ _OUR_PATHWAY = re.compile(r"multipathway_blocks\.([01])\.(.+)")
 _OUR_FUSION = re.compile(r"multipathway_fusion\.(conv_fast_to_slow|norm)\.(\w+)")
 _OUR_STEM = re.compile(r"(conv|norm)\.(\w+)")
 _OUR_RESIDUAL = re.compile(r"res_blocks\.(\d+)\.(.+)\.(\w+)")
-_OUR_HEAD = re.compile(r"blocks\.(\d+)\.proj\.(weight|bias)")
+_HEAD = re.compile(r"head\.projection\.(weight|bias)")
+_VIDEO_HEAD = re.compile(r"blocks\.(\d+)\.proj\.(weight|bias)")
 
 
 def encoder_to_ours(name: str, arch: str) -> str | None:
@@ -122,8 +123,15 @@ def encoder_to_released(name: str, arch: str) -> str | None:
 
 
 def head_to_ours(name: str, arch: str) -> str | None:
-    """Our name of a tensor of PyTorchVideo's classifier, ``blocks.5.proj.weight``; None for all else."""
-    match = _OUR_HEAD.fullmatch(name)
+    """Our name of a tensor of a classifier's head, ours, PySlowFast's or PyTorchVideo's; None for all else.
+
+    Args:
+        name: ``head.projection.weight``, or ``blocks.5.proj.weight``.
+        arch: MODEL.ARCH, which PyTorchVideo's number depends on.
+    """
+    if _HEAD.fullmatch(name):
+        return name
+    match = _VIDEO_HEAD.fullmatch(name)
     return f"head.projection.{match[2]}" if match and int(match[1]) == HEAD_BLOCKS.get(arch) else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
@@ -12,16 +12,12 @@ from torch import Tensor, nn
 
 from rhovideo.models import Classifier, Encoder, build_backbone, build_classifier
 from rhovideo.ssl.build import METHODS, build_method
-from rhovideo.zoo.architecture import (
-    ASK_FOR_CFG,
-    ENCODER_PREFIXES,
-    architecture,
-    describe_unknown,
-)
+from rhovideo.zoo.architecture import ASK_FOR_CFG, architecture, describe_unknown
 from rhovideo.zoo.errors import WeightsError
 from rhovideo.zoo.files import OWN, WeightsFile, read_weights
 from rhovideo.zoo.filling import LoadReport, describe_file, fill, other_network
-from rhovideo.zoo.keys import BLOCKS, encoder_to_ours, head_to_ours, to_ours
+from rhovideo.zoo.keys import BLOCKS, head_to_ours, to_ours
+from rhovideo.zoo.locating import Located, check_which, classifier_head, find_any, find_known
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +30,6 @@ _OWN_STATE = (
 _TRAINED = ("encoder.", "momentum_", "projection.", "predictor.", "prototypes.")
 # Tensors inside an encoder of PySlowFast, PyTorchVideo or Caffe2, whether or not ours has such a part.
 _INSIDE_ENCODER = re.compile(r"(s[1-5](\.|_fuse)|blocks\.\d+\.|nonlocal_|(t_)?(res|conv)\d)")
-_HEAD = re.compile(r"head\.projection\.(weight|bias)")
 
 Source = str | Path | Mapping[str, Tensor] | WeightsFile
 
@@ -61,7 +56,7 @@ def load_pretrained(source: Source, cfg: CfgNode | None = None, encoder: str = "
         features = encoder((clips - 0.45) / 0.225)
     """
     file = _file(source)
-    _check_which(encoder)
+    check_which(encoder)
     known = cfg or _of_one_process(architecture(file, encoder))
     built = _build(build_backbone, file, known)
     built.load_report = _load_encoder(built, file, cfg, encoder, known.MODEL.ARCH)
@@ -148,11 +143,10 @@ def load_encoder_weights(encoder: Encoder, source: Source, cfg: CfgNode | None =
         WeightsError: the file cannot be read, or does not cover the whole encoder.
     """
     which = cfg.TRAIN.CHECKPOINT_ENCODER if cfg is not None else "online"
-    _check_which(which)
+    check_which(which)
     file = _file(source)
     known = cfg or file.cfg
-    arch = known.MODEL.ARCH if known is not None else _likely_arch(encoder, file, which)
-    return _load_encoder(encoder, file, cfg, which, arch)
+    return _load_encoder(encoder, file, cfg, which, None if known is None else known.MODEL.ARCH)
 
 
 def load_classifier_weights(classifier: Classifier, source: Source, cfg: CfgNode) -> LoadReport:
@@ -162,15 +156,15 @@ def load_classifier_weights(classifier: Classifier, source: Source, cfg: CfgNode
         WeightsError: the file cannot be read, or does not cover the whole classifier.
     """
     file = _file(source)
-    arch, names = cfg.MODEL.ARCH, classifier.encoder.state_dict().keys()
-    prefix, inside = _best_encoder(file.state, "online", (), arch, names)
-    head = _head_names(file.state, prefix, arch)
+    arch = cfg.MODEL.ARCH
+    found = find_known(file.state, "online", arch, classifier.encoder.state_dict().keys())
+    head = classifier_head(file, found, arch)
     if not head:
         raise WeightsError(
             f"{file.name}: holds no classifier, only an encoder; test a checkpoint of TASK linear or finetune"
         )
-    _check_nothing_left(file, prefix, inside, arch)
-    named = {name: (f"encoder.{ours}", value) for name, (ours, value) in inside.items()} | head
+    _check_nothing_left(file, found)
+    named = {name: (f"encoder.{ours}", file.state[name]) for name, ours in found.names.items()} | head
     report = fill(classifier, named, file)
     logger.info("%s: %s", file.name, report)
     return report
@@ -178,7 +172,7 @@ def load_classifier_weights(classifier: Classifier, source: Source, cfg: CfgNode
 
 def has_classifier(file: WeightsFile, cfg: CfgNode) -> bool:
     """Whether the file holds a classifier's head beside its encoder."""
-    return any(_head_names(file.state, prefix, cfg.MODEL.ARCH) for prefix in ENCODER_PREFIXES["online"])
+    return bool(classifier_head(file, find_any(file.state, "online"), cfg.MODEL.ARCH))
 
 
 def _build(builder, file: WeightsFile, cfg: CfgNode) -> nn.Module:
@@ -190,20 +184,21 @@ def _build(builder, file: WeightsFile, cfg: CfgNode) -> nn.Module:
         raise WeightsError(f"{file.name}: its network cannot be built: {' '.join(str(error).split())}") from error
 
 
-def _load_encoder(encoder: Encoder, file: WeightsFile, cfg: CfgNode | None, which: str, arch: str) -> LoadReport:
+def _load_encoder(encoder: Encoder, file: WeightsFile, cfg: CfgNode | None, which: str, arch: str | None) -> LoadReport:
+    """Fill an encoder; ``arch`` None: by the names of whichever architecture fits it best."""
     patterns = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN) if cfg is not None else ()
-    prefix, named = _best_encoder(file.state, which, patterns, arch, encoder.state_dict().keys())
-    if not named:
+    found = find_known(file.state, which, arch, encoder.state_dict().keys(), patterns)
+    if not found.names:
         if which == "momentum":
             why = ", the file holds only an online one"
-        elif arch not in BLOCKS and not file.ours:
+        elif found.arch not in BLOCKS and not file.ours:
             why = f" with PyTorchVideo's names; PySlowFast's are converted for {', '.join(BLOCKS)} alone"
         else:
             why = f"; {describe_file(file)}"
-        raise WeightsError(f"{file.name}: holds no {which} encoder of MODEL.ARCH {arch}{why}")
+        raise WeightsError(f"{file.name}: holds no {which} encoder of MODEL.ARCH {found.arch}{why}")
     try:
-        _check_nothing_left(file, prefix, named, arch, patterns)
-        report = fill(encoder, named, file)
+        _check_nothing_left(file, found)
+        report = fill(encoder, {name: (ours, file.state[name]) for name, ours in found.names.items()}, file)
     except WeightsError as error:
         other = other_network(file, cfg)
         if not other:
@@ -213,63 +208,19 @@ def _load_encoder(encoder: Encoder, file: WeightsFile, cfg: CfgNode | None, whic
     return report
 
 
-def _likely_arch(encoder: Encoder, file: WeightsFile, which: str) -> str:
-    """The MODEL.ARCH by whose names a file covers most of an encoder; ours are the same for each."""
-    expected = encoder.state_dict().keys()
-    return max(BLOCKS, key=lambda arch: len(_best_encoder(file.state, which, (), arch, expected)[1]))
-
-
-def _best_encoder(
-    state: Mapping[str, Tensor], which: str, patterns: Iterable[str], arch: str, expected: Iterable[str]
-) -> tuple[str, dict[str, tuple[str, Tensor]]]:
-    """The prefix below which most of an encoder lies, and that: name in the file to (our name, tensor)."""
-    found = {}
-    for prefix in ENCODER_PREFIXES[which]:
-        found[prefix] = {}
-        for name, inner in _below(state, prefix, patterns):
-            ours = inner if inner in expected else encoder_to_ours(inner, arch) if arch in BLOCKS else None
-            if ours in expected:
-                found[prefix][name] = (ours, state[name])
-    best = max(found, key=lambda prefix: len(found[prefix]))
-    return best, found[best]
-
-
-def _below(names: Iterable[str], prefix: str, patterns: Iterable[str] = ()) -> Iterable[tuple[str, str]]:
-    """Names below ``prefix`` with what follows it, once each pattern is taken off their beginnings."""
-    for name in names:
-        inner = name
-        for pattern in patterns:
-            inner = inner.removeprefix(pattern)
-        if inner.startswith(prefix):
-            yield name, inner.removeprefix(prefix)
-
-
-def _head_names(state: Mapping[str, Tensor], prefix: str, arch: str) -> dict[str, tuple[str, Tensor]]:
-    """A classifier's head: name in the file to (our name, tensor). It stands beside our encoder, inside others'."""
-    found = {}
-    for name, value in state.items():
-        inner = name.removeprefix(prefix.removesuffix("encoder."))
-        ours = inner if _HEAD.fullmatch(inner) else head_to_ours(inner, arch)
-        if ours is not None:
-            found[name] = (ours, value)
-    return found
-
-
-def _check_nothing_left(
-    file: WeightsFile, prefix: str, named: Mapping[str, object], arch: str, patterns: Iterable[str] = ()
-) -> None:
+def _check_nothing_left(file: WeightsFile, found: Located) -> None:
     """Refuse a file that holds more of an encoder than was built: a deeper one, or one with parts that ours lacks."""
-    if arch not in BLOCKS:
+    if found.arch not in BLOCKS:
         return
     left = [
         name
-        for name, inner in _below(file.state, prefix, patterns)
-        if name not in named and _INSIDE_ENCODER.match(inner) and head_to_ours(inner, arch) is None
+        for name, inner in found.inside(file.state)
+        if name not in found.names and _INSIDE_ENCODER.match(inner) and head_to_ours(inner, found.arch) is None
     ]
     if left:
         raise WeightsError(
-            f"{file.name}: {len(left)} tensors of its encoder have no place in MODEL.ARCH {arch} as it was built, "
-            f"such as {', '.join(left[:3])}; {describe_file(file)}"
+            f"{file.name}: {len(left)} tensors of its encoder have no place in MODEL.ARCH {found.arch} as it was "
+            f"built, such as {', '.join(left[:3])}; {describe_file(file)}"
             + ("" if file.cfg is not None else f"; {ASK_FOR_CFG}")
         )
 
@@ -340,11 +291,6 @@ def _restore_own_state(target: Mapping[str, Tensor], file: WeightsFile) -> None:
     for name, value in state.items():
         if name in target and isinstance(value, Tensor) and value.shape == target[name].shape:
             target[name].copy_(value)
-
-
-def _check_which(which: str) -> None:
-    if which not in ENCODER_PREFIXES:
-        raise WeightsError(f"there is no encoder {which!r} (TRAIN.CHECKPOINT_ENCODER): write online or momentum")
 
 
 def _file(source: Source) -> WeightsFile:

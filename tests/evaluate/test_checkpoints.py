@@ -35,6 +35,18 @@ def test_encoder_alone_is_no_classifier():
         examine(str(REFERENCE / "moco_tiny_epoch_00200.pyth"), classifier=True)
 
 
+def test_a_checkpoint_is_read_once_and_what_is_assumed_of_it_said_once(tmp_path, caplog, monkeypatch):
+    state = torch.load(REFERENCE / "moco_tiny_epoch_00200.pyth", weights_only=True)["model_state"]
+    torch.save({"model_state": state}, tmp_path / "bare.pyth")
+    reads = []
+    load = torch.load
+    monkeypatch.setattr(torch, "load", lambda *words, **keys: reads.append(words) or load(*words, **keys))
+    with caplog.at_level("INFO", "rhovideo"):
+        examine(str(tmp_path / "bare.pyth"))
+    assert len(reads) == 1
+    assert caplog.text.count("read off its tensors") == 1
+
+
 def test_file_without_configuration_gets_the_usual_clips_of_its_network(tmp_path):
     cfg = get_cfg()
     cfg.MODEL.ARCH, cfg.MODEL.NUM_CLASSES, cfg.RESNET.WIDTH_PER_GROUP = "slowfast", 5, 8

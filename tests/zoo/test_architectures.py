@@ -17,7 +17,9 @@ from pytorchvideo.models.hub import slowfast as hub_slowfast
 from rhovideo.config import cfg_from_released, get_cfg
 from rhovideo.models import build_classifier
 from rhovideo.zoo import WeightsError, load_classifier, load_pretrained
+from rhovideo.zoo.architecture import architecture
 from rhovideo.zoo.caffe2 import released_name
+from rhovideo.zoo.files import read_weights
 from rhovideo.zoo.keys import to_released
 from rhovideo.zoo.released_cfg import released_cfg
 
@@ -203,6 +205,24 @@ def test_pytorchvideos_model_state(name, tmp_path):
         found = classifier(x)
     assert found.shape == (1, 5)
     assert (found - expected).abs().max() <= 1e-5 * expected.abs().max()
+
+
+def test_clips_are_those_of_the_released_networks_of_the_kind(tmp_path):
+    builder, settings = videos_networks()["slowfast_16x8_r101_50_50"]
+    with torch.device("meta"):
+        shapes = builder(**settings).state_dict()
+    both_50 = {name: torch.zeros(value.shape) for name, value in shapes.items()}
+    for state, name, clip in (
+        (both_50, "net.pyth", (64, 2)),
+        # The same shapes, released for half as long clips.
+        (both_50, "SLOWFAST_8x8_R101_50_50.pyth", (32, 2)),
+        (released_state("slowfast R-101, 50 fast"), "net.pyth", (32, 2)),
+        (released_state("slowfast R-50 4x16"), "net.pyth", (32, 2)),
+        (released_state("slow R-50"), "net.pyth", (8, 8)),
+    ):
+        torch.save({"model_state": state}, tmp_path / name)
+        data = architecture(read_weights(tmp_path / name)).DATA
+        assert (data.NUM_FRAMES, data.SAMPLING_RATE) == clip
 
 
 def refusal(state: dict, tmp_path: Path, cfg: str | None = None) -> str:

@@ -14,7 +14,14 @@ import torch
 from rhovideo.config import cfg_from_released, get_cfg
 from rhovideo.models import build_backbone, build_classifier
 from rhovideo.ssl.build import METHODS, build_method
-from rhovideo.zoo import WeightsError, load_classifier_weights, load_encoder_weights, load_method, load_pretrained
+from rhovideo.zoo import (
+    WeightsError,
+    load_classifier,
+    load_classifier_weights,
+    load_encoder_weights,
+    load_method,
+    load_pretrained,
+)
 from rhovideo.zoo.exporting import export
 from rhovideo.zoo.keys import BLOCKS, encoder_to_released
 
@@ -107,6 +114,21 @@ def test_a_released_classifier_scores_as_released():
     assert (scores - reference["softmax_eval"]).abs().max() < 1e-5
     with pytest.raises(WeightsError, match="no classifier, only an encoder"):
         load_classifier_weights(classifier, released("moco"), file_cfg(LINEAR))
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_methods_head_of_one_layer_is_no_classifier(named, tmp_path):
+    """It has the name of a classifier's there, and as many classes as an embedding has numbers."""
+    for kind in ("moco", "swav", "simclr")[: 3 if named else 2]:
+        content = torch.load(released(kind), weights_only=True)
+        state = content["model_state"]
+        last = max(name for name in state if name.startswith("backbone.head.projection."))
+        kept = {name: value for name, value in state.items() if not name.startswith("backbone.head.")}
+        kept["backbone.head.projection.weight"] = torch.zeros(128, 128)
+        kept["backbone.head.projection.bias"] = state[last.rpartition(".")[0] + ".bias"]
+        torch.save({"model_state": kept} | ({"cfg": content["cfg"]} if named else {}), tmp_path / "one.pyth")
+        with pytest.raises(WeightsError, match="holds no classifier, only an encoder"):
+            load_classifier(tmp_path / "one.pyth")
 
 
 @pytest.mark.parametrize(
