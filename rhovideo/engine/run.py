@@ -25,7 +25,7 @@ from rhovideo.run_folder import CONFIG_FILE, RESULTS_FILE, write_text
 
 logger = logging.getLogger(__name__)
 
-TASKS: dict[str, Callable[[CfgNode], dict[str, float]]] = {
+RUNNERS: dict[str, Callable[[CfgNode], dict[str, float]]] = {
     "pretrain": run_pretrain,
     "linear": run_classify,
     "finetune": run_classify,
@@ -64,7 +64,7 @@ def _run(cfg: CfgNode) -> dict[str, float]:
         )
     check_lists(cfg)
     stopping.leave_if_requested("before the first step")
-    results = TASKS[cfg.TASK](cfg)
+    results = RUNNERS[cfg.TASK](cfg)
     if distributed.is_main():
         write_text(output / RESULTS_FILE, to_json({"task": cfg.TASK, **results}) + "\n")
     distributed.barrier()
