@@ -2,8 +2,8 @@
 
     python examples/pytorchvideo_moco.py LIST_OR_FOLDER [--rho 2] [--epochs 10] ...
 
-LIST_OR_FOLDER is what PyTorchVideo reads: a file with `path label` on each line, or a folder of a folder a class. It
-is for one device, so it leaves out MoCo's shuffling of batch norm, which needs several processes to shuffle between.
+LIST_OR_FOLDER is what PyTorchVideo reads: a file with `path label` on each line, or a folder with a folder a class. One
+device, so MoCo's shuffling of batch norm is left out, which needs several processes to shuffle between.
 """
 
 import argparse

@@ -18,7 +18,7 @@ from rhovideo.config.released import FRAME_LISTS
 from rhovideo.errors import JobError
 from rhovideo.evaluate import report
 from rhovideo.evaluate.datasets import CLASSES, look_at, reader
-from rhovideo.evaluate.recipes import PROTOCOLS, TASKS, Settings, Subject, as_yaml, recipe, resolve
+from rhovideo.evaluate.recipes import PROTOCOLS, TASK_OF, Settings, Subject, as_yaml, recipe, resolve
 from rhovideo.evaluate.report import Evaluation
 from rhovideo.evaluate.runs import is_to_run
 from rhovideo.run_folder import read_results
@@ -143,7 +143,7 @@ def _places(options: argparse.Namespace) -> Settings:
         "DATA.PATH_TO_DATA_DIR": str(data),
         "OUTPUT_DIR": options.out or _default_out(options, data),
     }
-    if TASKS[options.protocol] in ("linear", "finetune") and data.is_dir() and not (data / "val.csv").is_file():
+    if TASK_OF[options.protocol] in ("linear", "finetune") and data.is_dir() and not (data / "val.csv").is_file():
         places["TRAIN.EVAL_PERIOD"] = 0
     return places
 

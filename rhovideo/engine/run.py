@@ -29,7 +29,7 @@ from rhovideo.run_folder import CONFIG_FILE, RESULTS_FILE, list_checkpoints, wri
 
 logger = logging.getLogger(__name__)
 
-TASKS: dict[str, Callable[[CfgNode], dict[str, float]]] = {
+RUNNERS: dict[str, Callable[[CfgNode], dict[str, float]]] = {
     "pretrain": run_pretrain,
     "linear": run_classify,
     "finetune": run_classify,
@@ -68,7 +68,7 @@ def _run(cfg: CfgNode) -> dict[str, float]:
     check_lists(cfg)
     stopping.leave_if_requested("before the first step")
     started = time.monotonic()
-    results = TASKS[cfg.TASK](cfg)
+    results = RUNNERS[cfg.TASK](cfg)
     if distributed.is_main():
         write_text(output / RESULTS_FILE, to_json({"task": cfg.TASK, **results}) + "\n")
         logger.info(_end(cfg, time.monotonic() - started))

@@ -22,7 +22,7 @@ from rhovideo.config.schema import get_cfg
 from rhovideo.evaluate.datasets import CLASSES
 
 PROTOCOLS = ("knn", "linear", "finetune", "test", "retrieval")
-TASKS = {"knn": "knn", "retrieval": "knn", "linear": "linear", "finetune": "finetune", "test": "test"}
+TASK_OF = {"knn": "knn", "retrieval": "knn", "linear": "linear", "finetune": "finetune", "test": "test"}
 
 # Videos a step over all machines. Of linear classifiers, whose rate is in proportion: the paper's, the released files'.
 BATCHES = {"linear": (512, 64), "finetune": (64,)}
@@ -158,7 +158,7 @@ def recipe(subject: Subject | None, protocol: str, dataset: str, classes: int, e
         classes: of the lists.
         encoder: "online" or "momentum".
     """
-    task = TASKS[protocol]
+    task = TASK_OF[protocol]
     settings: Settings = {"TASK": task, "NUM_GPUS": -1, "RNG_SEED": 0} | protocol_settings(protocol, dataset)
     if task in ("linear", "finetune"):
         settings["MODEL.NUM_CLASSES"] = max(classes, CLASSES.get(dataset, 0), 1)

@@ -15,7 +15,7 @@ from rhovideo.config.comparison import FILES, differences, without_a_say
 from rhovideo.config.names import leaves
 from rhovideo.evaluate.datasets import Videos
 from rhovideo.evaluate.recipes import BATCHES, Subject
-from rhovideo.evaluate.runs import batch_of_run
+from rhovideo.evaluate.runs import batch_of_run, has_protocols_batch
 from rhovideo.lineage import lineage, read_config
 from rhovideo.run_folder import write_text
 from rhovideo.zoo.catalogue import entry_named
@@ -122,14 +122,11 @@ def _other_batch(cfg: Mapping[str, Any], run: Path) -> str:
         cfg: the training's.
         run: its folder, which may be empty yet.
     """
-    batch, usual = batch_of_run(cfg, run), BATCHES[cfg["TASK"]]
-    if batch in usual:
+    if has_protocols_batch(cfg, run):
         return ""
-    said = " or ".join(map(str, usual))
-    return (
-        f"the global batch is {batch} (TRAIN.BATCH_SIZE {cfg['TRAIN']['BATCH_SIZE']} on each of NUM_SHARDS "
-        f"{cfg['NUM_SHARDS']} machines) and not the protocol's {said}"
-    )
+    said = " or ".join(map(str, BATCHES[cfg["TASK"]]))
+    share = f"TRAIN.BATCH_SIZE {cfg['TRAIN']['BATCH_SIZE']} on each of NUM_SHARDS {cfg['NUM_SHARDS']} machines"
+    return f"the global batch is {batch_of_run(cfg, run)} ({share}) and not the protocol's {said}"
 
 
 def _is_complete(subject: Subject) -> bool:

@@ -13,6 +13,7 @@ from rhovideo.config.loading import load
 from rhovideo.config.problems import ConfigError
 from rhovideo.engine.first_launch import read_first_launch
 from rhovideo.errors import JobError
+from rhovideo.evaluate.recipes import BATCHES
 from rhovideo.lineage import read_config
 from rhovideo.run_folder import is_finished
 
@@ -62,6 +63,16 @@ def batch_of_run(cfg: Mapping[str, Any], folder: Path) -> int | None:
     batch = global_batch(cfg)
     first = read_first_launch(folder) if batch is not None else None
     return first.global_batch if first else batch
+
+
+def has_protocols_batch(cfg: Mapping[str, Any], folder: Path) -> bool:
+    """Whether a classifier was trained with a global batch of its protocol.
+
+    Args:
+        cfg: of the training, TASK linear or finetune.
+        folder: of its run, which may hold nothing yet.
+    """
+    return batch_of_run(cfg, folder) in BATCHES[cfg["TASK"]]
 
 
 def _written_before(config: Path) -> Mapping[str, Any]:

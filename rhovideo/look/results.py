@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rhovideo.config.tasks import CLASSIFIES
+from rhovideo.evaluate.runs import has_protocols_batch
 from rhovideo.launch.records import Study, read_job, read_study, run_folders
 from rhovideo.launch.states import FINISHED, State, ask_slurm, judge
 from rhovideo.launch.sweep import short_keys
@@ -101,11 +102,13 @@ def _runs(folders: Sequence[Path]) -> tuple[dict[Path, _Run], str]:
 
 
 def _figure(run: Path) -> Figure | None:
-    chain = [read_config(each) for each in lineage(run)]
-    trained = [cfg for cfg in chain if cfg.get("TASK") in ("linear", "finetune")]
+    chain = [(each, read_config(each)) for each in lineage(run)]
+    trained = [(each, cfg) for each, cfg in chain if cfg.get("TASK") in ("linear", "finetune")]
     if not trained or len(chain) < 2:
         return None
-    return figure_for(chain[0], trained[-1], chain[-1])
+    folder, training = trained[-1]
+    figure = figure_for(chain[0][1], training, chain[-1][1])
+    return figure if figure and has_protocols_batch(training, folder) else None
 
 
 def _table(keys: Sequence[str], rows: Sequence[_Row], precise: bool, notes: list[str]) -> Table:

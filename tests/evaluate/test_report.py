@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from rhovideo.config import load_cfg
 from rhovideo.engine.first_launch import FirstLaunch, write_first_launch
 from rhovideo.evaluate.datasets import Videos
 from rhovideo.evaluate.recipes import Subject, recipe, resolve
 from rhovideo.evaluate.report import Evaluation, as_text, compare, summary
-from tests.evaluate.test_recipes import subject
+from tests.evaluate.test_recipes import CONFIGS, subject
 
 
 def evaluation(
@@ -96,6 +97,22 @@ def test_run_is_compared_by_the_batch_that_it_began_with(tmp_path):
     # Resumed on two machines, it kept its 64.
     words = ("OUTPUT_DIR", str(tmp_path), "NUM_SHARDS", 2)
     assert compare(evaluation(released("byol_slow_r50_8x8_rho4"), "linear", "K400", 400, *words)).figure.top1 == 70.1
+
+
+@pytest.mark.parametrize(("nodes", "top1"), [(1, 91.3), (8, None)])
+def test_a_classifier_is_compared_by_the_batch_that_trained_it(nodes, top1, tmp_path):
+    runs = {name: tmp_path / name for name in ("pretrain", "finetune", "test")}
+    pretrained = load_cfg(CONFIGS / "pretrain/MoCo_SlowR50_8x8.yaml", ["DATA.TRAIN_CROP_NUM_TEMPORAL", 2])
+    own = Subject("x.pyth", str(runs["pretrain"] / "checkpoints/x.pyth"), "", pretrained)
+    trained = resolve(recipe(own, "finetune", "UCF101", 101), ["NUM_SHARDS", nodes]).cfg
+    classifier = Subject("y.pyth", str(runs["finetune"] / "checkpoints/y.pyth"), "", trained, classes=101)
+    found = evaluation(classifier, "test", "UCF101", 101, "OUTPUT_DIR", str(runs["test"]))
+    for run, cfg in zip(runs.values(), (pretrained, trained, found.cfg), strict=True):
+        run.mkdir()
+        (run / "config.yaml").write_text(cfg.dump())
+    compared = compare(found)
+    assert (compared.figure.top1 if compared.figure else None) == top1
+    assert top1 or "the global batch is 512" in compared.why_not
 
 
 def test_momentum_encoder_and_other_networks_are_not_compared():

@@ -138,6 +138,17 @@ def test_a_single_run_brings_along_the_runs_that_its_weights_come_from(tmp_path,
     assert (row["linear paper"], row["test paper"]) == ("71", "71")
 
 
+def test_no_figure_beside_a_classifier_of_another_global_batch(sweep, capsys):
+    first = sweep / "TYPE=moco,RHO=4"
+    source = checkpoint(first / "pretrain")
+    configure(first / "linear", "linear", "TRAIN.CHECKPOINT_FILE_PATH", source, "NUM_SHARDS", 2, config=LINEAR)
+    finish(first / "linear", "linear", test_top1=65.0, test_top5=86.0)
+    main(["results", str(first / "linear"), "--format", "csv"])
+    row = rows(capsys.readouterr().out)[0]
+    assert row["linear top1"] == "65"
+    assert "linear paper" not in row
+
+
 def test_keys_whose_last_part_is_the_same_are_told_apart(tmp_path, capsys):
     folder = tmp_path / "study"
     study(folder, {"a": {"SOLVER.MOMENTUM": "0.9", "CONTRASTIVE.MOMENTUM": "0.99", "RNG_SEED": "1"}}, ["moco"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import pickle
 import re
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,30 +21,11 @@ from rhovideo.zoo.caffe2 import released_name
 from rhovideo.zoo.files import read_weights
 from rhovideo.zoo.keys import to_released
 from rhovideo.zoo.released_cfg import released_cfg
+from tests.zoo.drawn_weights import clip, drawn
 
 # What PySlowFast computed, in eval mode, with the weights of `drawn`: every n-th entry of the pooled feature of one
 # clip (n such that there are about twelve) and the softmax of five classes. Width 8, 8 frames of 32 x 32.
 CASES = json.loads((Path(__file__).parent / "slowfast_outputs.json").read_text())
-
-
-def drawn(name: str, shape: tuple[int, ...]) -> torch.Tensor:
-    """A tensor that depends on its released name alone; NumPy promises the same numbers in every version."""
-    random = np.random.RandomState(zlib.crc32(name.encode()))
-    if name.endswith("num_batches_tracked"):
-        return torch.tensor(7)
-    if name.endswith("running_var"):
-        values = random.uniform(0.5, 2, shape)
-    elif name.endswith(("running_mean", "bias")):
-        values = random.normal(0, 0.1, shape)
-    elif len(shape) == 1:
-        values = random.uniform(0.5, 1.5, shape)
-    else:
-        values = random.normal(0, np.prod(shape[1:]) ** -0.5, shape)
-    return torch.tensor(values, dtype=torch.float32)
-
-
-def clip() -> torch.Tensor:
-    return torch.tensor(np.random.RandomState(0).normal(0, 1, (1, 3, 8, 32, 32)), dtype=torch.float32)
 
 
 def case_cfg(case: str):

@@ -19,77 +19,20 @@ from typing import Any
 
 import torch
 from fvcore.common.config import CfgNode
-from slowfast.models.contrastive import _MODEL_TYPES
 from torch import Tensor, nn
 
 from rhovideo import distributed
-from rhovideo.integrations.slowfast.settings import is_multi_pathway, our_settings
+from rhovideo.integrations.slowfast.bank import Bank
+from rhovideo.integrations.slowfast.network import build_network
+from rhovideo.integrations.slowfast.settings import our_settings
+from rhovideo.integrations.slowfast.state_names import to_our_names, to_their_names
 from rhovideo.ssl.byol import BYOL
 from rhovideo.ssl.moco import MoCo
 from rhovideo.ssl.simclr import SimCLR
 from rhovideo.ssl.swav import SwAV
-from rhovideo.zoo.keys import TENSORS
 
-_NEIGHBOURS = 200
 # The loop counts how often column 0 is among the largest five.
 _COLUMNS = 5
-# What our modules' names begin with, and PySlowFast's for the same.
-_PREFIXES = {
-    "method.encoder.net.": "backbone.",
-    "method.momentum_encoder.net.": "backbone_hist.",
-    "method.predictor.": "backbone.head.predictors.0.",
-    "method.prototypes.": "swav_prototypes.",
-}
-
-
-class Network(nn.Module):
-    """A network of PySlowFast's with its projection head, as an encoder: clips [N,3,T,H,W] to embeddings [N,dim].
-
-    Args:
-        net: takes a list of pathways.
-        dim: size of the embedding.
-        alpha: frames of the fast pathway for one of the slow pathway; None for a single pathway.
-    """
-
-    def __init__(self, net: nn.Module, dim: int, alpha: int | None) -> None:
-        super().__init__()
-        self.net, self.dim, self.alpha = net, dim, alpha
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.alpha is None:
-            return self.net([x])
-        frames = x.shape[2]
-        slow = torch.linspace(0, frames - 1, frames // self.alpha, device=x.device).long()
-        return self.net([x.index_select(2, slow), x])
-
-
-class Bank(nn.Module):
-    """The last embedding of each training video, under the names of PySlowFast's: buffer ``memory`` [videos, 1, dim].
-
-    Args:
-        videos: CONTRASTIVE.LENGTH. A bank of another size than the data set's is made anew when training starts, so
-            what a checkpoint holds of it is used only where this is the number of training videos.
-        dim: size of an embedding.
-    """
-
-    def __init__(self, videos: int, dim: int) -> None:
-        super().__init__()
-        self.register_buffer("memory", torch.zeros(videos, 1, dim))
-
-    def fit(self, videos: int) -> None:
-        """Start anew unless there is a row for each of ``videos`` videos."""
-        if len(self.memory) != videos:
-            self.memory = self.memory.new_zeros(videos, *self.memory.shape[1:])
-
-    @torch.no_grad()
-    def update(self, embeddings: Tensor, index: Tensor) -> None:
-        """Keep the embeddings [B, dim] of the videos ``index`` [B] of every process."""
-        self.memory[distributed.gather(index), 0] = distributed.gather(embeddings.to(self.memory.dtype))
-
-    def nearest(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
-        """Similarity and place, [N, K] each, of the nearest training videos of embeddings [N, dim]."""
-        similarities = embeddings.to(self.memory.dtype) @ self.memory[:, 0].T
-        return similarities.topk(min(_NEIGHBOURS, len(self.memory)), dim=1)
 
 
 class SlowFastMethod(nn.Module):
@@ -105,8 +48,8 @@ class SlowFastMethod(nn.Module):
         super().__init__()
         self.method, self.epochs, self.knn_mem = method, epochs, bank
         self.train_labels: Tensor | None = None
-        self.register_state_dict_post_hook(_to_their_names)
-        self.register_load_state_dict_pre_hook(_to_our_names)
+        self.register_state_dict_post_hook(to_their_names)
+        self.register_load_state_dict_pre_hook(to_our_names)
 
     def forward(self, inputs: list, index: Tensor | None = None, *_: Any, **__: Any) -> Tensor | tuple[Tensor, Tensor]:
         """Embeddings [N, D] of pathways; in evaluation with an ``index``, the similarities and places [N, K] of the
@@ -187,30 +130,13 @@ def parameter_surgery(
     return model, ours.before_step(epoch_exact, cur_iter)
 
 
-def _network(cfg: CfgNode) -> tuple[Network, nn.Module | None]:
-    """PySlowFast's network for the configuration, and BYOL's predictor, which there is a part of its head."""
-    dim = cfg.CONTRASTIVE.DIM
-    if cfg.MODEL.NUM_CLASSES != dim:
-        raise ValueError(
-            f"MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES} and CONTRASTIVE.DIM {dim}: PySlowFast's head takes the size "
-            "of the embedding from the first; write the same in both"
-        )
-    if cfg.MODEL.ARCH not in _MODEL_TYPES:
-        raise ValueError(f"MODEL.ARCH is {cfg.MODEL.ARCH!r}: write one of {', '.join(_MODEL_TYPES)}")
-    net = _MODEL_TYPES[cfg.MODEL.ARCH](cfg)
-    predictors = list(getattr(net.head, "predictors", []))
-    net.head.predictors = nn.ModuleList()
-    net.head.act = nn.Identity()  # an embedding, no probabilities
-    return Network(net, dim, cfg.SLOWFAST.ALPHA if is_multi_pathway(cfg) else None), next(iter(predictors), None)
-
-
 def _build(cfg: CfgNode, kind: str, method: type[nn.Module]) -> SlowFastMethod:
     frozen = cfg.is_frozen()
     cfg.defrost()
     cfg.TASK, cfg.MODEL.MODEL_NAME, cfg.CONTRASTIVE.TYPE = "ssl", "ContrastiveModel", kind
     if frozen:
         cfg.freeze()
-    network, predictor = _network(cfg)
+    network, predictor = build_network(cfg)
     parts = {"encoder": network, "projection": nn.Identity()}
     if kind == "byol":
         if predictor is None:
@@ -241,35 +167,3 @@ def RhoSwAV(cfg: CfgNode) -> SlowFastMethod:
 
 
 MODELS = (RhoSimCLR, RhoMoCo, RhoBYOL, RhoSwAV)
-
-
-def _to_their_names(module: nn.Module, state: dict[str, Tensor], prefix: str, _: Any) -> None:
-    """Rename in place what PySlowFast's model has too; what only ours has keeps its name."""
-    tensors = {f"method.{ours}": (name, there) for name, (ours, _, there) in TENSORS.items()}
-    for name in [name for name in state if name.startswith(prefix)]:
-        inner = name.removeprefix(prefix)
-        if inner in tensors:
-            released, convert = tensors[inner]
-            state[prefix + released] = convert(state.pop(name))
-            continue
-        for ours, theirs in _PREFIXES.items():
-            if inner.startswith(ours):
-                state[prefix + theirs + inner.removeprefix(ours)] = state.pop(name)
-
-
-def _to_our_names(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """The inverse, before a state is loaded; a released queue without a count of its rows is taken to be full."""
-    longest_first = sorted(_PREFIXES.items(), key=lambda pair: -len(pair[1]))
-    for name in [name for name in state if name.startswith(prefix)]:
-        inner = name.removeprefix(prefix)
-        if inner in TENSORS:
-            ours, here, _ = TENSORS[inner]
-            state[f"{prefix}method.{ours}"] = here(state.pop(name))
-            continue
-        for ours, theirs in longest_first:
-            if inner.startswith(theirs):
-                state[prefix + ours + inner.removeprefix(theirs)] = state.pop(name)
-                break
-    queue = state.get(f"{prefix}method.queue.keys")
-    if queue is not None:
-        state.setdefault(f"{prefix}method.queue.filled", torch.tensor(len(queue)))
