@@ -14,10 +14,10 @@ _LONGEST = 10
 
 
 def read_config(run: Path) -> Mapping[str, Any]:
-    """The resolved configuration that a run has written; empty before it has begun."""
+    """The resolved configuration that a run has written; empty before it has begun, and where it is damaged."""
     try:
         values = yaml.load((run / CONFIG_FILE).read_text(encoding="utf-8"), _Loader)
-    except (OSError, yaml.YAMLError):
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return {}
     return values if isinstance(values, dict) else {}
 

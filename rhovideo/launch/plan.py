@@ -15,7 +15,9 @@ from fvcore.common.config import CfgNode
 from rhovideo.config.loading import Loaded, Setting, load
 from rhovideo.config.problems import ConfigError, Finding, Origin, Problem
 from rhovideo.config.slurm import cluster_file
+from rhovideo.config.values import from_word
 from rhovideo.engine.first_launch import as_resumed
+from rhovideo.errors import JobError
 from rhovideo.launch.chains import check_chain, check_output_folders
 from rhovideo.launch.records import Study, StudyCell, read_study, write_study
 from rhovideo.launch.sweep import SWEEP, cells, check_overrides, parse_sweep, settings
@@ -138,7 +140,7 @@ def write_study_record(plan: Plan) -> None:
     Whoever calls it holds the study (:func:`rhovideo.engine.output_dir.held_to_submit`).
 
     Raises:
-        JobError: the folder's earlier record cannot be read.
+        JobError: the folder's earlier record cannot be read, or has a cell's name for other values.
     """
     earlier = read_study(plan.study)
     known = {cell.name: cell for cell in earlier.cells} if earlier else {}
@@ -146,12 +148,25 @@ def write_study_record(plan: Plan) -> None:
     for cell in plan.cells:
         jobs = [Path(job.cfg.OUTPUT_DIR).relative_to(plan.study).as_posix() for job in cell.jobs]
         before = known[cell.name].jobs if cell.name in known else []
+        if cell.name in known:
+            _check_same_cell(plan.study, known[cell.name], cell)
         known[cell.name] = StudyCell(cell.name, cell.values, list(dict.fromkeys([*before, *jobs])))
     for key, values in plan.sweep.items():
         sweep[key] = list(dict.fromkeys([*sweep.get(key, []), *values]))
     created = earlier.created if earlier else time.time()
     plan.study.mkdir(parents=True, exist_ok=True)
     write_study(plan.study, Study(created, list(known.values()), sweep))
+
+
+def _check_same_cell(study: Path, before: StudyCell, now: Cell) -> None:
+    """Names leave out what no folder is called; a cell that goes on in another's folder would take its checkpoints."""
+    for key, value in now.values.items():
+        earlier = before.values.get(key, value)
+        if from_word(earlier)[0] != from_word(value)[0]:
+            raise JobError(
+                f"{study / now.name} belongs to the cell of {key}={earlier}, whose name is the same as that of {value}"
+                ": give both in one --sweep, in the order of the first time, or write another --study"
+            )
 
 
 def _check_study(configs: Sequence[str], overrides: Sequence[object], sweep: str | None, study: str | None) -> None:

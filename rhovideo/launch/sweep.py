@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,8 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 # Cells of a study differ in what is trained; where and on what they run is the same for all.
 _MACHINE_KEYS = ("NUM_SHARDS", "NUM_GPUS", "NUM_CPU_PROCESSES", "SHARD_ID")
 _LONGEST_NAME = 150
+# Reading the configurations of as many takes minutes.
+_MOST_CELLS = 10_000
 
 
 def parse_sweep(text: str) -> dict[str, list[str]]:
@@ -54,6 +57,10 @@ def parse_sweep(text: str) -> dict[str, list[str]]:
     defaults = dict(leaves(get_cfg()))
     for key, values in sweep.items():
         problems += _key_problems(key, defaults) or _value_problems(key, values, defaults[key])
+    count = math.prod(map(len, sweep.values()))
+    if count > _MOST_CELLS:
+        wrong = f"has {count} cells, and no more than {_MOST_CELLS} are looked after in one study"
+        problems.append(Problem("", SWEEP, wrong, "fewer values, in several studies"))
     if problems:
         raise ConfigError(problems)
     return {key: [_unquoted(value) for value in values] for key, values in sweep.items()}

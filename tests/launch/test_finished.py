@@ -11,6 +11,7 @@ import pytest
 from rhovideo.config.loading import Loaded, load
 from rhovideo.launch.chains import checkpoint_source, with_checkpoint
 from rhovideo.launch.finished import begun_from_other_weights, finished_before
+from rhovideo.launch.lineage import read_config
 
 CHAIN = ("pretrain", "linear", "test")
 
@@ -139,3 +140,9 @@ def test_a_job_with_checkpoints_from_weights_that_are_replaced_is_told(jobs_fold
     for path in Path("out/linear/checkpoints").iterdir():
         path.unlink()
     assert told(again) == [False] * 3
+
+
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe\0", b"[" * 5000, b"a: [", b"hello"])
+def test_a_damaged_configuration_of_a_run_is_none(tmp_path, damage):
+    (tmp_path / "config.yaml").write_bytes(damage)
+    assert read_config(tmp_path) == {}

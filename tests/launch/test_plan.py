@@ -8,6 +8,7 @@ import pytest
 
 from rhovideo.cli import main
 from rhovideo.config import ConfigError
+from rhovideo.errors import JobError
 from rhovideo.launch.plan import check_plan, make_plan, write_study_record
 from rhovideo.launch.sweep import parse_sweep
 
@@ -199,3 +200,16 @@ def test_failed_cell_does_not_stop_the_others(jobs_folder, synthetic_set, capfd)
     cells = json.loads((jobs_folder / "s/study.json").read_text())["cells"]
     done = [[(jobs_folder / "s" / job / "results.json").exists() for job in cell["jobs"]] for cell in cells]
     assert done == [[False, False], [True, True]]
+
+
+def test_a_cell_is_not_taken_for_another_of_the_same_name(jobs_folder):
+    write_study_record(plan("DATA.PATH_PREFIX=a/b,a_b"))
+    write_study_record(plan("DATA.PATH_PREFIX=a/b,a_b"))
+    with pytest.raises(JobError, match=r"belongs to the cell of DATA.PATH_PREFIX=a/b, whose name is the same"):
+        write_study_record(plan("DATA.PATH_PREFIX=a_b"))
+
+
+def test_a_sweep_without_an_end_is_refused_at_once(jobs_folder):
+    values = ",".join(map(str, range(1, 1001)))
+    with pytest.raises(ConfigError, match="has 1000000 cells"):
+        plan(f"RNG_SEED={values} CONTRASTIVE.QUEUE_LEN={values}")
