@@ -11,7 +11,7 @@ import pytest
 from rhovideo.config.loading import Loaded, load
 from rhovideo.launch.chains import checkpoint_source, with_checkpoint
 from rhovideo.launch.finished import begun_from_other_weights, finished_before
-from rhovideo.launch.lineage import read_config
+from rhovideo.lineage import read_config
 
 CHAIN = ("pretrain", "linear", "test")
 
