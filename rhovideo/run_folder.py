@@ -48,12 +48,13 @@ def progress(output_dir: str | Path) -> tuple[int, int]:
 
 
 def _positions(output_dir: str | Path) -> list[tuple[int, int, Path]]:
-    found = []
-    for path in checkpoint_folder(output_dir).glob("checkpoint_epoch_*.pyth"):
-        match = _CHECKPOINT.fullmatch(path.name)
-        if match:
-            found.append((int(match[1]), int(match[2] or 0), path))
-    return sorted(found, reverse=True)
+    try:
+        paths = list(checkpoint_folder(output_dir).glob("checkpoint_epoch_*.pyth"))
+    except OSError:
+        # A name that no folder can have; who makes the folder tells of it.
+        return []
+    matches = [(_CHECKPOINT.fullmatch(path.name), path) for path in paths]
+    return sorted(((int(match[1]), int(match[2] or 0), path) for match, path in matches if match), reverse=True)
 
 
 def read_results(output_dir: str | Path) -> Mapping[str, Any]:

@@ -185,7 +185,10 @@ def _write_list(out: Path, listed: bytes, classes: list[str]) -> None:
 def _tell(out: Path) -> int:
     """Print what there is; once, where torchrun started several of us."""
     if os.environ.get("RANK", "0") == "0":
+        from rhovideo.engine.feature_file import check_finished
+
         told = read_results(out)
+        check_finished(out, told.get("videos"), told.get("dim"))
         bad = told.get("unreadable", 0)
         print(f"{out}/features.npy: float16 [{told.get('videos')}, {told.get('dim')}], rows in {out}/manifest.csv")
         if bad:

@@ -6,6 +6,7 @@ import argparse
 import logging
 from typing import TYPE_CHECKING
 
+from rhovideo.errors import JobError
 from rhovideo.zoo.catalogue import ENTRIES
 from rhovideo.zoo.errors import WeightsError
 from rhovideo.zoo.paths import cache_folder, local_path
@@ -64,7 +65,12 @@ def weights_command(options: argparse.Namespace) -> int:
     file = read_weights(path)
     cfg = architecture(file, options.encoder)
     encoder = load_pretrained(file, cfg=cfg, encoder=options.encoder)
-    print(f"{path}: {options.encoder} encoder, {describe(encoder, cfg)}")
+    try:
+        size = describe(encoder, cfg)
+    except (RuntimeError, ValueError) as error:
+        clip = f"{cfg.DATA.NUM_FRAMES} frames of {cfg.DATA.TRAIN_CROP_SIZE} x {cfg.DATA.TRAIN_CROP_SIZE}"
+        raise JobError(f"{path}: its configuration says clips of {clip}, which its network cannot take") from error
+    print(f"{path}: {options.encoder} encoder, {size}")
     if file.cfg is not None and cfg.TASK == "pretrain":
         print(f"pre-trained by {cfg.CONTRASTIVE.TYPE}, rho {cfg.DATA.TRAIN_CROP_NUM_TEMPORAL}")
     if file.cfg is not None:

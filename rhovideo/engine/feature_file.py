@@ -84,10 +84,7 @@ class FeatureFile:
         else:
             write_text(path, json.dumps(identity, indent=2) + "\n")
         if self.complete and not (self._is_whole(FEATURES) and (self.folder / MANIFEST).exists()):
-            raise JobError(
-                f"{self.folder / FEATURES} has been cut off since it was written, or {MANIFEST} beside it is gone: "
-                f"remove {FEATURES} and {RESULTS_FILE} there, and start it again to make them anew"
-            )
+            raise _damaged(self.folder)
         part = self.folder / _PART
         if not self.complete and not self._is_whole(_PART):
             # Whatever was noted belongs to a file that is gone, or cut off.
@@ -205,3 +202,28 @@ def _header(rows: int, dim: int) -> bytes:
     fields = f"{{'descr': '{_DTYPE.str}', 'fortran_order': False, 'shape': ({rows}, {dim}), }}"
     length = _PAGE - len(start) - 2
     return start + length.to_bytes(2, "little") + fields.ljust(length - 1).encode() + b"\n"
+
+
+def check_finished(folder: Path, rows: int, dim: int) -> None:
+    """Look whether what a finished extraction has written is still there, and whole.
+
+    Args:
+        folder: of the extraction.
+        rows, dim: shape of its features.
+
+    Raises:
+        JobError: it is not.
+    """
+    try:
+        shape = np.load(folder / FEATURES, mmap_mode="r").shape
+    except (OSError, ValueError):
+        shape = None
+    if shape != (rows, dim) or not (folder / MANIFEST).exists():
+        raise _damaged(folder)
+
+
+def _damaged(folder: Path) -> JobError:
+    return JobError(
+        f"{folder / FEATURES} has been cut off since it was written, or {MANIFEST} beside it is gone: remove {FEATURES} "
+        f"and {RESULTS_FILE} there, and start it again to make them anew"
+    )

@@ -124,6 +124,11 @@ def test_same_words_again_do_nothing_and_others_are_refused(synthetic_set, tmp_p
     assert "float16 [6, 128]" in capsys.readouterr().out
     assert (out / "features.npy").stat().st_mtime_ns == before
     assert {row["label"] for row in manifest(out)} == {""}
+    whole = (out / "features.npy").read_bytes()
+    (out / "features.npy").write_bytes(whole[:-100])
+    assert extract(listed, out, "--clips", 1) == 1
+    assert "has been cut off since it was written" in capsys.readouterr().err
+    (out / "features.npy").write_bytes(whole)
     assert extract(listed, out, "--clips", 3) == 1
     assert "differs in KNN.NUM_CLIPS" in capsys.readouterr().err
     listed.write_text("".join(reversed(listed.read_text().splitlines(keepends=True))))

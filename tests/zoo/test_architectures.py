@@ -192,7 +192,7 @@ def test_clips_are_those_of_the_released_networks_of_the_kind(tmp_path):
     with torch.device("meta"):
         shapes = builder(**settings).state_dict()
     both_50 = {name: torch.zeros(value.shape) for name, value in shapes.items()}
-    for state, name, clip in (
+    for state, name, frames_and_rate in (
         (both_50, "net.pyth", (64, 2)),
         # The same shapes, released for half as long clips.
         (both_50, "SLOWFAST_8x8_R101_50_50.pyth", (32, 2)),
@@ -202,7 +202,7 @@ def test_clips_are_those_of_the_released_networks_of_the_kind(tmp_path):
     ):
         torch.save({"model_state": state}, tmp_path / name)
         data = architecture(read_weights(tmp_path / name)).DATA
-        assert (data.NUM_FRAMES, data.SAMPLING_RATE) == clip
+        assert (data.NUM_FRAMES, data.SAMPLING_RATE) == frames_and_rate
 
 
 def refusal(state: dict, tmp_path: Path, cfg: str | None = None) -> str:
