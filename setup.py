@@ -16,6 +16,8 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["rhovideo", "rhovideo.*"]),
+    # Named, so that an editable install is an entry of the path: setuptools' own finder loses to a folder of this name.
+    package_dir={"": "."},
     install_requires=[
         "torch>=2.6",
         "torchvision",
@@ -34,6 +36,7 @@ setup(
     extras_require={
         "test": TEST,
         "tensorboard": ["tensorboard"],
+        "lightning": ["lightning"],
         "bench": ["torchcodec", "decord2", "lightly"],
         "dev": [*TEST, "ruff==0.17.5"],
     },

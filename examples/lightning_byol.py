@@ -1,8 +1,10 @@
-"""BYOL over rho clips in PyTorch Lightning (pip install lightning), on one GPU or several.
+"""BYOL over rho clips in PyTorch Lightning (pip install -e '.[lightning]'), on one device.
 
     python examples/lightning_byol.py LIST_OR_FOLDER [--epochs 10] [--batch 8] ...
 
-The module steps by hand, because a method gives one loss a clip, to be passed back before the next is computed.
+The module steps by hand, because a method gives one loss a clip, to be passed back before the next is computed. For the
+same reason it is for one device: DistributedDataParallel averages the gradients of a step's first backward pass alone.
+On several, `rhovideo run` trains.
 """
 
 import argparse
@@ -10,7 +12,7 @@ import argparse
 import lightning
 import torch
 from pytorchvideo.data import labeled_video_dataset, make_clip_sampler
-from torch.utils.data import DataLoader, DistributedSampler, RandomSampler
+from torch.utils.data import DataLoader
 
 import rhovideo
 from rhovideo.data.augmentation import TrainAugmentation
@@ -31,9 +33,8 @@ class Pretraining(lightning.LightningModule):
 
     def train_dataloader(self) -> DataLoader:
         args, views = self.args, Views(8, TrainAugmentation(self.args.crop, areas=(0.2, 0.766)))
-        order = DistributedSampler if torch.distributed.is_initialized() else RandomSampler
         sampler = make_clip_sampler("rho", args.rho, 8, 8)
-        data = labeled_video_dataset(args.data, sampler, order, views, decode_audio=False)
+        data = labeled_video_dataset(args.data, sampler, transform=views, decode_audio=False)
         return DataLoader(data, args.batch, num_workers=args.workers, drop_last=True)
 
     def training_step(self, batch: dict, step: int) -> None:
@@ -55,8 +56,10 @@ def main(args: argparse.Namespace) -> float:
     encoder = rhovideo.create_backbone("slow", depth=args.depth, width=args.width)
     projection = ProjectionMLP(encoder.dim, 4096, 256, num_layers=2, norm=SyncBatchNorm)
     method = BYOL(encoder, projection, ProjectionMLP(256, 4096, 256, num_layers=2, norm=SyncBatchNorm))
-    trainer = lightning.Trainer(max_epochs=args.epochs, logger=False, enable_checkpointing=False, devices=args.devices)
+    trainer = lightning.Trainer(max_epochs=args.epochs, logger=False, enable_checkpointing=False, devices=1)
     trainer.fit(Pretraining(method, args))
+    if not trainer.global_step:
+        raise SystemExit(f"{args.data}: fewer videos than the {args.batch} of a batch: write a smaller --batch")
     torch.save(encoder.state_dict(), args.out)
     return float(trainer.callback_metrics["loss"])
 
@@ -66,7 +69,7 @@ if __name__ == "__main__":
     parser.add_argument("data")
     parser.add_argument("--out", default="encoder.pt")
     parser.add_argument("--lr", type=float, default=0.05)
-    numbers = {"rho": 2, "epochs": 10, "batch": 8, "crop": 224, "depth": 50, "width": 64, "workers": 2, "devices": 1}
+    numbers = {"rho": 2, "epochs": 10, "batch": 8, "crop": 224, "depth": 50, "width": 64, "workers": 2}
     for name, value in numbers.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     main(parser.parse_args())

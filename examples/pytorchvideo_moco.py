@@ -2,7 +2,8 @@
 
     python examples/pytorchvideo_moco.py LIST_OR_FOLDER [--rho 2] [--epochs 10] ...
 
-LIST_OR_FOLDER is what PyTorchVideo reads: a file with `path label` on each line, or a folder with a folder a class.
+LIST_OR_FOLDER is what PyTorchVideo reads: a file with `path label` on each line, or a folder of a folder a class. It
+is for one device, so it leaves out MoCo's shuffling of batch norm, which needs several processes to shuffle between.
 """
 
 import argparse
@@ -39,6 +40,7 @@ def main(args: argparse.Namespace) -> float:
     slow, momentum = momentum_copy(model), MomentumUpdate(0.994).to(device)
     queue = Queue(args.queue, 128).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=args.lr, momentum=0.9, weight_decay=1e-4)
+    total = None
     for epoch in range(args.epochs):
         for batch in videos(args):
             views = [view.to(device) for view in batch["video"]]
@@ -58,6 +60,8 @@ def main(args: argparse.Namespace) -> float:
             for clip in keys:
                 queue.enqueue(clip)
             print(f"epoch {epoch + 1}: loss {total:.4f}")
+    if total is None:
+        raise SystemExit(f"{args.data}: fewer videos than the {args.batch} of a batch: write a smaller --batch")
     torch.save(encoder.state_dict(), args.out)
     return total
 

@@ -5,6 +5,7 @@ The public face. Names are loaded when they are first used, so that checking a c
 
 from __future__ import annotations
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,13 @@ if TYPE_CHECKING:
     from rhovideo.config import ConfigError, get_cfg, load_cfg
     from rhovideo.integrations import register
     from rhovideo.models import build_backbone, build_classifier, create_backbone
-    from rhovideo.ssl import build_method
+    from rhovideo.ssl.build import build_method
     from rhovideo.zoo import export, load_classifier, load_method, load_pretrained
 
 __version__ = "0.1.0"
+
+# fvcore scripts a function when it is imported, in every process anew, which torch warns of: no user can help.
+warnings.filterwarnings("ignore", message=r".*torch\.jit\.script.* is deprecated", category=FutureWarning)
 
 _HOME = {
     "ConfigError": "rhovideo.config",
@@ -23,7 +27,7 @@ _HOME = {
     "load_cfg": "rhovideo.config",
     "build_backbone": "rhovideo.models",
     "build_classifier": "rhovideo.models",
-    "build_method": "rhovideo.ssl",
+    "build_method": "rhovideo.ssl.build",
     "create_backbone": "rhovideo.models",
     "export": "rhovideo.zoo",
     "load_classifier": "rhovideo.zoo",

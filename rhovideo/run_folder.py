@@ -64,6 +64,20 @@ def read_results(output_dir: str | Path) -> Mapping[str, Any]:
         return {}
 
 
+def is_finished(output_dir: str | Path) -> bool:
+    """Whether the last attempt has come to its end: it writes config.yaml first and results.json last."""
+    results = Path(output_dir) / RESULTS_FILE
+    return results.exists() and changed(results) >= changed(Path(output_dir) / CONFIG_FILE)
+
+
+def changed(path: Path) -> float:
+    """When a file was written last, in seconds since 1970; 0 where there is none."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 @contextlib.contextmanager
 def written_whole(path: str | Path) -> Iterator[BinaryIO]:
     """A file to write bytes to that takes the place of ``path`` once the block has ended well.

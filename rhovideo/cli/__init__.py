@@ -6,20 +6,23 @@ Torch is imported only once the words and the configurations are known to be rig
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Sequence
 
-from rhovideo.cli import data, evaluate, extract, look, run, weights
+from rhovideo.cli import data, evaluate, extract, look, run, weights, written_runs
 from rhovideo.config.problems import ConfigError
 from rhovideo.errors import JobError
+from rhovideo.launch.ctrl_c import TOLD
 from rhovideo.stopping import Stopped
 from rhovideo.terminal import complain, say
 
 # What tools/run_net.py understands beside the words of `run`.
 LOOK_COMMANDS = ("status", "logs", "cancel", "results")
+
+COMMANDS = ("run", "eval", "extract", *LOOK_COMMANDS, "index", "scan", "synthetic", "weights", "export")
 
 OVERVIEW = """\
 Unsupervised learning from videos: pre-train an encoder on rho clips of each video, then measure it.
@@ -43,7 +46,6 @@ def main(words: Sequence[str] | None = None) -> int:
         143 after SIGTERM.
     """
     words = list(sys.argv[1:] if words is None else words)
-    _hush_scripting()
     parser = _parser()
     configs: list[str] = []
     overrides: list[str] = []
@@ -51,7 +53,10 @@ def main(words: Sequence[str] | None = None) -> int:
         if words[:1] == ["run"]:
             configs, overrides, words = run.split_run_words(words)
         elif words[:1] and words[0] in ("eval", "extract"):
-            overrides, words = evaluate.split_words(words)
+            overrides, words = written_runs.split_words(words)
+        if meant := _meant_command(words):
+            say(f"there is no command {words[0]!r}: write rhovideo {meant}")
+            return 2
         options = parser.parse_args(words)
         options.overrides = overrides
         if options.command == "run":
@@ -74,15 +79,16 @@ def main(words: Sequence[str] | None = None) -> int:
     except Stopped as stopped:
         say(str(stopped))
         return 128 + signal.SIGTERM
-    except KeyboardInterrupt:
-        print("rhovideo: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        if interrupt.args != (TOLD,):
+            print("rhovideo: interrupted", file=sys.stderr)
         return 130
 
 
-def _hush_scripting() -> None:
-    """Keep torch from warning, here and in child processes, that PyTorchVideo scripts functions: no user can help."""
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.jit\._script")
-    os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning:torch.jit._script")
+def _meant_command(words: Sequence[str]) -> str:
+    """The command nearest to one that does not exist; empty where there is none near, which argparse tells."""
+    near = difflib.get_close_matches(words[0], COMMANDS, n=1) if words else []
+    return near[0] if near and words[0] not in COMMANDS else ""
 
 
 def _parser() -> argparse.ArgumentParser:

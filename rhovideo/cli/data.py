@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from rhovideo.terminal import say
 
@@ -90,6 +91,9 @@ def scan_command(options: argparse.Namespace) -> int:
     """``rhovideo scan``."""
     from rhovideo.data.scanning import scan
 
+    if Path(options.csv).is_dir():
+        say(f"{options.csv} is a folder: write one of its lists, {Path(options.csv) / 'train.csv'}")
+        return 2
     try:
         report = scan(
             options.csv,
@@ -107,8 +111,12 @@ def scan_command(options: argparse.Namespace) -> int:
 
 def synthetic_command(options: argparse.Namespace) -> int:
     """``rhovideo synthetic``."""
-    from rhovideo.data.synthetic import write_synthetic
+    from rhovideo.data.synthetic import RECEIPT, write_synthetic
 
+    folder = Path(options.folder)
+    if (folder / "train.csv").exists() and not (folder / RECEIPT).exists():
+        say(f"{folder} already holds train.csv, of other videos: choose another folder")
+        return 2
     counts = {"num_classes": options.classes, "train_videos": options.train, "val_videos": options.val}
     try:
         folder = write_synthetic(options.folder, **counts, seed=options.seed)

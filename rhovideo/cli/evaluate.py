@@ -6,19 +6,14 @@ import argparse
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from rhovideo.cli.run import (
-    SLURM_FLAGS,
-    add_launch_flags,
-    flags_as_overrides,
-    known_flag,
-)
+from rhovideo.cli.run import add_launch_flags, flags_as_overrides
+from rhovideo.cli.written_runs import ENCODERS, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.config.inputs import check_inputs, needed_splits
 from rhovideo.config.loading import Loaded
-from rhovideo.config.problems import COMMAND_LINE, ConfigError, Origin, Problem
+from rhovideo.config.problems import ConfigError, Origin, Problem
 from rhovideo.config.released import FRAME_LISTS
 from rhovideo.errors import JobError
 from rhovideo.evaluate import report
@@ -26,12 +21,10 @@ from rhovideo.evaluate.datasets import CLASSES, look_at, reader
 from rhovideo.evaluate.recipes import PROTOCOLS, TASKS, Settings, Subject, as_yaml, recipe, resolve
 from rhovideo.evaluate.report import Evaluation
 from rhovideo.evaluate.runs import is_to_run
-from rhovideo.launch.plan import check_plan, make_plan, print_configurations
-from rhovideo.run_folder import read_results, write_text
+from rhovideo.run_folder import read_results
 from rhovideo.terminal import say
 from rhovideo.zoo.paths import local_path
 
-ENCODERS = ("online", "momentum")
 CONFIG_NAME = "eval.yaml"
 
 EVAL_HELP = """\
@@ -70,16 +63,10 @@ _FLAG_OF = {
     "TEST.CHECKPOINT_FILE_PATH": "CHECKPOINT",
     "TRAIN.CHECKPOINT_ENCODER": "--encoder",
 }
-_TAKE_A_VALUE = (
-    *("--data", "--protocol", "--out", "--dataset", "--encoder", "--clips", "--launcher"),
-    *(flag.name for flag in SLURM_FLAGS),
-)
-_SWITCHES = ("--print-cfg", "--dry-run", "--resume", "--help")
-_FLAGS = (*_TAKE_A_VALUE, *_SWITCHES)
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
-    """Add the parser of ``eval``; its overrides are sorted out by :func:`split_words`."""
+    """Add the parser of ``eval``; its overrides are sorted out by :func:`rhovideo.cli.written_runs.split_words`."""
     form = argparse.RawDescriptionHelpFormatter
     parser = commands.add_parser(
         "eval",
@@ -101,30 +88,6 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     parser.set_defaults(function=eval_command)
 
 
-def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Sort the words of a command that takes one CHECKPOINT and KEY VALUE pairs.
-
-    By hand, since argparse takes a value such as ``-1`` for an option.
-
-    Returns:
-        The overrides, and what argparse is to read.
-
-    Raises:
-        ConfigError: there is no such flag.
-    """
-    command, *rest = words
-    loose, options = [], [command]
-    while rest:
-        word = rest.pop(0)
-        if word in _TAKE_A_VALUE and rest and rest[0].partition("=")[0] not in _FLAGS:
-            options.append(f"{word}={rest.pop(0)}")
-        elif word.startswith("--") or word == "-h":
-            options.append(word if word == "-h" else known_flag(word, _FLAGS))
-        else:
-            loose.append(word)
-    return loose[1:], [*options, *loose[:1]]
-
-
 def eval_command(options: argparse.Namespace) -> int:
     """``rhovideo eval``: check all that can be checked, launch, and tell the number."""
     slurm = options.launcher == "slurm"
@@ -132,7 +95,7 @@ def eval_command(options: argparse.Namespace) -> int:
     refuse_flags_as_keys(overrides, _FLAG_OF)
     evaluation, text = _prepare(options, overrides)
     if options.print_cfg or options.dry_run:
-        return show_written(options, text, slurm)
+        return show_written(options, CONFIG_NAME, text, slurm)
     if not is_to_run(evaluation.config, evaluation.cfg):
         return _tell(evaluation)
     code = launch_written(evaluation.config, text, slurm, options.resume)
@@ -140,37 +103,6 @@ def eval_command(options: argparse.Namespace) -> int:
         say("once it has finished, the same command tells its number")
         return code
     return code or _tell(evaluation)
-
-
-def launch_written(config: Path, text: str, slurm: bool, resume: bool) -> int:
-    """Write a configuration and run it, or queue it; the exit code.
-
-    Raises:
-        ConfigError, JobError: what keeps it from starting.
-    """
-    config.parent.mkdir(parents=True, exist_ok=True)
-    write_text(config, text)
-    plan = make_plan([str(config)], slurm=slurm)
-    check_plan(plan)
-    if slurm:
-        from rhovideo.launch.slurm import submit_plan
-
-        return submit_plan(plan, resume=resume)
-    from rhovideo.launch.in_order import run_plan
-
-    return run_plan(plan)
-
-
-def refuse_flags_as_keys(overrides: Sequence[object], flag_of: dict[str, str]) -> None:
-    """Stop where a key is given that a flag decides.
-
-    Raises:
-        ConfigError: naming the flag of each.
-    """
-    wrong = "is decided by the command's own words"
-    problems = [Problem(key, COMMAND_LINE, wrong, flag_of[key]) for key in map(str, overrides[::2]) if key in flag_of]
-    if problems:
-        raise ConfigError(problems)
 
 
 def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Evaluation, str]:
@@ -240,32 +172,6 @@ def _heading(options: argparse.Namespace, subject: Subject, overrides: Sequence[
     name = f" ({subject.name})" if subject.name and subject.name != options.checkpoint else ""
     own = f"\nChanged on the command line: {' '.join(map(str, overrides))}" if overrides else ""
     return f"Protocol {options.protocol} for {options.checkpoint}{name}, written by `rhovideo eval`.{own}"
-
-
-def show_written(options: argparse.Namespace, text: str, slurm: bool, check: bool = True) -> int:
-    """Print what would run, for --dry-run and --print-cfg; nothing is left behind.
-
-    Args:
-        options: the command's.
-        text: of the configuration.
-        slurm: whether it would be queued.
-        check: whether its files are there already, to be looked at too.
-    """
-    with tempfile.TemporaryDirectory(prefix="rhovideo-") as folder:
-        path = Path(folder) / CONFIG_NAME
-        path.write_text(text, encoding="utf-8")
-        plan = make_plan([str(path)], slurm=slurm)
-        if slurm and not options.print_cfg:
-            from rhovideo.launch.slurm import submit_plan
-
-            return submit_plan(plan, dry_run=True)
-    if options.print_cfg:
-        print_configurations(plan)
-        return 0
-    if check:
-        check_plan(plan)
-    print(text, end="")
-    return 0
 
 
 def _tell(evaluation: Evaluation) -> int:

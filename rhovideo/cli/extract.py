@@ -8,8 +8,8 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.cli.evaluate import ENCODERS, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.cli.run import add_launch_flags, flags_as_overrides
+from rhovideo.cli.written_runs import ENCODERS, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.errors import JobError
 from rhovideo.evaluate.recipes import as_yaml, extract_recipe, resolve
 from rhovideo.evaluate.runs import is_to_run
@@ -21,8 +21,6 @@ CONFIG_NAME = "extract.yaml"
 # The list as it was when the extraction began, in OUT.
 _LIST, _CLASSES = Path("list/test.csv"), Path("list/classes.txt")
 _CLIPS = 10
-# How PySlowFast's lists of images begin.
-_FRAME_LIST = b"original_vido_id"
 
 EXTRACT_HELP = """\
 Write the pooled features of videos: features.npy, float16 [N, C], and manifest.csv, which tells of its rows (row, path,
@@ -111,7 +109,7 @@ def extract_command(options: argparse.Namespace) -> int:
     heading = f"Features of {options.data} by {options.checkpoint}, written by `rhovideo extract`."
     text = as_yaml(settings, overrides, cfg, heading)
     if options.print_cfg or options.dry_run:
-        return show_written(options, text, slurm, check=False)
+        return show_written(options, CONFIG_NAME, text, slurm, check=False)
     if is_to_run(out / CONFIG_NAME, cfg):
         _write_list(out, listed, classes)
         code = launch_written(out / CONFIG_NAME, text, slurm, options.resume)
@@ -127,6 +125,7 @@ def _videos(data: Path, out: Path, cfg: CfgNode) -> tuple[bytes, list[str], str]
         JobError: there is nothing of this name, no video, or the list cannot be used.
     """
     from rhovideo.data.csv_parsing import VIDEO_ENDINGS, ManifestError
+    from rhovideo.data.frame_lists import FIRST_WORD
     from rhovideo.data.manifest import Manifest, root_of
 
     if data.is_dir():
@@ -142,7 +141,7 @@ def _videos(data: Path, out: Path, cfg: CfgNode) -> tuple[bytes, list[str], str]
     if not data.is_file():
         raise JobError(f"--data {data}: there is no such folder or list; write a folder of videos, or a CSV of paths")
     keys = cfg.DATA
-    if data.open("rb").read(len(_FRAME_LIST)) == _FRAME_LIST:
+    if data.open("rb").read(len(FIRST_WORD)) == FIRST_WORD.encode():
         raise JobError(
             f"--data {data}: is a list of images, not of videos; `rhovideo run` extracts those: TASK extract, "
             "TRAIN.DATASET ssv2, DATA.PATH_TO_DATA_DIR the folder of val.csv, TEST.CHECKPOINT_FILE_PATH the checkpoint"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,9 +28,13 @@ examples:
     rhovideo run --cfg configs/pretrain/BYOL_SlowR50_8x8.yaml DATA.PATH_TO_DATA_DIR data/k400
 
   Pre-train, then the linear protocol on what was learned. The second job takes the checkpoint of the first, since its
-  TRAIN.CHECKPOINT_FILE_PATH is empty:
+  TRAIN.CHECKPOINT_FILE_PATH is empty; each has its folder in outputs/chain:
     rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8.yaml configs/linear/K400_linear_SlowR50_8x8.yaml \\
-        DATA.PATH_TO_DATA_DIR data/k400
+        --study outputs/chain DATA.PATH_TO_DATA_DIR data/k400
+
+  A small machine, or a first try: a tiny network, in a minute:
+    rhovideo run --cfg configs/demo/moco.yaml configs/demo/linear.yaml --study outputs/try MODEL.NUM_CLASSES 3 \\
+        DATA.PATH_TO_DATA_DIR data/mine TRAIN.BATCH_SIZE 8 SOLVER.MAX_EPOCH 10
 
   Four clips of each video, at most ten seconds of 30 frames apart:
     rhovideo run --cfg my.yaml DATA.TRAIN_CROP_NUM_TEMPORAL 4 CONTRASTIVE.DELTA_CLIPS_MAX 300
@@ -57,7 +62,8 @@ on a SLURM cluster:
   NUM_SHARDS says how many; without --gpus-per-node, NUM_GPUS.
 
   Several configurations are queued at once; each waits for the one before to succeed:
-    rhovideo run --cfg pretrain.yaml linear.yaml --launcher slurm --gpus-per-node 8
+    rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8.yaml configs/linear/K400_linear_SlowR50_8x8.yaml \\
+        --study outputs/chain --launcher slurm --gpus-per-node 8
 
   Nodes without GPUs; an option of sbatch that has no flag here:
     rhovideo run --cfg my.yaml --launcher slurm --gpus-per-node 0 --tasks-per-node 4 --slurm-arg reservation=video
@@ -74,11 +80,12 @@ sweeps:
   values, blanks keys; quote the whole. On SLURM each stage of the chain is a job array, --max-jobs of its cells at a
   time; here they run one after the other. Start the same words again to go on where it stopped (on SLURM with
   --resume):
-    rhovideo run --cfg pretrain.yaml linear.yaml --study outputs/rho \\
-        --sweep "CONTRASTIVE.TYPE=moco,byol DATA.TRAIN_CROP_NUM_TEMPORAL=2,3,4"
-    rhovideo run --cfg pretrain.yaml --study outputs/lr --sweep "SOLVER.BASE_LR=0.1,0.2,0.4" --launcher slurm \\
-        --max-jobs 2
+    rhovideo run --cfg configs/pretrain/BYOL_SlowR50_8x8_paper.yaml configs/linear/K400_linear_SlowR50_8x8.yaml \\
+        --study outputs/rho --sweep "CONTRASTIVE.TYPE=moco,byol DATA.TRAIN_CROP_NUM_TEMPORAL=2,3,4"
+    rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8_paper.yaml --study outputs/lr \\
+        --sweep "SOLVER.BASE_LR=0.1,0.2,0.4" --launcher slurm --gpus-per-node 8 --max-jobs 2
     rhovideo results outputs/rho
+  A cell has what its file says beside the swept keys: of one file, every method has the same learning rate and head.
 
 A job that is started again goes on from its newest checkpoint in OUTPUT_DIR (TRAIN.AUTO_RESUME). Ctrl-C writes one at
 the end of the step and stops; a second Ctrl-C stops at once.
@@ -210,12 +217,12 @@ def known_flag(word: str, flags: Sequence[str]) -> str:
 def run_command(options: argparse.Namespace, configs: list[str], overrides: list[str]) -> int:
     """Check everything that can be checked without torch, then hand the plan to the launcher."""
     if not configs:
-        first = f"{overrides[0]!r} does not end in .yaml or .yml. " if overrides else ""
-        print(f"rhovideo: no configuration. {first}Write --cfg CONFIG.yaml; --help shows examples.", file=sys.stderr)
+        say(_no_configuration(overrides))
         return 2
     slurm = options.launcher == "slurm"
     overrides = [*overrides, *flags_as_overrides(options, overrides)]
     sweep = None if options.sweep is None else " ".join(options.sweep)
+    _refuse_loose_sweep(options, overrides)
     plan = make_plan(configs, overrides, sweep, options.study, slurm)
     for note in _notes(plan):
         say(note)
@@ -223,6 +230,9 @@ def run_command(options: argparse.Namespace, configs: list[str], overrides: list
         print_configurations(plan)
         return 0
     check_plan(plan)
+    if sys.stderr.isatty():
+        # Importing torch takes some seconds, on a shared file system many.
+        say("checking the rest ..." if slurm else "starting ...")
     if slurm:
         from rhovideo.launch.slurm import submit_plan
 
@@ -235,12 +245,31 @@ def run_command(options: argparse.Namespace, configs: list[str], overrides: list
     return run_plan(plan)
 
 
+def _no_configuration(overrides: Sequence[str]) -> str:
+    first = overrides[0] if overrides else ""
+    if first.endswith((".yaml", ".yml")):
+        return f"no configuration. Write --cfg before {first}"
+    wrong = f"{first!r} does not end in .yaml or .yml. " if first else ""
+    return f"no configuration. {wrong}Write --cfg CONFIG.yaml; --help shows examples"
+
+
+def _refuse_loose_sweep(options: argparse.Namespace, overrides: Sequence[str]) -> None:
+    """Say what became of a sweep whose quotes are missing: its later words stand among the overrides."""
+    loose = [word for word in overrides if options.sweep and re.fullmatch(r"[A-Z]\w*(\.\w+)*=.+", str(word))]
+    if loose:
+        whole = " ".join([*options.sweep, *loose])
+        raise ConfigError(Problem("", Origin("--sweep"), f"{loose[0]} stands outside of it", f'--sweep "{whole}"'))
+
+
 def flags_as_overrides(options: argparse.Namespace, overrides: Sequence[str]) -> list[object]:
     """The flags of SLURM that were given, as KEY VALUE pairs."""
     given = [(flag, getattr(options, flag.option)) for flag in SLURM_FLAGS if getattr(options, flag.option) is not None]
     problems = []
     if options.launcher != "slurm":
         remedy = "--launcher slurm, or leave it out"
+        if options.max_jobs is not None:
+            say("--max-jobs does not count here: on this machine the cells run one after the other")
+        given = [(flag, value) for flag, value in given if flag.name != "--max-jobs"]
         problems = [Problem("", Origin(flag.name), "is for a SLURM cluster", remedy) for flag, _ in given]
     for flag, _ in given:
         if flag.key in overrides[::2]:

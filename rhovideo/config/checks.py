@@ -13,6 +13,9 @@ from rhovideo.config.problems import Finding
 from rhovideo.config.released import FRAME_LISTS, VIDEO_LISTS
 from rhovideo.config.tasks import CLASSIFIES, TRAINS
 
+# Architectures whose position encodings fit crops of one size only.
+ONE_SIZE = ("mvit",)
+
 
 def check(cfg: CfgNode) -> list[Finding]:
     """Everything that is impossible in a resolved configuration, whatever machine it will run on.
@@ -146,6 +149,11 @@ def _cropping(cfg: CfgNode) -> Iterator[Finding]:
         keys = ("DATA.TEST_CROP_SIZE", "DATA.TRAIN_CROP_SIZE")
         wrong = f"{data.TEST_CROP_SIZE} is below the {data.TRAIN_CROP_SIZE} pixels that the classifier pools over"
         yield Finding(keys, wrong, f"{data.TRAIN_CROP_SIZE} or more")
+    tests = cfg.TASK == "test" or (cfg.TASK in CLASSIFIES and cfg.TEST.ENABLE)
+    if tests and cfg.MODEL.ARCH in ONE_SIZE and data.TEST_CROP_SIZE > data.TRAIN_CROP_SIZE:
+        keys = ("DATA.TEST_CROP_SIZE", "DATA.TRAIN_CROP_SIZE", "MODEL.ARCH")
+        wrong = f"{cfg.MODEL.ARCH} is built for crops of one size, {data.TRAIN_CROP_SIZE} pixels"
+        yield Finding(keys, wrong, f"{data.TRAIN_CROP_SIZE}")
 
 
 def _range(key: str, pair: list, example: str, low: float, high: float = math.inf, optional: bool = False):

@@ -138,9 +138,7 @@ class VideoDataset(torch.utils.data.Dataset):
         manifest = self.manifest
         if self.needs_labels and manifest.has_labels and manifest.label(index) == NO_LABEL:
             raise VideoReadError(manifest.path(index), "has no label")
-        if isinstance(manifest, FrameListManifest):
-            return manifest.open_frames(index, self.image_fps)
-        return Video(manifest.path(index))
+        return manifest.open_video(index, self.image_fps)
 
     def _views(self, clips: np.ndarray, address: tuple[int, ...]) -> np.ndarray:
         """uint8 [V,T,S,S,3] from the decoded clips [n,T,H,W,3]."""

@@ -25,11 +25,15 @@ from rhovideo.data.image_frames import ImageFrames
 from rhovideo.data.manifest import Manifest
 
 HEADER = "original_vido_id video_id frame_id path labels"
-_FIRST_WORD = "original_vido_id"
+# What tells such a list from one of video files.
+FIRST_WORD = "original_vido_id"
 _FORMAT = "frames 1"
 _BLOCK = 4096
 # Of a path read backwards: what comes before its first number.
 _NUMBERED = re.compile(r"([^0-9]*)([0-9]+)(.*)", re.DOTALL)
+
+# A longer number is no frame's, and Python reads none of thousands of digits.
+_MOST_DIGITS = 18
 
 
 @dataclass
@@ -53,7 +57,7 @@ class Run:
     def of(cls, path: str) -> Run:
         """The run that a path begins."""
         match = _NUMBERED.fullmatch(path[::-1])
-        if match is None:
+        if match is None or len(match[2]) > _MOST_DIGITS:
             return cls(path, -1, 0, "")
         after, digits, before = (part[::-1] for part in match.groups())
         return cls(before, int(digits), len(digits), after)
@@ -83,7 +87,7 @@ class ListedVideo:
 
 
 class FrameListManifest(Manifest):
-    """The videos of a frame list, by index; :meth:`open_frames` reads one.
+    """The videos of a frame list, by index.
 
     Where there are labels, the videos come in the order of their JSON file, as in PySlowFast. A video that this file
     names and the list does not has no frames; one that only the list names has the label -1, at the end.
@@ -130,20 +134,12 @@ class FrameListManifest(Manifest):
         folder = os.path.join(self._root, os.path.dirname(runs[0].path(0)) if runs else "")
         return folder if os.path.basename(folder) == name else os.path.join(folder, name)
 
-    def open_frames(self, index: int, fps: float) -> ImageFrames:
-        """A video, open for reading frames.
-
-        Args:
-            index: its place in the list.
-            fps: frames a second that it counts as having.
-
-        Raises:
-            VideoReadError: the list has no frame of it.
-        """
+    def open_video(self, index: int, image_fps: float) -> ImageFrames:
+        """As of :class:`Manifest`; raises VideoReadError where the list has no frame of the video."""
         _, runs = self._row(index)
         if not runs:
             raise VideoReadError(self.path(index), f"{self.csv} lists no frame of it")
-        return ImageFrames(self.path(index), _Frames(self._root, runs), fps)
+        return ImageFrames(self.path(index), _Frames(self._root, runs), image_fps)
 
     def _row(self, index: int) -> tuple[str, list[Run]]:
         name, *runs = json.loads(self._text(index))
@@ -203,7 +199,7 @@ def read_frame_list(csv: Path, max_bytes: int | None = None) -> dict[str, Listed
 
 
 def _check_header(csv: Path, line: str) -> None:
-    if not line.startswith(_FIRST_WORD):
+    if not line.startswith(FIRST_WORD):
         raise ManifestError(
             f"{csv}, line 1: a list of frames begins with the line `{HEADER}`, this one with {line.strip()[:80]!r}. "
             "For a list of video files write TRAIN.DATASET kinetics"

@@ -44,8 +44,9 @@ def _numbers(file: Path) -> dict[str, int]:
     numbers = {}
     for template, number in table.items():
         try:
-            numbers[template] = int(number)
-        except (TypeError, ValueError):
+            # 1.5 and true are numbers to int() too, and infinity is an error of another kind.
+            numbers[template] = int(number if isinstance(number, str) or type(number) is int else "")
+        except ValueError:
             numbers[template] = NO_LABEL
         if not 0 <= numbers[template] < 2**31:
             raise ManifestError(

@@ -74,8 +74,9 @@ class ImageFrames:
         path = self._images[index]
         try:
             data = np.fromfile(path, np.uint8)
-        except OSError as error:
-            raise VideoReadError(self.path, f"frame {index}, {path}: {error.strerror or error}") from error
+        except (OSError, ValueError) as error:  # a zero byte in a path is a ValueError
+            reason = getattr(error, "strerror", None) or error
+            raise VideoReadError(self.path, f"frame {index}, {path!r}: {reason}") from error
         image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
         if image is None:
             raise VideoReadError(self.path, f"frame {index}, {path}: is no image")

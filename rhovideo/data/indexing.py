@@ -65,7 +65,7 @@ def index_folder(
     endings: Sequence[str] = VIDEO_ENDINGS,
     force: bool = False,
 ) -> IndexSummary:
-    """List the videos below ``folder`` in ``out_dir``/{train,val,test}.csv, and their classes in classes.txt.
+    """List the videos below ``folder`` in ``out_dir``/{train,val,test}.csv, and their classes, if any, in classes.txt.
 
     Sub-folders named train, val (valid, validation) and test are taken as the splits; otherwise ``val_share`` of each
     class, drawn with ``seed``, becomes val.csv. Without a test folder, test.csv equals val.csv. Where all videos lie
@@ -96,7 +96,8 @@ def index_folder(
     splits = {split: _labelled(videos, roots[split], classes) for split, videos in found.items()}
     if "val" not in splits and "train" in splits:
         splits["train"], splits["val"] = _hold_out(splits["train"], val_share, seed)
-        notes.append(f"val.csv: {val_share:.0%} of each class, drawn with seed {seed}")
+        whole = "each class" if classes else "the videos"
+        notes.append(f"val.csv: {val_share:.0%} of {whole}, drawn with seed {seed}")
     if "test" not in splits:
         splits["test"] = splits.get("val", [])
         notes.append("test.csv equals val.csv")
@@ -223,7 +224,11 @@ def _write_index(
         lines = [_csv_line(entry, out_dir) for entry in entries]
         counts[split] = len(lines)
         _write_whole(out_dir / f"{split}.csv", b"".join(lines))
-    _write_whole(out_dir / "classes.txt", b"".join(os.fsencode(name) + b"\n" for name in classes))
+    names = out_dir / "classes.txt"
+    if classes:
+        _write_whole(names, b"".join(os.fsencode(name) + b"\n" for name in classes))
+    else:
+        names.unlink(missing_ok=True)
     summary = IndexSummary(out_dir, counts, classes, left_out, notes)
     print(summary)
     return summary

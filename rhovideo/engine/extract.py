@@ -15,6 +15,8 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from rhovideo import __version__, distributed, stopping
+from rhovideo.config.comparison import FILES, settings_with_a_say
+from rhovideo.config.inputs import label_files, reads_label_files
 from rhovideo.data.bad_videos import BadVideoLedger
 from rhovideo.data.datasets import SampleKey, VideoDataset, build_dataset
 from rhovideo.data.loader import Batch, Loader
@@ -163,27 +165,17 @@ def _features(encoder: nn.Module, batch: Batch, cfg: CfgNode, dataset: VideoData
 
 
 def _identity(cfg: CfgNode, checkpoint: Path, videos: Path, file: FeatureFile) -> dict[str, Any]:
-    """All that the features depend on."""
-    data = cfg.DATA
+    """All that the features depend on: the files by what is in them, and every setting that has a say."""
+    labels = label_files("test") if reads_label_files(cfg, "test") else ()
     return {
         "checkpoint": str(checkpoint),
         "checkpoint_sha256": _sha256(checkpoint),
-        "encoder": cfg.TRAIN.CHECKPOINT_ENCODER,
         "videos_sha256": _sha256(videos),
+        **{f"{name} sha256": _sha256(videos.with_name(name)) for name in labels},
         "videos": file.rows,
-        "path_prefix": data.PATH_PREFIX,
         "dim": file.dim,
         "dtype": "float16",
-        "clips": cfg.KNN.NUM_CLIPS,
-        "num_frames": data.NUM_FRAMES,
-        "sampling_rate": data.SAMPLING_RATE,
-        "target_fps": data.TARGET_FPS,
-        "clip_sampling": data.CLIP_SAMPLING,
-        "crop": data.TRAIN_CROP_SIZE,
-        "short_side": data.TRAIN_JITTER_SCALES[0],
-        "mean": list(data.MEAN),
-        "std": list(data.STD),
-        "arithmetic": cfg.TRAIN.AMP_DTYPE if cfg.TRAIN.MIXED_PRECISION else cfg.TRAIN.DTYPE,
+        **settings_with_a_say(cfg, FILES),
         "rhovideo": __version__,
     }
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from rhovideo.errors import JobError
-from rhovideo.run_folder import write_text, written_whole
+from rhovideo.run_folder import RESULTS_FILE, write_text, written_whole
 
 FEATURES, MANIFEST, IDENTITY = "features.npy", "manifest.csv", "extract.json"
 _PART, _PROGRESS = ".features.part", ".progress"
@@ -32,6 +32,8 @@ _BLOCK_ROWS = 16
 _DTYPE = np.dtype("<f2")
 # Of the identity, what may change between two starts of one extraction.
 _MAY_CHANGE = ("checkpoint", "rhovideo")
+# Of a setting that it does not name.
+_USUAL = "as by default"
 
 
 class FeatureFile:
@@ -71,28 +73,37 @@ class FeatureFile:
             identity: all that the features depend on, for JSON; kept in ``extract.json``.
 
         Raises:
-            JobError: the folder holds features of something else, or the disk is full.
+            JobError: the folder holds features of something else, or damaged ones, or the disk is full.
         """
         path = self.folder / IDENTITY
         identity = json.loads(json.dumps(dict(identity)))
         if path.exists():
-            self._check_identity(json.loads(path.read_text(encoding="utf-8")), identity)
+            self._check_identity(_read_identity(path), identity)
         elif self.complete:
             raise JobError(f"{self.folder} holds {FEATURES} of something else: write another --out, or remove it")
         else:
             write_text(path, json.dumps(identity, indent=2) + "\n")
+        if self.complete and not (self._is_whole(FEATURES) and (self.folder / MANIFEST).exists()):
+            raise JobError(
+                f"{self.folder / FEATURES} has been cut off since it was written, or {MANIFEST} beside it is gone: "
+                f"remove {FEATURES} and {RESULTS_FILE} there, and start it again to make them anew"
+            )
         part = self.folder / _PART
-        if not self.complete and not part.exists():
-            # Whatever was noted belongs to a file that is gone.
+        if not self.complete and not self._is_whole(_PART):
+            # Whatever was noted belongs to a file that is gone, or cut off.
             shutil.rmtree(self.folder / _PROGRESS, ignore_errors=True)
             with written_whole(part) as file:
                 file.write(_header(self.rows, self.dim))
-                file.truncate(_PAGE + self.rows * self._row_bytes)
+                file.truncate(self._bytes)
         (self.folder / _PROGRESS).mkdir(exist_ok=True)
 
     def _check_identity(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         keys = [key for key in dict.fromkeys([*before, *now]) if key not in _MAY_CHANGE]
-        changed = [f"{key} {before.get(key)}, now {now.get(key)}" for key in keys if before.get(key) != now.get(key)]
+        changed = [
+            f"{key} {before.get(key, _USUAL)}, now {now.get(key, _USUAL)}"
+            for key in keys
+            if before.get(key) != now.get(key)
+        ]
         if changed:
             raise JobError(
                 f"{self.folder} holds features made otherwise ({'; '.join(changed[:3])}): write another --out, "
@@ -163,9 +174,29 @@ class FeatureFile:
         with (self.folder / MANIFEST).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             return sum(line["ok"] == "0" for line in csv.DictReader(file))
 
+    def _is_whole(self, name: str) -> bool:
+        """Whether a file of features is there, in its full length."""
+        path = self.folder / name
+        return path.exists() and path.stat().st_size == self._bytes
+
+    @property
+    def _bytes(self) -> int:
+        return _PAGE + self.rows * self._row_bytes
+
     @property
     def _row_bytes(self) -> int:
         return self.dim * _DTYPE.itemsize
+
+
+def _read_identity(path: Path) -> Mapping[str, Any]:
+    try:
+        identity = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(identity, dict):
+            return identity
+        wrong = f"holds a {type(identity).__name__}"
+    except (OSError, ValueError) as error:
+        wrong = str(error)
+    raise JobError(f"{path}: cannot be read ({wrong}): write another --out, or remove {path.parent}")
 
 
 def _header(rows: int, dim: int) -> bytes:

@@ -1,4 +1,4 @@
-"""``json_stats: {...}`` lines, as PySlowFast writes them, in the log and in OUTPUT_DIR/json_stats.log.
+"""``json_stats: {...}`` lines, as PySlowFast writes them, in OUTPUT_DIR/stdout.log and json_stats.log.
 
 Without torch, so that a run can be looked at quickly.
 """
@@ -43,8 +43,8 @@ class JsonStats:
         if self._path is None:
             return
         line = PREFIX + to_json(stats)
-        # A terminal shows a bar and one readable line an epoch instead.
-        logger.info(line, extra={"for_files": True})
+        # The console has a readable line of the same.
+        logger.info(line, extra={"for_programs": True})
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             append_line(self._path, line)

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.checks import ONE_SIZE
 from rhovideo.config.loading import Loaded, load, read_overrides
 from rhovideo.config.names import get_value, leaves
 from rhovideo.config.problems import COMMAND_LINE, ConfigError, Origin, Problem
@@ -23,6 +24,8 @@ from rhovideo.evaluate.datasets import CLASSES
 PROTOCOLS = ("knn", "linear", "finetune", "test", "retrieval")
 TASKS = {"knn": "knn", "retrieval": "knn", "linear": "linear", "finetune": "finetune", "test": "test"}
 
+# Videos a step over all machines. Of linear classifiers, whose rate is in proportion: the paper's, the released files'.
+BATCHES = {"linear": (512, 64), "finetune": (64,)}
 # The crop of the protocols, and what goes with it; other crops take these in proportion.
 _CROP, _TEST_CROP, _SHORT_SIDES = 224, 256, (256, 320)
 
@@ -213,7 +216,7 @@ def _clip(cfg: CfgNode) -> Settings:
         "DATA.SAMPLING_RATE": cfg.DATA.SAMPLING_RATE,
         "DATA.TRAIN_CROP_SIZE": crop,
         "DATA.TRAIN_JITTER_SCALES": [_in_proportion(side, crop) for side in _SHORT_SIDES],
-        "DATA.TEST_CROP_SIZE": _in_proportion(_TEST_CROP, crop),
+        "DATA.TEST_CROP_SIZE": crop if cfg.MODEL.ARCH in ONE_SIZE else _in_proportion(_TEST_CROP, crop),
     }
     values = {key: get_value(cfg, key) for key in _PIXELS}
     return settings | {key: value for key, value in values.items() if value != defaults[key]}

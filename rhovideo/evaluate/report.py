@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,28 +11,20 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from rhovideo import __version__
+from rhovideo.config.comparison import FILES, differences, without_a_say
 from rhovideo.config.names import leaves
 from rhovideo.evaluate.datasets import Videos
-from rhovideo.evaluate.recipes import Subject
-from rhovideo.launch.lineage import lineage, read_config
+from rhovideo.evaluate.recipes import BATCHES, Subject
+from rhovideo.evaluate.runs import batch_of_run
+from rhovideo.lineage import lineage, read_config
 from rhovideo.run_folder import write_text
-from rhovideo.zoo.catalogue import Entry, entry_named
-from rhovideo.zoo.figures import Figure, figure_for
+from rhovideo.zoo.catalogue import entry_named
+from rhovideo.zoo.figures import Figure, figure_for, was_measured_so
 
 FILE_NAME = "eval.json"
 
-# Keys, and sections where they end with a point, that say where a job runs and what it leaves, not what comes out.
-MACHINE = (
-    *("NUM_GPUS", "NUM_CPU_PROCESSES", "NUM_SHARDS", "SHARD_ID", "DIST_BACKEND", "DIST_TIMEOUT_MINUTES", "SLURM."),
-    *("OUTPUT_DIR", "LOG_PERIOD", "LOG_MODEL_INFO", "TENSORBOARD.", "DATA_LOADER.", "DATA.MANIFEST_CACHE"),
-    *("TEST.BATCH_SIZE", "TEST.SAVE_RESULTS_PATH", "TRAIN.ACCUMULATE_STEPS", "TRAIN.AUTO_RESUME"),
-    *("TRAIN.CHECKPOINT_PERIOD", "TRAIN.CHECKPOINT_MINUTES", "TRAIN.CHECKPOINT_KEEP", "TRAIN.EVAL_PERIOD"),
-)
 # Keys in which two measurements of one thing may differ besides: places and the seed.
-_PLACES = (
-    *("RNG_SEED", "DATA.PATH_TO_DATA_DIR", "DATA.PATH_PREFIX", "DATA.PATH_LABEL_SEPARATOR", "DATA.SKIP_ROWS"),
-    *("TRAIN.CHECKPOINT_FILE_PATH", "TEST.CHECKPOINT_FILE_PATH", "DATA.MAX_BAD_VIDEO_SHARE"),
-)
+_PLACES = (*FILES, "RNG_SEED", "DATA.PATH_PREFIX", "DATA.PATH_LABEL_SEPARATOR", "DATA.SKIP_ROWS")
 # Of each protocol, what is printed: a name and what it is called in results.json, the headline first.
 NUMBERS = {
     "knn": (("k-NN top-1", "knn_top1"),),
@@ -78,41 +70,12 @@ class Evaluation:
     config: Path
 
 
-def differences(one: Mapping[str, Any], other: Mapping[str, Any], besides: Sequence[str] = MACHINE) -> list[str]:
-    """The keys in which two configurations differ, without those of ``besides``.
-
-    Args:
-        one, other: whole configurations, nested.
-        besides: keys, and sections that end with a point.
-    """
-    first, second = _flat(one), _flat(other)
-    return [
-        key
-        for key in dict.fromkeys([*first, *second])
-        if first.get(key) != second.get(key) and not any(_is_in(key, left_out) for left_out in besides)
-    ]
-
-
-def _is_in(key: str, name: str) -> bool:
-    return key.startswith(name) if name.endswith(".") else key == name
-
-
-def _flat(cfg: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in cfg.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = list(value) if isinstance(value, tuple) else value
-    return flat
-
-
 def compare(evaluation: Evaluation) -> Comparison:
     """The figure of just this checkpoint, data set and protocol, if there is one."""
     protocol, dataset = evaluation.protocol, evaluation.videos.dataset
     if protocol in ("knn", "retrieval"):
         return Comparison(None, f"no {protocol} figure was released")
-    changed = differences(evaluation.recipe, evaluation.cfg, (*MACHINE, *_PLACES))
+    changed = differences(evaluation.recipe, evaluation.cfg, (*without_a_say(evaluation.cfg), *_PLACES))
     if changed:
         values, usual = dict(leaves(evaluation.cfg)), dict(leaves(evaluation.recipe))
         said = ", ".join(f"{key} is {values[key]} and not {usual[key]}" for key in changed[:4])
@@ -121,55 +84,57 @@ def compare(evaluation: Evaluation) -> Comparison:
         return _of_a_classifier(evaluation)
     if evaluation.encoder != "online":
         return Comparison(None, "the figures are those of online encoders")
-    pretraining = _pretraining(evaluation.subject)
-    if pretraining is None:
+    if wrong := _other_batch(evaluation.cfg, Path(evaluation.cfg.OUTPUT_DIR)):
+        return Comparison(None, wrong)
+    if not _is_complete(evaluation.subject):
         return Comparison(None, "the figures are those of complete pre-trainings")
-    figure = figure_for(pretraining, evaluation.cfg, evaluation.cfg)
+    figure = _figure(evaluation)
     if figure is None or figure.protocol.dataset != dataset:
         where = f"of {dataset} {protocol}" if dataset else f"of {protocol} on {evaluation.videos.classes} classes"
         return Comparison(None, f"there is no figure {where} for this checkpoint")
     return Comparison(figure)
 
 
+def _figure(evaluation: Evaluation) -> Figure | None:
+    """Of the released checkpoint itself, or of a pre-training with the same settings."""
+    cfg, entry = evaluation.cfg, entry_named(evaluation.subject.name)
+    if entry is None:
+        return figure_for(evaluation.subject.cfg, cfg, cfg)
+    return next((figure for figure in entry.figures if was_measured_so(figure, cfg, cfg)), None)
+
+
 def _of_a_classifier(evaluation: Evaluation) -> Comparison:
     """The figure of a classifier of ours, by the runs that it comes from."""
-    chain = [read_config(run) for run in lineage(Path(evaluation.cfg.OUTPUT_DIR))]
-    trained = [cfg for cfg in chain if cfg.get("TASK") in ("linear", "finetune")]
-    figure = figure_for(chain[0], trained[-1], chain[-1]) if trained and len(chain) > 1 else None
+    chain = [(run, read_config(run)) for run in lineage(Path(evaluation.cfg.OUTPUT_DIR))]
+    trained = [(run, cfg) for run, cfg in chain if cfg.get("TASK") in ("linear", "finetune")]
+    if trained and (wrong := _other_batch(trained[-1][1], trained[-1][0])):
+        return Comparison(None, wrong)
+    figure = figure_for(chain[0][1], trained[-1][1], chain[-1][1]) if trained and len(chain) > 1 else None
     if figure is None or figure.protocol.dataset != evaluation.videos.dataset:
         return Comparison(None, "nothing tells how this classifier was trained, or there is no figure for it")
     return Comparison(figure)
 
 
-def _pretraining(subject: Subject) -> Mapping[str, Any] | None:
-    """The settings of the encoder's pre-training; None where it was not brought to its end."""
-    entry = entry_named(subject.name) if subject.name else None
-    if entry:
-        return _released_settings(entry)
-    done = subject.epoch is None or subject.epoch >= subject.cfg.SOLVER.MAX_EPOCH
-    return subject.cfg if done else None
+def _other_batch(cfg: Mapping[str, Any], run: Path) -> str:
+    """What is wrong with the global batch that a classifier was trained with, if anything is.
+
+    Args:
+        cfg: the training's.
+        run: its folder, which may be empty yet.
+    """
+    batch, usual = batch_of_run(cfg, run), BATCHES[cfg["TASK"]]
+    if batch in usual:
+        return ""
+    said = " or ".join(map(str, usual))
+    return (
+        f"the global batch is {batch} (TRAIN.BATCH_SIZE {cfg['TRAIN']['BATCH_SIZE']} on each of NUM_SHARDS "
+        f"{cfg['NUM_SHARDS']} machines) and not the protocol's {said}"
+    )
 
 
-def _released_settings(entry: Entry) -> dict[str, Any]:
-    """What :func:`figure_for` asks of a pre-training, for a released checkpoint, which may say it in other words."""
-    unlimited = float("inf")
-    return {
-        "TASK": "pretrain",
-        "MODEL": {"ARCH": entry.arch},
-        "RESNET": {"DEPTH": entry.depth, "WIDTH_PER_GROUP": 64},
-        "SOLVER": {"MAX_EPOCH": 200},
-        "CONTRASTIVE": {"TYPE": entry.method, "DELTA_CLIPS_MIN": -unlimited, "DELTA_CLIPS_MAX": unlimited},
-        "DATA": {
-            "NUM_FRAMES": entry.frames,
-            "SAMPLING_RATE": entry.rate,
-            "TRAIN_CROP_NUM_TEMPORAL": entry.rho,
-            "TRAIN_CROP_SIZE": 224,
-            "TRAIN_JITTER_SCALES_RELATIVE": [0.2, 0.766],
-            "AUG_TEMPORAL": True,
-            "AUG_SPATIAL": True,
-            "TIME_DIFF_PROB": 0.0,
-        },
-    }
+def _is_complete(subject: Subject) -> bool:
+    """Whether the encoder's pre-training was brought to its end, as those of the released checkpoints were."""
+    return bool(subject.name) or subject.epoch is None or subject.epoch >= subject.cfg.SOLVER.MAX_EPOCH
 
 
 def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,13 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.comparison import differences, global_batch, without_a_say
 from rhovideo.config.loading import load
 from rhovideo.config.problems import ConfigError
+from rhovideo.engine.first_launch import read_first_launch
 from rhovideo.errors import JobError
-from rhovideo.evaluate.report import differences
-from rhovideo.launch.lineage import read_config
-from rhovideo.launch.states import is_finished
+from rhovideo.lineage import read_config
+from rhovideo.run_folder import is_finished
 
 
 def is_to_run(config: Path, cfg: CfgNode) -> bool:
@@ -33,12 +34,34 @@ def is_to_run(config: Path, cfg: CfgNode) -> bool:
     before = read_config(folder) or _written_before(config)
     if not before:
         return True
-    changed = differences(before, cfg)
+    changed = differences(before, cfg, without_a_say(cfg))
     if changed:
         raise JobError(
             f"{folder} holds another run, which differs in {', '.join(changed[:4])}: write another --out, or remove it"
         )
-    return not is_finished(folder)
+    if not is_finished(folder):
+        # It goes on with the global batch that it began with.
+        return True
+    batch, done = global_batch(cfg), {global_batch(before), batch_of_run(before, folder)}
+    if batch not in done:
+        raise JobError(
+            f"{folder} holds a finished run with a global batch of {batch_of_run(before, folder)}, and this is one of "
+            f"{batch} (TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE}, NUM_SHARDS {cfg.NUM_SHARDS}): write another --out, or "
+            "remove it"
+        )
+    return False
+
+
+def batch_of_run(cfg: Mapping[str, Any], folder: Path) -> int | None:
+    """Videos a step over all machines, as the run in ``folder`` began; None where nothing is trained.
+
+    Args:
+        cfg: the run's, which decides where nothing is there yet.
+        folder: of the run.
+    """
+    batch = global_batch(cfg)
+    first = read_first_launch(folder) if batch is not None else None
+    return first.global_batch if first else batch
 
 
 def _written_before(config: Path) -> Mapping[str, Any]:

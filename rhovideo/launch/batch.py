@@ -49,9 +49,10 @@ def end(folder: Path, code: int) -> int:
     outcome = _outcome(place, code)
     # Before requeueing, which kills this process.
     _record_end(place, code, outcome)
-    _say(f"{_heading(attempt(), place)} {outcome['outcome']}: {outcome['why']}")
+    why = f": {outcome['why']}" if outcome["why"] else ""
+    _say(f"{_heading(attempt(), place)} {outcome['outcome']}{why}")
     if not outcome["requeued"]:
-        return code if code or outcome["outcome"] == records.FINISHED else 1
+        return 0 if outcome["outcome"] == records.FINISHED else code or 1
     return _requeue(place)
 
 
@@ -64,12 +65,18 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
             return {"outcome": records.FINISHED, "requeued": False, "why": "all ranks succeeded"}
         code = 1  # srun has exit code 0 too where it could not start a single rank.
     failures = read_failures(failures_folder(), int(os.environ.get("SLURM_NTASKS", "1")))
-    if code and stopped is None and _signalled_before_listening(place, failures):
+    if code and stopped is None and _signalled_while_deaf(place, failures):
+        if _has_results(place):
+            return {
+                "outcome": records.FINISHED,
+                "requeued": False,
+                "why": "all ranks had succeeded when it was preempted",
+            }
         code, stopped = 0, "preempted while it started"
     if code:
         _write_report(place, failures)
     if (place.run / records.CANCELLED_FILE).exists():
-        return {"outcome": records.CANCELLED, "requeued": False, "why": "it was cancelled"}
+        return {"outcome": records.CANCELLED, "requeued": False, "why": ""}
     state = _job_state()
     if state not in ("RUNNING", ""):
         # scancel, a requeue by somebody else, or a failed node: SLURM has decided already.
@@ -133,8 +140,8 @@ def _silent(place: Place, failures: Mapping[int, Failure]) -> dict[int, str]:
     }
 
 
-def _signalled_before_listening(place: Place, failures: Mapping[int, Failure]) -> bool:
-    """Whether the signal to stop came while the interpreters were starting, and ended them."""
+def _signalled_while_deaf(place: Place, failures: Mapping[int, Failure]) -> bool:
+    """Whether the signal to stop came while the interpreters were starting, or leaving, and ended them."""
     ends = _ended_badly(place)
     return not failures and bool(ends) and all(end.by_signal_to_stop for end in ends)
 

@@ -52,8 +52,10 @@ def check_output_folders(jobs: Iterable[Loaded]) -> list[Problem]:
         first = owner.setdefault(Path(job.cfg.OUTPUT_DIR).resolve(), job)
         if first is not job:
             wrong = f"{first.file} and {job.file} would both write to {job.cfg.OUTPUT_DIR}, and one resume the other"
-            own = f"OUTPUT_DIR: outputs/{Path(job.file).stem}"
-            remedy = f"a folder of its own for each, in the files: {own}; or --study FOLDER for all"
+            remedy = (
+                f"--study {job.cfg.OUTPUT_DIR} in the place of OUTPUT_DIR, which gives each a folder of its own in it; "
+                f"or OUTPUT_DIR: outputs/{Path(job.file).stem} into the file"
+            )
             problems.append(job.problem(Finding(("OUTPUT_DIR",), wrong, remedy)))
     return problems
 

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from rhovideo import stopping
 
@@ -22,6 +23,9 @@ _LAST = 10.0
 # A signal this soon after the first is the same one once more: to the group and to the process, as `timeout` sends it.
 _SAME = 1.0
 
+# The argument of a KeyboardInterrupt of which nothing more need be said.
+TOLD = "told"
+
 # What stands before us, if nobody has put a handler there.
 _UNTOUCHED = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
 _NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}
@@ -31,9 +35,10 @@ _NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}
 def saving_on_signals(patience: float = PATIENCE) -> Iterator[None]:
     """Let SIGTERM and SIGINT ask the run inside to stop (:mod:`rhovideo.stopping`), and leave in their way afterwards.
 
-    That is ``SystemExit(143)`` for SIGTERM and ``KeyboardInterrupt`` for SIGINT, raised once the run has stopped or
-    ended, at the second signal, or after ``patience`` seconds. A handler that somebody else has set (a scheduler's)
-    stays, and then :class:`rhovideo.stopping.Stopped` reaches the caller.
+    That is ``SystemExit(143)`` for SIGTERM and ``KeyboardInterrupt`` for SIGINT (with :data:`TOLD` where a line has
+    already said how the run stopped), raised once the run has stopped or ended, at the second signal, or after
+    ``patience`` seconds. A handler that somebody else has set (a scheduler's) stays, and then
+    :class:`rhovideo.stopping.Stopped` reaches the caller.
     """
     in_main = threading.current_thread() is threading.main_thread()
     ours = [number for number, untouched in _UNTOUCHED.items() if in_main and signal.getsignal(number) is untouched]
@@ -41,6 +46,7 @@ def saving_on_signals(patience: float = PATIENCE) -> Iterator[None]:
         yield
         return
     first: list[tuple[int, float]] = []
+    told = False
     alarm: queue.SimpleQueue[bool] = queue.SimpleQueue()  # its put() may be interrupted by itself
 
     def note(number: int, frame: object) -> None:
@@ -48,7 +54,11 @@ def saving_on_signals(patience: float = PATIENCE) -> Iterator[None]:
             first.append((number, time.monotonic()))
             stopping.request(_NAMES[signal.Signals(number)])
             alarm.put(True)
-            _say(f"{_NAMES[signal.Signals(number)]}: saving, which may take a step's time; once more ends it at once")
+            limit = f"{patience:g} s at most, then it is ended unsaved"
+            _say(
+                f"{_NAMES[signal.Signals(number)]}: saving, which may take a step's time ({limit}); "
+                "once more ends it at once"
+            )
         elif time.monotonic() - first[0][1] > _SAME:
             _leave(number)
 
@@ -60,6 +70,7 @@ def saving_on_signals(patience: float = PATIENCE) -> Iterator[None]:
         if not first:
             raise
         _say(str(stopped))
+        told = True
     finally:
         alarm.put(False)
         for number, handler in before.items():
@@ -67,13 +78,14 @@ def saving_on_signals(patience: float = PATIENCE) -> Iterator[None]:
         if first:
             stopping.reset()
     if first:
-        _leave(first[0][0])
+        _leave(first[0][0], told)
 
 
-def _leave(number: int) -> None:
+def _leave(number: int, told: bool = False) -> None:
     if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    _say("ended by SIGTERM")
+        raise KeyboardInterrupt(*([TOLD] if told else []))
+    if not told:
+        _say("ended by SIGTERM")
     sys.exit(128 + number)
 
 
@@ -81,7 +93,7 @@ def _watch(alarm: queue.SimpleQueue[bool], patience: float) -> None:
     """Once asked to stop, end the process if it does not end in time. Works beside a main thread that hangs."""
     if not alarm.get():
         return
-    for seconds, end in ((patience, _terminate), (_LAST, _exit)):
+    for seconds, end in ((patience, partial(_terminate, patience)), (_LAST, _exit)):
         try:
             alarm.get(timeout=seconds)
         except queue.Empty:
@@ -90,8 +102,8 @@ def _watch(alarm: queue.SimpleQueue[bool], patience: float) -> None:
             return
 
 
-def _terminate() -> None:
-    _say("it does not stop: ending it. The last checkpoint stays")
+def _terminate(patience: float) -> None:
+    _say(f"it does not stop: {patience:g} s have passed, ending it unsaved. The last checkpoint stays")
     os.kill(os.getpid(), signal.SIGTERM)
 
 

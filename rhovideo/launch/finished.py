@@ -12,9 +12,8 @@ from fvcore.common.config import CfgNode
 from rhovideo.config.loading import Loaded
 from rhovideo.engine.first_launch import resumes
 from rhovideo.launch.chains import NoCheckpoint, checkpoint_source, with_checkpoint
-from rhovideo.launch.lineage import read_config
-from rhovideo.launch.states import is_finished
-from rhovideo.run_folder import CONFIG_FILE, RESULTS_FILE, list_checkpoints
+from rhovideo.lineage import read_config
+from rhovideo.run_folder import CONFIG_FILE, RESULTS_FILE, changed, is_finished, list_checkpoints
 
 # Where and on what a job runs. A run keeps its first global batch, so what is written for a resume does not count.
 _RESOURCES = ("SLURM", "NUM_SHARDS", "NUM_GPUS", "NUM_CPU_PROCESSES", "OUTPUT_DIR")
@@ -35,7 +34,7 @@ def finished_before(chain: Sequence[Loaded], number: int) -> bool:
     if source is not None:
         if not finished_before(chain, _place(chain, source)):
             return False
-        if _changed(source[1] / RESULTS_FILE) > _changed(run / CONFIG_FILE):
+        if changed(source[1] / RESULTS_FILE) > changed(run / CONFIG_FILE):
             return False
         try:
             cfg = with_checkpoint(cfg, source)
@@ -55,7 +54,7 @@ def begun_from_other_weights(chain: Sequence[Loaded], number: int) -> bool:
     if source is None or not own or not resumes(chain[number].cfg):
         return False
     weights = list_checkpoints(source[1])
-    return not weights or not finished_before(chain, _place(chain, source)) or _changed(weights[0]) > _changed(own[0])
+    return not weights or not finished_before(chain, _place(chain, source)) or changed(weights[0]) > changed(own[0])
 
 
 def _place(chain: Sequence[Loaded], source: tuple[str, Path]) -> int:
@@ -73,7 +72,3 @@ def _computed(values: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(kept.get(section), Mapping):
             kept[section] = {key: value for key, value in kept[section].items() if key != "BATCH_SIZE"}
     return kept
-
-
-def _changed(path: Path) -> float:
-    return path.stat().st_mtime

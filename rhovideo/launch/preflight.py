@@ -2,7 +2,7 @@
 
 Keys, times, amounts of memory, lists and checkpoints are checked where configurations are loaded. Here it is what
 SLURM and the file system have to be asked for: the partition, and the run folder, which belongs to one run. What takes
-torch is in :mod:`rhovideo.launch.rehearsal`.
+torch is in :mod:`rhovideo.engine.rehearsal`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rhovideo.config.loading import Loaded
@@ -70,7 +71,18 @@ def check_run_folders(plan_jobs: Sequence[Loaded], *, resume: bool, ask: bool = 
         else:
             finding = _check_run_folder(Path(job.cfg.OUTPUT_DIR), record, states, resume)
         problems += [job.problem(finding)] if finding else []
-    return problems
+    return _together(problems)
+
+
+def _together(problems: Sequence[Problem]) -> list[Problem]:
+    """One problem for all folders, of a study say, with which the same is to be done."""
+    alike: dict[tuple[str, Origin, str], list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault((problem.key, problem.origin, problem.write), []).append(problem)
+    return [
+        replace(first, wrong=f"{first.wrong}; so it is with {more} more" if more else first.wrong)
+        for first, more in ((group[0], len(set(group)) - 1) for group in alike.values())
+    ]
 
 
 def check_not_queued(plan_jobs: Sequence[Loaded]) -> tuple[list[Problem], list[str]]:
@@ -97,10 +109,13 @@ def check_not_queued(plan_jobs: Sequence[Loaded]) -> tuple[list[Problem], list[s
 def doubts_before_queueing(plan_jobs: Sequence[Loaded]) -> list[str]:
     """What is likely to be a mistake, and may be meant: a sentence each, for the person who submits."""
     folders = dict.fromkeys(job.cfg.OUTPUT_DIR for job in plan_jobs if _is_node_local(job.cfg.OUTPUT_DIR))
+    if not folders:
+        return []
+    first, *others = folders
+    which = f"OUTPUT_DIR {first}" + (f" (and {len(others)} more)" if others else "")
     return [
-        f"OUTPUT_DIR {folder} lies in a folder that each machine has for itself as a rule: where nodes do not share "
-        "it, a job finds neither its code nor its checkpoints. Write a folder on the shared file system"
-        for folder in folders
+        f"{which} lies in a folder that each machine has for itself as a rule: where nodes do not share it, a job "
+        "finds neither its code nor its checkpoints. Write a folder on the shared file system"
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import signal
 import tempfile
 import time
@@ -70,8 +71,16 @@ def submit_plan(plan: Plan, *, resume: bool = False, dry_run: bool = False) -> i
         if plan.study:
             write_study_record(plan)
         _submit(plan)
-    say(f"look after it: rhovideo status, logs -f, cancel {plan.study or plan.jobs[0].cfg.OUTPUT_DIR}")
+    say(_what_next(plan))
     return 0
+
+
+def _what_next(plan: Plan) -> str:
+    """Commands to be copied that look after what was queued."""
+    runs = [shlex.quote(str(job.cfg.OUTPUT_DIR)) for job in plan.jobs]
+    whole = [shlex.quote(str(plan.study))] if plan.study else runs
+    lines = [*(f"status {folder}" for folder in whole), f"logs -f {runs[0]}", *(f"cancel {folder}" for folder in whole)]
+    return "look after it:" + "".join(f"\n  rhovideo {line}" for line in lines)
 
 
 def _refuse(problems: Sequence[Problem]) -> None:
@@ -100,7 +109,7 @@ def _doubts_about_weights(plan: Plan) -> list[str]:
 
 def _rehearse(plan: Plan) -> None:
     """What takes torch: the lists' first rows, and each network built once."""
-    from rhovideo.launch.rehearsal import Rehearsal
+    from rhovideo.engine.rehearsal import Rehearsal
 
     check_each(plan, Rehearsal())
 

@@ -11,7 +11,7 @@ from rhovideo.engine.output_dir import is_held
 from rhovideo.launch import records
 from rhovideo.launch.records import CANCELLED, FAILED, FINISHED, STOPPED, Job
 from rhovideo.launch.slurm_queue import QueueState, SlurmError, live_state
-from rhovideo.run_folder import CONFIG_FILE, FAILURE_FILE, LOG_FILE, RESULTS_FILE
+from rhovideo.run_folder import CONFIG_FILE, FAILURE_FILE, LOG_FILE, changed, is_finished
 
 WAITING = "waiting"
 REQUEUED = "requeued"
@@ -98,6 +98,8 @@ def _gone(run: Path, job: Job, events: Sequence[dict], found: QueueState | None,
     """The state of a job that is not in the queue, or of which SLURM says nothing."""
     last = events[-1] if events else None
     if last is not None and last["event"] == "end" and not last.get("requeued"):
+        if last["outcome"] == STOPPED and found is not None and found.state == "CANCELLED":
+            return State(CANCELLED, "by scancel")  # the script could not tell that from other ends
         return State(last["outcome"], "" if last["outcome"] == FINISHED else last.get("why", ""))
     if is_finished(run):
         return State(FINISHED)
@@ -118,27 +120,14 @@ def _local(run: Path) -> State:
         return State(RUNNING)
     if is_finished(run):
         return State(FINISHED)
-    began = _changed(run / CONFIG_FILE)
+    began = changed(run / CONFIG_FILE)
     stops = [
         event for event in records.read_attempts(run) if event["event"] == "stopped" and event.get("time", 0) >= began
     ]
     if stops:
         return State(STOPPED, stops[-1]["reason"])
     failure = run / FAILURE_FILE
-    if failure.exists() and _changed(failure) >= began:
+    if failure.exists() and changed(failure) >= began:
         return State(FAILED)
     # The log's file comes first; whoever has written it has begun.
     return State(SILENT) if (run / LOG_FILE).exists() else State(NOT_STARTED)
-
-
-def is_finished(run: Path) -> bool:
-    """Whether the last attempt has come to its end: it writes config.yaml first and results.json last."""
-    results = run / RESULTS_FILE
-    return results.exists() and _changed(results) >= _changed(run / CONFIG_FILE)
-
-
-def _changed(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0

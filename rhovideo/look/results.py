@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from rhovideo.config.tasks import CLASSIFIES
-from rhovideo.launch.lineage import lineage, read_config
 from rhovideo.launch.records import Study, read_job, read_study, run_folders
 from rhovideo.launch.states import FINISHED, State, ask_slurm, judge
 from rhovideo.launch.sweep import short_keys
+from rhovideo.lineage import lineage, read_config
 from rhovideo.look.tables import Table
 from rhovideo.run_folder import read_results
 from rhovideo.zoo.figures import Figure, figure_for

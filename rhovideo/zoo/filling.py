@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
+from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
+from rhovideo.config.names import get_value
 from rhovideo.zoo.architecture import describe_architecture
 from rhovideo.zoo.errors import WeightsError
 from rhovideo.zoo.files import WeightsFile
+from rhovideo.zoo.keys import BLOCKS
 
 # Counters that no result depends on.
 _OPTIONAL = ("num_batches_tracked",)
@@ -96,6 +99,17 @@ def describe_file(file: WeightsFile) -> str:
     if file.cfg is None:
         return "the file does not say which architecture it holds"
     return f"the file says {describe_architecture(file.cfg)}, MODEL.NUM_CLASSES {file.cfg.MODEL.NUM_CLASSES}"
+
+
+def other_network(file: WeightsFile, cfg: CfgNode | None) -> str:
+    """The keys in which a file's network differs from the configured one, with its values; empty where none does."""
+    if file.cfg is None or cfg is None:
+        return ""
+    keys = ("MODEL.ARCH", "RESNET.DEPTH", "RESNET.WIDTH_PER_GROUP", "SLOWFAST.ALPHA", "SLOWFAST.BETA_INV")
+    if file.cfg.MODEL.ARCH != "slowfast":
+        keys = keys[:3] if file.cfg.MODEL.ARCH in BLOCKS else keys[:1]
+    values = [(key, get_value(file.cfg, key), get_value(cfg, key)) for key in keys]
+    return " ".join(f"{key} {theirs}" for key, theirs, ours in values if theirs != ours)
 
 
 def groups(names: Iterable[str], limit: int = 8) -> list[str]:

@@ -15,7 +15,7 @@ from rhovideo.ssl.build import METHODS, build_method
 from rhovideo.zoo.architecture import ASK_FOR_CFG, architecture, describe_unknown
 from rhovideo.zoo.errors import WeightsError
 from rhovideo.zoo.files import OWN, WeightsFile, read_weights
-from rhovideo.zoo.filling import LoadReport, describe_file, fill
+from rhovideo.zoo.filling import LoadReport, describe_file, fill, other_network
 from rhovideo.zoo.keys import BLOCKS, head_to_ours, to_ours
 from rhovideo.zoo.locating import Located, check_which, classifier_head, find_any, find_known
 
@@ -196,8 +196,15 @@ def _load_encoder(encoder: Encoder, file: WeightsFile, cfg: CfgNode | None, whic
         else:
             why = f"; {describe_file(file)}"
         raise WeightsError(f"{file.name}: holds no {which} encoder of MODEL.ARCH {found.arch}{why}")
-    _check_nothing_left(file, found)
-    report = fill(encoder, {name: (ours, file.state[name]) for name, ours in found.names.items()}, file)
+    named = {name: (ours, file.state[name]) for name, ours in found.names.items()}
+    try:
+        _check_nothing_left(file, found)
+        report = fill(encoder, named, file)
+    except WeightsError as error:
+        other = other_network(file, cfg)
+        if not other:
+            raise
+        raise WeightsError(f"{file.name}: holds another network than is configured: write {other}") from error
     logger.info("%s: %s encoder: %s", file.name, which, report)
     return report
 

@@ -6,7 +6,7 @@ import pytest
 
 from rhovideo.config import load_cfg
 from rhovideo.config.inputs import check_inputs, needed_splits
-from rhovideo.launch.rehearsal import Rehearsal
+from rhovideo.engine.rehearsal import Rehearsal
 from tests.frame_lists import write_frame_lists
 
 NAME = "something-something-v2-{}.json"
@@ -21,6 +21,10 @@ def configure(folder, task, *words):
     keys = ["TRAIN.DATASET", "ssv2", "DATA.PATH_TO_DATA_DIR", folder, "DATA.PATH_PREFIX", folder / "frames"]
     keys += ["NUM_GPUS", 0, "OUTPUT_DIR", folder / "out", "TRAIN.BATCH_SIZE", 4, "CONTRASTIVE.QUEUE_LEN", 8]
     return load_cfg(None, ["TASK", task, *keys, *words])
+
+
+def rehearse(cfg):
+    return list(Rehearsal()(cfg))
 
 
 def missing(folder, task, *words):

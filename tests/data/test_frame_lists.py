@@ -12,8 +12,10 @@ import pytest
 from rhovideo.config import load_cfg
 from rhovideo.data.csv_parsing import ManifestError
 from rhovideo.data.datasets import SampleKey, build_dataset, open_manifest
+from rhovideo.data.decoding import VideoReadError
 from rhovideo.data.frame_lists import FrameListManifest, Run
 from rhovideo.data.frame_lists_labels import read_labels
+from rhovideo.data.image_frames import ImageFrames
 from rhovideo.data.loader import build_loader
 from rhovideo.data.manifest import Manifest
 from tests.frame_lists import HEADER, picture, write_frame_lists
@@ -54,7 +56,7 @@ def test_videos_come_in_the_order_of_the_labels_with_all_their_frames(lists, con
     assert manifest.path(0) == str(lists / "frames/115")
     # The lines of video 115 follow the header and those of 100 to 114.
     assert manifest.line(0) == 2 + sum(12 + i % 5 for i in range(100, 115))
-    with manifest.open_frames(15, 30) as video:
+    with manifest.open_video(15, 30) as video:
         assert (video.num_frames, video.fps) == (12, 30)
         frames = video.frames([11, 0, 0])
     assert np.array_equal(frames, [picture(100, 12), picture(100, 1), picture(100, 1)])
@@ -65,16 +67,16 @@ def test_paths_of_any_kind_come_back(tmp_path):
     lines = [HEADER, *(f"v 0 {i} {name} 1,2" for i, name in enumerate(names)), "w 1 0 /elsewhere/w0.png 3", ""]
     (tmp_path / "x.csv").write_text("\ufeff" + "\r\n".join(lines), encoding="utf-8")
     manifest = FrameListManifest.open(tmp_path / "x.csv", labels=None, cache_dir=tmp_path / "cache")
-    video = manifest.open_frames(0, 30)
+    video = manifest.open_video(0, 30)
     assert [video._images[place] for place in range(video.num_frames)] == [str(tmp_path / name) for name in names]
-    assert manifest.open_frames(1, 30)._images[0] == "/elsewhere/w0.png"
+    assert manifest.open_video(1, 30)._images[0] == "/elsewhere/w0.png"
     assert (manifest.has_labels, manifest.path(0), manifest.path(1)) == (False, str(tmp_path / "v"), "/elsewhere/w")
 
 
 def test_numbered_frames_are_packed_as_one_run(tmp_path):
     (tmp_path / "x.csv").write_text("\n".join([HEADER, *(f"7 0 {i} 78/78_{i:06d}.jpg x" for i in range(5000))]))
     manifest = FrameListManifest.open(tmp_path / "x.csv", labels=None, cache_dir=tmp_path / "cache")
-    assert len(manifest.open_frames(0, 30)._images) == 5000
+    assert len(manifest.open_video(0, 30)._images) == 5000
     assert sum(file.stat().st_size for file in (tmp_path / "cache").glob("*.manifest")) < 500
     assert Run.of("78/78_000001.jpg") == Run("78/78_", 1, 6, ".jpg")
 
@@ -82,7 +84,7 @@ def test_numbered_frames_are_packed_as_one_run(tmp_path):
 def test_packed_list_goes_to_workers_and_follows_its_files(lists, configure):
     cfg = configure()
     manifest = pickle.loads(pickle.dumps(open_manifest(cfg, "train")))
-    assert manifest.open_frames(3, 30).num_frames == 15
+    assert manifest.open_video(3, 30).num_frames == 15
     edit_json(lists / TRAIN, lambda videos: videos[:5])
     assert open_manifest(cfg, "train").labels.tolist()[:5] == manifest.labels.tolist()[:5]
     # Videos that only the list of frames names stay, without a label.
@@ -163,6 +165,8 @@ def test_frames_of_two_sizes_are_a_bad_video(lists, configure):
         (LABELS, "[", r"labels.json: cannot be read as JSON"),
         (LABELS, "[]", r"labels.json: is no object of templates and their numbers, such as"),
         (LABELS, '{"Holding something": "many"}', r"labels.json: 'Holding something' has the number 'many'"),
+        (LABELS, '{"Holding something": 1.5}', r"has the number 1.5; write a whole number"),
+        (LABELS, '{"Holding something": Infinity}', r"has the number inf; write a whole number"),
         (LABELS, '{"Holding something": -2}', r"has the number -2; write a whole number"),
         (LABELS, '{"Nothing": 0}', r"has none of the templates of .*train.json"),
         (TRAIN, "{}", r"train.json: is no list of videos such as"),
@@ -193,3 +197,13 @@ def test_numbers_of_templates_may_be_text_or_numbers(tmp_path):
 def test_frame_list_read_as_videos_says_what_it_is(lists):
     with pytest.raises(ManifestError, match=r"train.csv, line 1: the file lists frames.* write TRAIN.DATASET ssv2"):
         Manifest.open(lists / "train.csv", cache_dir=lists / "cache")
+
+
+def test_a_number_of_thousands_of_digits_is_a_name():
+    path = f"1/{'9' * 5000}.jpg"
+    assert Run.of(path).path(0) == path
+
+
+def test_a_path_that_no_file_can_have_is_a_bad_video(tmp_path):
+    with ImageFrames("1", ["a\0b.jpg"], 30.0) as video, pytest.raises(VideoReadError, match="frame 0"):
+        video.frames([0])

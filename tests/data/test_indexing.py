@@ -23,6 +23,16 @@ def entries(csv: Path, tmp_path: Path) -> list[tuple[str, int]]:
     return [(manifest.path(i), manifest.label(i)) for i in range(len(manifest))]
 
 
+def test_folder_without_classes_is_told_and_written_as_such(tmp_path):
+    for number in range(4):
+        (tmp_path / f"{number}.mp4").touch()
+    (tmp_path / "classes.txt").write_text("of an earlier list\n")
+    summary = index_folder(tmp_path, tmp_path, force=True)
+    assert "10% of the videos" in str(summary)
+    assert "no labels" in str(summary)
+    assert not (tmp_path / "classes.txt").exists()
+
+
 def test_class_folders(tmp_path, capsys):
     videos = tmp_path / "my videos"
     made = {
@@ -67,7 +77,7 @@ def test_loose_videos_have_no_labels_and_read_back(tmp_path):
     found = entries(tmp_path / "videos" / "train.csv", tmp_path)
     assert {os.path.normpath(path) for path, _ in found} == {str(tmp_path / "videos" / name) for name in names}
     assert {label for _, label in found} == {-1}
-    assert (tmp_path / "videos" / "classes.txt").read_text() == ""
+    assert not (tmp_path / "videos" / "classes.txt").exists()
     assert not (tmp_path / "videos" / "train.csv").read_text().startswith("/")
 
 

@@ -17,8 +17,13 @@ import torch
 
 from rhovideo.cli import main
 from rhovideo.config import load_cfg
+from rhovideo.config.inputs import label_files
+from rhovideo.config.names import set_value
 from rhovideo.data.datasets import SampleKey, build_dataset
+from rhovideo.engine.extract import _identity
+from rhovideo.engine.feature_file import FeatureFile
 from rhovideo.engine.inputs import to_network_input
+from rhovideo.errors import JobError
 from rhovideo.zoo import load_pretrained
 
 ROOT = Path(__file__).parents[2]
@@ -128,6 +133,43 @@ def test_same_words_again_do_nothing_and_others_are_refused(synthetic_set, tmp_p
     (out / "features.npy").unlink()
     assert main(["run", "--cfg", str(out / "extract.yaml")]) == 0
     assert np.load(out / "features.npy").any(1).all()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("DATA.REVERSE_INPUT_CHANNEL", True),
+        ("DATA.TRAIN_JITTER_SCALES_RELATIVE", [0.2, 0.766]),
+        ("RESNET.SPATIAL_STRIDES", [[1], [2], [2], [1]]),
+        ("SLOWFAST.ALPHA", 4),
+        ("KNN.NUM_CLIPS", 3),
+    ],
+)
+def test_features_of_other_settings_are_of_something_else(key, value, tmp_path, synthetic_set):
+    videos = synthetic_set / "test.csv"
+    cfg = load_cfg(None, ["TASK", "extract"])
+    other = cfg.clone()
+    other.defrost()
+    set_value(other, key, value)
+    file = FeatureFile(tmp_path, 6, 128)
+    file.prepare(_identity(cfg, Path(BYOL), videos, file))
+    machine = cfg.clone()
+    machine.defrost()
+    machine.NUM_CPU_PROCESSES, machine.TEST.BATCH_SIZE, machine.OUTPUT_DIR = 4, 2, "elsewhere"
+    file.prepare(_identity(machine, Path(BYOL), videos, file))
+    with pytest.raises(JobError, match=rf"made otherwise \(.*{key}"):
+        file.prepare(_identity(other, Path(BYOL), videos, file))
+
+
+def test_labels_of_frame_lists_are_part_of_what_was_extracted(tmp_path):
+    for name in ("test.csv", *label_files("test")):
+        (tmp_path / name).write_text("[]")
+    cfg = load_cfg(None, ["TASK", "extract", "TRAIN.DATASET", "ssv2", "DATA.PATH_TO_DATA_DIR", str(tmp_path)])
+    file = FeatureFile(tmp_path, 6, 128)
+    file.prepare(_identity(cfg, Path(BYOL), tmp_path / "test.csv", file))
+    (tmp_path / label_files("test")[0]).write_text("[1]")
+    with pytest.raises(JobError, match=r"validation\.json sha256"):
+        file.prepare(_identity(cfg, Path(BYOL), tmp_path / "test.csv", file))
 
 
 @pytest.mark.parametrize(

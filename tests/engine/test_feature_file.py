@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -94,3 +95,39 @@ def test_manifest_keeps_names_that_are_no_text(tmp_path):
         rows = list(csv.DictReader(stream))
     assert [row["path"] for row in rows] == names
     assert [(row["row"], row["label"], row["ok"]) for row in rows] == [("0", "4", "0"), ("1", "", "1"), ("2", "0", "1")]
+
+
+def test_notes_of_a_file_that_was_cut_off_count_for_nothing(tmp_path):
+    values = features(40, 128)
+    file = FeatureFile(tmp_path, 40, 128)
+    file.prepare(IDENTITY)
+    fill(file, values)
+    os.truncate(tmp_path / ".features.part", 5000)
+    again = FeatureFile(tmp_path, 40, 128)
+    again.prepare(IDENTITY)
+    assert again.done() == {}
+    fill(again, values)
+    again.finish(again.done(), map(str, range(40)), range(40))
+    assert np.array_equal(np.load(tmp_path / "features.npy"), values)
+
+
+def test_damage_to_what_was_finished_is_named(tmp_path):
+    file = FeatureFile(tmp_path, 40, 128)
+    file.prepare(IDENTITY)
+    fill(file, features(40, 128))
+    file.finish(file.done(), map(str, range(40)), range(40))
+    file.prepare(IDENTITY)
+    (tmp_path / "manifest.csv").rename(tmp_path / "elsewhere")
+    with pytest.raises(JobError, match=r"manifest.csv beside it is gone: remove features.npy"):
+        file.prepare(IDENTITY)
+    (tmp_path / "elsewhere").rename(tmp_path / "manifest.csv")
+    os.truncate(tmp_path / "features.npy", 5000)
+    with pytest.raises(JobError, match="cut off"):
+        file.prepare(IDENTITY)
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{"])
+def test_a_damaged_identity_is_named(tmp_path, damage):
+    (tmp_path / "extract.json").write_text(damage)
+    with pytest.raises(JobError, match=r"extract.json: cannot be read"):
+        FeatureFile(tmp_path, 40, 128).prepare(IDENTITY)

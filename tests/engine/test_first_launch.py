@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import socket
 
@@ -148,9 +149,43 @@ def test_first_launch_is_that_of_the_first_checkpoint(tmp_path):
     checkpoint_path(tmp_path, 1, 0).touch()
     assert read_first_launch(tmp_path).global_batch == 8
     settle(configuration(tmp_path))
-    assert read_first_launch(tmp_path) == FirstLaunch(8, 0.25, 1, 1, 1)
+    assert read_first_launch(tmp_path) == FirstLaunch(8, 0.25, 1, 1, 1, "")
     settle(configuration(tmp_path, "TRAIN.AUTO_RESUME", False))
     assert read_first_launch(tmp_path).global_batch == 16
+
+
+@pytest.mark.parametrize(
+    ("later", "told"),
+    [
+        ("weights.pyth", ""),
+        ("", ""),
+        ("other.pyth", "other.pyth does not count: this run began from"),
+        ("byol_slow_r50_8x8_rho4", "byol_slow_r50_8x8_rho4 does not count: this run began from"),
+        ("anew", "weights.pyth has been written anew since this run began from it"),
+    ],
+)
+def test_resume_tells_that_other_weights_do_not_count(later, told, tmp_path, caplog):
+    weights = tmp_path / "weights.pyth"
+    weights.write_bytes(b"first")
+    checkpoint_path(tmp_path / "out", 1, 0).parent.mkdir(parents=True)
+    settle(configuration(tmp_path / "out", "TRAIN.CHECKPOINT_FILE_PATH", str(weights)))
+    checkpoint_path(tmp_path / "out", 1, 0).touch()
+    (tmp_path / "other.pyth").touch()
+    if later == "anew":
+        os.utime(weights, (1, 1))
+    named = {"anew": weights, "": ""}.get(later, tmp_path / later if later.endswith(".pyth") else later)
+    with caplog.at_level(logging.WARNING, "rhovideo"):
+        settle(configuration(tmp_path / "out", "TRAIN.CHECKPOINT_FILE_PATH", str(named)))
+    if told:
+        assert told in caplog.text
+        assert "goes on from its own checkpoints" in caplog.text
+    else:
+        assert "CHECKPOINT_FILE_PATH" not in caplog.text
+
+
+def test_record_of_an_earlier_version_says_nothing_of_weights(first, tmp_path):
+    cfg = configuration(tmp_path, "TRAIN.CHECKPOINT_FILE_PATH", "byol_slow_r50_8x8_rho4")
+    assert adapt(cfg, first, 4)[2] == []
 
 
 def test_damaged_file_is_named(first, tmp_path):

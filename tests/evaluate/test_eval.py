@@ -75,7 +75,7 @@ def test_linear_classifier_then_its_test(synthetic_set, tmp_path, capsys):
     words = [*QUICK, "DATA.PATH_PREFIX", str(synthetic_set)]
     # There is no val.csv: then nothing is validated on the way.
     assert evaluate(MOCO, lists, "linear", tmp_path / "linear", "--encoder", "momentum", *words) == 0
-    assert "not compared" not in capsys.readouterr().out
+    assert "\n  no figure beside it: the protocol's settings are not these: " in capsys.readouterr().out
     written = yaml.safe_load((tmp_path / "linear/eval.yaml").read_text())
     assert (written["MODEL"]["NUM_CLASSES"], written["TRAIN"]["CHECKPOINT_ENCODER"]) == (3, "momentum")
     assert written["TRAIN"]["EVAL_PERIOD"] == 0

@@ -8,9 +8,8 @@ import pytest
 import yaml
 
 from rhovideo.config import ConfigError, get_cfg, load_cfg
-from rhovideo.config.names import get_value
+from rhovideo.config.comparison import differences
 from rhovideo.evaluate.recipes import Subject, as_yaml, extract_recipe, recipe, resolve
-from rhovideo.evaluate.report import differences
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 # Which videos, which file, where to: a recipe is of no place.
@@ -31,6 +30,7 @@ def subject(**changes) -> Subject:
         ("linear/K400_linear_SlowR50_8x8.yaml", "linear", "K400", 400),
         ("finetune/UCF101_split1_SlowR50_8x8.yaml", "finetune", "UCF101", 101),
         ("finetune/HMDB51_split2_SlowR50_8x8.yaml", "finetune", "HMDB51", 51),
+        ("finetune/SSv2_SlowR50_8x8.yaml", "finetune", "SSv2", 174),
     ],
 )
 def test_recipes_are_those_of_the_configurations(file, protocol, dataset, classes):
@@ -43,22 +43,6 @@ def test_nearest_neighbours_vote_as_in_the_configuration():
     # Neither has a say in features: how many videos are read at a time, and crops of trained classifiers.
     without = (*PLACES, "TRAIN.BATCH_SIZE", "RNG_SEED")
     assert differences(made, load_cfg(CONFIGS / "test/knn_SlowR50_8x8.yaml"), without) == []
-
-
-def test_something_something_is_the_paper_s():
-    cfg = resolve(recipe(subject(), "finetune", "SSv2", 174)).cfg
-    expected = {
-        "SOLVER.MAX_EPOCH": 22,
-        "SOLVER.BASE_LR": 0.12,
-        "SOLVER.STEPS": [0, 14, 18],
-        "SOLVER.WEIGHT_DECAY": 1e-6,
-        "MODEL.DROPOUT_RATE": 0.5,
-        "DATA.RANDOM_FLIP": False,
-        "DATA.CLIP_SAMPLING": "segment",
-        "TEST.NUM_ENSEMBLE_VIEWS": 1,
-        "TEST.NUM_SPATIAL_CROPS": 1,
-    }
-    assert {key: get_value(cfg, key) for key in expected} == expected
 
 
 def test_clip_network_and_crop_are_the_checkpoint_s():
@@ -88,6 +72,13 @@ def test_other_architectures_bring_their_own_keys():
     cfg = subject(**{"MODEL.ARCH": "slowfast", "SLOWFAST.ALPHA": 4, "DATA.NUM_FRAMES": 32, "DATA.SAMPLING_RATE": 2})
     made = resolve(recipe(cfg, "linear", "K400", 400)).cfg
     assert (made.MODEL.ARCH, made.SLOWFAST.ALPHA) == ("slowfast", 4)
+
+
+@pytest.mark.parametrize("protocol", ["knn", "linear", "finetune"])
+def test_network_of_one_size_is_tested_at_that_size(protocol):
+    own = subject(**{"MODEL.ARCH": "mvit", "DATA.NUM_FRAMES": 16, "DATA.SAMPLING_RATE": 4})
+    data = resolve(recipe(own, protocol, "UCF101", 101)).cfg.DATA
+    assert (data.TRAIN_CROP_SIZE, data.TEST_CROP_SIZE) == (224, 224)
 
 
 def test_classifier_is_tested_as_its_configuration_says():

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rhovideo.engine.first_launch import FirstLaunch, write_first_launch
 from rhovideo.evaluate.datasets import Videos
 from rhovideo.evaluate.recipes import Subject, recipe, resolve
 from rhovideo.evaluate.report import Evaluation, as_text, compare, summary
@@ -63,6 +64,37 @@ def test_another_measurement_is_not_compared(arguments, why):
 
 def test_machine_does_not_matter():
     words = ("NUM_GPUS", 0, "NUM_SHARDS", 8, "DATA_LOADER.NUM_WORKERS", 2, "TEST.BATCH_SIZE", 2, "RNG_SEED", 5)
+    assert compare(evaluation(released("byol_slow_r50_8x8_rho4"), "linear", "K400", 400, *words)).figure.top1 == 70.1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("finetune", "UCF101", 101, "NUM_SHARDS", 8), "the global batch is 512"),
+        (("linear", "K400", 400, "NUM_SHARDS", 2), "the global batch is 128"),
+        # Statistics of batch norm, which fine-tuning makes, are of a machine's share, or less.
+        (("finetune", "UCF101", 101, "NUM_SHARDS", 2, "TRAIN.BATCH_SIZE", 32), "TRAIN.BATCH_SIZE is 32 and not 64"),
+        (("finetune", "UCF101", 101, "TRAIN.ACCUMULATE_STEPS", 2), "TRAIN.ACCUMULATE_STEPS is 2 and not 1"),
+    ],
+)
+def test_another_batch_is_not_compared(arguments, why):
+    found = compare(evaluation(released("byol_slow_r50_8x8_rho4"), *arguments))
+    assert found.figure is None
+    assert why in found.why_not
+
+
+@pytest.mark.parametrize(("nodes", "share", "steps"), [(1, 64, 4), (8, 64, 1), (4, 128, 2)])
+def test_frozen_encoder_s_batch_may_be_shared_out(nodes, share, steps):
+    words = ("NUM_SHARDS", nodes, "TRAIN.BATCH_SIZE", share, "TRAIN.ACCUMULATE_STEPS", steps)
+    assert compare(evaluation(released("byol_slow_r50_8x8_rho4"), "linear", "K400", 400, *words)).figure.top1 == 70.1
+
+
+def test_run_is_compared_by_the_batch_that_it_began_with(tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/checkpoint_epoch_00060.pyth").touch()
+    write_first_launch(tmp_path, FirstLaunch(64, 0.125, 1, 8, 0))
+    # Resumed on two machines, it kept its 64.
+    words = ("OUTPUT_DIR", str(tmp_path), "NUM_SHARDS", 2)
     assert compare(evaluation(released("byol_slow_r50_8x8_rho4"), "linear", "K400", 400, *words)).figure.top1 == 70.1
 
 

@@ -174,7 +174,7 @@ def test_any_model_trains_with_our_loss(cfg):
 
 
 def test_our_loss_is_the_papers(slowfast):
-    loss = import_module("slowfast.models.losses").get_loss_func("rho_contrastive")(reduction="mean")
+    loss = import_module("slowfast.models.losses").get_loss_func("rho_contrastive")(temperature=0.1)
     z = torch.randn(3, 4, 8)
     videos = torch.tensor([5, 2, 9, 7])
     expected = clip_nce(unit(z), unit(z), 0, 0.1)
@@ -183,6 +183,16 @@ def test_our_loss_is_the_papers(slowfast):
     assert found.item() == pytest.approx(expected.item(), abs=1e-5)
     with pytest.raises(ValueError, match=r"a video has one clip: write DATA\.TRAIN_CROP_NUM_TEMPORAL 2"):
         loss(z[0], videos)
+
+
+def test_our_loss_has_the_temperature_of_the_configuration(cfg):
+    cfg.MODEL.LOSS_FUNC, cfg.DATA.TRAIN_CROP_NUM_TEMPORAL, cfg.CONTRASTIVE.T = "rho_contrastive", 2, 0.5
+    import_module("slowfast.datasets.loader").construct_loader(cfg, "train")
+    # As the loop makes it, which hands on no configuration.
+    loss = import_module("slowfast.models.losses").get_loss_func("rho_contrastive")(reduction="mean")
+    z = torch.randn(2, 4, 8)
+    found = loss(z.transpose(0, 1).flatten(0, 1), torch.arange(4).repeat_interleave(2))
+    assert found.item() == pytest.approx(clip_nce(unit(z), unit(z), 0, 0.5).item(), abs=1e-5)
 
 
 def one_step() -> dict[str, torch.Tensor]:

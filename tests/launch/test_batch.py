@@ -129,6 +129,8 @@ def test_a_cancelled_job_is_not_requeued(job):
     records.append_attempt(run, {"event": "stopped", "attempt": 1, "reason": "SIGTERM"})
     assert batch.end(folder, 0) == 1
     assert last_event(run)["outcome"] == "cancelled"
+    # It would only say the same once more.
+    assert last_event(run)["why"] == ""
 
 
 def test_the_killed_rank_comes_first_though_srun_names_others_before(job):
@@ -240,3 +242,14 @@ def test_a_damaged_record_is_named(tmp_path, damage, read, name):
     (tmp_path / name).write_text(damage)
     with pytest.raises(JobError, match=f"{name}: cannot be read .* remove it if it is damaged"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize(("results", "outcome"), [(True, "finished"), (False, "stopped")])
+def test_a_signal_that_ends_the_ranks_while_they_leave_undoes_nothing(job, monkeypatch, results, outcome):
+    run, folder = job
+    monkeypatch.setattr(batch, "_requeue", lambda place: 0)
+    if results:
+        (run / RESULTS_FILE).touch()
+    (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\nsrun: error: node0: tasks 0-3: Terminated\n")
+    assert batch.end(folder, 143) == 0
+    assert (last_event(run)["outcome"], last_event(run)["requeued"]) == (outcome, not results)

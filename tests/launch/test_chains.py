@@ -45,7 +45,8 @@ def test_folder_of_the_lists_must_be_there(folder, jobs_folder):
 
 
 def test_two_jobs_with_one_output_folder_stop(jobs_folder):
-    with pytest.raises(ConfigError, match=r"OUTPUT_DIR: pretrain.yaml and linear.yaml would both write to out/both"):
+    told = r"OUTPUT_DIR: pretrain.yaml and linear.yaml would both write to out/both.*\n +Write --study out/both "
+    with pytest.raises(ConfigError, match=told):
         check("pretrain", "linear", overrides=["OUTPUT_DIR", "out/both"])
     check("pretrain", overrides=["OUTPUT_DIR", "out/both"])
 

@@ -144,7 +144,9 @@ def test_run_that_does_not_stop_is_ended(tmp_path, monkeypatch, capfd):
         jobs.terminate_myself_and_hang(configuration(tmp_path))
     assert left.value.code == 128 + signal.SIGTERM
     assert time.monotonic() - started < 10
-    assert "it does not stop" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "(0.5 s at most, then it is ended unsaved)" in said
+    assert "it does not stop: 0.5 s have passed" in said
 
 
 def test_killed_rank_is_named_before_those_that_miss_it(tmp_path):

@@ -132,6 +132,12 @@ def test_a_folder_of_the_machine_alone_is_doubted_once(tmp_path):
     assert "OUTPUT_DIR /tmp/run" in doubt
 
 
+def test_folders_of_each_machine_are_doubted_in_one_sentence(tmp_path):
+    jobs = [_job(tmp_path, Path(f"/tmp/run{number}")) for number in range(3)]
+    [doubt] = doubts_before_queueing(jobs)
+    assert "OUTPUT_DIR /tmp/run0 (and 2 more)" in doubt
+
+
 def test_neither_torch_nor_numpy_is_imported():
     code = "import sys, rhovideo.launch.preflight; print({'torch', 'numpy'} & sys.modules.keys())"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"

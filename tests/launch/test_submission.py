@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ import pytest
 from rhovideo.cli import main
 from rhovideo.engine.output_dir import held_to_submit
 from rhovideo.launch import batch, records
+from rhovideo.look.logs import single_run
 from tests.launch.run_folders import submit as leave_record
 from tests.runs import ROOT
 
@@ -64,6 +66,30 @@ def test_failed_cells_submitted_again_do_not_take_over_the_later_stages_of_the_o
     assert queue(*SWEEP, "RNG_SEED=2", "--resume", names=("pretrain", "linear")) == 0
     start_scripts(monkeypatch, submitting.scripts()[1], 2)
     assert [event["job_id"] for event in records.read_attempts("s/RNG_SEED=1/linear")] == ["17_0"]
+
+
+def test_study_that_has_run_is_refused_once_for_all_its_folders(videos, submitting, capsys):
+    assert queue(*SWEEP, "RNG_SEED=1,2,3", names=("pretrain", "linear")) == 0
+    capsys.readouterr()
+    assert queue(*SWEEP, "RNG_SEED=1,2,3", names=("pretrain", "linear")) == 2
+    said = capsys.readouterr().err
+    assert said.count("belongs to an earlier run") == 1
+    assert "; so it is with 5 more\n    Write --resume" in said
+    assert len(submitting.scripts()) == 2
+
+
+@pytest.mark.parametrize("words", [[], [*SWEEP, "RNG_SEED=1,2"], ["--study", "a chain"]])
+def test_commands_that_look_after_the_jobs_can_be_copied(words, videos, submitting, capsys):
+    assert queue(*words, names=("pretrain", "linear")) == 0
+    _, _, shown = capsys.readouterr().err.partition("look after it:\n")
+    commands = [shlex.split(line) for line in shown.splitlines()]
+    assert {command[1] for command in commands} == {"status", "logs", "cancel"}
+    for program, *command in commands:
+        assert program == "rhovideo"
+        if command[0] == "logs":
+            assert single_run(command[-1]).name == "pretrain"
+        else:
+            assert main(command) == 0, command
 
 
 def test_the_code_of_a_study_is_copied_once(videos, submitting):

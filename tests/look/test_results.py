@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rhovideo.cli import main
-from rhovideo.launch.lineage import lineage
+from rhovideo.lineage import lineage
 from rhovideo.look.tables import Table
 from tests.launch.run_folders import configure, finish, started, study, submit
 from tests.runs import ROOT

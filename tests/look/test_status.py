@@ -90,6 +90,15 @@ def test_the_states_of_a_job_that_has_left_the_queue(tmp_path, slurm):
     assert state_of(run) == "finished"
 
 
+def test_a_job_that_scancel_has_stopped_is_cancelled(tmp_path, slurm):
+    run = tmp_path / "run"
+    submit(run, "17")
+    started(run, "17")
+    ended(run, "17", "stopped", why="SLURM is ending the job (COMPLETING)")
+    slurm.say("squeue", "17|CANCELLED|node0|None\n")
+    assert state_of(run) == "cancelled (by scancel)"
+
+
 def test_a_job_whose_script_died_after_its_results_has_finished(tmp_path, slurm):
     slurm.say("squeue", "", "slurm_load_jobs error: Invalid job id specified", 1)
     run = tmp_path / "run"

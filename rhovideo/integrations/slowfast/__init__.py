@@ -10,7 +10,8 @@ or :func:`register`, which the import calls, and which may be called again. Then
 ``TRAIN.DATASET: rhovideo``               rho clips of each video by :mod:`rhovideo.data`, for our methods, for
                                           PySlowFast's own ContrastiveModel, and for classifiers
 ``MODEL.MODEL_NAME: RhoMoCo``             (or RhoBYOL, RhoSimCLR, RhoSwAV) our methods on PySlowFast's networks
-``MODEL.LOSS_FUNC: rho_contrastive``      SimCLR's loss over rho clips, for any model that gives embeddings
+``MODEL.LOSS_FUNC: rho_contrastive``      SimCLR's loss over rho clips, for any model that gives embeddings; its
+                                          temperature is CONTRASTIVE.T, its data TRAIN.DATASET rhovideo
 ``CONTRASTIVE.LOSS_FORM: paper``          and the other keys that our schema has beside PySlowFast's
 ========================================  ==============================================================================
 

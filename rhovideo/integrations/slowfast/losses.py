@@ -18,14 +18,18 @@ class RhoContrastiveLoss(nn.Module):
 
     Args:
         reduction: "mean", which is what PySlowFast asks for.
-        temperature: alpha of the paper.
+        temperature: alpha of the paper; None: CONTRASTIVE.T of the data set that was made last.
     """
 
-    def __init__(self, reduction: str = "mean", temperature: float = 0.1) -> None:
+    # PySlowFast makes a loss without the configuration, so the data set, whose labels this one needs anyway, leaves its
+    # CONTRASTIVE.T here.
+    temperature_of_data_set = 0.1
+
+    def __init__(self, reduction: str = "mean", temperature: float | None = None) -> None:
         super().__init__()
         if reduction != "mean":
             raise ValueError(f"reduction is {reduction!r}: only mean is there")
-        self.temperature = temperature
+        self.temperature = self.temperature_of_data_set if temperature is None else temperature
 
     def forward(self, embeddings: Tensor, videos: Tensor) -> Tensor:
         """The mean over the rows of -log(sum over positives / sum over positives and negatives).

@@ -12,6 +12,7 @@ from fvcore.common.config import CfgNode
 from rhovideo.data.augmentation import normalise
 from rhovideo.data.datasets import FrameSampler, Sample, SampleKey, build_dataset
 from rhovideo.data.decoding import VideoReadError
+from rhovideo.integrations.slowfast.losses import RhoContrastiveLoss
 from rhovideo.integrations.slowfast.settings import check_data, is_contrastive, is_multi_pathway, our_settings
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,9 @@ class Rhovideo(torch.utils.data.Dataset):
         self.split = split
         self.epoch = 0
         self._contrastive = is_contrastive(cfg)
+        self._videos_are_classes = cfg.MODEL.LOSS_FUNC == "rho_contrastive" and split == "train"
+        if self._videos_are_classes:
+            RhoContrastiveLoss.temperature_of_data_set = cfg.CONTRASTIVE.T
         ours = our_settings(cfg)
         clips = cfg.DATA.TRAIN_CROP_NUM_TEMPORAL * cfg.DATA.TRAIN_CROP_NUM_SPATIAL
         train = "pretrain" if self._contrastive or clips > 1 else "train"
@@ -112,9 +116,7 @@ class Rhovideo(torch.utils.data.Dataset):
         return sample
 
     def _label(self, sample: Sample) -> int:
-        if self.cfg.MODEL.LOSS_FUNC == "rho_contrastive" and self.split == "train":
-            return sample.index
-        return sample.label
+        return sample.index if self._videos_are_classes else sample.label
 
     def _pathways(self, clip: torch.Tensor) -> list[torch.Tensor]:
         """uint8 [T,S,S,3] as PySlowFast's networks take it, normalised."""

@@ -11,9 +11,9 @@ import pytest
 from rhovideo.config.limits import CHOICES
 from rhovideo.config.loading import load_cfg
 from rhovideo.config.problems import ConfigError, Finding
-from rhovideo.launch import rehearsal
+from rhovideo.engine import rehearsal
+from rhovideo.engine.rehearsal import Rehearsal
 from rhovideo.launch.plan import check_each, make_plan
-from rhovideo.launch.rehearsal import Rehearsal
 from tests.runs import METHOD_KEYS
 
 
@@ -40,8 +40,9 @@ def _rehearse(folder: Path, task: str = "linear", *overrides: object) -> list[Fi
 @pytest.mark.parametrize("arch", CHOICES["MODEL.ARCH"])
 def test_every_architecture_passes_at_full_size_in_seconds(videos, arch, task):
     start = time.monotonic()
-    # MViT's default needs more frames than it has patches in time.
-    assert _rehearse(videos, task, "MODEL.ARCH", arch, "DATA.NUM_FRAMES", 16) == []
+    # MViT's default needs more frames than it has patches in time, and knows one size of crops.
+    words = ["DATA.NUM_FRAMES", 16, "DATA.TEST_CROP_SIZE", 224]
+    assert _rehearse(videos, task, "MODEL.ARCH", arch, *words) == []
     assert time.monotonic() - start < 10
 
 
@@ -56,7 +57,8 @@ def test_every_method_passes_also_for_several_machines(videos, kind, norm):
 
 def test_a_network_that_cannot_be_built_is_refused_with_its_key(videos):
     # 8 frames are no whole number of patches of 3.
-    findings = _rehearse(videos, "linear", "MODEL.ARCH", "mvit", "MVIT.PATCH_STRIDE", "[3, 4, 4]")
+    words = ["MODEL.ARCH", "mvit", "DATA.TEST_CROP_SIZE", 224, "MVIT.PATCH_STRIDE", "[3, 4, 4]"]
+    findings = _rehearse(videos, "linear", *words)
     [finding] = findings
     assert finding.keys[0] == "DATA.NUM_FRAMES"
     assert "MODEL.ARCH mvit cannot be built" in finding.wrong
@@ -140,7 +142,7 @@ def test_cells_share_what_they_have_in_common(jobs_folder, videos, built, sweep,
 
 
 def test_the_cell_whose_value_cannot_be_built_is_named(jobs_folder, videos):
-    words = ["MODEL.ARCH", "mvit", "DATA.NUM_FRAMES", 16]
+    words = ["MODEL.ARCH", "mvit", "DATA.NUM_FRAMES", 16, "DATA.TEST_CROP_SIZE", 224]
     plan = make_plan(["linear.yaml"], words, "MVIT.PATCH_STRIDE=[2,4,4],[3,4,4]", "s")
     with pytest.raises(ConfigError) as error:
         check_each(plan, Rehearsal())
