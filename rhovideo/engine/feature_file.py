@@ -224,6 +224,6 @@ def check_finished(folder: Path, rows: int, dim: int) -> None:
 
 def _damaged(folder: Path) -> JobError:
     return JobError(
-        f"{folder / FEATURES} has been cut off since it was written, or {MANIFEST} beside it is gone: remove {FEATURES} "
-        f"and {RESULTS_FILE} there, and start it again to make them anew"
+        f"{folder / FEATURES} has been cut off since it was written, or {MANIFEST} beside it is gone: remove "
+        f"{FEATURES} and {RESULTS_FILE} there, and start it again to make them anew"
     )

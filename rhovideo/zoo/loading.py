@@ -196,9 +196,10 @@ def _load_encoder(encoder: Encoder, file: WeightsFile, cfg: CfgNode | None, whic
         else:
             why = f"; {describe_file(file)}"
         raise WeightsError(f"{file.name}: holds no {which} encoder of MODEL.ARCH {found.arch}{why}")
+    named = {name: (ours, file.state[name]) for name, ours in found.names.items()}
     try:
         _check_nothing_left(file, found)
-        report = fill(encoder, {name: (ours, file.state[name]) for name, ours in found.names.items()}, file)
+        report = fill(encoder, named, file)
     except WeightsError as error:
         other = other_network(file, cfg)
         if not other:
