@@ -20,6 +20,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 def full_precision(function: Callable) -> Callable:
@@ -53,6 +54,42 @@ def products(x: Tensor, rows: Tensor) -> Tensor:
 
 
 @full_precision
+def log_sum_of_negatives(queries: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+    """``log Σ_k exp(q·k/α)`` of every query over the negatives, [B]; what all positives of a query share.
+
+    Where the negatives take no gradient, as those of a queue, one [B, N] matrix is alive at a time and none is kept
+    for the backward pass: the gradient is the softmax's mean of the negatives, [B, D], which is computed right away.
+    It can then be differentiated once only.
+
+    Args:
+        queries: [B, D].
+        negatives: [N, D].
+        temperature: α.
+    """
+    if negatives.requires_grad:
+        return (queries @ negatives.T / temperature).logsumexp(dim=1)
+    return _LogSumOfConstants.apply(queries, negatives, temperature)
+
+
+class _LogSumOfConstants(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, queries: Tensor, negatives: Tensor, temperature: float) -> Tensor:
+        scores = (queries / temperature) @ negatives.T
+        largest = scores.amax(dim=1, keepdim=True)
+        weights = scores.sub_(largest).exp_()
+        total = weights.sum(dim=1, keepdim=True)
+        if ctx.needs_input_grad[0]:
+            ctx.save_for_backward(weights @ negatives / (total * temperature))
+        return (largest + total.log()).squeeze(1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (of_queries,) = ctx.saved_tensors
+        return gradient[:, None] * of_queries, None, None
+
+
+@full_precision
 def multi_positive_nce(queries: Tensor, positives: Tensor, negatives: Tensor, temperature: float) -> Tensor:
     """Equation 1 of the paper with the negatives of a queue (MoCo).
 
@@ -65,9 +102,8 @@ def multi_positive_nce(queries: Tensor, positives: Tensor, negatives: Tensor, te
         temperature: α.
     """
     positive = torch.einsum("bd,pbd->bp", queries, positives) / temperature
-    negative = queries @ negatives.T / temperature
-    everything = torch.cat([positive, negative], dim=1)
-    return (everything.logsumexp(dim=1) - positive.logsumexp(dim=1)).mean()
+    positive, negative = positive.logsumexp(dim=1), log_sum_of_negatives(queries, negatives, temperature)
+    return (torch.logaddexp(positive, negative) - positive).mean()
 
 
 @full_precision
@@ -84,7 +120,7 @@ def separate_positive_nce(queries: Tensor, positives: Tensor, negatives: Tensor,
         temperature: α.
     """
     positive = torch.einsum("bd,pbd->bp", queries, positives) / temperature
-    negative = (queries @ negatives.T / temperature).logsumexp(dim=1, keepdim=True)
+    negative = log_sum_of_negatives(queries, negatives, temperature)[:, None]
     return (torch.logaddexp(positive, negative) - positive).mean()
 
 

@@ -6,7 +6,7 @@ import copy
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 
 def momentum_copy(module: nn.Module) -> nn.Module:
@@ -32,6 +32,10 @@ class MomentumUpdate(nn.Module):
     Before the very first step the parameters are copied, so weights loaded into the trained encoder count.
     Batch-norm buffers are never averaged (as released): the momentum encoder keeps statistics of its own.
 
+    All parameters move in one ``torch._foreach_lerp_``, which a GPU runs as a few kernels, reading and writing each
+    number once. What the step depends on is in two buffers, for checkpoints, and is also known to the host, which waits
+    for the device only in the first step after building or loading.
+
     Args:
         base: momentum m_base at the beginning.
         anneal: whether it rises to 1 along a cosine.
@@ -46,6 +50,8 @@ class MomentumUpdate(nn.Module):
         # 1 - m of the last step; m itself would lose digits in float32.
         self.register_buffer("share", torch.tensor(1.0 - base))
         self._step_begun = False
+        # What the share of a step that lags is; None: not known yet, the buffers are.
+        self._last_share: float | None = None
 
     def begin_step(self, slow: list[nn.Module], trained: list[nn.Module], progress: float) -> None:
         """Update ``slow`` from ``trained``; a second call before :meth:`end_step` (accumulation) does nothing."""
@@ -53,19 +59,30 @@ class MomentumUpdate(nn.Module):
             return
         self._step_begun = True
         share = 1.0 - (annealed_momentum(self.base, progress) if self.anneal else self.base)
-        if not self.lagging:
-            self.share.fill_(share)
-        self._move(slow, trained)
+        # As the buffer holds it, so that a run that was resumed from the buffer goes on with the same bits.
+        share = torch.tensor(share, dtype=self.share.dtype).item()
+        first = self._last_share is None and int(self.steps) == 0
+        if self._last_share is None:
+            self._last_share = self.share.item()
+        _move(slow, trained, 1.0 if first else self._last_share if self.lagging else share)
+        self._last_share = share
         self.share.fill_(share)
         self.steps.add_(1)
 
     def end_step(self) -> None:
         self._step_begun = False
 
-    @torch.no_grad()
-    def _move(self, slow: list[nn.Module], trained: list[nn.Module]) -> None:
-        # A tensor, not a number: reading it would make the host wait for the device in every step.
-        share: Tensor = torch.where(self.steps == 0, torch.ones_like(self.share), self.share)
-        for old, new in zip(slow, trained, strict=True):
-            for target, source in zip(old.parameters(), new.parameters(), strict=True):
-                target.lerp_(source, share.to(target.dtype))
+    def _load_from_state_dict(self, *args, **kwargs) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._last_share = None
+
+
+@torch.no_grad()
+def _move(slow: list[nn.Module], trained: list[nn.Module], share: float) -> None:
+    """``slow ← slow + share·(trained − slow)`` for the parameters of modules in the same order."""
+    targets = [p for module in slow for p in module.parameters()]
+    sources = [p for module in trained for p in module.parameters()]
+    if len(targets) != len(sources):
+        raise ValueError(f"the momentum encoder has {len(targets)} parameters and the trained one {len(sources)}")
+    if targets:
+        torch._foreach_lerp_(targets, sources, share)
