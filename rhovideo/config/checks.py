@@ -109,6 +109,12 @@ def _methods(cfg: CfgNode) -> Iterator[Finding]:
         yield Finding(("DATA.CLIP_SAMPLING", "TASK"), wrong, "random")
 
 
+def _network(cfg: CfgNode) -> Iterator[Finding]:
+    if cfg.MODEL.COMPILE and cfg.MODEL.ACT_CHECKPOINT:
+        keys = ("MODEL.COMPILE", "MODEL.ACT_CHECKPOINT")
+        yield Finding(keys, "a network that computes its activations again is not compiled", "False")
+
+
 def _gaps(cfg: CfgNode) -> Iterator[Finding]:
     low, high = cfg.CONTRASTIVE.DELTA_CLIPS_MIN, cfg.CONTRASTIVE.DELTA_CLIPS_MAX
     keys = ("CONTRASTIVE.DELTA_CLIPS_MIN", "CONTRASTIVE.DELTA_CLIPS_MAX")
@@ -249,4 +255,4 @@ def _evaluation(cfg: CfgNode) -> Iterator[Finding]:
         yield Finding(("TRAIN.DATASET",), f"rhovideo does not read the lists of {cfg.TRAIN.DATASET}", remedy)
 
 
-_RULES = (_machines, _queues, _methods, _gaps, _cropping, _clips, _schedule, _optimizer, _evaluation)
+_RULES = (_machines, _queues, _methods, _network, _gaps, _cropping, _clips, _schedule, _optimizer, _evaluation)

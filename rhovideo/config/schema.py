@@ -129,7 +129,12 @@ def _model() -> CfgNode:
     node.DETACH_FINAL_FC = False
     # Encoder batch norm in eval mode. None: True for TASK linear, else False.
     node.FROZEN_BN = None
+    # Compute activations again in the backward pass instead of keeping them.
     node.ACT_CHECKPOINT = False
+    # Ours: lay the weights of 3-D convolutions out channels last, as the clips are.
+    node.CHANNELS_LAST = False
+    # Ours: compile the encoders of a pre-training (torch.compile); the first step then takes minutes.
+    node.COMPILE = False
     return node
 
 
@@ -230,6 +235,9 @@ def _contrastive() -> CfgNode:
     node.QUEUE_LEN = 65536
     # Enqueue the keys of all clips (True) or of the first one.
     node.MOCO_MULTI_VIEW_QUEUE = False
+    # Ours: keys of all clips (MoCo, BYOL) in one forward pass, or one clip after the other, which needs less memory.
+    # Batch norm takes each clip's own statistics either way.
+    node.KEYS_AT_ONCE = False
     # Shuffle keys among all machines (False) or those of one machine (True).
     node.LOCAL_SHUFFLE_BN = True
     # Negatives from all processes.

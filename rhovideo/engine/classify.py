@@ -15,8 +15,9 @@ from torch.nn import functional
 from rhovideo import distributed
 from rhovideo.data.loader import Batch, Loader, build_loader
 from rhovideo.engine.evaluation import readable_batches
-from rhovideo.engine.inputs import DTYPES, job_device, to_network_input
+from rhovideo.engine.inputs import job_device, to_network_input
 from rhovideo.engine.metrics import topk_correct
+from rhovideo.engine.placement import place
 from rhovideo.engine.resuming import settle
 from rhovideo.engine.test import run_test, test_classifier
 from rhovideo.engine.training import Trainer
@@ -39,7 +40,7 @@ class ClassifyTask:
         if cfg.LOG_MODEL_INFO:
             logger.info(describe(self.model, cfg))
         self._load_encoder()
-        self.model.to(self.device, DTYPES[cfg.TRAIN.DTYPE])
+        place(self.model, cfg, self.device)
         self._signals: dict[str, Tensor] = {}
         self._validation: Loader | None = None
 

@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 from rhovideo.data.loader import Batch, Loader, build_loader
 from rhovideo.engine.evaluation import readable_batches
-from rhovideo.engine.inputs import DTYPES, job_device, to_network_input
+from rhovideo.engine.inputs import job_device, to_network_input
 from rhovideo.engine.knn import KnnBank
+from rhovideo.engine.placement import place
 from rhovideo.engine.resuming import settle
 from rhovideo.engine.training import Trainer
 from rhovideo.models.info import describe
@@ -52,7 +53,7 @@ class PretrainTask:
             start_from(self.model, cfg.TRAIN.CHECKPOINT_FILE_PATH)
         if cfg.LOG_MODEL_INFO:
             logger.info("%s: %s", cfg.CONTRASTIVE.TYPE, describe(self.model.encoder, cfg))
-        self.model.to(self.device, DTYPES[cfg.TRAIN.DTYPE])
+        place(self.model, cfg, self.device)
         self.bank = self._build_bank(loader)
         self._validation: Loader | None = None
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rhovideo.models import build_backbone, build_predictor, build_projection
 from rhovideo.ssl.interface import all_but, check_form, check_views
+from rhovideo.ssl.keys import in_one_pass
 from rhovideo.ssl.losses import negative_cosine, unit
 from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
 from rhovideo.ssl.signals import embedding_std, similarity_to_keys
@@ -27,6 +28,7 @@ class BYOL(nn.Module):
         anneal: whether it rises to 1 along a cosine.
         form: "paper": ``-2 cos``, averaged over the queries. "released": ``-cos / T``, summed over the queries; the
             annealed momentum lags one step.
+        keys_at_once: one pass through the momentum encoder for all clips of a batch, or one for each clip.
     """
 
     def __init__(
@@ -39,12 +41,13 @@ class BYOL(nn.Module):
         momentum: float = 0.996,
         anneal: bool = True,
         form: str = "paper",
+        keys_at_once: bool = False,
     ):
         super().__init__()
         self.encoder, self.projection, self.predictor = encoder, projection, predictor
         self.momentum_encoder, self.momentum_projection = momentum_copy(encoder), momentum_copy(projection)
         self.momentum = MomentumUpdate(momentum, anneal, lagging=check_form(form) == "released")
-        self.temperature, self.form = temperature, form
+        self.temperature, self.form, self.keys_at_once = temperature, form, keys_at_once
         self.signals: dict[str, Tensor] = {}
         self.embeddings: Tensor | None = None
 
@@ -66,6 +69,7 @@ class BYOL(nn.Module):
             momentum=cfg.CONTRASTIVE.MOMENTUM,
             anneal=cfg.CONTRASTIVE.MOMENTUM_ANNEALING,
             form=cfg.CONTRASTIVE.LOSS_FORM,
+            keys_at_once=cfg.CONTRASTIVE.KEYS_AT_ONCE,
         )
 
     def embed(self, x: Tensor) -> Tensor:
@@ -74,13 +78,18 @@ class BYOL(nn.Module):
     @torch.no_grad()
     def key(self, view: Tensor) -> Tensor:
         """Keys [B, D] of a view, from the momentum encoder."""
-        return unit(self.momentum_projection(self.momentum_encoder(view)))
+        return self._keys([view])[0]
+
+    @torch.no_grad()
+    def _keys(self, views: list[Tensor]) -> Tensor:
+        """Keys [V, B, D] of views, in one pass through the momentum encoder."""
+        return unit(in_one_pass([self.momentum_encoder, self.momentum_projection], views))
 
     def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
         check_views(views)
         slow, trained = [self.momentum_encoder, self.momentum_projection], [self.encoder, self.projection]
         self.momentum.begin_step(slow, trained, progress)
-        keys = torch.stack([self.key(view) for view in views])
+        keys = self._keys(views) if self.keys_at_once else torch.stack([self.key(view) for view in views])
         for i, view in enumerate(views):
             projected, positives = self.projection(self.encoder(view)), all_but(keys, i)
             prediction = unit(self.predictor(projected))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rhovideo.models import build_backbone, build_projection
 from rhovideo.ssl.interface import all_but, check_form, check_views
+from rhovideo.ssl.keys import in_one_pass
 from rhovideo.ssl.losses import multi_positive_nce, separate_positive_nce, unit
 from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
 from rhovideo.ssl.processes import batch_shuffle
@@ -34,6 +35,7 @@ class MoCo(nn.Module):
         enqueue_all_views: the keys of all clips go into the queue, or those of the first one alone.
         shuffle: shuffling batch norm; None: not done.
         first_epoch: the share of the training that is the first epoch, the only one in which steps are vetoed.
+        keys_at_once: one pass through the momentum encoder for all clips of a batch, or one for each clip.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class MoCo(nn.Module):
         enqueue_all_views: bool = True,
         shuffle: BatchShuffle | None = None,
         first_epoch: float = 1.0,
+        keys_at_once: bool = False,
     ):
         super().__init__()
         self.encoder, self.projection = encoder, projection
@@ -57,7 +60,7 @@ class MoCo(nn.Module):
         self.momentum = MomentumUpdate(momentum, anneal, lagging=check_form(form) == "released")
         self.queue = Queue(queue_length, dim)
         self.temperature, self.form, self.enqueue_all_views = temperature, form, enqueue_all_views
-        self.shuffle, self.first_epoch = shuffle, first_epoch
+        self.shuffle, self.first_epoch, self.keys_at_once = shuffle, first_epoch, keys_at_once
         self.signals: dict[str, Tensor] = {}
         self.embeddings: Tensor | None = None
         self._keys_of_step: list[Tensor] = []
@@ -78,6 +81,7 @@ class MoCo(nn.Module):
             enqueue_all_views=cfg.CONTRASTIVE.MOCO_MULTI_VIEW_QUEUE,
             shuffle=batch_shuffle(cfg),
             first_epoch=1.0 / cfg.SOLVER.MAX_EPOCH,
+            keys_at_once=cfg.CONTRASTIVE.KEYS_AT_ONCE,
         )
 
     def embed(self, x: Tensor) -> Tensor:
@@ -86,16 +90,21 @@ class MoCo(nn.Module):
     @torch.no_grad()
     def key(self, view: Tensor) -> Tensor:
         """Keys [B, dim] of a view, from the momentum encoder."""
+        return self._keys([view])[0]
+
+    @torch.no_grad()
+    def _keys(self, views: list[Tensor]) -> Tensor:
+        """Keys [V, B, dim] of views, in one pass through the momentum encoder."""
         if self.shuffle is not None:
-            view, order = self.shuffle.deal(view)
-        keys = unit(self.momentum_projection(self.momentum_encoder(view)))
-        return keys if self.shuffle is None else self.shuffle.collect(keys, order)
+            views, orders = zip(*map(self.shuffle.deal, views), strict=True)
+        keys = unit(in_one_pass([self.momentum_encoder, self.momentum_projection], views))
+        return keys if self.shuffle is None else torch.stack(list(map(self.shuffle.collect, keys, orders)))
 
     def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
         check_views(views)
         slow, trained = [self.momentum_encoder, self.momentum_projection], [self.encoder, self.projection]
         self.momentum.begin_step(slow, trained, progress)
-        keys = torch.stack([self.key(view) for view in views])
+        keys = self._keys(views) if self.keys_at_once else torch.stack([self.key(view) for view in views])
         self._keys_of_step.append(keys)
         for i, view in enumerate(views):
             query, positives = self.embed(view), all_but(keys, i)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from rhovideo.ssl.losses import (
     clip_nce,
+    log_sum_of_negatives,
     multi_positive_nce,
     negative_cosine,
     products,
@@ -61,6 +62,34 @@ def test_released_moco_treats_each_positive_by_itself(shape, temperature):
     q = unit(x)
     loss = sum(separate_positive_nce(q[i], others(keys, i), queue, temperature) for i in range(views))
     agree(loss, naive_released_moco(q, keys, queue, temperature), x)
+
+
+@quick
+@given(shapes, temperatures)
+def test_sum_over_negatives_is_the_same_whether_they_are_trained_or_not(shape, temperature):
+    _, batch, dim, seed = shape
+    queries, negatives = embeddings(seed, batch, dim), embeddings(seed + 1, 11, dim)
+    weights = embeddings(seed + 2, batch).detach()
+    of_constants = (weights * log_sum_of_negatives(queries, negatives.detach(), temperature)).sum()
+    agree(of_constants, (weights * log_sum_of_negatives(queries, negatives, temperature)).sum(), queries)
+
+
+def test_a_sum_over_negatives_does_not_overflow():
+    queries = torch.tensor([[1.0, 0.0], [0.0, 1.0]], requires_grad=True)
+    found = log_sum_of_negatives(queries, torch.eye(2).repeat(3, 1), 0.001)
+    torch.testing.assert_close(found, torch.full((2,), 1000.0 + torch.tensor(3.0).log().item()))
+    found.sum().backward()
+    torch.testing.assert_close(queries.grad, torch.eye(2) * 1000)
+
+
+@pytest.mark.parametrize("loss", [multi_positive_nce, separate_positive_nce])
+def test_nothing_as_wide_as_the_queue_is_kept_for_the_backward_pass(loss):
+    q, keys, queue = embeddings(0, 4, 3), unit(embeddings(1, 2, 4, 3)).detach(), unit(embeddings(2, 50, 3)).detach()
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x.shape) or x, lambda x: x):
+        loss(unit(q), keys, queue, 0.1)
+    assert kept
+    assert all(50 not in shape for shape in kept)
 
 
 @quick

@@ -80,6 +80,31 @@ def test_momentum_encoder_follows(lagging):
         update.load_state_dict(copy.deepcopy(update.state_dict()))
 
 
+@pytest.mark.parametrize("lagging", [False, True])
+def test_momentum_goes_on_from_a_checkpoint_with_the_same_bits(lagging):
+    def some_steps(resumed: bool) -> torch.Tensor:
+        torch.manual_seed(0)
+        trained = nn.Linear(30, 40)
+        slow, update = momentum_copy(trained), MomentumUpdate(0.99, anneal=True, lagging=lagging)
+        for step in range(5):
+            nn.init.normal_(trained.weight)
+            update.begin_step([slow], [trained], step / 5)
+            update.end_step()
+            if resumed:
+                states = copy.deepcopy((slow.state_dict(), update.state_dict()))
+                slow, update = momentum_copy(trained), MomentumUpdate(0.99, anneal=True, lagging=lagging)
+                slow.load_state_dict(states[0])
+                update.load_state_dict(states[1])
+        return slow.weight
+
+    assert torch.equal(some_steps(False), some_steps(True))
+
+
+def test_momentum_wants_the_same_parameters():
+    with pytest.raises(ValueError, match="1 parameters and the trained one 2"):
+        MomentumUpdate(0.9).begin_step([nn.Linear(2, 2, bias=False)], [nn.Linear(2, 2)], 0.0)
+
+
 def deal_and_collect(local: bool) -> dict[str, torch.Tensor]:
     torch.manual_seed(100 + distributed.rank())  # different everywhere: rank 0's must count
     shuffle = BatchShuffle(distributed.neighbour_group(2) if local else None)
