@@ -1,8 +1,9 @@
-"""Reading just enough of a coded picture to know whether decoding can start with it.
+"""Reading just enough of a coded picture to know whether decoding can start with it, and whether it can be left out.
 
 Containers flag key frames, but loosely: an H.264 recovery point may be flagged, from which pictures only *become*
 right. Here only what resets a decoder by its specification counts: H.264's IDR pictures, HEVC's random access pictures,
-MPEG-4's I pictures and VP9's key frames.
+MPEG-4's I pictures and VP9's key frames. And only what the specifications of H.264 and HEVC mark as referred to by no
+other picture is called so.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ H264_HEADERS = range(7, 9)  # sequence and picture parameter sets
 HEVC_SLICES = range(0, 32)
 HEVC_RANDOM_ACCESS = range(16, 24)
 HEVC_HEADERS = range(32, 35)  # video, sequence and picture parameter sets
+# Sub-layer non-reference pictures: even types below the reserved ones.
+HEVC_UNREFERENCED = range(0, 15, 2)
 MPEG4_HEADERS = range(0x20, 0x30)  # video object layers
 MPEG4_PICTURE = 0xB6
 
@@ -41,20 +44,59 @@ def describe_key_packet(data: bytes, extradata: bytes, codec: str) -> tuple[bool
     return _describe_nal_packet(data, extradata, codec)
 
 
+def is_referenced(packet: bytes | memoryview, extradata: bytes, codec: str) -> bool:
+    """Whether decoding other pictures may need this packet's: False only where the bits say that none does.
+
+    Args:
+        packet: any packet of the stream.
+        extradata: the stream's header, which says how the packets are framed.
+        codec: FFmpeg's canonical name; of codecs other than H.264 and HEVC nothing is known.
+    """
+    if codec == "hevc" and not _has_one_temporal_layer(extradata):
+        # What a layer does not refer to, the layers above it may.
+        return True
+    if codec not in ("h264", "hevc"):
+        return True
+    pictures = 0
+    for unit in _nal_units(packet, extradata, codec):
+        kind = _nal_kind(unit, codec)
+        if kind in (H264_HEADERS if codec == "h264" else HEVC_HEADERS):
+            return True
+        if kind in (H264_SLICES if codec == "h264" else HEVC_SLICES):
+            # nal_ref_idc, the two bits after the first one of H.264's units, is 0.
+            if (unit[0] >> 5 & 3) if codec == "h264" else kind not in HEVC_UNREFERENCED:
+                return True
+            pictures += 1
+    return not pictures
+
+
+def _has_one_temporal_layer(extradata: bytes) -> bool:
+    """Whether HEVC's configuration record says so; other framings do not say it in a fixed place."""
+    return len(extradata) > 21 and extradata[0] == 1 and extradata[21] >> 3 & 7 == 1
+
+
 def _describe_nal_packet(data: bytes, extradata: bytes, codec: str) -> tuple[bool, tuple[bytes, ...]]:
     if codec == "h264":
-        slices, access, headers, length_at = H264_SLICES, H264_IDR, H264_HEADERS, 4
+        slices, access, headers = H264_SLICES, H264_IDR, H264_HEADERS
     else:
-        slices, access, headers, length_at = HEVC_SLICES, HEVC_RANDOM_ACCESS, HEVC_HEADERS, 21
-    # A header that starts with 1 describes units framed by their lengths (MP4, Matroska).
-    if len(extradata) > length_at and extradata[0] == 1:
-        units = list(_units_by_length(data, (extradata[length_at] & 3) + 1))
-    else:
-        units = list(_units_by_start_code(data))
-    kinds = [unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F for unit in units]
+        slices, access, headers = HEVC_SLICES, HEVC_RANDOM_ACCESS, HEVC_HEADERS
+    units = list(_nal_units(data, extradata, codec))
+    kinds = [_nal_kind(unit, codec) for unit in units]
     pictures = [kind for kind in kinds if kind in slices]
     restarts = bool(pictures) and all(kind in access for kind in pictures)
-    return restarts, tuple(unit for unit, kind in zip(units, kinds, strict=True) if kind in headers)
+    return restarts, tuple(bytes(unit) for unit, kind in zip(units, kinds, strict=True) if kind in headers)
+
+
+def _nal_kind(unit: bytes | memoryview, codec: str) -> int:
+    return unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F
+
+
+def _nal_units(data: bytes | memoryview, extradata: bytes, codec: str) -> Iterator[bytes | memoryview]:
+    length_at = 4 if codec == "h264" else 21
+    # A header that starts with 1 describes units framed by their lengths (MP4, Matroska).
+    if len(extradata) > length_at and extradata[0] == 1:
+        return _units_by_length(memoryview(data), (extradata[length_at] & 3) + 1)
+    return _units_by_start_code(bytes(data))
 
 
 def _units_by_start_code(data: bytes) -> Iterator[bytes]:
@@ -64,7 +106,7 @@ def _units_by_start_code(data: bytes) -> Iterator[bytes]:
             yield unit
 
 
-def _units_by_length(data: bytes, size: int) -> Iterator[bytes]:
+def _units_by_length(data: memoryview, size: int) -> Iterator[memoryview]:
     position = 0
     while position + size < len(data):
         end = position + size + int.from_bytes(data[position : position + size], "big")

@@ -1,13 +1,15 @@
 """Exact frames of a video by index, in one ordered pass over the file, through PyAV.
 
 The packets of the stream are read first, without decoding: their times number the pictures in the order in which they
-are shown, so the wanted ones are chosen before anything is decoded, and only these are turned into RGB. Where a
-container holds no usable times (raw streams, AVI with reordered H.264), the stream is decoded once to count its
-pictures. Indices and pixels are those of a plain decode of the whole file.
+are shown, so the wanted ones are chosen before anything is decoded. The decoder is fed what these need, less the
+pictures that are neither wanted nor referred to, and only the wanted ones are turned into RGB. Where a container holds
+no usable times (raw streams, AVI with reordered H.264), the stream is decoded once to count its pictures. Indices and
+pixels are those of a plain decode of the whole file.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -21,6 +23,7 @@ import numpy as np
 from av.stream import Discard, Disposition
 from av.video.reformatter import VideoReformatter
 
+from rhovideo.data.bitstreams import is_referenced
 from rhovideo.data.orientation import upright
 from rhovideo.data.packets import build_table, choose_packets, read_packets
 from rhovideo.data.timeline import even_timeline
@@ -156,8 +159,9 @@ class Video:
             and context.has_b_frames
             and context.codec.canonical_name != "mpeg4"
         )
+        self._codec, self._extradata = context.codec.canonical_name, context.extradata or b""
         packets, defect = read_packets(self._container, self._stream)
-        self._table = build_table(packets, context.codec.canonical_name, context.extradata, reliable, defect)
+        self._table = build_table(packets, self._codec, self._extradata, reliable, defect)
         # Larger streams are read again for each call, from the file.
         self._kept = packets if sum(packet.size for packet in packets) <= KEPT_PACKETS_BYTES else None
         self._lay_timeline()
@@ -189,13 +193,13 @@ class Video:
     def _decode(self, indices: np.ndarray) -> np.ndarray:
         """The frames at these indices, each decoded and converted once: uint8 [N, H, W, 3]."""
         try:
-            images = self._images(set(self._picture[indices].tolist()))
+            images = self._images_of(indices)
             if any(label not in images for label in self._picture[indices].tolist()):
                 self._hold_pictures()
-                images = self._images(set(self._picture[indices].tolist()))
+                images = self._images_of(indices)
         except _DisorderedTimesError:
             self._distrust_times()
-            images = self._images(set(self._picture[indices].tolist()))
+            images = self._images_of(indices)
         labels = self._picture[indices].tolist()
         for index, label in zip(indices.tolist(), labels, strict=True):
             if label not in images:
@@ -205,11 +209,21 @@ class Video:
             found[place] = images[label]
         return found
 
-    def _images(self, labels: set[int]) -> dict[int, np.ndarray]:
+    def _images_of(self, indices: np.ndarray) -> dict[int, np.ndarray]:
+        """RGB images by label, as far as they come out of the decoder."""
+        labels = set(self._picture[indices].tolist())
+        with contextlib.suppress(_DisorderedTimesError, *READ_ERRORS):
+            images = self._images(labels, sparing=True)
+            if len(images) == len(labels):
+                return images
+        # Something is wrong with the file or rare about it, and only a decode of all pictures is sure to show what.
+        return self._images(labels, sparing=False)
+
+    def _images(self, labels: set[int], sparing: bool) -> dict[int, np.ndarray]:
         """RGB images of the pictures with these labels, as far as they come out of the decoder."""
         images: dict[int, np.ndarray] = {}
         if self._table.timed:
-            for label, frame in self._pictures_by_time(labels):
+            for label, frame in self._pictures_by_time(labels, sparing):
                 if label in labels:
                     images[label] = self._rgb(frame)
             return images
@@ -220,16 +234,22 @@ class Video:
                 break
         return images
 
-    def _pictures_by_time(self, labels: set[int]) -> Iterator[tuple[int | None, av.VideoFrame]]:
-        """Decode the stretches of packets that these times need; yield all that comes out, with its time."""
+    def _pictures_by_time(self, labels: set[int], sparing: bool = False) -> Iterator[tuple[int | None, av.VideoFrame]]:
+        """Decode the stretches of packets that these times need; yield all that comes out, with its time.
+
+        ``sparing`` leaves out the pictures that are neither among these nor referred to.
+        """
         times = np.fromiter(labels, dtype=np.int64)
         order = self._table.shown_in_order()
         positions = order[np.searchsorted(self._table.pts[order], times)]
-        context = self._stream.codec_context
-        for packets in self._stretches(choose_packets(self._table, positions.tolist())):
+        context, wanted = self._stream.codec_context, set(positions.tolist())
+        ranges = choose_packets(self._table, wanted)
+        for (first, _), packets in zip(ranges, self._stretches(ranges), strict=True):
             latest = None
             try:
-                for packet in packets:
+                for position, packet in enumerate(packets, first):
+                    if sparing and position not in wanted and not self._is_referenced(packet):
+                        continue
                     for frame in context.decode(packet):
                         latest = _later(latest, frame)
                         yield frame.pts, frame
@@ -238,6 +258,9 @@ class Video:
                     yield frame.pts, frame
             finally:
                 context.flush_buffers()
+
+    def _is_referenced(self, packet: av.Packet) -> bool:
+        return is_referenced(memoryview(packet), self._extradata, self._codec)
 
     def _all_pictures(self, problems: list[str]) -> Iterator[av.VideoFrame]:
         """All that a decode from the start shows, up to the first packet that can't be decoded, which is noted."""

@@ -134,6 +134,27 @@ def test_groups_of_pictures_that_lean_on_each_other(codec, options, suffix, tmp_
         assert np.array_equal(video.frames(range(35, -1, -1)), np.stack(images[::-1]))
 
 
+@pytest.mark.parametrize(("codec", "suffix"), [("libx264", "mp4"), ("libx264", "ts"), ("libx265", "mp4")])
+def test_pictures_that_nobody_needs_are_not_decoded(codec, suffix, tmp_path, monkeypatch):
+    path = write_video(tmp_path / f"video.{suffix}", codec, gop=36, b_frames=3)
+    images, _ = decode_plainly(path)
+    fed = []
+    known = decoding.is_referenced
+    monkeypatch.setattr(decoding, "is_referenced", lambda *packet: fed.append(known(*packet)) or fed[-1])
+    with Video(path) as video:
+        for indices in ([1, 20, 30], [35], [6, 7]):
+            assert np.array_equal(video.frames(indices), np.stack([images[index] for index in indices]))
+    assert fed.count(False) > len(fed) / 4
+
+
+def test_where_a_wanted_picture_stays_away_all_are_decoded(clip, clip_images, monkeypatch):
+    """As if pictures that others need had been left out."""
+    found = Video._images
+    monkeypatch.setattr(Video, "_images", lambda *arguments, sparing: {} if sparing else found(*arguments, sparing))
+    with Video(clip) as video:
+        assert np.array_equal(video.frames([30, 7]), clip_images[[30, 7]])
+
+
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_rotation_and_mirroring_are_applied(rotation, mirrored, tmp_path):

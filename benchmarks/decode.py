@@ -1,0 +1,89 @@
+"""Decoding the frames of rho clips of a video: ours, the peers', and the floor of exact decoding.
+
+python -m benchmarks.decode [--only WORDS]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.inputs import Source, generated, generated_videos, real_videos
+from benchmarks.peers.decoders import Decoder, Floor, peers, rhovideo
+from benchmarks.peers.ffmpeg_libraries import provide_ffmpeg
+from benchmarks.script import run_script
+from benchmarks.table import FLOOR, OURS, Row, Table
+from benchmarks.timing import interleaved
+from rhovideo.data.decoding import Video
+from rhovideo.data.placement import draw_starts
+
+# Clip times are drawn this often for a row; all candidates of a round decode the same ones.
+_DRAWS = 8
+_CLIPS = ((8, 8), (16, 4))
+_SMALL, _LARGE = (340, 256), (1280, 720)
+# Candidates that decode everything from the start, or every clip by itself: seconds a round on the large videos.
+_SLOW = ("PyTorchVideo", "PyAV, one pass")
+
+
+def works() -> list[tuple[Source, int, tuple[int, int], bool]]:
+    """(video, rho, (frames, stride), whether the slow peers take part) of each row."""
+    small = [
+        (source, rho, clip, True) for source in generated_videos((_SMALL,)) for rho in (1, 2, 4) for clip in _CLIPS
+    ]
+    large = [(generated(10, _LARGE, gop), rho, (8, 8), rho == 4) for gop in (12, 250) for rho in (1, 2, 4)]
+    long = [(generated(60, _LARGE, gop), 4, (8, 8), False) for gop in (12, 250)]
+    real = [(source, rho, (8, 8), True) for source in real_videos() for rho in (1, 2, 4)]
+    return small + large + long + real
+
+
+def measure(only: str = "") -> Table:
+    """Time every row whose text holds ``only``."""
+    differing: dict[str, int] = {}
+    rows = []
+    for source, rho, (frames, stride), slow in works():
+        work = f"{source.name}: ρ={rho}, {frames}×{stride}"
+        if only in work:
+            found = {name: peer for name, peer in peers().items() if slow or name not in _SLOW}
+            rows.append(Row(work, _measure_row(source, draw_times(source, rho, frames, stride), found, differing)))
+    told = ", ".join(f"{name} by up to {by}" for name, by in differing.items())
+    notes = (
+        "One thread; milliseconds of a core from the path to uint8 RGB frames, opening the file included. The floor "
+        "decodes the pictures that exact decoding can't do without and makes no RGB of them. Frames were compared "
+        f"before they were timed: {f'the same as ours but for {told} grey levels' if told else 'all peers give ours'}."
+    )
+    return Table("decode", "ms", notes, rows)
+
+
+def draw_times(source: Source, rho: int, frames: int, stride: int) -> list[np.ndarray]:
+    """Indices int64 [rho,T] of clips at random times, several draws."""
+    rng = np.random.default_rng(0)
+    with Video(source.path) as video:
+        count = video.num_frames
+    length = (frames - 1) * stride + 1
+    starts = [draw_starts(count, length, rho, -np.inf, np.inf, rng) for _ in range(_DRAWS)]
+    return [start[:, None] + stride * np.arange(frames) for start in starts]
+
+
+def _measure_row(
+    source: Source, times: list[np.ndarray], found: dict[str, Decoder], differing: dict[str, int]
+) -> dict[str, float]:
+    ours, floor = rhovideo(source.path, times[0]), Floor(source)
+    for name, peer in found.items():
+        apart = int(np.abs(peer(source.path, times[0]).astype(np.int16) - ours).max())
+        if apart:
+            differing[name] = max(differing.get(name, 0), apart)
+    for indices in times:
+        floor.prepare(indices)
+
+    def bound(decoder: Decoder) -> Callable[[int], object]:
+        return lambda number: decoder(source.path, times[number % _DRAWS])
+
+    candidates = {OURS: bound(rhovideo), **{name: bound(peer) for name, peer in found.items()}}
+    candidates[FLOOR] = lambda number: floor(times[number % _DRAWS])
+    return {name: 1000 * seconds for name, seconds in interleaved(candidates, seconds=0.3).items()}
+
+
+if __name__ == "__main__":
+    provide_ffmpeg()
+    run_script(measure)
