@@ -44,7 +44,7 @@ def measure(only: str = "") -> Table:
 
 def _measure_rows(work: str, form: str, rho: int, batch: int) -> list[Row]:
     generator = torch.Generator().manual_seed(0)
-    queries = unit(torch.randn(rho, batch, _DIM, generator=generator)).requires_grad_()
+    queries = torch.randn(rho, batch, _DIM, generator=generator, requires_grad=True)
     keys = unit(torch.randn(rho, batch, _DIM, generator=generator))
     queue = unit(torch.randn(_QUEUE, _DIM, generator=generator))
     candidates = {name: _step(loss, queries, keys, queue) for name, loss in _losses(form, queue).items()}
@@ -72,7 +72,7 @@ def _step(loss: Loss, queries: Tensor, keys: Tensor, queue: Tensor) -> Callable[
         queries.grad = None
         total = 0.0
         for i in range(len(queries)):
-            value = loss(queries[i], all_but(keys, i), queue)
+            value = loss(unit(queries[i]), all_but(keys, i), queue)
             value.backward()
             total += value.item()
         return total

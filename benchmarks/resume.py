@@ -43,8 +43,8 @@ _STARTS = 3
 _NOTES = (
     "Seconds that pass. Checkpoints: MoCo on Slow R-50 with a queue of 65,536 and SGD's momenta. torch.save and "
     "torch.load alone neither sync nor verify. Floor of writing and loading: the file's bytes, synced when written. "
-    "First step: from starting the command to the step's line in the log, of a run so small that only the start counts; "
-    "its floor: a process that imports torch, torchvision and PyTorchVideo's models."
+    "First step: from starting the command to the step's line in the log, of a run so small that only the start "
+    "counts; its floor: a process that imports torch, torchvision and PyTorchVideo's models."
 )
 
 

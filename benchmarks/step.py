@@ -26,10 +26,10 @@ from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
 _RHO, _BATCH, _FRAMES, _CROP = 2, 4, 4, 64
 _LR, _MOMENTUM, _WEIGHT_DECAY = 0.01, 0.9, 1e-4
 _NOTES = (
-    f"One thread, float32. Steps: R-18, batch {_BATCH}, ρ={_RHO} clips of {_FRAMES} frames of {_CROP}², SGD, a queue of "
-    "65,536 for MoCo; lightly: its losses, queue and momentum update around the same networks. Their floor: the forward "
-    "and backward passes of the networks alone. Updates: the parameters of Slow R-50 (31.6 million). Their floor: one "
-    "tensor of all parameters, moved by one call; for LARS, by plain SGD."
+    f"One thread, float32. Steps: R-18, batch {_BATCH}, ρ={_RHO} clips of {_FRAMES} frames of {_CROP}², SGD, for MoCo "
+    "a queue of 65,536; lightly: its losses, queue and momentum update around the same networks. Their floor: the "
+    "forward and backward passes of the networks alone. Updates: the parameters of Slow R-50 (31.6 million). Their "
+    "floor: one tensor of all parameters, moved by one call; for LARS, by plain SGD."
 )
 
 
