@@ -23,7 +23,10 @@ def separate_peers(queue: Tensor, temperature: float) -> dict[str, Loss]:
             losses.append(F.cross_entropy(torch.cat([own, scores], dim=1) / temperature, labels))
         return torch.stack(losses).mean()
 
-    found: dict[str, Loss] = {"joined per positive": joined}
+    def alone(queries: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
+        return torch.stack([joined(queries, keys[None], negatives) for keys in positives]).mean()
+
+    found: dict[str, Loss] = {"joined per positive": joined, "a whole loss per positive": alone}
     lightly = _lightly(queue, temperature)
     return found if lightly is None else {**found, "lightly": lightly}
 
