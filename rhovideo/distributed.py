@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 import torch
@@ -159,6 +159,16 @@ def sum_over_ranks(tensor: Tensor, group: dist.ProcessGroup | None = None) -> Te
     if is_initialised():
         dist.all_reduce(total, group=group)
     return total
+
+
+def start_sum(tensor: Tensor) -> Callable[[], object]:
+    """Begin to sum ``tensor`` over all ranks in place; what is returned waits until that is done.
+
+    Every rank must start the same collectives in the same order. Meanwhile the tensor must be left alone.
+    """
+    if not is_initialised():
+        return lambda: None
+    return dist.all_reduce(tensor, async_op=True).wait
 
 
 def mean_over_ranks(tensor: Tensor) -> Tensor:

@@ -61,6 +61,9 @@ class ClassifyTask:
         self._signals = {"top1": 100 * topk_correct(logits.detach(), labels, (1,))[0] / len(labels)}
         yield functional.cross_entropy(logits, labels)
 
+    def num_losses(self, batch: Batch) -> int:
+        return 1
+
     def before_step(self, progress: float, step: int) -> bool:
         return True
 

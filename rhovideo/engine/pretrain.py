@@ -67,6 +67,9 @@ class PretrainTask:
         views = to_network_input(batch.clips, self.cfg, self.device).unbind(1)
         return self.model.losses(list(views), progress)
 
+    def num_losses(self, batch: Batch) -> int:
+        return self.model.num_losses(batch.clips.shape[1])
+
     def before_step(self, progress: float, step: int) -> bool:
         return self.model.before_step(progress, step)
 

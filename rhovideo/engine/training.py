@@ -6,6 +6,7 @@ over processes, mixed precision, the step, checkpoints, the log, and stopping on
 
 from __future__ import annotations
 
+import itertools
 import logging
 import textwrap
 import time
@@ -27,6 +28,7 @@ from rhovideo.engine.checkpoint import (
     newest_checkpoint,
     save_checkpoint,
 )
+from rhovideo.engine.gradients import GradientAverager
 from rhovideo.engine.inputs import autocast, job_device
 from rhovideo.engine.resuming import other_settings
 from rhovideo.engine.step_logger import StepLogger
@@ -49,6 +51,9 @@ class TrainingTask(Protocol):
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Tensor]:
         """Scalar sub-losses whose sum is stepped on; each is back-propagated before the next is asked for."""
+
+    def num_losses(self, batch: Batch) -> int:
+        """How many ``losses`` will yield."""
 
     def before_step(self, progress: float, step: int) -> bool:
         """Called after the backward passes; False vetoes the optimizer's step."""
@@ -93,6 +98,7 @@ class Trainer:
         self.device = job_device(cfg)
         self.optimizer = build_optimizer(cfg, task.model)
         self.parameters = [p for p in task.model.parameters() if p.requires_grad]
+        self.gradients = GradientAverager(self.parameters)
         fp16 = cfg.TRAIN.MIXED_PRECISION and cfg.TRAIN.AMP_DTYPE == "float16"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=fp16)
         self.rate_factor = rate_factor(cfg, loader.global_batch) if factor is None else factor
@@ -164,8 +170,9 @@ class Trainer:
         rate = learning_rate(cfg, epoch, self.rate_factor)
         set_learning_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
-        loss = sum(self._accumulate(batch, progress, 1 / len(micro_batches)) for batch in micro_batches)
-        distributed.average_gradients(self.parameters)
+        weight = 1 / len(micro_batches)
+        loss = sum(self._accumulate(batch, progress, weight, batch is micro_batches[-1]) for batch in micro_batches)
+        self.gradients.finish()
         loss, checkpoint_due = self._agree(loss, micro_batches)
         # Averaged before unscaling: an overflow on one rank then makes every rank skip the step.
         self.scaler.unscale_(self.optimizer)
@@ -176,16 +183,18 @@ class Trainer:
         self.scaler.update()
         return rate, {"loss": loss, "grad_norm": gradient_norm, **self.task.signals()}, checkpoint_due
 
-    def _accumulate(self, batch: Batch, progress: float, weight: float) -> Tensor:
-        """Back-propagate the batch's losses one by one and return their weighted sum."""
+    def _accumulate(self, batch: Batch, progress: float, weight: float, last: bool) -> Tensor:
+        """Back-propagate the losses of a batch, maybe the step's last, one by one and return their weighted sum."""
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         losses = iter(self.task.losses(batch, progress))
-        while True:
+        for number in itertools.count(1):
             with autocast(self.cfg, self.device):
                 loss = next(losses, None)
             if loss is None:
                 self.task.after_batch(batch)
                 return total
+            if last and number == self.task.num_losses(batch):
+                self.gradients.begin()
             self.scaler.scale(loss * weight).backward()
             total += loss.detach() * weight
 

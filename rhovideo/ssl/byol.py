@@ -85,6 +85,9 @@ class BYOL(nn.Module):
         """Keys [V, B, D] of views, in one pass through the momentum encoder."""
         return unit(in_one_pass([self.momentum_encoder, self.momentum_projection], views))
 
+    def num_losses(self, num_views: int) -> int:
+        return num_views
+
     def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
         check_views(views)
         slow, trained = [self.momentum_encoder, self.momentum_projection], [self.encoder, self.projection]

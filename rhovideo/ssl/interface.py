@@ -45,6 +45,9 @@ class Method(Protocol):
             progress: the share of the training that is done, from 0 to 1.
         """
 
+    def num_losses(self, num_views: int) -> int:
+        """How many sub-losses ``losses`` yields for so many views; gradients can be sent during the last one's pass."""
+
     def before_step(self, progress: float, step: int) -> bool:
         """Called once a step after the gradients are averaged; False means that the optimizer must not step.
 

@@ -100,6 +100,9 @@ class MoCo(nn.Module):
         keys = unit(in_one_pass([self.momentum_encoder, self.momentum_projection], views))
         return keys if self.shuffle is None else torch.stack(list(map(self.shuffle.collect, keys, orders)))
 
+    def num_losses(self, num_views: int) -> int:
+        return num_views
+
     def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
         check_views(views)
         slow, trained = [self.momentum_encoder, self.momentum_projection], [self.encoder, self.projection]

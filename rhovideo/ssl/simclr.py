@@ -57,6 +57,9 @@ class SimCLR(nn.Module):
     def embed(self, x: Tensor) -> Tensor:
         return unit(self.projection(self.encoder(x)))
 
+    def num_losses(self, num_views: int) -> int:
+        return 1
+
     def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
         check_views(views)
         z = torch.stack([self.embed(view) for view in views])

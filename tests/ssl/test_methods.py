@@ -81,6 +81,13 @@ def test_embeddings_and_signals_of_the_last_call(kind):
     assert all(value.dim() == 0 and value.isfinite() and not value.requires_grad for value in method.signals.values())
 
 
+@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize("kind", METHODS)
+def test_the_number_of_sub_losses_is_known_before(kind, number):
+    method = make(kind)
+    assert len(list(method.losses(views(number), 0.5))) == method.num_losses(number)
+
+
 @pytest.mark.parametrize("kind", METHODS)
 def test_one_view_is_refused(kind):
     with pytest.raises(ValueError, match="at least 2 views"):
