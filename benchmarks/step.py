@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import torch
+from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from benchmarks.peers.steps import Step, lightly_step
@@ -18,6 +19,8 @@ from benchmarks.script import run_script
 from benchmarks.table import FLOOR, OURS, Row, Table
 from benchmarks.timing import interleaved
 from rhovideo.config import get_cfg
+from rhovideo.config.names import set_value
+from rhovideo.engine.placement import place
 from rhovideo.models import build_backbone
 from rhovideo.optim import LARS
 from rhovideo.ssl.build import METHODS, build_method
@@ -36,6 +39,9 @@ _NOTES = (
 def measure(only: str = "") -> Table:
     """Time every row whose text holds ``only``."""
     rows = [_step_row(kind, f"step: {kind}") for kind in METHODS if only in f"step: {kind}"]
+    for kind, key in (("moco", "CONTRASTIVE.KEYS_AT_ONCE"), ("moco", "MODEL.CHANNELS_LAST")):
+        if only in f"step: {kind}, {key}":
+            rows.append(_option_row(kind, key, f"step: {kind}, {key}"))
     for work, row in (("update: momentum encoder", _momentum_row), ("update: LARS", _lars_row)):
         if only in work:
             rows.append(row(work))
@@ -45,7 +51,7 @@ def measure(only: str = "") -> Table:
 def _step_row(kind: str, work: str) -> Row:
     torch.manual_seed(0)
     method = build_method(_configuration(kind))
-    views = list(torch.randn(_RHO, _BATCH, 3, _FRAMES, _CROP, _CROP))
+    views = _views()
     candidates: dict[str, Step] = {OURS: _our_step(copy.deepcopy(method))}
     with suppress(ImportError):
         candidates["lightly"] = lightly_step(kind, method, _sgd)
@@ -53,7 +59,25 @@ def _step_row(kind: str, work: str) -> Row:
     return Row(work, _timed({name: _bound(step, views) for name, step in candidates.items()}, seconds=5.0))
 
 
-def _configuration(kind: str):
+def _option_row(kind: str, key: str, work: str) -> Row:
+    """Our step with an option that is off by default, and without it."""
+    cfg, views, candidates = _configuration(kind), _views(), {}
+    for name, value in ((OURS, True), ("without the option", False)):
+        set_value(cfg, key, value)
+        torch.manual_seed(0)
+        method = build_method(cfg)
+        place(method, cfg, torch.device("cpu"))
+        candidates[name] = _bound(_our_step(method), views)
+    return Row(work, _timed(candidates, seconds=5.0))
+
+
+def _views() -> list[Tensor]:
+    """Clips as the loader's bytes become them: channels last in memory."""
+    clips = torch.randn(_RHO, _BATCH, _FRAMES, _CROP, _CROP, 3)
+    return list(clips.permute(0, 1, 5, 2, 3, 4))
+
+
+def _configuration(kind: str) -> CfgNode:
     cfg = get_cfg()
     cfg.RESNET.DEPTH = 18
     node = cfg.CONTRASTIVE
