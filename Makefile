@@ -7,7 +7,7 @@ CONSTRAINTS ?= constraints.txt
 PROCESSES ?= 2
 
 .NOTPARALLEL:
-.PHONY: install demo test test-suite test-slurm lint clean
+.PHONY: install demo test test-suite test-slurm bench lint clean
 
 install: $(VENV)/.installed
 
@@ -31,6 +31,11 @@ test-suite: install
 # In one process, after the others: its jobs of four ranks would fight other tests for the cores. Skips where there is no SLURM.
 test-slurm: install
 	$(RUN) -m pytest -rs tests/slurm
+
+# Beside the peers, which are installed first; writes benchmarks/RESULTS.md. Generated inputs are kept in the user's cache.
+bench: install
+	$(RUN) -m pip install --quiet $(addprefix -c ,$(CONSTRAINTS)) -e '.[bench]'
+	$(RUN) -m benchmarks $(SUBJECTS)
 
 lint: install
 	$(RUN) -m ruff check .

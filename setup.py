@@ -37,7 +37,8 @@ setup(
         "test": TEST,
         "tensorboard": ["tensorboard"],
         "lightning": ["lightning"],
-        "bench": ["torchcodec", "decord2", "lightly"],
+        # What benchmarks compare with, at the versions that benchmarks/RESULTS.md tells of.
+        "bench": ["torchcodec==0.17.0", "decord2==3.4.0", "lightly", "scikit-video"],
         "dev": [*TEST, "ruff==0.17.5"],
     },
     entry_points={"console_scripts": ["rhovideo=rhovideo.cli:main"]},

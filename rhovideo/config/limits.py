@@ -25,7 +25,7 @@ CHOICES: dict[str, tuple] = {
     "DATA.CLIP_SAMPLING": ("random", "segment"),
     "BN.NORM_TYPE": ("batchnorm", "sync_batchnorm"),
     "TEST.NUM_SPATIAL_CROPS": (1, 3),
-    "DATA.DECODING_BACKEND": ("pyav",),
+    "DATA.DECODING_BACKEND": ("pyav", "torchcodec"),
     "DATA.ENSEMBLE_METHOD": ("sum", "max"),
     "DIST_BACKEND": ("nccl", "gloo"),
     "RESNET.DEPTH": (18, 50, 101, 152),

@@ -315,7 +315,7 @@ def _data() -> CfgNode:
     node.COLOR_RND_GRAYSCALE = 0.0
     # Probability that a clip is replaced by the differences of neighbouring frames.
     node.TIME_DIFF_PROB = 0.0
-    # pyav | torchvision (PySlowFast's default, read as pyav)
+    # pyav | torchcodec (the same frames, where it is installed) | torchvision (PySlowFast's default, read as pyav)
     node.DECODING_BACKEND = "pyav"
     # Ours: share of unreadable videos from which training stops.
     node.MAX_BAD_VIDEO_SHARE = 0.1

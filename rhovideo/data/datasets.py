@@ -23,6 +23,7 @@ from rhovideo.data.decoding import Video, VideoReadError
 from rhovideo.data.frame_lists import FrameListManifest
 from rhovideo.data.image_frames import ImageFrames
 from rhovideo.data.manifest import Manifest
+from rhovideo.data.torchcodec_frames import require_torchcodec
 from rhovideo.randomness import Stream, generator
 
 SPLITS = ("train", "val", "test")
@@ -78,6 +79,7 @@ class VideoDataset(torch.utils.data.Dataset):
         replace_unreadable: draw another video, at most ten in all, for one that cannot be read.
         needs_labels: a video that has no label though others have counts as unreadable.
         image_fps: frames a second that videos count as whose frames are images (DATA.TARGET_FPS).
+        backend: what decodes, "pyav" or "torchcodec" (DATA.DECODING_BACKEND); the frames are the same.
     """
 
     def __init__(
@@ -91,6 +93,7 @@ class VideoDataset(torch.utils.data.Dataset):
         replace_unreadable: bool = True,
         needs_labels: bool = False,
         image_fps: float = 30.0,
+        backend: str = "pyav",
     ) -> None:
         self.manifest = manifest
         self.sampler = sampler
@@ -100,6 +103,7 @@ class VideoDataset(torch.utils.data.Dataset):
         self.replace_unreadable = replace_unreadable
         self.needs_labels = needs_labels
         self.image_fps = image_fps
+        self.backend = backend
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -138,7 +142,7 @@ class VideoDataset(torch.utils.data.Dataset):
         manifest = self.manifest
         if self.needs_labels and manifest.has_labels and manifest.label(index) == NO_LABEL:
             raise VideoReadError(manifest.path(index), "has no label")
-        return manifest.open_video(index, self.image_fps)
+        return manifest.open_video(index, self.image_fps, self.backend)
 
     def _views(self, clips: np.ndarray, address: tuple[int, ...]) -> np.ndarray:
         """uint8 [V,T,S,S,3] from the decoded clips [n,T,H,W,3]."""
@@ -173,6 +177,8 @@ def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
         raise ValueError(f'split is "{split}"; write one of {", ".join(SPLITS)}')
     if purpose not in PURPOSES:
         raise ValueError(f'purpose is "{purpose}"; write one of {", ".join(PURPOSES)}')
+    if cfg.DATA.DECODING_BACKEND == "torchcodec":
+        require_torchcodec()
     return VideoDataset(
         open_manifest(cfg, split),
         build_clip_sampler(cfg, purpose),
@@ -182,6 +188,7 @@ def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
         replace_unreadable=purpose in TRAINING_PURPOSES,
         needs_labels=purpose != "pretrain" and cfg.TASK != "extract",
         image_fps=cfg.DATA.TARGET_FPS,
+        backend=cfg.DATA.DECODING_BACKEND,
     )
 
 

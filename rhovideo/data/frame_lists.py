@@ -134,7 +134,7 @@ class FrameListManifest(Manifest):
         folder = os.path.join(self._root, os.path.dirname(runs[0].path(0)) if runs else "")
         return folder if os.path.basename(folder) == name else os.path.join(folder, name)
 
-    def open_video(self, index: int, image_fps: float) -> ImageFrames:
+    def open_video(self, index: int, image_fps: float, backend: str = "pyav") -> ImageFrames:
         """As of :class:`Manifest`; raises VideoReadError where the list has no frame of the video."""
         _, runs = self._row(index)
         if not runs:

@@ -15,7 +15,7 @@ from multiprocessing.connection import wait
 
 import torch
 from fvcore.common.config import CfgNode
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, default_collate
 
 from rhovideo import distributed
 from rhovideo.data.bad_videos import Failure
@@ -60,7 +60,8 @@ class WorkerDiedError(JobError):
 def collate(samples: list[Sample]) -> Batch:
     """Samples of equal shape to a batch."""
     return Batch(
-        torch.stack([sample.clips for sample in samples]),
+        # In a worker this stacks right into shared memory; torch.stack would make a batch that is then copied there.
+        default_collate([sample.clips for sample in samples]),
         torch.tensor([sample.index for sample in samples], dtype=torch.int64),
         torch.tensor([sample.label for sample in samples], dtype=torch.int64),
         torch.tensor([sample.valid for sample in samples], dtype=torch.bool),

@@ -24,6 +24,7 @@ import numpy as np
 from rhovideo.data.csv_parsing import NO_LABEL, ManifestError, Rows, read_rows
 from rhovideo.data.decoding import Video
 from rhovideo.data.image_frames import ImageFrames
+from rhovideo.data.torchcodec_frames import open_video
 from rhovideo.run_folder import written_whole
 
 __all__ = ["NO_LABEL", "Manifest", "ManifestError"]
@@ -184,17 +185,18 @@ class Manifest:
         """The path of video ``index``, relative ones joined to the prefix or the CSV's folder."""
         return os.path.join(self._root, self._text(index))
 
-    def open_video(self, index: int, image_fps: float) -> Video | ImageFrames:
+    def open_video(self, index: int, image_fps: float, backend: str = "pyav") -> Video | ImageFrames:
         """Video ``index``, open for reading frames.
 
         Args:
             index: its place in the list.
             image_fps: frames a second that it counts as having where its frames are images.
+            backend: what decodes where they are not, see :func:`rhovideo.data.torchcodec_frames.open_video`.
 
         Raises:
             VideoReadError: it cannot be read.
         """
-        return Video(self.path(index))
+        return open_video(self.path(index), backend)
 
     def _text(self, index: int) -> str:
         """What the packed file holds of video ``index`` beside line and label: here the path as the list has it."""

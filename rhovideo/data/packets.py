@@ -152,7 +152,7 @@ def _find_restarts(packets: Sequence[av.Packet], codec: str, extradata: bytes) -
     restart = np.zeros(len(packets), dtype=bool)
     if codec not in RESTARTABLE_CODECS:
         return restart
-    if any(packet.has_sidedata(kind) for packet in packets for kind in STATE_SIDE_DATA):
+    if any(_changes_decoding(packet) for packet in packets):
         return restart
     seen_headers = set()
     for position, packet in enumerate(packets):
@@ -164,3 +164,10 @@ def _find_restarts(packets: Sequence[av.Packet], codec: str, extradata: bytes) -
     if len(seen_headers - {()}) > 1:
         restart[:] = False
     return restart
+
+
+def _changes_decoding(packet: av.Packet) -> bool:
+    # Most packets have no side data at all, which is quicker to ask than whether they have this kind or that.
+    if next(packet.iter_sidedata(), None) is None:
+        return False
+    return any(packet.has_sidedata(kind) for kind in STATE_SIDE_DATA)

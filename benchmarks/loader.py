@@ -1,0 +1,122 @@
+"""Whole samples: decoded, augmented and brought to the main process in batches, by one worker.
+
+python -m benchmarks.loader [--only WORDS]
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+
+from benchmarks.augment import aug_plus
+from benchmarks.decode import draw_times
+from benchmarks.inputs import Source, generated, real_videos
+from benchmarks.peers.decoders import Floor
+from benchmarks.peers.ffmpeg_libraries import provide_ffmpeg
+from benchmarks.peers.loaders import FRAMES, STRIDE, peers
+from benchmarks.processes import cpu_seconds
+from benchmarks.script import run_script
+from benchmarks.table import FLOOR, OURS, Row, Table
+from benchmarks.timing import Work, interleaved
+from rhovideo.data.clip_sampling import RhoClipSampler
+from rhovideo.data.datasets import VideoDataset
+from rhovideo.data.decoding import Video
+from rhovideo.data.loader import Loader
+from rhovideo.data.manifest import Manifest
+
+_BATCH = 2
+# Of a round of each candidate.
+_SAMPLES = 2 * _BATCH
+
+
+def works() -> list[tuple[Source, int]]:
+    """(video, rho) of each row."""
+    small, large = (340, 256), (1280, 720)
+    rows = [(generated(10, small, gop), rho) for gop in (12, 250) for rho in (2, 4)]
+    others = [generated(60, small, 250), *real_videos(), generated(10, large, 12), generated(10, large, 250)]
+    return rows + [(source, 4) for source in others]
+
+
+def measure(only: str = "") -> Table:
+    """Time every row whose text holds ``only``."""
+    rows = [
+        Row(f"{source.name}: ρ={rho}", _measure_row(source, rho))
+        for source, rho in works()
+        if only in f"{source.name}: ρ={rho}"
+    ]
+    pinned = "page-locked, " if torch.cuda.is_available() else "not page-locked, for want of a GPU, "
+    notes = (
+        f"ρ clips of {FRAMES}×{STRIDE} at 224² with the whole aug+ list, in batches of {_BATCH} (uint8, {pinned}the "
+        "peers' in torchvision v2), by one worker process; the figures are samples a second of a core, all processes' "
+        "cores counted. The floor of exact decoding alone stands beside it, as samples a second."
+    )
+    return Table("loader", "samples/s/core", notes, rows, more_is_better=True, digits=2)
+
+
+def _measure_row(source: Source, rho: int) -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as folder:
+        loader = our_loader(source, rho, Path(folder))
+        with Video(source.path) as video:
+            num_frames = video.num_frames
+        built = peers(source.path, num_frames, _SAMPLES, rho, _BATCH)
+        loaders = {name: build() for name, build in built.items()}
+        candidates: dict[str, Work] = {OURS: lambda number: _exhaust(loader.epoch(number))}
+        candidates |= {name: _epoch_of(peer) for name, peer in loaders.items()}
+        medians = interleaved(candidates, seconds=3.0, clock=_tree_seconds)
+        loader.close()
+    times = draw_times(source, rho, FRAMES, STRIDE)
+    floor = Floor(source)
+    for indices in times:
+        floor.prepare(indices)
+    per_sample = interleaved({FLOOR: lambda number: floor(times[number % len(times)])}, seconds=0.5)
+    return {name: _SAMPLES / seconds for name, seconds in medians.items()} | {FLOOR: 1 / per_sample[FLOOR]}
+
+
+def our_loader(source: Source, rho: int, folder: Path) -> Loader:
+    """Ours, of a list that names one video again and again."""
+    csv = folder / "train.csv"
+    csv.write_text(f"{source.path} 0\n" * _SAMPLES, encoding="utf-8")
+    dataset = VideoDataset(
+        Manifest.open(csv, cache_dir=folder),
+        RhoClipSampler(rho=rho, num_frames=FRAMES, sampling_rate=STRIDE),
+        aug_plus(),
+        seed=0,
+    )
+    pin = torch.cuda.is_available()
+    return Loader(dataset, training=True, seed=0, global_batch=_BATCH, num_workers=1, pin_memory=pin)
+
+
+def _epoch_of(loader: Iterable) -> Callable[[int], None]:
+    return lambda number: _exhaust(loader)
+
+
+def _exhaust(batches: Iterable) -> None:
+    for _ in batches:
+        pass
+
+
+def _tree_seconds() -> float:
+    """Seconds on cores of this process and all that descend from it, which is where workers are."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            except OSError:
+                continue  # It ended meanwhile.
+            children.setdefault(parent, []).append(int(entry.name))
+    pids, waiting = [], [os.getpid()]
+    while waiting:
+        pid = waiting.pop()
+        pids.append(pid)
+        waiting += children.get(pid, [])
+    return cpu_seconds(pids)
+
+
+if __name__ == "__main__":
+    provide_ffmpeg()
+    run_script(measure)

@@ -1,0 +1,109 @@
+"""Frames through torchcodec, where it is sure to give the same ones (DATA.DECODING_BACKEND torchcodec).
+
+The timeline, and so what an index means, stays that of :class:`rhovideo.data.decoding.Video`; torchcodec decodes and
+converts. Where its frames could differ (other pixel formats than 8-bit 4:2:0, pictures that the file turns, times that
+do not number the pictures), this class decodes as its base does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
+
+from rhovideo.data.decoding import READ_ERRORS, Video
+from rhovideo.errors import JobError
+
+if TYPE_CHECKING:
+    from torchcodec.decoders import VideoDecoder
+
+# Converted alike by both: one path of FFmpeg's scaler, on whole pairs of rows and columns.
+_SAME_IN_RGB = frozenset({"yuv420p", "yuvj420p"})
+
+
+def require_torchcodec() -> None:
+    """Raise unless torchcodec is installed and finds FFmpeg.
+
+    Raises:
+        JobError: saying what is missing.
+    """
+    try:
+        from torchcodec.decoders import VideoDecoder  # noqa: F401
+    except (ImportError, RuntimeError, OSError) as error:
+        raise JobError(
+            "DATA.DECODING_BACKEND is torchcodec, which can't be used here "
+            f"({str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}): "
+            "`pip install torchcodec` and FFmpeg's shared libraries (`apt-get install ffmpeg`), or write pyav"
+        ) from error
+
+
+def open_video(path: str | os.PathLike[str], backend: str = "pyav") -> Video:
+    """A video file, open for reading frames.
+
+    Args:
+        path: the file.
+        backend: what decodes, "pyav" or "torchcodec" (DATA.DECODING_BACKEND).
+
+    Raises:
+        VideoReadError: it cannot be read.
+    """
+    return TorchcodecVideo(path) if backend == "torchcodec" else Video(path)
+
+
+class TorchcodecVideo(Video):
+    """A :class:`Video` whose frames torchcodec decodes; the same ones."""
+
+    def _images_of(self, indices: np.ndarray) -> dict[int, np.ndarray]:
+        labels = np.unique(self._picture[indices])
+        if self._gives_the_same:
+            # Whatever it stumbles over, the base class knows what to make of it.
+            with contextlib.suppress(RuntimeError, *READ_ERRORS):
+                images = self._torchcodec_images(labels)
+                if images is not None:
+                    return images
+        return super()._images_of(indices)
+
+    def _torchcodec_images(self, labels: np.ndarray) -> dict[int, np.ndarray] | None:
+        """RGB images by label, or None where these are not the pictures at those times."""
+        times = np.sort(self._table.pts[self._table.shown])
+        decoder = self._decoder
+        if len(decoder) != len(times):
+            return None
+        batch = decoder.get_frames_at(np.searchsorted(times, labels).tolist())
+        seconds = (labels * float(self._stream.time_base)).astype(np.float64)
+        same_times = np.abs(batch.pts_seconds.numpy() - seconds).max() <= float(self._stream.time_base) / 2
+        width, height = self._coded_size
+        if not same_times or tuple(batch.data.shape[1:]) != (height, width, 3):
+            return None
+        return dict(zip(labels.tolist(), batch.data.numpy(), strict=True))
+
+    @cached_property
+    def _decoder(self) -> VideoDecoder:
+        from torchcodec.decoders import VideoDecoder
+
+        return VideoDecoder(
+            self.path,
+            stream_index=self._stream.index,
+            dimension_order="NHWC",
+            num_ffmpeg_threads=self._num_threads,
+        )
+
+    @cached_property
+    def _gives_the_same(self) -> bool:
+        context = self._stream.codec_context
+        width, height = self._coded_size
+        if not self._table.timed or context.pix_fmt not in _SAME_IN_RGB or width % 2 or height % 2:
+            return False
+        return not self._is_turned()
+
+    def _is_turned(self) -> bool:
+        """Whether the file says that its pictures are to be turned or mirrored: told by the first one of them."""
+        first = int(self._table.pts[self._table.shown].min())
+        frames = self._pictures_by_time({first})
+        _, frame = next(frames)
+        frames.close()
+        return frame.side_data.get(SideDataType.DISPLAYMATRIX) is not None

@@ -1,0 +1,81 @@
+"""torchcodec as a backend gives the frames of the default one, whatever the file."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from rhovideo.data.datasets import SampleKey, build_dataset
+from rhovideo.data.decoding import Video, VideoReadError
+from rhovideo.data.torchcodec_frames import TorchcodecVideo, open_video, require_torchcodec
+from rhovideo.errors import JobError
+from tests.data.video_files import write_video
+
+
+def usable() -> bool:
+    try:
+        require_torchcodec()
+    except JobError:
+        return False
+    return True
+
+
+needs_torchcodec = pytest.mark.skipif(not usable(), reason="torchcodec is not installed, or finds no FFmpeg")
+# Which of these torchcodec itself decodes.
+FILES = {
+    "x264": ({"codec": "libx264", "b_frames": 2}, True),
+    "x265": ({"codec": "libx265", "b_frames": 2}, True),
+    "mpeg4": ({"codec": "mpeg4", "b_frames": 2}, True),
+    "one-group": ({"codec": "libx264", "b_frames": 3, "gop": 250}, True),
+    "larger": ({"codec": "libx264", "size": (340, 256), "num_frames": 36}, True),
+    "odd": ({"codec": "libx264", "size": (61, 47), "pix_fmt": "yuv444p"}, False),
+    "ten-bits": ({"codec": "libx264", "pix_fmt": "yuv420p10le"}, False),
+    "turned": ({"codec": "libx264", "rotation": 90}, False),
+    "mirrored": ({"codec": "libx264", "mirrored": True}, False),
+    "uneven": ({"codec": "libx264", "b_frames": 2, "times_ms": [i * i for i in range(36)]}, True),
+}
+
+
+@needs_torchcodec
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_the_frames_are_the_same(name, suffix, tmp_path, monkeypatch):
+    how, by_torchcodec = FILES[name]
+    path = write_video(tmp_path / f"video.{suffix}", **how)
+    with Video(path) as video:
+        expected = video.frames(range(video.num_frames))
+        fps = video.fps
+    plain = []
+    decode = Video._images_of
+    monkeypatch.setattr(Video, "_images_of", lambda *arguments: plain.append(1) or decode(*arguments))
+    with TorchcodecVideo(path) as video:
+        assert (video.num_frames, video.fps) == (len(expected), fps)
+        for indices in ([20], [35, 3, 3, 17], range(len(expected))):
+            assert np.array_equal(video.frames(indices), expected[list(indices)])
+    # A container may keep no rotation, and torchcodec may decode what it was not expected to.
+    assert not plain or not by_torchcodec
+
+
+@needs_torchcodec
+def test_a_dataset_gives_the_same_samples(small_cfg):
+    dataset = build_dataset(small_cfg, "train", "pretrain")
+    small_cfg.DATA.DECODING_BACKEND = "torchcodec"
+    other = build_dataset(small_cfg, "train", "pretrain")
+    for index in range(4):
+        assert np.array_equal(dataset[SampleKey(0, index)].clips, other[SampleKey(0, index)].clips)
+
+
+def test_the_default_needs_no_torchcodec(tmp_path):
+    path = write_video(tmp_path / "video.mp4", "libx264")
+    with open_video(path) as video:
+        assert type(video) is Video
+    (tmp_path / "none.mp4").write_bytes(b"no video")
+    with pytest.raises(VideoReadError, match=r"none\.mp4"):
+        open_video(tmp_path / "none.mp4", "torchcodec")
+
+
+def test_without_torchcodec_it_says_what_to_do(small_cfg, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchcodec.decoders", None)
+    small_cfg.DATA.DECODING_BACKEND = "torchcodec"
+    with pytest.raises(JobError, match=r"pip install torchcodec.*or write pyav"):
+        build_dataset(small_cfg, "train", "pretrain")
