@@ -5,6 +5,7 @@ python -m benchmarks.loss [--only WORDS]
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import torch
@@ -51,7 +52,9 @@ def _measure_rows(work: str, form: str, rho: int, batch: int) -> list[Row]:
     _check_agreement(candidates, queries)
     candidates[FLOOR] = lambda: _products(queries.detach(), queue)
     peaks = {name: peak_memory(candidate) for name, candidate in candidates.items()}
-    times = interleaved({name: _ignoring(candidate) for name, candidate in candidates.items()}, seconds=2.0, clock=time.perf_counter)
+    works = {name: _ignoring(candidate) for name, candidate in candidates.items()}
+    # Some kernels count a process's time in steps of milliseconds, too coarse for these.
+    times = interleaved(works, seconds=2.0, clock=time.perf_counter)
     return [
         Row(f"{work}: time", {name: 1000 * seconds for name, seconds in times.items()}),
         Row(f"{work}: memory", peaks),
