@@ -10,13 +10,14 @@ import torch
 from tests.runs import METHOD_KEYS, final_state, finish, kill, run, start, write_config
 
 KEYS = ["CONTRASTIVE.TYPE", "moco", *METHOD_KEYS["moco"], "DATA.TRAIN_CROP_NUM_TEMPORAL", 2]
+OPTIONS = ["CONTRASTIVE.KEYS_AT_ONCE", True, "MODEL.CHANNELS_LAST", True]
 
 
-@pytest.fixture(scope="module", params=[1, 4], ids=["1 process", "4 processes"])
+@pytest.fixture(scope="module", params=[[1, *OPTIONS], [4]], ids=["1 process, with options", "4 processes"])
 def uninterrupted(request, tmp_path_factory, synthetic_set):
     folder = tmp_path_factory.mktemp("uninterrupted")
     config = write_config(folder / "run.yaml", folder / "out", "pretrain")
-    keys = [*KEYS, "DATA.PATH_TO_DATA_DIR", synthetic_set, "NUM_CPU_PROCESSES", request.param]
+    keys = [*KEYS, "DATA.PATH_TO_DATA_DIR", synthetic_set, "NUM_CPU_PROCESSES", *request.param]
     run([config], *keys)
     return keys, final_state(folder / "out")
 
