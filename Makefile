@@ -15,6 +15,7 @@ install: $(VENV)/.installed
 $(VENV)/.installed: setup.py $(CONSTRAINTS)
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 10), "rhovideo needs Python 3.10 or newer: make PYTHON=python3.11"'
 	$(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV): some 6 GB, most of it torch, which takes a few minutes"
 	$(RUN) -m pip install --quiet --upgrade pip
 	$(RUN) -m pip install --quiet $(addprefix -c ,$(CONSTRAINTS)) -e '.[dev]'
 	touch $@

@@ -16,6 +16,8 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["rhovideo", "rhovideo.*"]),
+    # Named, so that an editable install is an entry of the path: setuptools' own finder loses to a folder of this name.
+    package_dir={"": "."},
     install_requires=[
         "torch>=2.6",
         "torchvision",
@@ -25,13 +27,16 @@ setup(
         "simplejson",
         # 17.1 is the first with stream dispositions and the discard flag, which decoding needs.
         "av>=17.1",
-        "submitit",
+        # 1.5.4 is the first that writes lines after srun. What launch/submitit_details.py uses of its insides, any 1.6
+        # may change.
+        "submitit>=1.5.4,<1.6",
         "opencv-python-headless",
         "tqdm",
     ],
     extras_require={
         "test": TEST,
         "tensorboard": ["tensorboard"],
+        "lightning": ["lightning"],
         "bench": ["torchcodec", "decord2", "lightly"],
         "dev": [*TEST, "ruff==0.17.5"],
     },

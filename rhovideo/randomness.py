@@ -39,6 +39,11 @@ def generator(stream: Stream, *address: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([int(stream), *map(int, address)])))
 
 
+def python_generator() -> np.random.Generator:
+    """A NumPy generator seeded by Python's ``random``, which other packages' loops and data workers seed."""
+    return np.random.default_rng(random.getrandbits(64))
+
+
 def torch_seed(stream: Stream, *address: int) -> int:
     """A 63-bit seed for torch's generators, a function of the address alone."""
     words = np.random.SeedSequence([int(stream), *map(int, address)]).generate_state(2, np.uint32)

@@ -6,15 +6,23 @@ Imports nothing but the standard library, so that a submission and a batch scrip
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-# What rank 0 says, in OUTPUT_DIR.
-LOG_NAME = "stdout.log"
+# The resolved configuration, written when an attempt begins.
+CONFIG_FILE = "config.yaml"
+# What rank 0 says, and its numbers, a line a step and an epoch.
+LOG_FILE = "stdout.log"
+STATS_FILE = "json_stats.log"
+# The task's final numbers, written last.
+RESULTS_FILE = "results.json"
+# The report of the last failure, the first rank's traceback on top.
+FAILURE_FILE = "failure.txt"
 _CHECKPOINT = re.compile(r"checkpoint_epoch_(\d{5,})(?:_step_(\d{7,}))?\.pyth")
 
 
@@ -40,12 +48,35 @@ def progress(output_dir: str | Path) -> tuple[int, int]:
 
 
 def _positions(output_dir: str | Path) -> list[tuple[int, int, Path]]:
-    found = []
-    for path in checkpoint_folder(output_dir).glob("checkpoint_epoch_*.pyth"):
-        match = _CHECKPOINT.fullmatch(path.name)
-        if match:
-            found.append((int(match[1]), int(match[2] or 0), path))
-    return sorted(found, reverse=True)
+    try:
+        paths = list(checkpoint_folder(output_dir).glob("checkpoint_epoch_*.pyth"))
+    except OSError:
+        # A name that no folder can have; who makes the folder tells of it.
+        return []
+    matches = [(_CHECKPOINT.fullmatch(path.name), path) for path in paths]
+    return sorted(((int(match[1]), int(match[2] or 0), path) for match, path in matches if match), reverse=True)
+
+
+def read_results(output_dir: str | Path) -> Mapping[str, Any]:
+    """The final numbers of a run, with its task; empty before it has any."""
+    try:
+        return json.loads((Path(output_dir) / RESULTS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def is_finished(output_dir: str | Path) -> bool:
+    """Whether the last attempt has come to its end: it writes config.yaml first and results.json last."""
+    results = Path(output_dir) / RESULTS_FILE
+    return results.exists() and changed(results) >= changed(Path(output_dir) / CONFIG_FILE)
+
+
+def changed(path: Path) -> float:
+    """When a file was written last, in seconds since 1970; 0 where there is none."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 @contextlib.contextmanager
@@ -76,10 +107,20 @@ def write_text(path: str | Path, text: str) -> None:
         file.write(text.encode())
 
 
+def append_line(path: str | Path, text: str) -> None:
+    """Add a line (or several) in one write, apart from what a full disk may have cut off before it."""
+    with open(path, "ab+") as file:
+        empty = file.seek(0, os.SEEK_END) == 0
+        if not empty:
+            file.seek(-1, os.SEEK_END)
+        cut_off = not empty and file.read(1) != b"\n"
+        file.write(("\n" if cut_off else "").encode() + text.rstrip("\n").encode() + b"\n")
+
+
 def append_to_log(output_dir: str | Path, text: str) -> None:
     """Add ``text`` to the run's log, for what is known only outside of its processes; does nothing where it cannot."""
-    with contextlib.suppress(OSError), (Path(output_dir) / LOG_NAME).open("a", encoding="utf-8") as log:
-        log.write(text.rstrip("\n") + "\n")
+    with contextlib.suppress(OSError):
+        append_line(Path(output_dir) / LOG_FILE, text)
 
 
 def _sync_folder(folder: Path) -> None:

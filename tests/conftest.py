@@ -26,7 +26,7 @@ def jobs_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     for split in ("train", "val", "test"):
         (tmp_path / f"{split}.csv").write_text("a.mp4 0\n")
-    for task in ("pretrain", "linear", "finetune", "test", "knn"):
+    for task in ("pretrain", "linear", "finetune", "test", "knn", "extract"):
         (tmp_path / f"{task}.yaml").write_text(
             f"TASK: {task}\nOUTPUT_DIR: out/{task}\nNUM_GPUS: 0\nDATA: {{PATH_TO_DATA_DIR: .}}\n"
         )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+import pty
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rhovideo.cli import LOOK_COMMANDS, main
-from rhovideo.cli.run import split_run_words
+from rhovideo.cli import COMMANDS, LOOK_COMMANDS, main
+from rhovideo.cli.run import HELP, split_run_words
 
 ROOT = Path(__file__).parents[1]
 
@@ -70,6 +72,12 @@ def test_flags_of_slurm_need_its_launcher(jobs_folder, capsys):
     shown = capsys.readouterr().err
     for flag in ("--nodes", "--slurm-arg"):
         assert f"{flag}: is for a SLURM cluster\n    Write --launcher slurm, or leave it out" in shown
+
+
+def test_study_of_a_cluster_runs_here_by_the_same_words(jobs_folder, capsys):
+    words = ["--sweep", "RNG_SEED=1,2", "--study", "s", "--max-jobs", "2", "--print-cfg"]
+    assert main(["run", "--cfg", "pretrain.yaml", *words]) == 0
+    assert "--max-jobs does not count here" in capsys.readouterr().err
 
 
 def test_flags_of_slurm_reach_the_configuration_and_win(jobs_folder, capsys):
@@ -159,6 +167,18 @@ def test_wrong_words_end_with_2(words):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["a.yaml", "K", "V"], "Write --cfg before a.yaml"),
+        (["--cfg", "configs/demo"], "'configs/demo' does not end in .yaml or .yml. Write --cfg CONFIG.yaml"),
+    ],
+)
+def test_forgotten_configuration_is_told_where_it_goes(words, told, capsys):
+    assert main(["run", *words]) == 2
+    assert told in capsys.readouterr().err
+
+
 def test_help_teaches_by_example_and_needs_no_torch():
     shown = command("run", "--help")
     assert shown.returncode == 0
@@ -177,6 +197,65 @@ def test_help_teaches_by_example_and_needs_no_torch():
 def test_help_names_recipes_that_exist(name):
     assert name in command("run", "--help").stdout
     assert (ROOT / name).is_file()
+
+
+def shown_commands(text):
+    """The words of every `rhovideo run` of ours in a text, with lines that end in a backslash joined."""
+    lines = text.replace("\\\n", " ").splitlines()
+    commands = [shlex.split(line) for line in lines if line.strip().startswith("rhovideo run --cfg configs/")]
+    return [words[1:] for words in commands]
+
+
+@pytest.mark.parametrize(
+    "words",
+    shown_commands("".join((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "INSTALL.md")) + HELP),
+    ids=lambda words: f"{Path(words[2]).stem} {len(words)}",
+)
+def test_commands_that_are_shown_load(words, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    assert main([*words, "--print-cfg"]) == 0, capsys.readouterr().err
+
+
+def test_folder_of_videos_in_place_of_the_lists_is_told_how_to_list_it(jobs_folder, capsys):
+    (jobs_folder / "videos").mkdir()
+    assert main(["run", "--cfg", "pretrain.yaml", "DATA.PATH_TO_DATA_DIR", "videos"]) == 2
+    shown = capsys.readouterr().err
+    assert "videos holds no train.csv" in shown
+    assert "`rhovideo index videos --out data/mine`" in shown
+
+
+@pytest.mark.parametrize(("word", "meant"), [("statsu", "status"), ("evla", "eval"), ("indx", "index")])
+def test_command_that_does_not_exist_names_the_nearest(word, meant, capsys):
+    assert main([word, "outputs"]) == 2
+    assert f"there is no command '{word}': write rhovideo {meant}\n" in capsys.readouterr().err
+
+
+def test_commands_are_those_of_the_help(capsys):
+    with pytest.raises(SystemExit):
+        main(["nothing-like-it"])
+    assert set(re.findall(r"'(\w+)'", capsys.readouterr().err.partition("choose from")[2])) <= set(COMMANDS)
+    for name in COMMANDS:
+        with pytest.raises(SystemExit) as left:
+            main([name, "--help"])
+        assert left.value.code == 0
+
+
+def test_sweep_without_quotes_is_told_how_to_write_it(jobs_folder, capsys):
+    words = ["--study", "s", "--sweep", "RNG_SEED=1,2", "SOLVER.BASE_LR=0.1,0.2", "SOLVER.MAX_EPOCH", "3"]
+    assert main(["run", "--cfg", "pretrain.yaml", *words]) == 2
+    assert 'Write --sweep "RNG_SEED=1,2 SOLVER.BASE_LR=0.1,0.2"' in capsys.readouterr().err
+
+
+def test_who_watches_is_told_that_it_has_begun(jobs_folder):
+    theirs, ours = pty.openpty()
+    code = "import sys; from rhovideo.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = ["run", "--cfg", "pretrain.yaml", "--launcher", "slurm", "--gpus-per-node", "0", "--dry-run"]
+    command = [sys.executable, "-c", code, *words]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=ours)
+    os.close(ours)
+    assert b"rhovideo: checking the rest ..." in os.read(theirs, 4096)
+    os.close(theirs)
 
 
 def test_failing_job_ends_with_1_and_names_those_not_run(jobs_folder, capfd):
@@ -199,3 +278,8 @@ def test_index_and_scan_and_synthetic(tmp_path, capsys):
     next((videos / "val").rglob("*.mp4")).write_bytes(b"no video")
     assert main(["scan", listed, "--workers", "1"]) == 1
     assert main(["scan", str(tmp_path / "none.csv")]) == 2
+    assert main(["synthetic", str(tmp_path / "lists")]) == 2
+    assert main(["synthetic", str(videos), "--classes", "2", "--train", "4", "--val", "2"]) == 0
+    capsys.readouterr()
+    assert main(["scan", str(tmp_path / "lists")]) == 2
+    assert f"write one of its lists, {tmp_path / 'lists/train.csv'}" in capsys.readouterr().err

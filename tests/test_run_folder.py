@@ -6,7 +6,15 @@ import sys
 
 import pytest
 
-from rhovideo.run_folder import append_to_log, checkpoint_path, list_checkpoints, progress, write_text, written_whole
+from rhovideo.run_folder import (
+    append_line,
+    append_to_log,
+    checkpoint_path,
+    list_checkpoints,
+    progress,
+    write_text,
+    written_whole,
+)
 
 
 def touch(folder, *positions):
@@ -44,6 +52,16 @@ def test_log_that_cannot_be_written_is_nobodys_problem(tmp_path):
     append_to_log(tmp_path, "one\n")
     append_to_log(tmp_path, "two")
     assert (tmp_path / "stdout.log").read_text() == "one\ntwo\n"
+
+
+def test_line_after_one_that_was_cut_off_stands_alone(tmp_path):
+    path = tmp_path / "events.jsonl"
+    append_line(path, '{"event": 1}')
+    path.write_bytes(path.read_bytes() + b'{"eve')
+    append_line(path, '{"event": "zwölf"}')
+    append_line(path, '{"event": 3}')
+    lines = ['{"event": 1}', '{"eve', '{"event": "zwölf"}', '{"event": 3}']
+    assert path.read_text(encoding="utf-8") == "\n".join(lines) + "\n"
 
 
 @pytest.mark.parametrize("module", ["rhovideo.run_folder", "rhovideo.stopping", "rhovideo.engine.first_launch"])

@@ -22,31 +22,38 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from fvcore.common.config import CfgNode
+if TYPE_CHECKING:
+    from fvcore.common.config import CfgNode
 
-from rhovideo.config import load_cfg
-from rhovideo.data.contact_sheet import save_report
-from rhovideo.data.datasets import SampleKey, build_dataset
-from rhovideo.data.synthetic import class_names, write_synthetic
-from rhovideo.engine.json_stats import read_json_stats
-from rhovideo.engine.run import run
-from rhovideo.launch.local import launch
-
+# What takes torch is imported where it is used: --help need not wait for it.
 CONFIGS = Path(__file__).resolve().parent.parent / "configs/demo"
 METHODS = ("simclr", "moco", "byol", "swav")
 CLASSES = 6
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    """Run the demo; ``words`` are the command line's, None takes ``sys.argv``."""
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the demo; ``words`` are the command line's, None takes ``sys.argv``. Returns the exit code."""
     options = parse(words)
+    try:
+        demo(options)
+    except KeyboardInterrupt:
+        print("demo: interrupted; started again, it begins anew", file=sys.stderr)
+        return 130
+    return 0
+
+
+def demo(options: argparse.Namespace) -> None:
+    """Every run that was asked for, the table and the picture."""
+    from rhovideo.data.synthetic import write_synthetic
+
     started = time.monotonic()
     print(f"Writing {options.videos} training and {options.videos // 2} validation videos to {options.out}/data")
     data = write_synthetic(
@@ -107,6 +114,8 @@ def measure(options: argparse.Namespace, data: Path, seed: int, method: str, rho
 
 def linear_top1(options: argparse.Namespace, data: Path, seed: int, pretrained: Path | None) -> float:
     """Test accuracy in percent of a linear classifier on the encoder of a run, or on a random one."""
+    from rhovideo.data.synthetic import class_names
+
     name = pretrained.name if pretrained else f"random_seed{seed}"
     words = ["MODEL.NUM_CLASSES", len(class_names(CLASSES))]
     if pretrained:
@@ -117,6 +126,10 @@ def linear_top1(options: argparse.Namespace, data: Path, seed: int, pretrained: 
 
 def run_job(config: str, data: Path, output: Path, seed: int, *overrides: object) -> tuple[CfgNode, dict]:
     """Run one configuration afresh; what it resolved to, and its numbers."""
+    from rhovideo.config import load_cfg
+    from rhovideo.engine.run import run
+    from rhovideo.launch.local import launch
+
     words = ["DATA.PATH_TO_DATA_DIR", data, "OUTPUT_DIR", output, "RNG_SEED", seed, *overrides]
     cfg = load_cfg(CONFIGS / config, [str(word) for word in words])
     # What an earlier demo left here may be of another configuration.
@@ -126,6 +139,12 @@ def run_job(config: str, data: Path, output: Path, seed: int, *overrides: object
 
 def draw(cfg: CfgNode, path: Path, title: str) -> None:
     """One picture of what the method saw and of how its loss went."""
+    import numpy as np
+
+    from rhovideo.data.contact_sheet import save_report
+    from rhovideo.data.datasets import SampleKey, build_dataset
+    from rhovideo.engine.json_stats import read_json_stats
+
     dataset = build_dataset(cfg, "train", "pretrain")
     shown = np.linspace(0, len(dataset) - 1, 4).astype(int)
     clips = [dataset[SampleKey(0, int(index))].clips.numpy() for index in shown]
@@ -148,4 +167,4 @@ def print_table(rows: list[dict]) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

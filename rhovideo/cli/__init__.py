@@ -1,4 +1,4 @@
-"""The command line: ``rhovideo run``, the commands that look at runs, and those about data.
+"""The command line: ``rhovideo run``, the commands that look at runs, and those about data and weights.
 
 Torch is imported only once the words and the configurations are known to be right.
 """
@@ -6,26 +6,31 @@ Torch is imported only once the words and the configurations are known to be rig
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import signal
 import sys
-import warnings
 from collections.abc import Sequence
 
-from rhovideo.cli import data, look, run
+from rhovideo.cli import data, evaluate, extract, look, run, weights, written_runs
 from rhovideo.config.problems import ConfigError
 from rhovideo.errors import JobError
+from rhovideo.launch.ctrl_c import TOLD
 from rhovideo.stopping import Stopped
 from rhovideo.terminal import complain, say
 
 # What tools/run_net.py understands beside the words of `run`.
 LOOK_COMMANDS = ("status", "logs", "cancel", "results")
 
+COMMANDS = ("run", "eval", "extract", *LOOK_COMMANDS, "index", "scan", "synthetic", "weights", "export")
+
 OVERVIEW = """\
 Unsupervised learning from videos: pre-train an encoder on rho clips of each video, then measure it.
 
   rhovideo index /data/videos --out data/mine          list the videos of a folder
   rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8.yaml DATA.PATH_TO_DATA_DIR data/mine
+  rhovideo eval byol_slow_r50_8x8_rho4 --data data/k400 --protocol linear
+  rhovideo extract byol_slow_r50_8x8_rho4 --data /data/videos --out features/mine
   rhovideo run --help                                  more on running, on clusters and on sweeps
 """
 
@@ -37,38 +42,53 @@ def main(words: Sequence[str] | None = None) -> int:
         words: without the program's name; None takes ``sys.argv``.
 
     Returns:
-        The exit code: 0, 1 where a job failed, 2 where the words or a configuration are wrong.
+        The exit code: 0; 1 where something failed; 2 where the words or a configuration are wrong; 130 after Ctrl-C,
+        143 after SIGTERM.
     """
     words = list(sys.argv[1:] if words is None else words)
-    _hush_scripting()
     parser = _parser()
     configs: list[str] = []
     overrides: list[str] = []
     try:
         if words[:1] == ["run"]:
             configs, overrides, words = run.split_run_words(words)
+        elif words[:1] and words[0] in ("eval", "extract"):
+            overrides, words = written_runs.split_words(words)
+        if meant := _meant_command(words):
+            say(f"there is no command {words[0]!r}: write rhovideo {meant}")
+            return 2
         options = parser.parse_args(words)
+        options.overrides = overrides
         if options.command == "run":
-            return run.run_command(options, configs, overrides)
-        return options.function(options)
+            code = run.run_command(options, configs, overrides)
+        else:
+            code = options.function(options)
+        sys.stdout.flush()
+        return code
     except ConfigError as error:
         complain(error)
         return 2
     except JobError as error:
         say(str(error))
-        return 1
+        # Who only looks has named what is not there.
+        return 2 if words[0] in LOOK_COMMANDS else 1
+    except BrokenPipeError:
+        # Nobody reads on (`| head`); so that the interpreter's own flush at its end does not complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except Stopped as stopped:
         say(str(stopped))
         return 128 + signal.SIGTERM
-    except KeyboardInterrupt:
-        print("rhovideo: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        if interrupt.args != (TOLD,):
+            print("rhovideo: interrupted", file=sys.stderr)
         return 130
 
 
-def _hush_scripting() -> None:
-    """Keep torch from warning, here and in child processes, that PyTorchVideo scripts functions: nobody can help it."""
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"torch\.jit\._script")
-    os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning:torch.jit._script")
+def _meant_command(words: Sequence[str]) -> str:
+    """The command nearest to one that does not exist; empty where there is none near, which argparse tells."""
+    near = difflib.get_close_matches(words[0], COMMANDS, n=1) if words else []
+    return near[0] if near and words[0] not in COMMANDS else ""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -76,8 +96,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rhovideo", description=OVERVIEW, formatter_class=form)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run.add_command(commands)
+    evaluate.add_command(commands)
+    extract.add_command(commands)
     look.add_commands(commands)
     data.add_commands(commands)
+    weights.add_commands(commands)
     return parser
 
 

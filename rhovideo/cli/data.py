@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from rhovideo.terminal import say
 
@@ -68,7 +69,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 def index_command(options: argparse.Namespace) -> int:
     """``rhovideo index``."""
-    from rhovideo.data.indexing import IndexingError, index_folder, index_hmdb51, index_ucf101
+    from rhovideo.data.indexing import IndexingError, ListsExistError, index_folder, index_hmdb51, index_ucf101
 
     out = options.out or options.folder
     try:
@@ -81,7 +82,7 @@ def index_command(options: argparse.Namespace) -> int:
             share, seed = options.val_share, options.seed
             index_folder(options.folder, out, val_share=share, seed=seed, labels=labels, force=options.force)
     except (IndexingError, OSError) as error:
-        say(f"{error}" + ("" if options.force else " (--force overwrites)" if "already" in str(error) else ""))
+        say(f"{error}" + (" (--force)" if isinstance(error, ListsExistError) else ""))
         return 2
     return 0
 
@@ -90,6 +91,9 @@ def scan_command(options: argparse.Namespace) -> int:
     """``rhovideo scan``."""
     from rhovideo.data.scanning import scan
 
+    if Path(options.csv).is_dir():
+        say(f"{options.csv} is a folder: write one of its lists, {Path(options.csv) / 'train.csv'}")
+        return 2
     try:
         report = scan(
             options.csv,
@@ -107,8 +111,12 @@ def scan_command(options: argparse.Namespace) -> int:
 
 def synthetic_command(options: argparse.Namespace) -> int:
     """``rhovideo synthetic``."""
-    from rhovideo.data.synthetic import write_synthetic
+    from rhovideo.data.synthetic import RECEIPT, write_synthetic
 
+    folder = Path(options.folder)
+    if (folder / "train.csv").exists() and not (folder / RECEIPT).exists():
+        say(f"{folder} already holds train.csv, of other videos: choose another folder")
+        return 2
     counts = {"num_classes": options.classes, "train_videos": options.train, "val_videos": options.val}
     try:
         folder = write_synthetic(options.folder, **counts, seed=options.seed)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 
 from rhovideo.errors import JobError
+from rhovideo.look.tables import FORMATS
 from rhovideo.run_folder import write_text
 from rhovideo.terminal import say
 
@@ -72,14 +71,14 @@ def add_commands(subparsers: argparse._SubParsersAction) -> None:
 
     results = _add(subparsers, "results", "a table of results", RESULTS_HELP, results_command)
     results.add_argument("path", metavar="STUDY", help="a study, or a run folder")
-    results.add_argument("--format", choices=("text", "markdown", "csv"), help="(text, or by the name of FILE)")
+    results.add_argument("--format", choices=FORMATS, help="(text, or by the name of FILE)")
     results.add_argument("--out", metavar="FILE", type=Path, help="write it there")
 
 
 def _add(subparsers, name: str, summary: str, text: str, function: Callable) -> argparse.ArgumentParser:
     form = argparse.RawDescriptionHelpFormatter
     parser = subparsers.add_parser(name, help=summary, description=text, formatter_class=form)
-    parser.set_defaults(function=_told(function))
+    parser.set_defaults(function=function)
     return parser
 
 
@@ -90,29 +89,9 @@ def _count(word: str) -> int:
     return number
 
 
-def _told(function: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
-    """Let the command tell a foreseen error in a line, and end quietly where nobody reads on (``| head``)."""
-
-    @wraps(function)
-    def command(options: argparse.Namespace) -> int:
-        try:
-            code = function(options)
-            sys.stdout.flush()
-            return code
-        except JobError as error:
-            say(str(error))
-            return 2
-        except BrokenPipeError:
-            # So that the interpreter's own flush at its end does not complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-
-    return command
-
-
 def status_command(options: argparse.Namespace) -> int:
     """``rhovideo status``."""
-    from rhovideo.launch.status import status, table
+    from rhovideo.look.status import status, table
 
     report = status(options.path)
     print(report.as_json() if options.json else table(report).render("text").rstrip("\n"))
@@ -123,7 +102,7 @@ def status_command(options: argparse.Namespace) -> int:
 
 def logs_command(options: argparse.Namespace) -> int:
     """``rhovideo logs``."""
-    from rhovideo.launch.logs import follow, show, single_run
+    from rhovideo.look.logs import follow, show, single_run
 
     run = single_run(options.path)
     choice = {"rank": options.rank, "lines": options.lines, "stderr": options.stderr}
@@ -139,14 +118,14 @@ def logs_command(options: argparse.Namespace) -> int:
 
 def cancel_command(options: argparse.Namespace) -> int:
     """``rhovideo cancel``."""
-    from rhovideo.launch.cancel import cancel
+    from rhovideo.look.cancel import cancel
 
     return 0 if cancel(options.path, say) else 1
 
 
 def results_command(options: argparse.Namespace) -> int:
     """``rhovideo results``."""
-    from rhovideo.launch.results import results
+    from rhovideo.look.results import results
 
     form = options.format or (_ENDINGS.get(options.out.suffix.lower(), "text") if options.out else "text")
     text = results(options.path, precise=form == "csv").render(form)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rhovideo.config.problems import COMMAND_LINE, ConfigError, Origin, Problem
-from rhovideo.launch.plan import Plan, check_plan, make_plan
+from rhovideo.launch.plan import Plan, check_plan, make_plan, print_configurations
 from rhovideo.terminal import say
 
 LAUNCHERS = ("local", "slurm")
@@ -27,9 +28,13 @@ examples:
     rhovideo run --cfg configs/pretrain/BYOL_SlowR50_8x8.yaml DATA.PATH_TO_DATA_DIR data/k400
 
   Pre-train, then the linear protocol on what was learned. The second job takes the checkpoint of the first, since its
-  TRAIN.CHECKPOINT_FILE_PATH is empty:
+  TRAIN.CHECKPOINT_FILE_PATH is empty; each has its folder in outputs/chain:
     rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8.yaml configs/linear/K400_linear_SlowR50_8x8.yaml \\
-        DATA.PATH_TO_DATA_DIR data/k400
+        --study outputs/chain DATA.PATH_TO_DATA_DIR data/k400
+
+  A small machine, or a first try: a tiny network, in a minute:
+    rhovideo run --cfg configs/demo/moco.yaml configs/demo/linear.yaml --study outputs/try MODEL.NUM_CLASSES 3 \\
+        DATA.PATH_TO_DATA_DIR data/mine TRAIN.BATCH_SIZE 8 SOLVER.MAX_EPOCH 10
 
   Four clips of each video, at most ten seconds of 30 frames apart:
     rhovideo run --cfg my.yaml DATA.TRAIN_CROP_NUM_TEMPORAL 4 CONTRASTIVE.DELTA_CLIPS_MAX 300
@@ -57,7 +62,8 @@ on a SLURM cluster:
   NUM_SHARDS says how many; without --gpus-per-node, NUM_GPUS.
 
   Several configurations are queued at once; each waits for the one before to succeed:
-    rhovideo run --cfg pretrain.yaml linear.yaml --launcher slurm --gpus-per-node 8
+    rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8.yaml configs/linear/K400_linear_SlowR50_8x8.yaml \\
+        --study outputs/chain --launcher slurm --gpus-per-node 8
 
   Nodes without GPUs; an option of sbatch that has no flag here:
     rhovideo run --cfg my.yaml --launcher slurm --gpus-per-node 0 --tasks-per-node 4 --slurm-arg reservation=video
@@ -74,11 +80,12 @@ sweeps:
   values, blanks keys; quote the whole. On SLURM each stage of the chain is a job array, --max-jobs of its cells at a
   time; here they run one after the other. Start the same words again to go on where it stopped (on SLURM with
   --resume):
-    rhovideo run --cfg pretrain.yaml linear.yaml --study outputs/rho \\
-        --sweep "CONTRASTIVE.TYPE=moco,byol DATA.TRAIN_CROP_NUM_TEMPORAL=2,3,4"
-    rhovideo run --cfg pretrain.yaml --study outputs/lr --sweep "SOLVER.BASE_LR=0.1,0.2,0.4" --launcher slurm \\
-        --max-jobs 2
+    rhovideo run --cfg configs/pretrain/BYOL_SlowR50_8x8_paper.yaml configs/linear/K400_linear_SlowR50_8x8.yaml \\
+        --study outputs/rho --sweep "CONTRASTIVE.TYPE=moco,byol DATA.TRAIN_CROP_NUM_TEMPORAL=2,3,4"
+    rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8_paper.yaml --study outputs/lr \\
+        --sweep "SOLVER.BASE_LR=0.1,0.2,0.4" --launcher slurm --gpus-per-node 8 --max-jobs 2
     rhovideo results outputs/rho
+  A cell has what its file says beside the swept keys: of one file, every method has the same learning rate and head.
 
 A job that is started again goes on from its newest checkpoint in OUTPUT_DIR (TRAIN.AUTO_RESUME). Ctrl-C writes one at
 the end of the step and stops; a second Ctrl-C stops at once.
@@ -91,7 +98,7 @@ USAGE = """rhovideo run --cfg CONFIG [CONFIG ...] [KEY VALUE ...] [--opts KEY VA
 
 
 @dataclass(frozen=True)
-class _SlurmFlag:
+class SlurmFlag:
     """A flag that stands for a key of the SLURM section."""
 
     name: str
@@ -106,24 +113,24 @@ class _SlurmFlag:
         return self.name.removeprefix("--").replace("-", "_")
 
 
-_SLURM_FLAGS = (
-    _SlurmFlag("--partition", "SLURM.PARTITION", "NAME", "as `sinfo` lists them"),
-    _SlurmFlag("--account", "SLURM.ACCOUNT", "NAME", "who pays"),
-    _SlurmFlag("--qos", "SLURM.QOS", "NAME", "quality of service"),
-    _SlurmFlag("--nodes", "SLURM.NODES", "N", "machines of a job (NUM_SHARDS)", int),
-    _SlurmFlag("--gpus-per-node", "SLURM.GPUS_PER_NODE", "N", "one task each; 0 for the CPU (NUM_GPUS)", int),
-    _SlurmFlag("--tasks-per-node", "SLURM.TASKS_PER_NODE", "N", "on the CPU: processes (NUM_CPU_PROCESSES)", int),
-    _SlurmFlag("--cpus-per-task", "SLURM.CPUS_PER_TASK", "N", "cores of a task and its data workers", int),
-    _SlurmFlag("--mem", "SLURM.MEM", "SIZE", "memory of a node, such as 64G"),
-    _SlurmFlag("--time", "SLURM.TIME", "LIMIT", "such as 1-00:00:00, 4:00:00 or minutes; then requeued, and resumed"),
-    _SlurmFlag("--constraint", "SLURM.CONSTRAINT", "FEATURES", "that nodes must have"),
-    _SlurmFlag("--exclude", "SLURM.EXCLUDE", "NODES", "not to be used, such as node[3-5]"),
-    _SlurmFlag("--comment", "SLURM.COMMENT", "TEXT", "for whoever looks at the queue"),
-    _SlurmFlag("--name", "SLURM.NAME", "NAME", "in the queue (the configuration's file name)"),
-    _SlurmFlag("--max-jobs", "SLURM.MAX_JOBS", "N", "cells of each stage of a sweep that run at a time (all)", int),
-    _SlurmFlag("--slurm-arg", "SLURM.ARGS", "KEY=VALUE", "any other option of sbatch; may be repeated"),
+SLURM_FLAGS = (
+    SlurmFlag("--partition", "SLURM.PARTITION", "NAME", "as `sinfo` lists them"),
+    SlurmFlag("--account", "SLURM.ACCOUNT", "NAME", "who pays"),
+    SlurmFlag("--qos", "SLURM.QOS", "NAME", "quality of service"),
+    SlurmFlag("--nodes", "SLURM.NODES", "N", "machines of a job (NUM_SHARDS)", int),
+    SlurmFlag("--gpus-per-node", "SLURM.GPUS_PER_NODE", "N", "one task each; 0 for the CPU (NUM_GPUS)", int),
+    SlurmFlag("--tasks-per-node", "SLURM.TASKS_PER_NODE", "N", "on the CPU: processes (NUM_CPU_PROCESSES)", int),
+    SlurmFlag("--cpus-per-task", "SLURM.CPUS_PER_TASK", "N", "cores of a task and its data workers", int),
+    SlurmFlag("--mem", "SLURM.MEM", "SIZE", "memory of a node, such as 64G"),
+    SlurmFlag("--time", "SLURM.TIME", "LIMIT", "such as 1-00:00:00, 4:00:00 or minutes; then requeued, and resumed"),
+    SlurmFlag("--constraint", "SLURM.CONSTRAINT", "FEATURES", "that nodes must have"),
+    SlurmFlag("--exclude", "SLURM.EXCLUDE", "NODES", "not to be used, such as node[3-5]"),
+    SlurmFlag("--comment", "SLURM.COMMENT", "TEXT", "for whoever looks at the queue"),
+    SlurmFlag("--name", "SLURM.NAME", "NAME", "in the queue (the configuration's file name)"),
+    SlurmFlag("--max-jobs", "SLURM.MAX_JOBS", "N", "cells of each stage of a sweep that run at a time (all)", int),
+    SlurmFlag("--slurm-arg", "SLURM.ARGS", "KEY=VALUE", "any other option of sbatch; may be repeated"),
 )
-_TAKE_A_VALUE = ("--launcher", "--sweep", "--study", *(flag.name for flag in _SLURM_FLAGS))
+_TAKE_A_VALUE = ("--launcher", "--sweep", "--study", *(flag.name for flag in SLURM_FLAGS))
 _SWITCHES = ("--print-cfg", "--dry-run", "--resume", "--help")
 _TAKE_WORDS = ("--cfg", "--opts")
 _ALL_FLAGS = (*_TAKE_A_VALUE, *_SWITCHES, *_TAKE_WORDS)
@@ -145,12 +152,17 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     )
     run.add_argument("--study", metavar="FOLDER", help="where all run folders of this call go; needed by --sweep")
     run.add_argument("--sweep", metavar="KEY=VALUE,VALUE", action="append", help="run every combination of the values")
-    run.add_argument("--launcher", choices=LAUNCHERS, default="local", help="what starts the processes (local)")
-    slurm = run.add_argument_group("with --launcher slurm")
+    add_launch_flags(run)
+
+
+def add_launch_flags(parser: argparse.ArgumentParser) -> None:
+    """Add what starts the processes: --launcher, and SLURM's flags."""
+    parser.add_argument("--launcher", choices=LAUNCHERS, default="local", help="what starts the processes (local)")
+    slurm = parser.add_argument_group("with --launcher slurm")
     slurm.add_argument(
         "--resume", action="store_true", help="go on in run folders that hold a run already; local runs always do"
     )
-    for flag in _SLURM_FLAGS:
+    for flag in SLURM_FLAGS:
         action = "append" if flag.name == "--slurm-arg" else "store"
         slurm.add_argument(flag.name, metavar=flag.metavar, type=flag.type, action=action, help=flag.help)
 
@@ -177,7 +189,7 @@ def split_run_words(words: Sequence[str]) -> tuple[list[str], list[str], list[st
             # In one word, so that argparse does not take a value such as -1 for a flag.
             options.append(f"{word}={rest.pop(0)}")
         elif word.startswith("--"):
-            options.append(_known_flag(word))
+            options.append(known_flag(word, _ALL_FLAGS))
         elif word == "-h" or (word == "run" and not options):
             options.append(word)
         elif taking_configs and word.endswith((".yaml", ".yml")):
@@ -188,11 +200,16 @@ def split_run_words(words: Sequence[str]) -> tuple[list[str], list[str], list[st
     return configs, overrides, options
 
 
-def _known_flag(word: str) -> str:
+def known_flag(word: str, flags: Sequence[str]) -> str:
+    """``word``, which begins with one of ``flags``.
+
+    Raises:
+        ConfigError: it does not; the message names the nearest.
+    """
     name = word.partition("=")[0]
-    if name in _ALL_FLAGS:
+    if name in flags:
         return word
-    meant = difflib.get_close_matches(name.replace("_", "-"), _ALL_FLAGS, n=1)
+    meant = difflib.get_close_matches(name.replace("_", "-"), flags, n=1)
     remedy = meant[0] if meant else "--slurm-arg KEY=VALUE for an option of sbatch; --help lists the flags"
     raise ConfigError(Problem(name, COMMAND_LINE, "there is no such flag", remedy))
 
@@ -200,39 +217,59 @@ def _known_flag(word: str) -> str:
 def run_command(options: argparse.Namespace, configs: list[str], overrides: list[str]) -> int:
     """Check everything that can be checked without torch, then hand the plan to the launcher."""
     if not configs:
-        first = f"{overrides[0]!r} does not end in .yaml or .yml. " if overrides else ""
-        print(f"rhovideo: no configuration. {first}Write --cfg CONFIG.yaml; --help shows examples.", file=sys.stderr)
+        say(_no_configuration(overrides))
         return 2
     slurm = options.launcher == "slurm"
-    overrides = [*overrides, *_flags_as_overrides(options, overrides)]
+    overrides = [*overrides, *flags_as_overrides(options, overrides)]
     sweep = None if options.sweep is None else " ".join(options.sweep)
+    _refuse_loose_sweep(options, overrides)
     plan = make_plan(configs, overrides, sweep, options.study, slurm)
     for note in _notes(plan):
         say(note)
     if options.print_cfg:
-        _print_configurations(plan)
+        print_configurations(plan)
         return 0
     check_plan(plan)
+    if sys.stderr.isatty():
+        # Importing torch takes some seconds, on a shared file system many.
+        say("checking the rest ..." if slurm else "starting ...")
     if slurm:
         from rhovideo.launch.slurm import submit_plan
 
         return submit_plan(plan, resume=options.resume, dry_run=options.dry_run)
     if options.dry_run:
-        _print_configurations(plan)
+        print_configurations(plan)
         return 0
     from rhovideo.launch.in_order import run_plan
 
     return run_plan(plan)
 
 
-def _flags_as_overrides(options: argparse.Namespace, overrides: Sequence[str]) -> list[object]:
+def _no_configuration(overrides: Sequence[str]) -> str:
+    first = overrides[0] if overrides else ""
+    if first.endswith((".yaml", ".yml")):
+        return f"no configuration. Write --cfg before {first}"
+    wrong = f"{first!r} does not end in .yaml or .yml. " if first else ""
+    return f"no configuration. {wrong}Write --cfg CONFIG.yaml; --help shows examples"
+
+
+def _refuse_loose_sweep(options: argparse.Namespace, overrides: Sequence[str]) -> None:
+    """Say what became of a sweep whose quotes are missing: its later words stand among the overrides."""
+    loose = [word for word in overrides if options.sweep and re.fullmatch(r"[A-Z]\w*(\.\w+)*=.+", str(word))]
+    if loose:
+        whole = " ".join([*options.sweep, *loose])
+        raise ConfigError(Problem("", Origin("--sweep"), f"{loose[0]} stands outside of it", f'--sweep "{whole}"'))
+
+
+def flags_as_overrides(options: argparse.Namespace, overrides: Sequence[str]) -> list[object]:
     """The flags of SLURM that were given, as KEY VALUE pairs."""
-    given = [
-        (flag, getattr(options, flag.option)) for flag in _SLURM_FLAGS if getattr(options, flag.option) is not None
-    ]
+    given = [(flag, getattr(options, flag.option)) for flag in SLURM_FLAGS if getattr(options, flag.option) is not None]
     problems = []
     if options.launcher != "slurm":
         remedy = "--launcher slurm, or leave it out"
+        if options.max_jobs is not None:
+            say("--max-jobs does not count here: on this machine the cells run one after the other")
+        given = [(flag, value) for flag, value in given if flag.name != "--max-jobs"]
         problems = [Problem("", Origin(flag.name), "is for a SLURM cluster", remedy) for flag, _ in given]
     for flag, _ in given:
         if flag.key in overrides[::2]:
@@ -246,10 +283,3 @@ def _notes(plan: Plan) -> list[str]:
     """What was decided while loading, once for all cells."""
     several = len(plan.cells[0].jobs) > 1
     return list(dict.fromkeys(f"{job.file}: {note}" if several else note for job in plan.jobs for note in job.notes))
-
-
-def _print_configurations(plan: Plan) -> None:
-    for cell in plan.cells:
-        of_cell = f" of {cell.name}" if cell.name else ""
-        for job in cell.jobs:
-            print(f"---\n# {job.file}{of_cell}\n{job.cfg.dump()}", end="")

@@ -9,10 +9,12 @@ from itertools import pairwise
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.limits import check_limits
-from rhovideo.config.tasks import Finding
+from rhovideo.config.problems import Finding
+from rhovideo.config.released import FRAME_LISTS, VIDEO_LISTS
+from rhovideo.config.tasks import CLASSIFIES, TRAINS
 
-TRAINS = ("pretrain", "linear", "finetune")
-CLASSIFIES = ("linear", "finetune", "test")
+# Architectures whose position encodings fit crops of one size only.
+ONE_SIZE = ("mvit",)
 
 
 def check(cfg: CfgNode) -> list[Finding]:
@@ -147,6 +149,11 @@ def _cropping(cfg: CfgNode) -> Iterator[Finding]:
         keys = ("DATA.TEST_CROP_SIZE", "DATA.TRAIN_CROP_SIZE")
         wrong = f"{data.TEST_CROP_SIZE} is below the {data.TRAIN_CROP_SIZE} pixels that the classifier pools over"
         yield Finding(keys, wrong, f"{data.TRAIN_CROP_SIZE} or more")
+    tests = cfg.TASK == "test" or (cfg.TASK in CLASSIFIES and cfg.TEST.ENABLE)
+    if tests and cfg.MODEL.ARCH in ONE_SIZE and data.TEST_CROP_SIZE > data.TRAIN_CROP_SIZE:
+        keys = ("DATA.TEST_CROP_SIZE", "DATA.TRAIN_CROP_SIZE", "MODEL.ARCH")
+        wrong = f"{cfg.MODEL.ARCH} is built for crops of one size, {data.TRAIN_CROP_SIZE} pixels"
+        yield Finding(keys, wrong, f"{data.TRAIN_CROP_SIZE}")
 
 
 def _range(key: str, pair: list, example: str, low: float, high: float = math.inf, optional: bool = False):
@@ -237,9 +244,9 @@ def _evaluation(cfg: CfgNode) -> Iterator[Finding]:
     if cfg.TASK in CLASSIFIES and cfg.MODEL.LOSS_FUNC != "cross_entropy":
         keys = ("MODEL.LOSS_FUNC", "TASK")
         yield Finding(keys, f"{cfg.MODEL.LOSS_FUNC} is not available in TASK {cfg.TASK}", "cross_entropy")
-    if cfg.TRAIN.DATASET.lower() not in ("kinetics", "ptvkinetics"):
-        wrong = f"{cfg.TRAIN.DATASET} is read from other files than {{train,val,test}}.csv, which rhovideo does not do"
-        yield Finding(("TRAIN.DATASET",), wrong, "kinetics, for any list of video files and labels (rhovideo index)")
+    if cfg.TRAIN.DATASET.lower() not in (*VIDEO_LISTS, FRAME_LISTS):
+        remedy = "kinetics, for any list of video files and labels (rhovideo index), or ssv2, for lists of frames"
+        yield Finding(("TRAIN.DATASET",), f"rhovideo does not read the lists of {cfg.TRAIN.DATASET}", remedy)
 
 
 _RULES = (_machines, _queues, _methods, _gaps, _cropping, _clips, _schedule, _optimizer, _evaluation)

@@ -10,8 +10,8 @@ from typing import Any
 
 # Section: keys that are only read when something in NO_EFFECT is switched on, or that change no result, because the
 # data (CONTRASTIVE.LENGTH) or the architecture (RESNET.TRANS_FUNC) decides, or what they ask for is always done: one
-# clip's graph at a time wherever that is exact (CONTRASTIVE.SEQUENTIAL), and weights from a file begin at epoch 0
-# (TRAIN.CHECKPOINT_EPOCH_RESET).
+# clip's graph at a time wherever that is exact (CONTRASTIVE.SEQUENTIAL). TRAIN.CHECKPOINT_EPOCH_RESET and TEST.DATASET
+# may only say what is done anyway, see rhovideo.config.released.
 _DROPPED = {
     "TRAIN": "CHECKPOINT_EPOCH_RESET",
     "TEST": "DATASET",
@@ -92,9 +92,7 @@ NO_EFFECT: dict[str, Any] = {
     "MVIT.USE_FIXED_SINCOS_POS": False,
     "MVIT.REV.ENABLE": False,
     "MASK.ENABLE": False,
-    "DATA.USE_OFFSET_SAMPLING": False,
     "DATA.TRAIN_JITTER_MOTION_SHIFT": False,
-    "DATA.INV_UNIFORM_SAMPLE": False,
     "DATA.LOADER_CHUNK_SIZE": 0,
     "DATA.DUMMY_LOAD": False,
     "DETECTION.ENABLE": False,
@@ -103,9 +101,23 @@ NO_EFFECT: dict[str, Any] = {
     "DEMO.ENABLE": False,
 }
 
+# Lists of places, one or more for each stage: those without any place do nothing, however many empty lists they hold.
+_PLACES = ("NONLOCAL.LOCATION",)
+
 SECTIONS = frozenset(key.rpartition(".")[0] for key in [*DROPPED, *NO_EFFECT])
 
 
 def is_foreign(key: str) -> bool:
     """Whether PySlowFast has this key (or section) and this package has not."""
     return key in DROPPED or key in NO_EFFECT or key in SECTIONS
+
+
+def has_no_effect(key: str, value: Any) -> bool:
+    """Whether PySlowFast's key, which this package does not have, does nothing there with this value."""
+    if key not in NO_EFFECT or value in (None, NO_EFFECT[key]):
+        return True
+    return key in _PLACES and _is_empty(value)
+
+
+def _is_empty(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(_is_empty(element) for element in value)

@@ -9,7 +9,8 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.names import get_value, nearest_file
-from rhovideo.config.tasks import Finding
+from rhovideo.config.problems import Finding
+from rhovideo.config.released import reads_frame_lists
 
 _WEIGHTS = (".pyth", ".pth", ".pt", ".pkl", ".ckpt")
 
@@ -34,7 +35,7 @@ def _output(folder: Path) -> Iterator[Finding]:
 
 def needed_splits(cfg: CfgNode) -> tuple[str, ...]:
     """Which of train.csv, val.csv and test.csv the task reads."""
-    if cfg.TASK == "test":
+    if cfg.TASK in ("test", "extract"):
         return ("test",)
     if cfg.TASK == "knn":
         return ("train", "test")
@@ -44,32 +45,63 @@ def needed_splits(cfg: CfgNode) -> tuple[str, ...]:
     return ("train", *(["val"] if cfg.TRAIN.EVAL_PERIOD else []), *(["test"] if cfg.TEST.ENABLE else []))
 
 
+def label_files(split: str) -> tuple[str, str]:
+    """Something-Something's JSON files that label a split: the videos' templates, and the templates' numbers."""
+    part = "train" if split == "train" else "validation"
+    return f"something-something-v2-{part}.json", "something-something-v2-labels.json"
+
+
+def list_name(cfg: CfgNode, split: str) -> str:
+    """The CSV of a split; lists of frames (TRAIN.DATASET ssv2) test on val.csv, as in PySlowFast."""
+    return "val.csv" if split == "test" and reads_frame_lists(cfg) else f"{split}.csv"
+
+
+def has_label_files(cfg: CfgNode, split: str) -> bool:
+    """Whether one of :func:`label_files` is there."""
+    return any((Path(cfg.DATA.PATH_TO_DATA_DIR) / name).exists() for name in label_files(split))
+
+
+def reads_label_files(cfg: CfgNode, split: str) -> bool:
+    """Whether the JSON files label a list of frames; where nothing needs labels, only if they are there."""
+    needless = cfg.TASK == "extract" or (cfg.TASK == "pretrain" and split == "train")
+    return reads_frame_lists(cfg) and (not needless or has_label_files(cfg, split))
+
+
 def _lists(cfg: CfgNode) -> Iterator[Finding]:
     key = "DATA.PATH_TO_DATA_DIR"
     folder = Path(cfg.DATA.PATH_TO_DATA_DIR)
     how = "the folder of train.csv, val.csv and test.csv, which `rhovideo index FOLDER` makes from a folder of videos"
+    if reads_frame_lists(cfg):
+        how = "the folder of train.csv, val.csv and something-something-v2-{train,validation,labels}.json"
     if not cfg.DATA.PATH_TO_DATA_DIR:
         yield Finding((key,), "is empty: where are the lists of videos?", how)
     elif not folder.is_dir():
         yield Finding((key,), f"there is no folder {folder}", how)
     else:
         for split in needed_splits(cfg):
-            if not (folder / f"{split}.csv").is_file():
-                yield Finding(
-                    (key,), f"{folder} holds no {split}.csv, which TASK {cfg.TASK} reads", _without(cfg, split)
-                )
+            for name in (list_name(cfg, split), *(label_files(split) if reads_label_files(cfg, split) else ())):
+                if not (folder / name).is_file():
+                    wrong = f"{folder} holds no {name}, which TASK {cfg.TASK} reads"
+                    yield Finding((key,), wrong, _without(cfg, split, name))
 
 
-def _without(cfg: CfgNode, split: str) -> str:
+def _without(cfg: CfgNode, split: str, name: str) -> str:
     """How to do without a list, or to make it."""
     make = "the list with a path and a label a line"
+    if split == "train":
+        folder = cfg.DATA.PATH_TO_DATA_DIR
+        make = f"the folder of the lists; of videos `rhovideo index {folder} --out data/mine` makes them, in data/mine"
+    if reads_frame_lists(cfg):
+        make = f"a folder with {name}, as PySlowFast's DATASET.md describes it"
     if split == "val":
         return f"{make}, or TRAIN.EVAL_PERIOD 0 to evaluate nothing on the way"
     return f"{make}, or TEST.ENABLE False" if split == "test" and cfg.TASK in ("linear", "finetune") else make
 
 
 def _has_labels(cfg: CfgNode) -> bool:
-    """Whether the first line of train.csv ends with a number of its own."""
+    """Whether the first line of train.csv ends with a number of its own, or frames have their JSON files."""
+    if reads_frame_lists(cfg):
+        return has_label_files(cfg, "train")
     try:
         with (Path(cfg.DATA.PATH_TO_DATA_DIR) / "train.csv").open(encoding="utf-8", errors="replace") as lines:
             for _ in range(cfg.DATA.SKIP_ROWS):

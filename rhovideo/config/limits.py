@@ -10,7 +10,7 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.names import get_value, leaves
-from rhovideo.config.tasks import Finding
+from rhovideo.config.problems import Finding
 
 CHOICES: dict[str, tuple] = {
     "MODEL.ARCH": ("slow", "c2d", "i3d", "slowfast", "r2plus1d", "x3d", "mvit", "s3dg"),

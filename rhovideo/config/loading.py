@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,17 @@ from typing import Any
 import yaml
 from fvcore.common.config import CfgNode
 
-from rhovideo.config import foreign, tasks
+from rhovideo.config import foreign, released, tasks
 from rhovideo.config.checks import check
 from rhovideo.config.names import leaves, nearest, nearest_file, set_value
-from rhovideo.config.problems import COMMAND_LINE, ConfigError, Origin, Problem
+from rhovideo.config.problems import COMMAND_LINE, ConfigError, Finding, Origin, Problem
 from rhovideo.config.schema import get_cfg
 from rhovideo.config.slurm import resolve_slurm
 from rhovideo.config.values import ValueProblem, from_word, interpret
 
 BASE_KEY = "_BASE_"
+# Far more than any configuration holds.
+_MOST_VALUES = 100_000
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ class Loaded:
     file: str
     notes: list[str] = field(default_factory=list)
 
-    def problem(self, finding: tasks.Finding) -> Problem:
+    def problem(self, finding: Finding) -> Problem:
         """The finding of a later check, with its place in the file."""
         return _located(finding, self.origins, self.file)
 
@@ -80,6 +82,7 @@ def load(
     *,
     cluster: str | Path | None = None,
     decided: Mapping[str, Setting] | None = None,
+    resumed: Callable[[CfgNode], CfgNode] | None = None,
 ) -> Loaded:
     """As :func:`load_cfg`, with the origins of the values, and without a word in the log.
 
@@ -89,6 +92,7 @@ def load(
             (:func:`rhovideo.config.slurm.cluster_file`): the SLURM section is read from there too, and made to agree
             with NUM_SHARDS and NUM_GPUS.
         decided: what holds whatever the file and the overrides say, under dotted keys.
+        resumed: gives the configuration that checks are to see where a run goes on with values of its own.
     """
     problems: list[Problem] = []
     notes: list[str] = []
@@ -103,12 +107,19 @@ def load(
         words |= _arguments_of_all(levels)
     settings |= words | dict(decided or {})
     cfg = get_cfg()
-    doubtful = _merge(cfg, settings, problems, notes)
     origins = {key: setting.origin for key, setting in settings.items()}
-    findings = tasks.resolve(cfg, origins.keys())
+    written = {key: setting.value for key, setting in settings.items()}
+    if missing := released.missing_task(written):
+        raise ConfigError(_in_order([*problems, _located(missing, origins, file)]))
+    doubtful = _merge(cfg, settings, problems, notes)
+    slowfast = tasks.is_slowfast_task(cfg.TASK)
+    findings = tasks.resolve(cfg, origins.keys(), notes)
+    findings += released.contradictions(cfg, written)
+    if slowfast:
+        released.note_epoch_reset(cfg, written, notes)
     if cluster is not None:
         findings += resolve_slurm(cfg, origins, notes, str(cluster))
-    findings += check(cfg)
+    findings += check(resumed(cfg) if resumed else cfg)
     problems += [_located(finding, origins, file) for finding in findings if doubtful.isdisjoint(finding.keys)]
     if problems:
         raise ConfigError(_in_order(problems))
@@ -163,11 +174,17 @@ def _read_chain(path: Path, above: list[Path], problems: list[Problem], notes: l
         problems.append(Problem(BASE_KEY, base.origin, "is not a path", "one file, relative to this one"))
         return settings
     chain = [*above, path.resolve()]
-    base_path = path.parent / Path(base.value).expanduser()
-    if base_path.resolve() in chain:
+    try:
+        base_path = path.parent / Path(base.value).expanduser()
+        endless, found = base_path.resolve() in chain, base_path.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, of a user who is not there, with a NUL
+        remedy = "one file, relative to this one"
+        problems.append(Problem(BASE_KEY, base.origin, f"cannot be the path of a file ({error})", remedy))
+        return settings
+    if endless:
         problems.append(Problem(BASE_KEY, base.origin, f"{base.value} builds on this file itself", "another file"))
         return settings
-    if not base_path.is_file():
+    if not found:
         problems.append(Problem(BASE_KEY, base.origin, f"there is no file {base_path}", _files_near(base_path)))
         return settings
     return _read_chain(base_path, chain, problems, notes) | settings
@@ -226,14 +243,14 @@ def _parse(text: str, file: str, problems: list[Problem], notes: list[str]) -> d
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
-        if isinstance(node, yaml.MappingNode):
+        if wrong := _endless(node):
+            problems.append(Problem("", Origin(file, 1), wrong, "the value itself"))
+        elif isinstance(node, yaml.MappingNode):
             _walk(loader, node, "", file, settings, notes)
         elif node is not None:
             problems.append(Problem("", Origin(file, 1), "is not a list of keys and values", "KEY: VALUE lines"))
     except RecursionError:
-        problems.append(
-            Problem("", Origin(file, 1), "an alias (*name) stands inside its own anchor (&name)", "the value itself")
-        )
+        problems.append(Problem("", Origin(file, 1), "is nested too deeply to be read", "KEY: VALUE lines"))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         wrong = f"is not YAML: {getattr(error, 'problem', None) or error}"
@@ -241,6 +258,26 @@ def _parse(text: str, file: str, problems: list[Problem], notes: list[str]) -> d
             Problem("", Origin(file, mark.line + 1 if mark else 1), wrong, "KEY: VALUE, indented by spaces")
         )
     return settings
+
+
+def _endless(node: yaml.Node | None) -> str:
+    """What keeps a text from being written out in full: aliases without an end, or aliases of aliases of ..."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node | None) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = -1
+            # Keys and values of a mapping come in pairs.
+            inner = node.value if isinstance(node, yaml.CollectionNode) else []
+            parts = [part for entry in inner for part in (entry if isinstance(entry, tuple) else (entry,))]
+            below = [size(part) for part in parts]
+            sizes[id(node)] = -1 if -1 in below else 1 + sum(below)
+        return sizes[id(node)]
+
+    total = size(node)
+    if total < 0:
+        return "an alias (*name) stands inside its own anchor (&name)"
+    return f"its aliases (*name) amount to {total} values" if total > _MOST_VALUES else ""
 
 
 def _walk(loader, node: yaml.MappingNode, prefix: str, file: str, settings: dict[str, Setting], notes: list) -> None:
@@ -310,11 +347,10 @@ def _merge(cfg: CfgNode, settings: dict[str, Setting], problems: list[Problem], 
 
 
 def _foreign_problems(key: str, setting: Setting) -> list[Problem]:
-    no_effect = foreign.NO_EFFECT.get(key)
-    if key not in foreign.NO_EFFECT or setting.value in (None, no_effect):
+    if foreign.has_no_effect(key, setting.value):
         return []
     wrong = f"{setting.value!r} changes results in PySlowFast, and rhovideo does not have it"
-    return [Problem(key, setting.origin, wrong, f"{no_effect!r}, or leave the key out")]
+    return [Problem(key, setting.origin, wrong, f"{foreign.NO_EFFECT[key]!r}, or leave the key out")]
 
 
 def _is_section(key: str, defaults: Iterable[str]) -> bool:
@@ -335,7 +371,7 @@ def _misplaced(key: str, setting: Setting, defaults: Iterable[str]) -> Problem |
     return Problem(key, setting.origin, "there is no such key", remedy)
 
 
-def _located(finding: tasks.Finding, origins: dict[str, Origin], file: str) -> Problem:
+def _located(finding: Finding, origins: dict[str, Origin], file: str) -> Problem:
     """A finding at the first of its keys that was written, else at the file as a whole."""
     origin = next((origins[key] for key in finding.keys if key in origins), Origin(file))
     return Problem(finding.keys[0], origin, finding.wrong, finding.write)

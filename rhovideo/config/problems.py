@@ -42,6 +42,21 @@ class Problem:
         return f"{self.origin}: {subject}{self.wrong}{remedy}"
 
 
+@dataclass(frozen=True)
+class Finding:
+    """What a check found.
+
+    Attributes:
+        keys: the key to put right first, then the others that take part.
+        wrong: what is wrong.
+        write: what to write.
+    """
+
+    keys: tuple[str, ...]
+    wrong: str
+    write: str = ""
+
+
 class ConfigError(ValueError):
     """The configuration cannot be used; the message lists every problem that was found.
 

@@ -16,7 +16,7 @@ from fvcore.common.config import CfgNode
 def get_cfg() -> CfgNode:
     """A new configuration that holds every key with its default."""
     cfg = CfgNode()
-    # pretrain | linear | finetune | test | knn, or PySlowFast's ssl and ssl_eval_*.
+    # pretrain | linear | finetune | test | knn | extract, or PySlowFast's ssl and ssl_eval_*.
     cfg.TASK = ""
     # GPUs of one machine, one process each; 0 runs on the CPU; -1 takes all there are, or the CPU.
     cfg.NUM_GPUS = -1
@@ -54,6 +54,7 @@ def get_cfg() -> CfgNode:
 def _train() -> CfgNode:
     node = CfgNode()
     node.ENABLE = True
+    # kinetics: lists of videos. ssv2: lists of their frames, as images, with Something-Something's JSON labels.
     node.DATASET = "kinetics"
     # Videos a step of one machine, over all its processes.
     node.BATCH_SIZE = 64
@@ -69,7 +70,7 @@ def _train() -> CfgNode:
     node.CHECKPOINT_KEEP = 3
     # Go on from the newest checkpoint in OUTPUT_DIR.
     node.AUTO_RESUME = True
-    # Start from the weights in this file.
+    # Start from the weights in this file, at epoch 0.
     node.CHECKPOINT_FILE_PATH = ""
     # Prefixes taken off the names in CHECKPOINT_FILE_PATH before they are matched.
     node.CHECKPOINT_CLEAR_NAME_PATTERN = ()
@@ -86,7 +87,7 @@ def _train() -> CfgNode:
 def _test() -> CfgNode:
     node = CfgNode()
     node.ENABLE = True
-    # Videos (not views) a step of one machine.
+    # Videos (not views) a step of one machine; in TASK extract of one process.
     node.BATCH_SIZE = 8
     node.CHECKPOINT_FILE_PATH = ""
     # Clips placed uniformly over the video, and crops of each.
@@ -108,7 +109,7 @@ def _knn() -> CfgNode:
     node.BANK_MAX = 300000
     # Ranks at which retrieval recall is reported by TASK knn.
     node.RECALL_AT = (1, 5, 10, 20, 50)
-    # Clips averaged into a video's feature by TASK knn.
+    # Clips averaged into a video's feature by TASK knn and TASK extract.
     node.NUM_CLIPS = 1
     return node
 
@@ -138,6 +139,8 @@ def _resnet() -> CfgNode:
     node.DEPTH = 50
     # Width of the stem; the pooled feature of a bottleneck network has 32 times as many channels.
     node.WIDTH_PER_GROUP = 64
+    # Ours: channels of R-18's first stage over those of its stem: 1 (64 to 512 channels) or PySlowFast's 4.
+    node.BASIC_EXPANSION = 1
     node.NUM_GROUPS = 1
     node.STRIDE_1X1 = False
     node.INPLACE_RELU = True
@@ -270,12 +273,18 @@ def _data() -> CfgNode:
     node.TRAIN_JITTER_FPS_RELATIVE = 0.0
     # Ours: random | segment (one frame from each of T equal segments, as in SSv2).
     node.CLIP_SAMPLING = "random"
+    # The last of several test clips ends with the video (True), or one step of the clips earlier (False).
+    # None: True, but False for PySlowFast's ssl_eval tasks.
+    node.USE_OFFSET_SAMPLING = None
     node.INPUT_CHANNEL_NUM = [3]
     node.MEAN = [0.45, 0.45, 0.45]
     node.STD = [0.225, 0.225, 0.225]
+    # Give the network BGR.
     node.REVERSE_INPUT_CHANNEL = False
     # Short side drawn from this range before a square crop ...
     node.TRAIN_JITTER_SCALES = [256, 320]
+    # (uniformly, or so that its inverse is uniform)
+    node.INV_UNIFORM_SAMPLE = False
     # ... or, where given, the crop's share of the area, and its aspect ratio.
     node.TRAIN_JITTER_SCALES_RELATIVE = []
     node.TRAIN_JITTER_ASPECT_RELATIVE = []
@@ -383,7 +392,8 @@ def _slurm() -> CfgNode:
     node.ARGS = []
     # How long before its time limit a job is told to write a checkpoint and stop.
     node.GRACE_SECONDS = 120
-    # How often a job is requeued after failures that follow each other, each with progress since the one before.
+    # How often a job is requeued after failures in a row, each with progress since the one before; a preemption between
+    # them begins the count anew.
     node.MAX_FAILURES = 3
     # Cells of each stage of a sweep that run at a time; 0: as many as the cluster has room for.
     node.MAX_JOBS = 0

@@ -17,8 +17,7 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.names import get_value, leaves, set_value
-from rhovideo.config.problems import COMMAND_LINE, Origin
-from rhovideo.config.tasks import Finding
+from rhovideo.config.problems import COMMAND_LINE, Finding, Origin
 
 TIME_EXAMPLES = "minutes (90), hours:minutes:seconds (4:00:00) or days-hours:minutes:seconds (1-00:00:00)"
 
@@ -169,6 +168,9 @@ def _malformed(cfg: CfgNode) -> Iterator[Finding]:
             yield Finding(
                 (f"SLURM.{name}",), "holds a line break, and sbatch reads an option from one line", "one line"
             )
+    if any(sign in cfg.OUTPUT_DIR for sign in "%\\\n"):
+        wrong = f"{cfg.OUTPUT_DIR!r} holds a sign that SLURM reads as something else in a path (%, \\, a line break)"
+        yield Finding(("OUTPUT_DIR",), wrong, "a folder without it")
     yield from _time(slurm)
     yield from _memory(slurm.MEM)
     yield from _arguments(slurm.ARGS)

@@ -7,53 +7,42 @@ MODEL.FROZEN_BN is a bool.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from fvcore.common.config import CfgNode
 
-TASKS = ("pretrain", "linear", "finetune", "test", "knn")
+from rhovideo.config import released
+from rhovideo.config.problems import Finding
+from rhovideo.config.released import is_slowfast_task
+
+__all__ = ["CHOICES", "CLASSIFIES", "TASKS", "TRAINS", "is_slowfast_task", "resolve"]
+
+TASKS = ("pretrain", "linear", "finetune", "test", "knn", "extract")
+TRAINS = ("pretrain", "linear", "finetune")
+CLASSIFIES = ("linear", "finetune", "test")
 
 CHOICES = (
     "TASK: pretrain (learn from clips), linear (train a classifier on a frozen encoder), finetune, "
-    "test (multi-view accuracy) or knn (nearest neighbours and retrieval)"
+    "test (multi-view accuracy), knn (nearest neighbours and retrieval) or extract (features to files)"
 )
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What a check found.
-
-    Attributes:
-        keys: the key to put right first, then the others that take part.
-        wrong: what is wrong.
-        write: what to write.
-    """
-
-    keys: tuple[str, ...]
-    wrong: str
-    write: str = ""
-
-
-def is_slowfast_task(task: str) -> bool:
-    """Whether ``task`` is PySlowFast's word: ``ssl`` or ``ssl_eval...``."""
-    return task.startswith("ssl")
-
-
-def resolve(cfg: CfgNode, given: Collection[str]) -> list[Finding]:
+def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None) -> list[Finding]:
     """Turn PySlowFast's words into ours and fill in what the task decides, in place.
 
     Args:
         cfg: a configuration that is not frozen.
         given: the keys that were written in a file or on the command line.
+        notes: is told what was decided and may surprise.
 
     Returns:
         What contradicts the task; empty where all is well.
     """
     findings = []
+    notes = [] if notes is None else notes
     slowfast = is_slowfast_task(cfg.TASK)
     if slowfast:
         cfg.TASK = _from_slowfast(cfg)
-        _trim_steps(cfg)
+        released.translate(cfg, given, notes)
     if cfg.TASK not in TASKS:
         findings.append(_unknown_task(cfg.TASK))
     if cfg.CONTRASTIVE.LOSS_FORM is None:
@@ -63,6 +52,7 @@ def resolve(cfg: CfgNode, given: Collection[str]) -> list[Finding]:
     if cfg.MODEL.FROZEN_BN is None:
         # The paper's features are frozen; the released loop keeps batch norm in training mode.
         cfg.MODEL.FROZEN_BN = cfg.TASK == "linear" and not slowfast
+    _clips(cfg, given, notes)
     if cfg.BN.NORM_TYPE == "sync_batchnorm_apex":
         cfg.BN.NORM_TYPE = "sync_batchnorm"
     if cfg.DATA.DECODING_BACKEND == "torchvision":
@@ -78,10 +68,17 @@ def _from_slowfast(cfg: CfgNode) -> str:
     return cfg.TASK
 
 
-def _trim_steps(cfg: CfgNode) -> None:
-    """Released files list stretches after the last epoch and factors beyond the last stretch, which have no effect."""
-    cfg.SOLVER.STEPS = [step for step in cfg.SOLVER.STEPS if step < cfg.SOLVER.MAX_EPOCH]
-    cfg.SOLVER.LRS = cfg.SOLVER.LRS[: len(cfg.SOLVER.STEPS)]
+def _clips(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
+    """Which clips: for a classifier of Something-Something the one of segments; and where test clips start."""
+    classifies = cfg.TASK in ("linear", "finetune", "test")
+    if released.reads_frame_lists(cfg) and classifies and "DATA.CLIP_SAMPLING" not in given:
+        cfg.DATA.CLIP_SAMPLING = "segment"
+    if cfg.DATA.CLIP_SAMPLING == "segment" and classifies and cfg.TEST.NUM_ENSEMBLE_VIEWS != 1:
+        if "TEST.NUM_ENSEMBLE_VIEWS" in given:
+            notes.append("TEST.NUM_ENSEMBLE_VIEWS is 1: a clip of segments spans the whole video, others are the same")
+        cfg.TEST.NUM_ENSEMBLE_VIEWS = 1
+    if cfg.DATA.USE_OFFSET_SAMPLING is None:
+        cfg.DATA.USE_OFFSET_SAMPLING = True
 
 
 def _unknown_task(task: str) -> Finding:
@@ -92,7 +89,7 @@ def _unknown_task(task: str) -> Finding:
 
 def _without_training(cfg: CfgNode) -> list[Finding]:
     """TRAIN.ENABLE False asks for the evaluation alone, as in PySlowFast."""
-    trains = cfg.TASK in ("pretrain", "linear", "finetune") and cfg.TRAIN.ENABLE
+    trains = cfg.TASK in TRAINS and cfg.TRAIN.ENABLE
     if not trains and not cfg.TEST.ENABLE and cfg.TASK in TASKS:
         keys = ("TEST.ENABLE", "TRAIN.ENABLE", "TASK")
         return [Finding(keys, "neither training nor testing is enabled: nothing to do", "True")]

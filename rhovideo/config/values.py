@@ -15,6 +15,7 @@ import yaml
 # Keys whose default does not show the type: "number" is an integer or a float.
 TYPES = {
     "MODEL.FROZEN_BN": "bool",
+    "DATA.USE_OFFSET_SAMPLING": "bool",
     "CONTRASTIVE.LOSS_FORM": "str",
     "SOLVER.CLIP_GRAD_VAL": "float",
     "SOLVER.CLIP_GRAD_L2NORM": "float",
@@ -77,7 +78,7 @@ def from_word(word: object) -> tuple[Any, str | None]:
         return word, None if isinstance(word, (list, tuple, dict)) else str(word)
     try:
         value = yaml.safe_load(word) if word.strip() else word
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):  # 2026-02-30 looks like a date, and is none
         value = word
     return value, word
 
@@ -153,7 +154,7 @@ def _literal(text: str, kind: str) -> Any:
     """A Python literal that YAML takes for text: ``("backbone.",)``."""
     try:
         return ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError):
+    except (ValueError, SyntaxError, MemoryError, RecursionError):  # the last two: of thousands of brackets
         raise _misfit(text, kind) from None
 
 

@@ -29,7 +29,7 @@ class TrainAugmentation:
     Attributes:
         size: side of the square result, pixels (DATA.TRAIN_CROP_SIZE).
         spatial: draw crop and flip (DATA.AUG_SPATIAL); without it the centre crop, never flipped.
-        short_sides: VGG-style crops, see :func:`draw_short_side_box`.
+        short_sides, inverse_short_sides: VGG-style crops, see :func:`draw_short_side_box`.
         areas, aspects: Inception-style crops in their stead where ``areas`` is given, see :func:`draw_area_box`.
         flip_prob: probability of mirroring left and right.
         time_diff_prob: probability that :func:`temporal_difference` replaces the clip's colour. Such a clip gets no
@@ -46,6 +46,7 @@ class TrainAugmentation:
     flip_prob: float = 0.5
     time_diff_prob: float = 0.0
     colour: ColourAugmentation | None = None
+    inverse_short_sides: bool = False
 
     @classmethod
     def from_cfg(cls, cfg: CfgNode, purpose: str = "pretrain") -> TrainAugmentation:
@@ -71,6 +72,7 @@ class TrainAugmentation:
             flip_prob=0.5 if data.RANDOM_FLIP else 0.0,
             time_diff_prob=data.TIME_DIFF_PROB,
             colour=_colour_from_cfg(data) if data.SSL_COLOR_JITTER else None,
+            inverse_short_sides=data.INV_UNIFORM_SAMPLE,
         )
 
     def __call__(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -97,7 +99,7 @@ class TrainAugmentation:
         """Draw the crop of a clip whose frames are ``height`` x ``width`` pixels."""
         if self.areas:
             return draw_area_box(height, width, self.areas, self.aspects or _DEFAULT_ASPECTS, rng)
-        return draw_short_side_box(height, width, self.size, self.short_sides, rng)
+        return draw_short_side_box(height, width, self.size, self.short_sides, rng, self.inverse_short_sides)
 
 
 def _colour_from_cfg(data: CfgNode) -> ColourAugmentation:

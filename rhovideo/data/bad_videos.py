@@ -146,13 +146,15 @@ def append_failures(file: Path, failures: list[Failure]) -> list[Failure]:
             # No locks on this file system; appended lines stay whole, at worst a video is listed twice.
             logger.debug("%s: no file locks here", file)
         stream.seek(0)
-        known = {_path_of(line) for line in stream}
+        text = stream.read()
+        known = {_path_of(line) for line in text.splitlines()}
         fresh = []
         for failure in failures:
             if failure.path not in known:
                 known.add(failure.path)
                 fresh.append(failure)
-        stream.write("".join(_as_line(failure) for failure in fresh))
+        cut_off = text and not text.endswith("\n")  # by a full disk
+        stream.write("\n" * bool(cut_off) + "".join(_as_line(failure) for failure in fresh))
     return fresh
 
 

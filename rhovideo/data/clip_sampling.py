@@ -12,7 +12,6 @@ shorter than a clip repeats its last frame (PySlowFast's ``temporal_sampling``).
 from __future__ import annotations
 
 import math
-import random
 from fractions import Fraction
 from typing import Any
 
@@ -20,7 +19,9 @@ import numpy as np
 from fvcore.common.config import CfgNode
 from pytorchvideo.data.clip_sampling import ClipInfo, ClipInfoList, ClipSampler
 
+from rhovideo.config.released import reads_frame_lists
 from rhovideo.data.placement import draw_starts, even_starts
+from rhovideo.randomness import python_generator
 
 __all__ = [
     "RandomClipSampler",
@@ -145,7 +146,9 @@ class RhoClipSampler(ClipSampler):
         Returns:
             Lists over the clips of start and end in seconds, and so on; the video is done with after it.
         """
-        starts, length = self._place(_frames_of(video_duration, self.target_fps), float(self.target_fps), _python_rng())
+        starts, length = self._place(
+            _frames_of(video_duration, self.target_fps), float(self.target_fps), python_generator()
+        )
         return _clip_times(starts, length, self.target_fps)
 
     def _place(self, num_frames: int, fps: float, rng: np.random.Generator) -> tuple[np.ndarray, int]:
@@ -204,9 +207,13 @@ class UniformClipSampler(ClipSampler):
         num_frames: T, frames of a clip.
         sampling_rate: tau, one frame in every tau, counted at ``target_fps``.
         target_fps: frames a second at which tau is counted.
+        to_the_end: False starts clip i at floor(i (N - L) / n), a single one at 0, as PySlowFast does unless
+            DATA.USE_OFFSET_SAMPLING is True.
     """
 
-    def __init__(self, num_clips: int, num_frames: int, sampling_rate: float, target_fps: float = 30) -> None:
+    def __init__(
+        self, num_clips: int, num_frames: int, sampling_rate: float, target_fps: float = 30, to_the_end: bool = True
+    ) -> None:
         _check_clip(num_frames, sampling_rate, target_fps)
         if num_clips < 1:
             raise ValueError(f"TEST.NUM_ENSEMBLE_VIEWS is {num_clips}: write 1 or more")
@@ -215,6 +222,7 @@ class UniformClipSampler(ClipSampler):
         self.num_frames = num_frames
         self.sampling_rate = sampling_rate
         self.target_fps = target_fps
+        self.to_the_end = to_the_end
 
     def sample(self, num_frames: int, fps: float, rng: np.random.Generator | None = None) -> np.ndarray:
         """Source frames of the clips: int64 [num_clips, T]. Arguments as of :class:`RhoClipSampler`; ``rng`` unused."""
@@ -234,6 +242,8 @@ class UniformClipSampler(ClipSampler):
     def _place(self, num_frames: int, fps: float) -> tuple[np.ndarray, int]:
         length = clip_length(self.num_frames, self.sampling_rate, fps, self.target_fps)
         last = max(0, num_frames - length)
+        if not self.to_the_end:
+            return np.arange(self.num_clips, dtype=np.int64) * last // self.num_clips, length
         if self.num_clips == 1:
             return even_starts(last, 1), length
         return np.arange(self.num_clips, dtype=np.int64) * last // (self.num_clips - 1), length
@@ -249,22 +259,33 @@ class SegmentSampler(ClipSampler):
         num_frames: T, segments.
         training: whether the frames are drawn.
         target_fps: frames a second that videos are taken to have when called by PyTorchVideo.
+        shared_ends: segment i holds the frames round(i (N - 1) / T) to round((i + 1) (N - 1) / T) instead, so that
+            neighbours share a frame, as PySlowFast's ``ssv2`` has it.
     """
 
-    def __init__(self, num_frames: int, training: bool, target_fps: float = 30) -> None:
+    def __init__(self, num_frames: int, training: bool, target_fps: float = 30, shared_ends: bool = False) -> None:
         _check_clip(num_frames, 1, target_fps)
         super().__init__(_seconds(1, 1, target_fps))
         self.num_frames = num_frames
         self.training = training
         self.target_fps = target_fps
+        self.shared_ends = shared_ends
 
     def sample(self, num_frames: int, fps: float, rng: np.random.Generator | None = None) -> np.ndarray:
         """Source frames of the clip: int64 [1, T]. Arguments as of :class:`RhoClipSampler`; testing draws nothing."""
-        bounds = np.arange(self.num_frames + 1, dtype=np.int64) * num_frames // self.num_frames
-        first, last = bounds[:-1], np.maximum(bounds[1:] - 1, bounds[:-1])
+        first, last = self._segments(num_frames)
         if self.training:
             return rng.integers(first, last + 1)[None]
         return ((first + last) // 2)[None]
+
+    def _segments(self, num_frames: int) -> tuple[np.ndarray, np.ndarray]:
+        """The first and the last frame of each segment, int64 [T]."""
+        if self.shared_ends:
+            places = np.arange(self.num_frames + 1) * ((num_frames - 1) / self.num_frames)
+            bounds = np.round(places).astype(np.int64)
+            return bounds[:-1], bounds[1:]
+        bounds = np.arange(self.num_frames + 1, dtype=np.int64) * num_frames // self.num_frames
+        return bounds[:-1], np.maximum(bounds[1:] - 1, bounds[:-1])
 
     def __call__(
         self,
@@ -273,7 +294,7 @@ class SegmentSampler(ClipSampler):
         annotation: dict[str, Any] | None,
     ) -> ClipInfoList:
         """Times of the T frames, each as a clip of one frame, for PyTorchVideo. Arguments as above."""
-        frames = self.sample(_frames_of(video_duration, self.target_fps), float(self.target_fps), _python_rng())
+        frames = self.sample(_frames_of(video_duration, self.target_fps), float(self.target_fps), python_generator())
         return _clip_times(frames[0], 1, self.target_fps)
 
 
@@ -295,7 +316,8 @@ def build_clip_sampler(cfg: CfgNode, purpose: str) -> ClipSampler:
     if data.CLIP_SAMPLING not in ("random", "segment"):
         raise ValueError(f"DATA.CLIP_SAMPLING is {data.CLIP_SAMPLING!r}: write random or segment")
     if data.CLIP_SAMPLING == "segment" and purpose != "pretrain":
-        return SegmentSampler(data.NUM_FRAMES, training=purpose == "train", target_fps=data.TARGET_FPS)
+        shared = reads_frame_lists(cfg)
+        return SegmentSampler(data.NUM_FRAMES, purpose == "train", target_fps=data.TARGET_FPS, shared_ends=shared)
     clip = (data.NUM_FRAMES, data.SAMPLING_RATE, data.TARGET_FPS)
     jitter = {"fps_jitter": data.TRAIN_JITTER_FPS, "fps_jitter_relative": data.TRAIN_JITTER_FPS_RELATIVE}
     if purpose == "pretrain":
@@ -311,7 +333,8 @@ def build_clip_sampler(cfg: CfgNode, purpose: str) -> ClipSampler:
         )
     if purpose == "train":
         return RandomClipSampler(*clip, **jitter)
-    return UniformClipSampler(uniform_clips[purpose], *clip)
+    to_the_end = purpose != "test" or data.USE_OFFSET_SAMPLING is not False
+    return UniformClipSampler(uniform_clips[purpose], *clip, to_the_end=to_the_end)
 
 
 def _check_clip(num_frames: int, sampling_rate: float, target_fps: float) -> None:
@@ -329,11 +352,6 @@ def _seconds(num_frames: int, sampling_rate: float, target_fps: float) -> Fracti
 
 def _frames_of(video_duration: float | Fraction, fps: float) -> int:
     return max(1, round(float(video_duration) * fps))
-
-
-def _python_rng() -> np.random.Generator:
-    """A generator seeded by Python's ``random``, which PyTorchVideo's users and data workers seed."""
-    return np.random.default_rng(random.getrandbits(64))
 
 
 def _clip_times(starts: np.ndarray, length: int, fps: float) -> ClipInfoList:

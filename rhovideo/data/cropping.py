@@ -28,7 +28,12 @@ class Box(NamedTuple):
 
 
 def draw_short_side_box(
-    height: int, width: int, size: int, short_sides: Sequence[float], rng: np.random.Generator
+    height: int,
+    width: int,
+    size: int,
+    short_sides: Sequence[float],
+    rng: np.random.Generator,
+    inverse: bool = False,
 ) -> Box:
     """VGG-style crop: scale the short side to s, then cut a square of ``size`` at random.
 
@@ -41,8 +46,10 @@ def draw_short_side_box(
         size: side of the crop after scaling, pixels.
         short_sides: least and greatest s, pixels (DATA.TRAIN_JITTER_SCALES).
         rng: takes three draws.
+        inverse: 1 / s is uniform between the inverses instead (DATA.INV_UNIFORM_SAMPLE).
     """
-    scaled = max(round(rng.uniform(short_sides[0], short_sides[1])), size)
+    drawn = 1 / rng.uniform(1 / short_sides[1], 1 / short_sides[0]) if inverse else rng.uniform(*short_sides)
+    scaled = max(round(drawn), size)
     short = min(height, width)
     side = min(max(round(short * size / scaled), 1), short)
     return _place(height, width, side, side, rng)

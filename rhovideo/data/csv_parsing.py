@@ -161,6 +161,8 @@ class _Parser:
         strange = rows[~_end_like_videos(block, starts[rows], ends[rows])]
         if len(strange):
             row = int(strange[0])
+            if text(row).startswith(b"original_vido_id"):
+                self._fail(lines[row], "the file lists frames, not videos: write TRAIN.DATASET ssv2 to read it")
             self._fail(
                 lines[row],
                 f"{_show(text(row))} does not end with a label: write a whole number from 0 to 2147483647 after "

@@ -12,11 +12,16 @@ import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.inputs import label_files, list_name, reads_label_files
+from rhovideo.config.released import reads_frame_lists
 from rhovideo.data.augmentation import TrainAugmentation, build_augmentation
 from rhovideo.data.bad_videos import Failure
 from rhovideo.data.clip_sampling import build_clip_sampler
 from rhovideo.data.cropping import EvalCrops
+from rhovideo.data.csv_parsing import NO_LABEL
 from rhovideo.data.decoding import Video, VideoReadError
+from rhovideo.data.frame_lists import FrameListManifest
+from rhovideo.data.image_frames import ImageFrames
 from rhovideo.data.manifest import Manifest
 from rhovideo.randomness import Stream, generator
 
@@ -71,6 +76,8 @@ class VideoDataset(torch.utils.data.Dataset):
         seed: first word of the address of every draw (RNG_SEED).
         views_per_clip: augmentations of each clip's frames.
         replace_unreadable: draw another video, at most ten in all, for one that cannot be read.
+        needs_labels: a video that has no label though others have counts as unreadable.
+        image_fps: frames a second that videos count as whose frames are images (DATA.TARGET_FPS).
     """
 
     def __init__(
@@ -82,6 +89,8 @@ class VideoDataset(torch.utils.data.Dataset):
         seed: int,
         views_per_clip: int = 1,
         replace_unreadable: bool = True,
+        needs_labels: bool = False,
+        image_fps: float = 30.0,
     ) -> None:
         self.manifest = manifest
         self.sampler = sampler
@@ -89,6 +98,8 @@ class VideoDataset(torch.utils.data.Dataset):
         self.seed = seed
         self.views_per_clip = views_per_clip
         self.replace_unreadable = replace_unreadable
+        self.needs_labels = needs_labels
+        self.image_fps = image_fps
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -100,7 +111,7 @@ class VideoDataset(torch.utils.data.Dataset):
             index = self._video(key, attempt)
             path = self.manifest.path(index)
             try:
-                clips = self._read(path, key, attempt)
+                clips = self._read(index, key, attempt)
             except _READ_ERRORS as error:
                 reason = error.reason if isinstance(error, VideoReadError) else str(error)
                 line = self.manifest.line(index)
@@ -116,12 +127,18 @@ class VideoDataset(torch.utils.data.Dataset):
         rng = generator(Stream.REPLACEMENT, self.seed, key.epoch, key.index, attempt)
         return int(rng.integers(len(self.manifest)))
 
-    def _read(self, path: str, key: SampleKey, attempt: int) -> np.ndarray:
+    def _read(self, index: int, key: SampleKey, attempt: int) -> np.ndarray:
         address = (self.seed, key.epoch, key.index, attempt)
-        with Video(path) as video:
+        with self._open(index) as video:
             times = self.sampler.sample(video.num_frames, video.fps, generator(Stream.CLIP_TIMES, *address))
             frames = video.frames(times.reshape(-1))
         return self._views(frames.reshape(*times.shape, *frames.shape[1:]), address)
+
+    def _open(self, index: int) -> Video | ImageFrames:
+        manifest = self.manifest
+        if self.needs_labels and manifest.has_labels and manifest.label(index) == NO_LABEL:
+            raise VideoReadError(manifest.path(index), "has no label")
+        return manifest.open_video(index, self.image_fps)
 
     def _views(self, clips: np.ndarray, address: tuple[int, ...]) -> np.ndarray:
         """uint8 [V,T,S,S,3] from the decoded clips [n,T,H,W,3]."""
@@ -163,14 +180,21 @@ def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
         seed=cfg.RNG_SEED,
         views_per_clip=_views_per_clip(cfg) if purpose == "pretrain" else 1,
         replace_unreadable=purpose in TRAINING_PURPOSES,
+        needs_labels=purpose != "pretrain" and cfg.TASK != "extract",
+        image_fps=cfg.DATA.TARGET_FPS,
     )
 
 
 def open_manifest(cfg: CfgNode, split: str) -> Manifest:
-    """The list of videos of a split, read as DATA's keys say."""
+    """The list of videos of a split, read as DATA's keys and TRAIN.DATASET say."""
     data = cfg.DATA
+    csv = Path(data.PATH_TO_DATA_DIR) / list_name(cfg, split)
+    if reads_frame_lists(cfg):
+        names = label_files(split) if reads_label_files(cfg, split) else ()
+        labels = tuple(csv.with_name(name) for name in names) or None
+        return FrameListManifest.open(csv, labels=labels, prefix=data.PATH_PREFIX, cache_dir=data.MANIFEST_CACHE)
     return Manifest.open(
-        Path(data.PATH_TO_DATA_DIR) / f"{split}.csv",
+        csv,
         separator=data.PATH_LABEL_SEPARATOR,
         prefix=data.PATH_PREFIX,
         skip_rows=data.SKIP_ROWS,

@@ -23,6 +23,10 @@ class IndexingError(ValueError):
     """A folder or split file that no list can be made from; the message says what is missing."""
 
 
+class ListsExistError(IndexingError):
+    """There are lists already, which nobody has asked to overwrite."""
+
+
 class Entry(NamedTuple):
     """One video and its label (-1: none)."""
 
@@ -61,7 +65,7 @@ def index_folder(
     endings: Sequence[str] = VIDEO_ENDINGS,
     force: bool = False,
 ) -> IndexSummary:
-    """List the videos below ``folder`` in ``out_dir``/{train,val,test}.csv, and their classes in classes.txt.
+    """List the videos below ``folder`` in ``out_dir``/{train,val,test}.csv, and their classes, if any, in classes.txt.
 
     Sub-folders named train, val (valid, validation) and test are taken as the splits; otherwise ``val_share`` of each
     class, drawn with ``seed``, becomes val.csv. Without a test folder, test.csv equals val.csv. Where all videos lie
@@ -92,7 +96,8 @@ def index_folder(
     splits = {split: _labelled(videos, roots[split], classes) for split, videos in found.items()}
     if "val" not in splits and "train" in splits:
         splits["train"], splits["val"] = _hold_out(splits["train"], val_share, seed)
-        notes.append(f"val.csv: {val_share:.0%} of each class, drawn with seed {seed}")
+        whole = "each class" if classes else "the videos"
+        notes.append(f"val.csv: {val_share:.0%} of {whole}, drawn with seed {seed}")
     if "test" not in splits:
         splits["test"] = splits.get("val", [])
         notes.append("test.csv equals val.csv")
@@ -100,10 +105,36 @@ def index_folder(
     return _write_index(out_dir, splits, classes, left_out, notes)
 
 
+def list_folder(folder: str | os.PathLike, out_dir: str | os.PathLike) -> tuple[bytes, list[str], list[str]]:
+    """One list of all videos below ``folder``, as a CSV in ``out_dir`` would hold it; nothing is written.
+
+    Splits and classes are found as by :func:`index_folder`; the splits stand one after the other.
+
+    Returns:
+        The CSV's bytes, the classes' names by label (none where folders are no classes), and what was left out and why.
+
+    Raises:
+        IndexingError: no folder, or no video in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise IndexingError(f"{folder} is no folder: write the folder that holds the videos, or a list of them")
+    left_out: list[str] = []
+    roots = _split_roots(folder)
+    endings = tuple(VIDEO_ENDINGS)
+    found = {split: _find_videos(root, endings, left_out) for split, root in roots.items()}
+    if not any(found.values()):
+        raise IndexingError(f"no video below {folder}: looked for files that end in {' '.join(endings)}")
+    classes = _class_names(found, roots, None)
+    splits = [split for split in _SPLITS if split in roots]
+    entries = [entry for split in splits for entry in _labelled(found[split], roots[split], classes)]
+    return b"".join(_csv_line(entry, Path(out_dir)) for entry in entries), classes, left_out
+
+
 def _refuse_to_overwrite(out_dir: Path, force: bool) -> None:
     existing = [name for name in (*(f"{split}.csv" for split in _SPLITS), "classes.txt") if (out_dir / name).exists()]
     if existing and not force:
-        raise IndexingError(
+        raise ListsExistError(
             f"{out_dir} already holds {', '.join(existing)}: choose another folder, or force overwriting"
         )
 
@@ -193,7 +224,11 @@ def _write_index(
         lines = [_csv_line(entry, out_dir) for entry in entries]
         counts[split] = len(lines)
         _write_whole(out_dir / f"{split}.csv", b"".join(lines))
-    _write_whole(out_dir / "classes.txt", b"".join(os.fsencode(name) + b"\n" for name in classes))
+    names = out_dir / "classes.txt"
+    if classes:
+        _write_whole(names, b"".join(os.fsencode(name) + b"\n" for name in classes))
+    else:
+        names.unlink(missing_ok=True)
     summary = IndexSummary(out_dir, counts, classes, left_out, notes)
     print(summary)
     return summary

@@ -6,7 +6,9 @@ step of an epoch without decoding what came before, and the number of processes 
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing.util
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import wait
@@ -118,19 +120,20 @@ class Loader:
         self._processes: list = []
         # Workers do not listen to SIGTERM, with which multiprocessing would end them at exit, so we do before that.
         multiprocessing.util.Finalize(self, _kill, args=(self._processes,), exitpriority=10)
-        self._loader: DataLoader | None = DataLoader(
-            dataset,
-            batch_sampler=self._plan,
-            num_workers=num_workers,
-            collate_fn=collate,
-            pin_memory=pin_memory,
-            worker_init_fn=initialise_worker,
-            multiprocessing_context=worker_context() if num_workers else None,
-            prefetch_factor=prefetch_factor if num_workers else None,
-            persistent_workers=num_workers > 0,
-            # Its own, or each epoch would take a number from torch's global generator.
-            generator=torch.Generator(),
-        )
+        with _quiet():
+            self._loader: DataLoader | None = DataLoader(
+                dataset,
+                batch_sampler=self._plan,
+                num_workers=num_workers,
+                collate_fn=collate,
+                pin_memory=pin_memory,
+                worker_init_fn=initialise_worker,
+                multiprocessing_context=worker_context() if num_workers else None,
+                prefetch_factor=prefetch_factor if num_workers else None,
+                persistent_workers=num_workers > 0,
+                # Its own, or each epoch would take a number from torch's global generator.
+                generator=torch.Generator(),
+            )
 
     @property
     def steps_per_epoch(self) -> int:
@@ -156,7 +159,8 @@ class Loader:
             raise RuntimeError("this loader is closed: build another one")
         self._plan.epoch, self._plan.first_step = epoch, first_step
         try:
-            batches = iter(self._loader)
+            with _quiet():
+                batches = iter(self._loader)
         except Exception as error:
             # A worker that died after its last batch of one epoch is missed at the start of the next.
             self._explain_death(error)
@@ -224,6 +228,14 @@ class _Plan:
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         return self._loader.batches_of(self.epoch, self.first_step)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torch's words on the number of workers: that is said once a job, not by each list in each process."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This DataLoader will create")
+        yield
 
 
 def _kill(processes: list) -> None:

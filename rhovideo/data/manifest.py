@@ -15,19 +15,22 @@ import mmap
 import os
 import struct
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 
-from rhovideo.data.csv_parsing import NO_LABEL, ManifestError, read_rows
+from rhovideo.data.csv_parsing import NO_LABEL, ManifestError, Rows, read_rows
+from rhovideo.data.decoding import Video
+from rhovideo.data.image_frames import ImageFrames
 from rhovideo.run_folder import written_whole
 
 __all__ = ["NO_LABEL", "Manifest", "ManifestError"]
 
 logger = logging.getLogger(__name__)
 
+_Self = TypeVar("_Self", bound="Manifest")  # typing.Self is of Python 3.11
 _MAGIC = b"rhoman01"
 # magic, rows, bytes of the paths, classes (0: no labels), bytes of the notes, bytes of the file
 _HEADER = struct.Struct("<8s5q")
@@ -99,13 +102,43 @@ class Manifest:
             FileNotFoundError: there is no such CSV.
         """
         csv = Path(os.path.abspath(csv))
-        root = root_of(csv, prefix)
-        try:
-            identity = _identity(csv, separator, root, skip_rows)
-        except FileNotFoundError as error:
+        if not csv.exists():
             raise FileNotFoundError(
                 f"{csv}: no such list of videos: see DATA.PATH_TO_DATA_DIR, or make one with `rhovideo index FOLDER`"
-            ) from error
+            )
+        after = f" after the first {skip_rows} lines (DATA.SKIP_ROWS)" if skip_rows else ""
+        return cls._open_packed(
+            [csv],
+            [separator, skip_rows],
+            lambda: read_rows(csv, separator, skip_rows),
+            f"lists no video{after}: write `path label` or `path` on each line",
+            prefix=prefix,
+            cache_dir=cache_dir,
+        )
+
+    @classmethod
+    def _open_packed(
+        cls: type[_Self],
+        files: Sequence[Path],
+        how: Sequence[str | int],
+        read: Callable[[], Iterator[Rows]],
+        if_empty: str,
+        *,
+        prefix: str,
+        cache_dir: str | os.PathLike,
+    ) -> _Self:
+        """The packed file of a list; made first if there is none.
+
+        Args:
+            files: what the rows are read from, the list first; a change of one makes another packed file.
+            how: whatever else the rows depend on.
+            read: reads them, in blocks.
+            if_empty: what to say of a list without any.
+            prefix, cache_dir: as of :meth:`open`.
+        """
+        csv = files[0]
+        root = root_of(csv, prefix)
+        identity = _identity(files, [*how, root])
         digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]
         folder = _cache_folder(cache_dir)
         packed = folder / f"{csv.stem}-{digest}.manifest"
@@ -116,13 +149,13 @@ class Manifest:
             with _lock(packed.with_suffix(".lock")):
                 manifest = cls._if_usable(packed)
                 if manifest is None:
-                    _pack(csv, packed, separator, root, skip_rows)
-                    if _identity(csv, separator, root, skip_rows) != identity:
+                    _pack(csv, packed, root, read(), if_empty)
+                    if _identity(files, [*how, root]) != identity:
                         packed.unlink()
                         raise ManifestError(f"{csv} was changed while it was being read: start again")
                     manifest = cls(packed)
         except OSError as error:
-            if error.filename is not None and str(error.filename) == str(csv):
+            if error.filename is not None and str(error.filename) in map(str, files):
                 raise
             raise ManifestError(
                 f"cannot write the packed manifest of {csv} in {folder} ({error.strerror or error}): "
@@ -131,7 +164,7 @@ class Manifest:
         return manifest
 
     @classmethod
-    def _if_usable(cls, packed: Path) -> Manifest | None:
+    def _if_usable(cls: type[_Self], packed: Path) -> _Self | None:
         try:
             manifest = cls(packed)
         except (OSError, ManifestError):
@@ -142,16 +175,32 @@ class Manifest:
         return manifest
 
     def __reduce__(self) -> tuple:
-        return Manifest, (str(self._packed),)
+        return type(self), (str(self._packed),)
 
     def __len__(self) -> int:
         return len(self._labels)
 
     def path(self, index: int) -> str:
         """The path of video ``index``, relative ones joined to the prefix or the CSV's folder."""
+        return os.path.join(self._root, self._text(index))
+
+    def open_video(self, index: int, image_fps: float) -> Video | ImageFrames:
+        """Video ``index``, open for reading frames.
+
+        Args:
+            index: its place in the list.
+            image_fps: frames a second that it counts as having where its frames are images.
+
+        Raises:
+            VideoReadError: it cannot be read.
+        """
+        return Video(self.path(index))
+
+    def _text(self, index: int) -> str:
+        """What the packed file holds of video ``index`` beside line and label: here the path as the list has it."""
         index = self._checked(index)
         first, last = int(self._offsets[index]), int(self._offsets[index + 1])
-        return os.path.join(self._root, os.fsdecode(self._bytes[_HEADER.size + first : _HEADER.size + last]))
+        return os.fsdecode(self._bytes[_HEADER.size + first : _HEADER.size + last])
 
     def label(self, index: int) -> int:
         """The label of video ``index``, -1 if the list has none."""
@@ -186,10 +235,9 @@ def root_of(csv: str | os.PathLike, prefix: str) -> str:
     return os.path.abspath(prefix or os.path.dirname(os.path.abspath(csv)))
 
 
-def _identity(csv: Path, separator: str, root: str, skip_rows: int) -> list:
-    status = csv.stat()
-    keys = [separator, root, skip_rows, _MAGIC.decode()]
-    return [os.path.realpath(csv), status.st_size, status.st_mtime_ns, *keys]
+def _identity(files: Sequence[Path], how: Sequence[str | int]) -> list:
+    found = [(os.path.realpath(file), file.stat()) for file in files]
+    return [[[path, status.st_size, status.st_mtime_ns] for path, status in found], *how, _MAGIC.decode()]
 
 
 def _cache_folder(cache_dir: str | os.PathLike) -> Path:
@@ -222,15 +270,15 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
-def _pack(csv: Path, packed: Path, separator: str, root: str, skip_rows: int) -> None:
+def _pack(csv: Path, packed: Path, root: str, rows: Iterator[Rows], if_empty: str) -> None:
     """Write the packed file of ``csv`` under a temporary name, then rename it; memory in use is one block's."""
     logger.info("packing %s into %s", csv, packed)
     with written_whole(packed) as out:
-        _write_packed(out, packed.parent, csv, separator, root, skip_rows)
+        _write_packed(out, packed.parent, csv, root, rows, if_empty)
         os.fchmod(out.fileno(), 0o644)
 
 
-def _write_packed(out: BinaryIO, folder: Path, csv: Path, separator: str, root: str, skip_rows: int) -> None:
+def _write_packed(out: BinaryIO, folder: Path, csv: Path, root: str, parts: Iterator[Rows], if_empty: str) -> None:
     rows = path_bytes = 0
     top_label = NO_LABEL
     out.write(bytes(_HEADER.size))
@@ -238,7 +286,7 @@ def _write_packed(out: BinaryIO, folder: Path, csv: Path, separator: str, root: 
         # Columns whose length is known at the end only wait in files of their own.
         offsets, lines, labels = (stack.enter_context(tempfile.TemporaryFile(dir=folder)) for _ in range(3))
         offsets.write(bytes(8))
-        for part in read_rows(csv, separator, skip_rows):
+        for part in parts:
             out.write(part.paths)
             offsets.write(path_bytes + np.cumsum(part.lengths))
             lines.write(part.lines)
@@ -247,8 +295,7 @@ def _write_packed(out: BinaryIO, folder: Path, csv: Path, separator: str, root: 
             path_bytes += len(part.paths)
             top_label = max(top_label, int(part.labels.max()))
         if not rows:
-            after = f" after the first {skip_rows} lines (DATA.SKIP_ROWS)" if skip_rows else ""
-            raise ManifestError(f"{csv} lists no video{after}: write `path label` or `path` on each line")
+            raise ManifestError(f"{csv} {if_empty}")
         out.write(bytes(-path_bytes % 8))
         for column in (offsets, lines, labels):
             _append(out, column)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -40,19 +41,22 @@ class ScanReport:
         broken: those that are, in the list's order.
         broken_file: the same as JSON, one object (path, line, reason) a line.
         clean_csv: the list without them, beside the list.
+        csv: the list.
     """
 
     total: int
     broken: list[BrokenVideo]
     broken_file: Path
     clean_csv: Path
+    csv: Path
 
     def __str__(self) -> str:
         if not self.broken:
             return f"all {self.total} videos decode to their end; {self.clean_csv} equals the list"
         return (
             f"{len(self.broken)} of {self.total} videos are broken, see {self.broken_file}; "
-            f"{self.clean_csv} lists the other {self.total - len(self.broken)}"
+            f"{self.clean_csv} lists the other {self.total - len(self.broken)}\n"
+            f"to use it: {shlex.join(['mv', str(self.clean_csv), str(self.csv)])}"
         )
 
 
@@ -91,7 +95,7 @@ def scan(
     broken_file, clean_csv = csv.with_name(f"{csv.stem}.broken.jsonl"), csv.with_name(f"{csv.stem}.clean.csv")
     _write_broken(broken_file, broken)
     _write_clean(csv, clean_csv, {video.line for video in broken})
-    return ScanReport(len(manifest), broken, broken_file, clean_csv)
+    return ScanReport(len(manifest), broken, broken_file, clean_csv, csv)
 
 
 def check_video(path: str) -> str | None:

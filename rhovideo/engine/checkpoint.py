@@ -25,6 +25,7 @@ import zipfile
 from pathlib import Path
 
 import torch
+from fvcore.common.config import CfgNode
 
 from rhovideo.errors import JobError
 from rhovideo.run_folder import list_checkpoints, written_whole
@@ -101,3 +102,15 @@ def newest_checkpoint(output_dir: str | Path) -> tuple[Path, dict] | None:
         except CheckpointError as error:
             logger.warning("Passing over a checkpoint: %s", error)
     return None
+
+
+def checkpoint_to_measure(cfg: CfgNode) -> str:
+    """What TASK test or knn measures; an empty text where there is nothing.
+
+    TEST.CHECKPOINT_FILE_PATH, else TRAIN.CHECKPOINT_FILE_PATH, else the newest in OUTPUT_DIR. A training configuration
+    with TRAIN.ENABLE False measures what it has trained: OUTPUT_DIR comes before the file that training began with.
+    """
+    found = newest_checkpoint(cfg.OUTPUT_DIR) if list_checkpoints(cfg.OUTPUT_DIR) else None
+    own = str(found[0]) if found else ""
+    started_from = cfg.TRAIN.CHECKPOINT_FILE_PATH
+    return cfg.TEST.CHECKPOINT_FILE_PATH or (started_from or own if cfg.TRAIN.ENABLE else own or started_from)

@@ -47,7 +47,7 @@ class ClassifyTask:
         source = self.cfg.TRAIN.CHECKPOINT_FILE_PATH
         if source:
             load_encoder_weights(self.model.encoder, source, self.cfg)
-        else:
+        elif distributed.is_main():
             logger.warning(
                 "TRAIN.CHECKPOINT_FILE_PATH is empty: the encoder starts from random weights. "
                 "To measure a pre-trained one, write the path of its checkpoint."

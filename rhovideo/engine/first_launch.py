@@ -12,12 +12,12 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.tasks import Finding
+from rhovideo.config.problems import Finding
+from rhovideo.config.tasks import TRAINS
 from rhovideo.errors import JobError
-from rhovideo.run_folder import list_checkpoints, write_text
+from rhovideo.run_folder import checkpoint_folder, list_checkpoints, write_text
 
 FILE_NAME = "first_launch.json"
-TRAINS = ("pretrain", "linear", "finetune")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,9 @@ class FirstLaunch:
         num_shards: machines.
         processes: of all machines together.
         seed: RNG_SEED.
+        weights: what the run began from (TRAIN.CHECKPOINT_FILE_PATH), by its whole path where it is a file; None in a
+            record of an earlier version, which did not tell.
+        weights_written: when that file was written, as the file system tells; None where it is no file.
     """
 
     global_batch: int
@@ -37,6 +40,17 @@ class FirstLaunch:
     num_shards: int
     processes: int
     seed: int
+    weights: str | None = None
+    weights_written: float | None = None
+
+
+def first_weights(cfg: CfgNode) -> tuple[str, float | None]:
+    """What the configuration lets a run begin from: ``weights`` and ``weights_written`` of :class:`FirstLaunch`."""
+    source = cfg.TRAIN.CHECKPOINT_FILE_PATH
+    path = Path(source)
+    if not source or not path.is_file():
+        return source, None
+    return str(path.absolute()), path.stat().st_mtime
 
 
 def write_first_launch(output_dir: str | Path, first: FirstLaunch) -> None:
@@ -61,10 +75,22 @@ def read_first_launch(output_dir: str | Path) -> FirstLaunch | None:
         ) from error
 
 
-def stored_global_batch(output_dir: str | Path) -> int | None:
-    """Videos a step of the run in this folder, which a resume keeps; None where there is nothing to resume."""
-    first = read_first_launch(output_dir)
-    return first.global_batch if first else None
+def as_resumed(cfg: CfgNode) -> CfgNode:
+    """The configuration with the batch that a run in OUTPUT_DIR goes on with, which is what checks are to see.
+
+    It is returned as it is where there is nothing to resume, or where :func:`check_resume` has more to say.
+    """
+    try:
+        first = read_first_launch(cfg.OUTPUT_DIR) if resumes(cfg) else None
+    except JobError:
+        return cfg  # told by whoever needs the file
+    if first is None or cfg.NUM_SHARDS < 1 or first.global_batch % cfg.NUM_SHARDS:
+        return cfg
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.TRAIN.BATCH_SIZE = first.global_batch // cfg.NUM_SHARDS
+    cfg.freeze()
+    return cfg
 
 
 def check_resume(cfg: CfgNode, processes: int) -> list[Finding]:
@@ -119,6 +145,7 @@ def adapt(cfg: CfgNode, first: FirstLaunch, processes: int) -> tuple[CfgNode, li
         )
     if cfg.RNG_SEED != first.seed:
         warnings.append(f"RNG_SEED {cfg.RNG_SEED} does not count: this run began with {first.seed}; {elsewhere}")
+    warnings += _other_weights(cfg, first)
     if (cfg.NUM_SHARDS, processes) != (first.num_shards, first.processes):
         notes.append(
             f"NUM_SHARDS is {cfg.NUM_SHARDS} with {processes} processes in all, and was {first.num_shards} with "
@@ -130,3 +157,17 @@ def adapt(cfg: CfgNode, first: FirstLaunch, processes: int) -> tuple[CfgNode, li
     cfg.TRAIN.BATCH_SIZE, cfg.RNG_SEED = batch, first.seed
     cfg.freeze()
     return cfg, notes, warnings
+
+
+def _other_weights(cfg: CfgNode, first: FirstLaunch) -> list[str]:
+    """That the weights which the configuration names now are not those that the run began from."""
+    weights, written = first_weights(cfg)
+    if not weights or first.weights is None or (weights, written) == (first.weights, first.weights_written):
+        return []
+    anew = "has been written anew since this run began from it, which does not count: the run"
+    other = f"does not count: this run began from {first.weights or 'random weights'} and"
+    return [
+        f"TRAIN.CHECKPOINT_FILE_PATH {cfg.TRAIN.CHECKPOINT_FILE_PATH} {anew if weights == first.weights else other} "
+        f"goes on from its own checkpoints; remove {checkpoint_folder(cfg.OUTPUT_DIR)}, or write a new OUTPUT_DIR, "
+        "to begin from it"
+    ]

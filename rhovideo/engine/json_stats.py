@@ -1,4 +1,4 @@
-"""``json_stats: {...}`` lines, as PySlowFast writes them, in the log and in OUTPUT_DIR/json_stats.log.
+"""``json_stats: {...}`` lines, as PySlowFast writes them, in OUTPUT_DIR/stdout.log and json_stats.log.
 
 Without torch, so that a run can be looked at quickly.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 import simplejson
 
 from rhovideo.file_end import lines_backwards
+from rhovideo.run_folder import STATS_FILE, append_line
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class JsonStats:
     """
 
     def __init__(self, output_dir: str | os.PathLike, rank: int = 0) -> None:
-        self._path = Path(output_dir) / "json_stats.log" if rank == 0 else None
+        self._path = Path(output_dir) / STATS_FILE if rank == 0 else None
         self._failed = False
 
     def write(self, stats: dict) -> None:
@@ -42,12 +43,11 @@ class JsonStats:
         if self._path is None:
             return
         line = PREFIX + to_json(stats)
-        # A terminal shows a bar and one readable line an epoch instead.
-        logger.info(line, extra={"for_files": True})
+        # The console has a readable line of the same.
+        logger.info(line, extra={"for_programs": True})
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+            append_line(self._path, line)
         except OSError as error:
             # Like any log line: a disk that is full for a while must not end a training.
             if not self._failed:

@@ -1,4 +1,8 @@
-"""Where log messages go: the console and OUTPUT_DIR/stdout.log, by rank."""
+"""Where log messages go: the console and OUTPUT_DIR/stdout.log, by rank.
+
+Two marks keep a message from the console: ``extra={"for_files": True}`` where a person watches, who is told in another
+way, and ``extra={"for_programs": True}`` everywhere.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,18 @@ import contextlib
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tqdm import tqdm
 
-from rhovideo.run_folder import LOG_NAME
+from rhovideo.run_folder import LOG_FILE
 
-# PySlowFast's line, which its users' scripts read.
-_FORMAT = "[%(asctime)s][%(levelname)s] %(filename)s: %(lineno)4d: %(message)s"
+# PySlowFast's line, which its users' scripts read, in the file; who reads the console needs no line of code.
+_FILE_FORMAT = "[%(asctime)s][%(levelname)s] %(filename)s: %(lineno)4d: %(message)s"
+_CONSOLE_FORMAT = "[%(asctime)s] %(message)s"
+_CONSOLE_WARNING = "[%(asctime)s] %(levelname)s: %(message)s"
 _DATES = "%m/%d %H:%M:%S"
 _PACKAGE = "rhovideo"
 
@@ -28,6 +35,17 @@ class _ConsoleHandler(logging.Handler):
             sys.stdout.flush()
         except Exception:  # a log line must never end a training
             self.handleError(record)
+
+
+class _ConsoleFormatter(logging.Formatter):
+    """The time and the message; what is no mere information says so."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(prefix + _CONSOLE_FORMAT, _DATES)
+        self._warning = logging.Formatter(prefix + _CONSOLE_WARNING, _DATES)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record) if record.levelno <= logging.INFO else self._warning.format(record)
 
 
 class _LogFile(logging.FileHandler):
@@ -52,14 +70,17 @@ def set_up_logging(output_dir: str | os.PathLike, rank: int = 0) -> None:
     shut_down_logging()
     logger.setLevel(logging.INFO if rank == 0 else logging.WARNING)
     prefix = "" if rank == 0 else f"[rank {rank}]"
+    # tqdm's own lock is one between processes, whose semaphore a process that fails would leave behind.
+    tqdm.set_lock(threading.RLock())
     handlers: list[logging.Handler] = [_ConsoleHandler()]
-    if on_terminal():
-        handlers[0].addFilter(lambda record: not getattr(record, "for_files", False))
+    marks = ("for_programs", "for_files") if on_terminal() else ("for_programs",)
+    handlers[0].addFilter(lambda record: not any(getattr(record, mark, False) for mark in marks))
+    handlers[0].setFormatter(_ConsoleFormatter(prefix))
     if rank == 0:
         Path(output_dir).mkdir(parents=True, exist_ok=True)
-        handlers.append(_LogFile(Path(output_dir) / LOG_NAME, encoding="utf-8"))
+        handlers.append(_LogFile(Path(output_dir) / LOG_FILE, encoding="utf-8"))
+        handlers[1].setFormatter(logging.Formatter(_FILE_FORMAT, _DATES))
     for handler in handlers:
-        handler.setFormatter(logging.Formatter(prefix + _FORMAT, _DATES))
         handler.set_name(f"{_PACKAGE} run")
         logger.addHandler(handler)
 

@@ -9,6 +9,7 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from rhovideo.data.loader import build_loader
+from rhovideo.engine.checkpoint import checkpoint_to_measure
 from rhovideo.engine.features import Features, extract_features
 from rhovideo.engine.inputs import DTYPES, job_device
 from rhovideo.engine.knn import knn_accuracy, retrieval_recall
@@ -25,7 +26,7 @@ def run_knn(cfg: CfgNode) -> dict[str, float]:
     Raises:
         ValueError: no checkpoint is named, or the training videos have no labels.
     """
-    source = cfg.TEST.CHECKPOINT_FILE_PATH or cfg.TRAIN.CHECKPOINT_FILE_PATH
+    source = checkpoint_to_measure(cfg)
     if not source:
         raise ValueError("TASK knn measures a checkpoint: write TRAIN.CHECKPOINT_FILE_PATH path/to/checkpoint.pyth")
     encoder = load_pretrained(source, cfg, encoder=cfg.TRAIN.CHECKPOINT_ENCODER)

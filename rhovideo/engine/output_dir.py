@@ -1,4 +1,7 @@
-"""OUTPUT_DIR belongs to one running job: two in one folder would mix their logs and remove each other's checkpoints."""
+"""OUTPUT_DIR belongs to one running job: two in one folder would mix their logs and remove each other's checkpoints.
+
+The hold is a file lock, which ends with its process, however that ends. Without torch.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,10 @@ logger = logging.getLogger(__name__)
 
 # Processes of a killed job may need a moment to end; the same command started again at once waits for them.
 PATIENCE = 15.0
+# A submission asks SLURM a few questions for each of its stages.
+_SUBMISSION_PATIENCE = 60.0
+_LOCK = ".lock"
+_SUBMISSION_LOCK = ".submission.lock"
 
 
 @contextlib.contextmanager
@@ -28,30 +35,66 @@ def held(output_dir: str | Path, patience: float = PATIENCE) -> Iterator[None]:
     Raises:
         FolderNotOursError: nothing can be written there, or another job is running in it.
     """
-    folder = Path(output_dir)
+    busy = f"another job is running in OUTPUT_DIR {output_dir}: wait for its end, or write another OUTPUT_DIR"
+    with _locked(Path(output_dir), _LOCK, patience, busy):
+        yield
+
+
+def is_held(output_dir: str | Path) -> bool:
+    """Whether a running job holds the folder, on whichever machine; False where the file system has no locks."""
+    try:
+        with (Path(output_dir) / _LOCK).open("rb") as file:
+            # Shared, so that two who ask at the same time do not take each other for a job.
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+@contextlib.contextmanager
+def held_to_submit(folder: str | Path, patience: float = _SUBMISSION_PATIENCE) -> Iterator[None]:
+    """Make a run folder or a study, and let nobody else submit into it at the same time; jobs may run meanwhile.
+
+    Args:
+        folder: the folder.
+        patience: seconds to wait for another submission.
+
+    Raises:
+        FolderNotOursError: nothing can be written there, or the other submission does not end.
+    """
+    busy = f"another submission into {folder} is under way: wait for its end, or end it"
+    with _locked(Path(folder), _SUBMISSION_LOCK, patience, busy):
+        yield
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, name: str, patience: float, busy: str) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("a")
+        file = (folder / name).open("a")
     except OSError as error:
         raise FolderNotOursError(
             f"OUTPUT_DIR {folder} cannot be written to ({error.strerror}): write another folder, or mend this one"
         ) from error
     with file:
-        _lock(file, folder, time.monotonic() + patience)
+        _lock(file, busy, time.monotonic() + patience)
         yield
 
 
-def _lock(file, folder: Path, deadline: float) -> None:
+def _lock(file, busy: str, deadline: float) -> None:
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return
         except BlockingIOError:
             if time.monotonic() > deadline:
-                raise FolderNotOursError(
-                    f"another job is running in OUTPUT_DIR {folder}: wait for its end, or write another OUTPUT_DIR"
-                ) from None
+                raise FolderNotOursError(busy) from None
             time.sleep(0.1)
         except OSError as error:
-            logger.debug("%s: no file locks here (%s)", folder, error)
+            # Some network file systems have none.
+            logger.warning(
+                "%s: no file locks here (%s): nothing keeps a second job out of this folder", file.name, error.strerror
+            )
             return

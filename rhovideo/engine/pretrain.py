@@ -8,7 +8,7 @@ from contextlib import closing
 
 import torch
 from fvcore.common.config import CfgNode
-from torch import Tensor
+from torch import Tensor, nn
 
 from rhovideo.data.loader import Batch, Loader, build_loader
 from rhovideo.engine.evaluation import readable_batches
@@ -19,8 +19,25 @@ from rhovideo.engine.training import Trainer
 from rhovideo.models.info import describe
 from rhovideo.randomness import Stream, seed_everything
 from rhovideo.ssl.build import build_method
+from rhovideo.zoo.loading import load_method_weights
 
 logger = logging.getLogger(__name__)
+
+
+def start_from(method: nn.Module, source: str) -> None:
+    """Give a method the weights of a pre-training checkpoint: encoders, heads, queue, prototypes; not its epoch.
+
+    Args:
+        method: from :func:`rhovideo.ssl.build.build_method`.
+        source: a released pre-training checkpoint or one of this package (TRAIN.CHECKPOINT_FILE_PATH).
+
+    Raises:
+        WeightsError: the file holds no method, or not the one that is configured.
+    """
+    # How far the file's own training had come is no weight: momentum rises anew.
+    place = {name: value.clone() for name, value in method.state_dict().items() if name.startswith("momentum.")}
+    load_method_weights(method, source)
+    method.load_state_dict(place, strict=False)
 
 
 class PretrainTask:
@@ -31,6 +48,8 @@ class PretrainTask:
         self.device = job_device(cfg)
         seed_everything(Stream.INITIALISATION, cfg.RNG_SEED)
         self.model = build_method(cfg)
+        if cfg.TRAIN.CHECKPOINT_FILE_PATH:
+            start_from(self.model, cfg.TRAIN.CHECKPOINT_FILE_PATH)
         if cfg.LOG_MODEL_INFO:
             logger.info("%s: %s", cfg.CONTRASTIVE.TYPE, describe(self.model.encoder, cfg))
         self.model.to(self.device, DTYPES[cfg.TRAIN.DTYPE])

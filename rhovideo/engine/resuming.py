@@ -3,15 +3,34 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
+import yaml
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
-from rhovideo.engine.first_launch import FirstLaunch, adapt, read_first_launch, resumes, write_first_launch
+from rhovideo.config.names import leaves
+from rhovideo.engine.first_launch import (
+    FirstLaunch,
+    adapt,
+    first_weights,
+    read_first_launch,
+    resumes,
+    write_first_launch,
+)
 from rhovideo.optim import rate_factor
 from rhovideo.ssl.processes import process_dependence
 
 logger = logging.getLogger(__name__)
+
+# Where, on what and how talkative a run is, which changes no step; and what FirstLaunch looks after.
+_NO_SETTINGS = (
+    *("SLURM", "NUM_SHARDS", "NUM_GPUS", "NUM_CPU_PROCESSES", "SHARD_ID", "DIST_BACKEND", "DIST_TIMEOUT_MINUTES"),
+    *("OUTPUT_DIR", "LOG_PERIOD", "LOG_MODEL_INFO", "TENSORBOARD", "DATA_LOADER", "DATA.MANIFEST_CACHE"),
+    *("TRAIN.CHECKPOINT_PERIOD", "TRAIN.CHECKPOINT_MINUTES", "TRAIN.CHECKPOINT_KEEP", "TRAIN.AUTO_RESUME"),
+    *("TRAIN.BATCH_SIZE", "RNG_SEED", "TRAIN.CHECKPOINT_FILE_PATH", "TEST.CHECKPOINT_FILE_PATH"),
+)
 
 
 def settle(cfg: CfgNode) -> tuple[CfgNode, float]:
@@ -29,7 +48,8 @@ def settle(cfg: CfgNode) -> tuple[CfgNode, float]:
     processes = distributed.world_size()
     if first is None:
         global_batch = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
-        first = FirstLaunch(global_batch, rate_factor(cfg, global_batch), cfg.NUM_SHARDS, processes, cfg.RNG_SEED)
+        how = global_batch, rate_factor(cfg, global_batch), cfg.NUM_SHARDS, processes, cfg.RNG_SEED
+        first = FirstLaunch(*how, *first_weights(cfg))
         if distributed.is_main():
             write_first_launch(cfg.OUTPUT_DIR, first)
         return cfg, first.learning_rate_factor
@@ -45,6 +65,22 @@ def settle(cfg: CfgNode) -> tuple[CfgNode, float]:
         for warning in warnings:
             logger.warning(warning)
     return settled, first.learning_rate_factor
+
+
+def other_settings(before: Mapping[str, Any], cfg: CfgNode) -> list[str]:
+    """The keys that change results and whose values a run did not have until now: ``KEY old -> new``.
+
+    Args:
+        before: the configuration that its checkpoint holds, as nested mappings; keys that it lacks are passed over.
+        cfg: that of the resume.
+    """
+    now = dict(leaves(CfgNode(yaml.safe_load(cfg.dump()))))
+    then = dict(leaves(CfgNode(before)))
+    return [
+        f"{key} {then[key]} -> {value}"
+        for key, value in now.items()
+        if key in then and then[key] != value and not {key, key.partition(".")[0]} & set(_NO_SETTINGS)
+    ]
 
 
 def _changes(cfg: CfgNode, processes: int) -> list[str]:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed, stopping
+from rhovideo.config.tasks import TRAINS
 from rhovideo.engine.classify import run_classify
+from rhovideo.engine.extract import run_extract
 from rhovideo.engine.inputs import job_device
 from rhovideo.engine.json_stats import to_json
 from rhovideo.engine.lists import check_lists
@@ -20,16 +25,17 @@ from rhovideo.engine.nearest import run_knn
 from rhovideo.engine.output_dir import held
 from rhovideo.engine.pretrain import run_pretrain
 from rhovideo.engine.test import run_test
-from rhovideo.run_folder import write_text
+from rhovideo.run_folder import CONFIG_FILE, RESULTS_FILE, list_checkpoints, write_text
 
 logger = logging.getLogger(__name__)
 
-TASKS: dict[str, Callable[[CfgNode], dict[str, float]]] = {
+RUNNERS: dict[str, Callable[[CfgNode], dict[str, float]]] = {
     "pretrain": run_pretrain,
     "linear": run_classify,
     "finetune": run_classify,
     "test": run_test,
     "knn": run_knn,
+    "extract": run_extract,
 }
 
 
@@ -56,17 +62,42 @@ def _run(cfg: CfgNode) -> dict[str, float]:
     _use_sound_kernels(cfg)
     output = Path(cfg.OUTPUT_DIR)
     if distributed.is_main():
-        write_text(output / "config.yaml", cfg.dump())
-        logger.info(
-            "TASK %s on %d processes; every key is in %s/config.yaml", cfg.TASK, distributed.world_size(), output
-        )
+        write_text(output / CONFIG_FILE, cfg.dump())
+        logger.info("TASK %s on %s; every key is in %s/config.yaml", cfg.TASK, _count(distributed.world_size()), output)
+        _warn_of_workers(cfg)
     check_lists(cfg)
     stopping.leave_if_requested("before the first step")
-    results = TASKS[cfg.TASK](cfg)
+    started = time.monotonic()
+    results = RUNNERS[cfg.TASK](cfg)
     if distributed.is_main():
-        write_text(output / "results.json", to_json({"task": cfg.TASK, **results}) + "\n")
+        write_text(output / RESULTS_FILE, to_json({"task": cfg.TASK, **results}) + "\n")
+        logger.info(_end(cfg, time.monotonic() - started))
     distributed.barrier()
     return results
+
+
+def _count(processes: int) -> str:
+    return "1 process" if processes == 1 else f"{processes} processes"
+
+
+def _end(cfg: CfgNode, seconds: float) -> str:
+    """The last line of a job: that it is done, and where its fruits are."""
+    checkpoints = list_checkpoints(cfg.OUTPUT_DIR) if cfg.TASK in TRAINS else []
+    made = f"; checkpoint {checkpoints[0]}" if checkpoints else ""
+    took = timedelta(seconds=round(seconds))
+    return f"TASK {cfg.TASK} is finished after {took}; numbers in {Path(cfg.OUTPUT_DIR) / RESULTS_FILE}{made}"
+
+
+def _warn_of_workers(cfg: CfgNode) -> None:
+    """Say once, instead of torch for every list, that a process has more workers than cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if cfg.DATA_LOADER.NUM_WORKERS > cores:
+        there = "1 CPU core there is" if cores == 1 else f"{cores} CPU cores there are"
+        logger.warning(
+            "DATA_LOADER.NUM_WORKERS is %d, more than the %s: they take memory and are no faster; write "
+            "DATA_LOADER.NUM_WORKERS %d or less",
+            *(cfg.DATA_LOADER.NUM_WORKERS, there, cores),
+        )
 
 
 def _use_sound_kernels(cfg: CfgNode) -> None:

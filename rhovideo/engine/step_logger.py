@@ -23,6 +23,10 @@ from rhovideo.engine.tensorboard import TensorBoard
 
 logger = logging.getLogger(__name__)
 
+_NO_GPU = "0.00G"
+# Seconds of a step on the CPU from which a training is hardly what was meant.
+_SLOW_STEP = 20.0
+
 
 class StepLogger:
     """Times the steps of a training and reports them.
@@ -42,7 +46,8 @@ class StepLogger:
             log.evaluation({"top1_err": 31.2})
         log.close()
 
-    Lines go to the log, ``OUTPUT_DIR/json_stats.log`` (PySlowFast's names) and TensorBoard.
+    Lines go to the log, ``OUTPUT_DIR/json_stats.log`` (PySlowFast's names) and TensorBoard; the first step of a launch
+    has one too, whatever LOG_PERIOD is.
 
     Args:
         cfg: LOG_PERIOD, OUTPUT_DIR, SOLVER.MAX_EPOCH, TENSORBOARD.*.
@@ -73,6 +78,8 @@ class StepLogger:
         self._epoch = max(0, first_step - 1) // steps_per_epoch
         self._done = first_step
         self._lr = 0.0
+        self._any_step = False
+        self._has_workers = cfg.DATA_LOADER.NUM_WORKERS > 0
         self._reset_window()
         self._reset_epoch()
 
@@ -108,8 +115,9 @@ class StepLogger:
         for name, value in values.items():
             self._window[name].add(value)
             self._epoch_values[name].add(value)
-        due = (step + 1) % self._period == 0
-        means = {name: window.mean(over_ranks=True) for name, window in self._window.items()} if due else {}
+        first, due = not self._any_step, (step + 1) % self._period == 0
+        self._any_step = True
+        means = {name: window.mean(over_ranks=True) for name, window in self._window.items()} if due or first else {}
         # Read after the values: reading them waits until the device has done the work.
         now = self._clock()
         self._seconds += now - self._last
@@ -119,8 +127,11 @@ class StepLogger:
         self._last = now
         if self._bar is not None:
             self._bar.update()
-        if due:
+        if due or first:
             self._report_steps(step, means)
+        if first:
+            self._tell_pace()
+        if due:
             self._reset_window()
 
     def end_epoch(self, extra: dict[str, float] | None = None) -> dict:
@@ -185,6 +196,19 @@ class StepLogger:
             self._bar.set_postfix({**shown, "lr": f"{self._lr:.4g}", "data": f"{stats['dt_data']:.3f}s"})
         self._write(stats, "train", quiet=self._bar is not None)
 
+    def _tell_pace(self) -> None:
+        """After the first step: what a person who tries things out on a CPU wants to know before waiting for more."""
+        if not self._main or self._device.type != "cpu":
+            return
+        # Workers start while it waits for its data, which later steps do not.
+        seconds = self._seconds - (self._data_seconds if self._has_workers else 0.0)
+        epoch = timedelta(seconds=round(seconds * self._steps_per_epoch))
+        slow = "; the recipes in configs/demo are meant for small machines" if seconds > _SLOW_STEP else ""
+        logger.info(
+            "The first step took %.1f s on this CPU: at its pace an epoch of %d steps takes %s%s",
+            *(seconds, self._steps_per_epoch, epoch, slow),
+        )
+
     def _write(self, stats: dict, group: str, quiet: bool = False) -> None:
         if not self._main:
             return
@@ -230,6 +254,8 @@ def readable(stats: dict) -> str:
         if name in stats:
             last.append(f"{shown} {stats.pop(name):.3f} s")
     stats.pop("dt_net", None)
+    if stats.get("gpu_mem") == _NO_GPU:
+        del stats["gpu_mem"]
     last += [f"{name} {stats.pop(name)}" for name in ("eta", "gpu_mem", "RAM") if name in stats]
     middle = [f"{name} {_short(stats.pop(name))}" for name in ("loss", "lr") if name in stats]
     middle += [f"{name} {_short(value)}" for name, value in stats.items()]

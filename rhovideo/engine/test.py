@@ -11,14 +11,13 @@ from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
 from rhovideo.data.loader import build_loader
-from rhovideo.engine.checkpoint import newest_checkpoint
+from rhovideo.engine.checkpoint import checkpoint_to_measure
 from rhovideo.engine.evaluation import readable_batches
 from rhovideo.engine.inputs import DTYPES, autocast, job_device, to_network_input
 from rhovideo.engine.json_stats import JsonStats
 from rhovideo.engine.scores import MultiViewScores, write_scores
 from rhovideo.models.build import build_classifier
 from rhovideo.models.classifier import Classifier
-from rhovideo.run_folder import list_checkpoints
 from rhovideo.zoo.loading import load_classifier_weights
 
 logger = logging.getLogger(__name__)
@@ -27,15 +26,12 @@ logger = logging.getLogger(__name__)
 def run_test(cfg: CfgNode) -> dict[str, float]:
     """Test the classifier of a checkpoint.
 
-    The checkpoint is TEST.CHECKPOINT_FILE_PATH, else TRAIN.CHECKPOINT_FILE_PATH, else the newest in OUTPUT_DIR.
+    Which one that is says :func:`rhovideo.engine.checkpoint.checkpoint_to_measure`.
 
     Raises:
-        ValueError: there is none of the three.
+        ValueError: there is none.
     """
-    source = cfg.TEST.CHECKPOINT_FILE_PATH or cfg.TRAIN.CHECKPOINT_FILE_PATH
-    if not source and list_checkpoints(cfg.OUTPUT_DIR):
-        found = newest_checkpoint(cfg.OUTPUT_DIR)
-        source = str(found[0]) if found else ""
+    source = checkpoint_to_measure(cfg)
     if not source:
         raise ValueError(
             f"There is nothing to test: {cfg.OUTPUT_DIR} holds no checkpoint of a classifier. "

@@ -28,6 +28,7 @@ from rhovideo.engine.checkpoint import (
     save_checkpoint,
 )
 from rhovideo.engine.inputs import autocast, job_device
+from rhovideo.engine.resuming import other_settings
 from rhovideo.engine.step_logger import StepLogger
 from rhovideo.errors import JobError
 from rhovideo.optim import build_optimizer, describe_learning_rate, learning_rate, rate_factor, set_learning_rate
@@ -117,7 +118,8 @@ class Trainer:
         try:
             return self._train()
         except stopping.Stopped as stopped:
-            logger.info("%s", stopped)
+            # On a terminal the launcher says it.
+            logger.info("%s", stopped, extra={"for_files": True})
             raise
         finally:
             self.log.close()
@@ -326,9 +328,13 @@ class Trainer:
         self.position = Position(state["epoch"], state["step"], state["global_step"])
         self.ledger.resume(**state.get("videos", {}))
         logger.info("Resuming from %s: epoch %d, step %d", path, state["epoch"], state["step"])
-        base_lr = yaml.safe_load(state["cfg"])["SOLVER"]["BASE_LR"]
-        if base_lr != self.cfg.SOLVER.BASE_LR:
-            logger.info("SOLVER.BASE_LR is %g from here on, and was %g", self.cfg.SOLVER.BASE_LR, base_lr)
+        changed = other_settings(yaml.safe_load(state["cfg"]), self.cfg)
+        if changed and distributed.is_main():
+            logger.warning(
+                "From here on other settings count than until now: %s. Write another OUTPUT_DIR to train with them "
+                "from the start",
+                "; ".join(changed),
+            )
 
 
 def _layout_text(layout: dict[str, int]) -> str:

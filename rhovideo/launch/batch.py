@@ -6,114 +6,27 @@ The ranks cannot requeue themselves: one that was killed does nothing any more.
 
 from __future__ import annotations
 
-import json
+import itertools
 import os
 import re
-import shlex
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rhovideo.launch import records
-from rhovideo.launch.failures import Failure, read_failures, report
-from rhovideo.run_folder import progress, write_text
-
-RUNS_FILE = "runs.json"
-ATTEMPT_VARIABLE = "RHOVIDEO_ATTEMPT"
-_FOLDER_VARIABLE = "RHOVIDEO_SLURM_FOLDER"
-_WORK_VARIABLE = "RHOVIDEO_WORK_FOLDER"
-# What a rank says that has lost another: gloo, nccl.
-_PEER_LOST = re.compile(r"by peer|gloo|NCCL")
-# srun's own words when a task has ended badly.
-_TASK_ENDED = re.compile(r"^srun: error: (\S+): tasks? ([\d,-]+): (.+)$", re.MULTILINE)
-# As srun names SIGTERM and the signals that submitit may be set to.
-_STOP_SIGNALS = ("Terminated", "User defined signal")
-_SCONTROL_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Place:
-    """Which job of a submission this batch script is.
-
-    Attributes:
-        folder: submitit's.
-        run: the run folder.
-        finished: it was done before this submission.
-        max_failures: how many failures with progress are requeued.
-        job_id: ``"17"`` or ``"17_3"``.
-    """
-
-    folder: Path
-    run: Path
-    finished: bool
-    max_failures: int
-    job_id: str
-
-
-def write_runs(folder: Path, runs: list[Path], finished: list[bool], max_failures: int) -> None:
-    """Leave in submitit's folder which array index is which run; to be called before submitting."""
-    entries = [{"run": str(run), "finished": done} for run, done in zip(runs, finished, strict=True)]
-    folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / RUNS_FILE, json.dumps({"runs": entries, "max_failures": max_failures}, indent=2) + "\n")
-
-
-def script_lines(python: str, code: Path, folder: Path) -> tuple[list[str], list[str]]:
-    """Shell lines before and after srun.
-
-    Args:
-        python: the interpreter's path.
-        code: the copy of the package.
-        folder: submitit's.
-    """
-    module = f"{shlex.quote(python)} -m rhovideo.launch.batch"
-    before = [
-        f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}",
-        # `python -m` looks into the current folder first, which may be a checkout that goes on changing.
-        f'export {_WORK_VARIABLE}="$PWD" && cd {shlex.quote(str(code))}',
-        # The script must outlive the signals that end srun's tasks; a trap, unlike '', is not inherited.
-        "trap : TERM USR1 USR2 HUP",
-        f"export {_FOLDER_VARIABLE}={shlex.quote(str(folder))}",
-        f'{ATTEMPT_VARIABLE}=$({module} start "${_FOLDER_VARIABLE}") || exit 1',
-        f'[ -n "${ATTEMPT_VARIABLE}" ] || exit 0',
-        f"export {ATTEMPT_VARIABLE}",
-    ]
-    after = ["code=$?", f'exec {module} end "${_FOLDER_VARIABLE}" "$code"']
-    return before, after
-
-
-def enter_work_folder() -> None:
-    """Go back to the folder of the submission, from which relative paths start."""
-    os.chdir(os.environ[_WORK_VARIABLE])
-
-
-def attempt() -> int:
-    """The number of the attempt that this process belongs to, from 1."""
-    return int(os.environ[ATTEMPT_VARIABLE])
-
-
-def failures_folder() -> Path:
-    """Where the ranks of this attempt leave word."""
-    return Path(os.environ[_FOLDER_VARIABLE]) / "failures" / f"{_job_id()}_attempt_{attempt()}"
-
-
-def _job_id() -> str:
-    array, index = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    return f"{array}_{index}" if array else os.environ["SLURM_JOB_ID"]
-
-
-def _place(folder: Path) -> Place:
-    runs = json.loads((folder / RUNS_FILE).read_text(encoding="utf-8"))
-    entry = runs["runs"][int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))]
-    return Place(folder, Path(entry["run"]), entry["finished"], runs["max_failures"], _job_id())
+from rhovideo.errors import JobError
+from rhovideo.launch import records, slurm_queue
+from rhovideo.launch.batch_environment import Place, attempt, failures_folder, free_port, place_of
+from rhovideo.launch.failures import Failure, keep_report, read_failures, report
+from rhovideo.launch.srun_words import End, bad_ends
+from rhovideo.launch.submitit_details import log_file
+from rhovideo.run_folder import RESULTS_FILE, progress
 
 
 def start(folder: Path) -> int:
-    """Count a new attempt and print its number; print nothing where there is nothing to do."""
-    place = _place(folder)
+    """Count a new attempt, print its number and the port of its rank 0; nothing where there is nothing to do."""
+    place = place_of(folder)
     if place.finished:
         _say(f"{place.run} was finished before this submission: nothing to do")
         return 0
@@ -122,7 +35,7 @@ def start(folder: Path) -> int:
     event = {"event": "start", "attempt": number, "job_id": place.job_id, "nodes": nodes, "time": time.time()}
     records.append_attempt(place.run, event | {"progress": progress(place.run)})
     _say(_heading(number, place) + f", on {nodes}")
-    print(number)
+    print(number, free_port())
     return 0
 
 
@@ -132,13 +45,14 @@ def _heading(number: int, place: Place) -> str:
 
 def end(folder: Path, code: int) -> int:
     """Tell what became of the attempt, and requeue it where that makes sense; the batch script's exit code."""
-    place = _place(folder)
+    place = place_of(folder)
     outcome = _outcome(place, code)
     # Before requeueing, which kills this process.
     _record_end(place, code, outcome)
-    _say(f"{_heading(attempt(), place)} {outcome['outcome']}: {outcome['why']}")
+    why = f": {outcome['why']}" if outcome["why"] else ""
+    _say(f"{_heading(attempt(), place)} {outcome['outcome']}{why}")
     if not outcome["requeued"]:
-        return code if code or outcome["outcome"] == "finished" else 1
+        return 0 if outcome["outcome"] == records.FINISHED else code or 1
     return _requeue(place)
 
 
@@ -147,30 +61,45 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
     events = [event for event in records.read_attempts(place.run) if event.get("attempt") == attempt()]
     stopped = next((event["reason"] for event in events if event["event"] == "stopped"), None)
     if code == 0 and stopped is None:
-        return {"outcome": "finished", "requeued": False, "why": "all ranks succeeded"}
+        if _has_results(place):
+            return {"outcome": records.FINISHED, "requeued": False, "why": "all ranks succeeded"}
+        code = 1  # srun has exit code 0 too where it could not start a single rank.
     failures = read_failures(failures_folder(), int(os.environ.get("SLURM_NTASKS", "1")))
-    if code and stopped is None and _signalled_before_listening(place, failures):
+    if code and stopped is None and _signalled_while_deaf(place, failures):
+        if _has_results(place):
+            return {
+                "outcome": records.FINISHED,
+                "requeued": False,
+                "why": "all ranks had succeeded when it was preempted",
+            }
         code, stopped = 0, "preempted while it started"
     if code:
         _write_report(place, failures)
     if (place.run / records.CANCELLED_FILE).exists():
-        return {"outcome": "cancelled", "requeued": False, "why": "it was cancelled"}
+        return {"outcome": records.CANCELLED, "requeued": False, "why": ""}
     state = _job_state()
     if state not in ("RUNNING", ""):
         # scancel, a requeue by somebody else, or a failed node: SLURM has decided already.
-        outcome = "cancelled" if state == "CANCELLED" else "stopped"
+        outcome = records.CANCELLED if state == "CANCELLED" else records.STOPPED
         return {"outcome": outcome, "requeued": False, "why": f"SLURM is ending the job ({state})"}
     if code == 0:
-        return {"outcome": "stopped", "requeued": True, "why": f"{stopped}; it goes on from its checkpoint"}
-    return {"outcome": "failed", **_after_failure(place, events)}
+        return {"outcome": records.STOPPED, "requeued": True, "why": f"{stopped}; it goes on from its checkpoint"}
+    return {"outcome": records.FAILED, **_after_failure(place, events)}
+
+
+def _has_results(place: Place) -> bool:
+    """Whether rank 0 has written results in this attempt, whose first trace is its line in attempts.jsonl."""
+    try:
+        results, began = (place.run / name for name in (RESULTS_FILE, records.ATTEMPTS_FILE))
+        return results.stat().st_mtime >= began.stat().st_mtime
+    except OSError:
+        return False
 
 
 def _after_failure(place: Place, events: list[dict[str, Any]]) -> dict[str, Any]:
-    started_at = next(tuple(event["progress"]) for event in events if event["event"] == "start")
-    before = sum(
-        event["event"] == "end" and event["outcome"] == "failed" and event["job_id"] == place.job_id
-        for event in records.read_attempts(place.run)
-    )
+    # The event is missing where the disk was full; then any checkpoint counts.
+    started_at = next((tuple(event["progress"]) for event in events if event["event"] == "start"), (0, 0))
+    before = _failures_in_a_row(place)
     if progress(place.run) <= started_at:
         return {
             "requeued": False,
@@ -184,60 +113,51 @@ def _after_failure(place: Place, events: list[dict[str, Any]]) -> dict[str, Any]
     }
 
 
+def _failures_in_a_row(place: Place) -> int:
+    """Failed attempts of this job since the last one that stopped as it was asked to."""
+    ends = [event for event in records.read_attempts(place.run) if event["event"] == "end"]
+    outcomes = [event["outcome"] for event in reversed(ends) if event["job_id"] == place.job_id]
+    return len(list(itertools.takewhile(lambda outcome: outcome == records.FAILED, outcomes)))
+
+
 def _write_report(place: Place, failures: Mapping[int, Failure]) -> None:
     """Put together what the ranks said and what srun saw, and show it."""
     world = int(os.environ.get("SLURM_NTASKS", "1"))
     text = f"{_heading(attempt(), place)} failed\n{report(world, failures, _silent(place, failures))}\n"
-    write_text(place.run / records.FAILURE_FILE, text)
+    keep_report(place.run, text)
     print(text, file=sys.stderr, flush=True)
 
 
 def _silent(place: Place, failures: Mapping[int, Failure]) -> dict[int, str]:
     """How those ranks ended that left no word and made the others fail; empty where a rank's own failure came first."""
-    if any(_PEER_LOST.search(failure.summary) is None for failure in failures.values()):
+    if not all(failure.of_a_lost_peer for failure in failures.values()):
         return {}
     return {
-        rank: f"on {node} ended by itself: {_explained(how)}"
-        for node, tasks, how in _ended_badly(place)
-        for rank in _ranks(tasks)
+        rank: f"on {end.node} ended by itself: it {end.explained()}"
+        for end in _ended_badly(place)
+        for rank in end.ranks
         if rank not in failures
     }
 
 
-def _signalled_before_listening(place: Place, failures: Mapping[int, Failure]) -> bool:
-    """Whether the signal to stop came while the interpreters were starting, and ended them."""
-    ends = [how for _, _, how in _ended_badly(place)]
-    return not failures and bool(ends) and all(how.startswith(_STOP_SIGNALS) for how in ends)
+def _signalled_while_deaf(place: Place, failures: Mapping[int, Failure]) -> bool:
+    """Whether the signal to stop came while the interpreters were starting, or leaving, and ended them."""
+    ends = _ended_badly(place)
+    return not failures and bool(ends) and all(end.by_signal_to_stop for end in ends)
 
 
-def _ended_badly(place: Place) -> list[tuple[str, str, str]]:
-    """Node, tasks and manner as srun tells them of this attempt, in no reliable order; those that it has killed too."""
-    path = place.folder / f"{place.job_id}_0_log.err"
+def _ended_badly(place: Place) -> list[End]:
+    """What srun has told of this attempt."""
+    path = log_file(place.folder, place.job_id, 0, "err")
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    return _TASK_ENDED.findall(text[text.rfind(f"{_heading(attempt(), place)}, on ") :])
-
-
-def _ranks(text: str) -> list[int]:
-    """The numbers of ``"0,2-3"``."""
-    ranges = [part.partition("-") for part in text.split(",")]
-    return [rank for first, _, last in ranges for rank in range(int(first), int(last or first) + 1)]
-
-
-def _explained(how: str) -> str:
-    if how.startswith("Killed"):
-        return (
-            "killed (SIGKILL). If nobody did it by hand, it ran out of memory: ask for more (--mem), or lower "
-            "TRAIN.BATCH_SIZE or DATA_LOADER.NUM_WORKERS"
-        )
-    return how
+    return bad_ends(text[text.rfind(f"{_heading(attempt(), place)}, on ") :])
 
 
 def _job_state() -> str:
     """SLURM's state of this job; empty where SLURM does not answer."""
     try:
-        command = ["scontrol", "show", "job", "--oneliner", os.environ["SLURM_JOB_ID"]]
-        shown = subprocess.run(command, capture_output=True, text=True, timeout=_SCONTROL_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        shown = slurm_queue.ask(["scontrol", "show", "job", "--oneliner", os.environ["SLURM_JOB_ID"]])
+    except slurm_queue.SlurmError:
         return ""
     found = re.search(r"JobState=(\S+)", shown.stdout)
     return found[1] if found else ""
@@ -246,14 +166,14 @@ def _job_state() -> str:
 def _requeue(place: Place) -> int:
     command = ["scontrol", "requeue", os.environ["SLURM_JOB_ID"]]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SCONTROL_SECONDS, check=False)
+        done = slurm_queue.ask(command)
         error = done.stderr.strip() if done.returncode else ""
-    except (OSError, subprocess.TimeoutExpired) as failure:
+    except slurm_queue.SlurmError as failure:
         error = str(failure)
     if not error:
         return 0
     why = f"`{' '.join(command)}` failed ({error}): submit the same command again with --resume"
-    _record_end(place, 1, {"outcome": "failed", "requeued": False, "why": why})
+    _record_end(place, 1, {"outcome": records.FAILED, "requeued": False, "why": why})
     _say(why)
     return 1
 
@@ -270,7 +190,11 @@ def _say(text: str) -> None:
 
 def main(words: list[str]) -> int:
     folder = Path(words[1])
-    return start(folder) if words[0] == "start" else end(folder, int(words[2]))
+    try:
+        return start(folder) if words[0] == "start" else end(folder, int(words[2]))
+    except JobError as error:
+        _say(str(error))
+        return 1
 
 
 if __name__ == "__main__":

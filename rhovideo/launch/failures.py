@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
+import os
+import re
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from rhovideo.errors import FolderNotOursError, JobError
-from rhovideo.run_folder import write_text
+from rhovideo.run_folder import FAILURE_FILE, write_text
+
+# What is said of a process that SIGKILL has ended.
+KILLED = (
+    "was killed (SIGKILL). If nobody did it by hand, it ran out of memory: lower TRAIN.BATCH_SIZE, "
+    "DATA_LOADER.NUM_WORKERS or the number of processes, or ask SLURM for more (--mem)"
+)
+
+
+# What a rank says that has lost another: gloo, nccl.
+_PEER_LOST = re.compile(r"by peer|gloo|NCCL")
 
 
 @dataclass(frozen=True)
@@ -31,6 +46,11 @@ class Failure:
     traceback: str
     folder_is_ours: bool = True
 
+    @property
+    def of_a_lost_peer(self) -> bool:
+        """Whether the rank failed for the lack of another one."""
+        return _PEER_LOST.search(self.summary) is not None
+
 
 def write_failure(folder: Path, rank: int, error: BaseException) -> None:
     """Leave word of ``error``; a disk that is full must not hide it behind an error of its own."""
@@ -48,10 +68,10 @@ def full_text(error: BaseException) -> str:
 
 
 def read_failures(folder: Path, world: int) -> dict[int, Failure]:
-    """The words of those of ``world`` ranks that left one."""
+    """The words of those of ``world`` ranks that left one that can be read."""
     found = {}
     for rank in range(world):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError, TypeError, ValueError):
             found[rank] = Failure(**json.loads(_path(folder, rank).read_text(encoding="utf-8")))
     return found
 
@@ -70,7 +90,8 @@ def report(world: int, failures: Mapping[int, Failure], silent: Mapping[int, str
         failures: words by rank.
         silent: how a rank without a word ended by itself (see :func:`death`), by rank.
     """
-    said = sorted(failures.items(), key=lambda item: item[1].time)
+    # A rank hangs up before it has left its word, and the clocks of two machines differ: time alone does not tell.
+    said = sorted(failures.items(), key=lambda item: (item[1].of_a_lost_peer, item[1].time))
     killed = [f"rank {rank} of {world} {how}" for rank, how in silent.items()]
     if not said and not killed:
         return f"all {world} ranks ended without a word"
@@ -85,14 +106,25 @@ def report(world: int, failures: Mapping[int, Failure], silent: Mapping[int, str
     return "\n".join(parts)
 
 
+def keep_report(run: str | Path, text: str) -> None:
+    """Put the report of a failure into the run folder, for those who look later; does nothing where it cannot."""
+    with contextlib.suppress(OSError):
+        write_text(Path(run) / FAILURE_FILE, text.rstrip("\n") + "\n")
+
+
 def death(exit_code: int) -> str:
     """How a process ended that left no word; a negative code is a signal's number."""
     if exit_code >= 0:
         return f"ended with exit code {exit_code}"
     name = signal.Signals(-exit_code).name
     if name == "SIGKILL":
-        return (
-            "was killed (SIGKILL). If nobody did it by hand, the machine ran out of memory: lower TRAIN.BATCH_SIZE, "
-            "DATA_LOADER.NUM_WORKERS or the number of processes"
-        )
+        return KILLED
     return f"died by {name}"
+
+
+def leave(code: int) -> NoReturn:
+    """End this process, not through the interpreter's end, which may wait for collectives that never come."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -6,14 +6,17 @@ import os
 import sys
 import traceback
 
+from rhovideo.config.names import get_value
 from rhovideo.config.problems import ConfigError
+from rhovideo.engine.output_dir import held_to_submit
 from rhovideo.engine.run import run
 from rhovideo.errors import JobError
 from rhovideo.launch import RankFailed
-from rhovideo.launch.jobs import with_checkpoint_of_earlier_job
+from rhovideo.launch.chains import checkpoint_source, with_checkpoint
 from rhovideo.launch.local import launch
 from rhovideo.launch.machine import check_machine, under_torchrun
 from rhovideo.launch.plan import Cell, Plan, write_study_record
+from rhovideo.launch.preflight import check_not_queued
 from rhovideo.stopping import Stopped
 from rhovideo.terminal import complain, say
 
@@ -28,13 +31,14 @@ def run_plan(plan: Plan) -> int:
         The exit code: 0, 1 where a job failed, 2 where the one chain of a plan could not go on for its configuration.
 
     Raises:
-        ConfigError: this machine does not have what is asked for; nothing has run.
+        ConfigError: this machine does not have what is asked for, or a run folder belongs to a job in SLURM's queue;
+            nothing has run.
     """
     problems = [job.problem(finding) for job in plan.jobs for finding in check_machine(job.cfg)]
     if problems:
         raise ConfigError(dict.fromkeys(problems))
-    if plan.study and os.environ.get("RANK", "0") == "0":
-        write_study_record(plan, "local")
+    if os.environ.get("RANK", "0") == "0":
+        _take_folders(plan)
     codes: list[int] = []
     failures: list[str] = []
     for number, cell in enumerate(plan.cells):
@@ -48,6 +52,18 @@ def run_plan(plan: Plan) -> int:
             break
     _sum_up(plan, failures)
     return codes[0] if len(plan.cells) == 1 else int(any(codes))
+
+
+def _take_folders(plan: Plan) -> None:
+    """Refuse run folders that queued jobs will come back to; while those wait, nothing holds the folders."""
+    problems, doubts = check_not_queued(plan.jobs)
+    if problems:
+        raise ConfigError(problems)
+    for doubt in doubts:
+        say(doubt)
+    if plan.study:
+        with held_to_submit(plan.study):
+            write_study_record(plan)
 
 
 def _run_cell(cell: Cell) -> tuple[int, str]:
@@ -65,9 +81,10 @@ def _run_job(cell: Cell, number: int) -> int:
     if len(cell.jobs) > 1:
         say(f"job {number + 1} of {len(cell.jobs)}: {cell.jobs[number].file}")
     try:
-        cfg, filled_in = with_checkpoint_of_earlier_job(cell.jobs, number)
-        if filled_in:
-            say(filled_in)
+        source = checkpoint_source(cell.jobs, number)
+        cfg = with_checkpoint(cell.jobs[number].cfg, source)
+        if source:
+            say(f"{cell.jobs[number].file}: {source[0]} is {get_value(cfg, source[0])}")
         launch(run, cfg)
     except Stopped:
         # Whoever asked for it does not want the next job either.

@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import logging
 import multiprocessing
 import os
 import pickle
 import signal
-import sys
 import threading
 import time
+from collections.abc import Iterator
 from multiprocessing.connection import wait
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed, stopping
 from rhovideo.config.problems import ConfigError, Origin, Problem
 from rhovideo.errors import FolderNotOursError
 from rhovideo.launch import RankFailed, Run
-from rhovideo.launch.failures import death, full_text, read_failures, report, write_failure
-from rhovideo.launch.machine import Machine, check_machine, machine_for, under_torchrun
-from rhovideo.launch.ranks import use_loopback, use_threads
-from rhovideo.launch.signals import saving_on_signals
+from rhovideo.launch.ctrl_c import saving_on_signals
+from rhovideo.launch.failures import death, full_text, keep_report, leave, read_failures, report, write_failure
+from rhovideo.launch.machine import check_machine, processes_here, under_torchrun
+from rhovideo.launch.ranks import Rank, prepare_rank
+from rhovideo.launch.records import append_attempt
 from rhovideo.run_folder import append_to_log, write_text
 from rhovideo.stopping import Stopped
 
@@ -58,57 +57,62 @@ def launch(run: Run, cfg: CfgNode) -> Any:
         ConfigError: the machine does not have what is asked for.
         RankFailed: a spawned process failed; all others have been ended.
         SystemExit, KeyboardInterrupt: SIGTERM or Ctrl-C came, and the run has saved; see
-            :func:`rhovideo.launch.signals.saving_on_signals`.
+            :func:`rhovideo.launch.ctrl_c.saving_on_signals`.
     """
     findings = check_machine(cfg)
     if findings:
         here = Origin("configuration")
         raise ConfigError([Problem(finding.keys[0], here, finding.wrong, finding.write) for finding in findings])
-    machine = machine_for(cfg)
-    with saving_on_signals():
+    with saving_on_signals(), _noting_stops(cfg):
         if under_torchrun():
-            return _join_torchrun(run, cfg, machine)
-        if machine.processes > 1:
-            return _spawn(run, cfg, machine)
-        return _run_here(run, cfg, machine)
+            return _join_torchrun(run, cfg)
+        processes = processes_here(cfg)
+        return _spawn(run, cfg, processes) if processes > 1 else _run_here(run, cfg)
 
 
-def _run_here(run: Run, cfg: CfgNode, machine: Machine) -> Any:
+@contextlib.contextmanager
+def _noting_stops(cfg: CfgNode) -> Iterator[None]:
+    """Leave word in the run folder when the run inside has stopped as asked."""
+    try:
+        yield
+    except Stopped as stopped:
+        if distributed.is_main():
+            with contextlib.suppress(OSError):
+                append_attempt(cfg.OUTPUT_DIR, {"event": "stopped", "reason": stopped.reason, "time": time.time()})
+        raise
+
+
+def _run_here(run: Run, cfg: CfgNode) -> Any:
     os.environ["LOCAL_RANK"] = "0"
-    if machine.on_gpu:
-        torch.cuda.set_device(0)
     try:
         return run(cfg)
     except (Stopped, FolderNotOursError):
         raise
     except Exception as error:
-        append_to_log(cfg.OUTPUT_DIR, f"failed:\n{full_text(error)}")
+        _tell_failure(cfg.OUTPUT_DIR, f"failed:\n{full_text(error)}")
         raise
 
 
-def _join_torchrun(run: Run, cfg: CfgNode, machine: Machine) -> Any:
-    if machine.on_gpu:
-        torch.cuda.set_device(distributed.own_gpu())
+def _tell_failure(output_dir: str, text: str) -> None:
+    append_to_log(output_dir, text)
+    keep_report(output_dir, text)
+
+
+def _join_torchrun(run: Run, cfg: CfgNode) -> Any:
     if not distributed.is_initialised():
         # Kept for the later jobs of this call: torchrun's rendezvous serves one process group.
-        backend = _backend(cfg, machine)
-        rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-        distributed.initialise(rank, world, "env://", backend, cfg.DIST_TIMEOUT_MINUTES)
+        prepare_rank(cfg, Rank(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), processes_here(cfg)))
         atexit.register(distributed.shut_down)
     return run(cfg)
 
 
-def _backend(cfg: CfgNode, machine: Machine) -> str:
-    return cfg.DIST_BACKEND if machine.on_gpu else "gloo"
-
-
-def _spawn(run: Run, cfg: CfgNode, machine: Machine) -> Any:
+def _spawn(run: Run, cfg: CfgNode, count: int) -> Any:
     context = multiprocessing.get_context("spawn")
     with TemporaryDirectory(prefix="rhovideo-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         processes = [
-            context.Process(target=_rank, args=(run, cfg, rank, machine, folder), name=f"rank {rank}")
-            for rank in range(machine.processes)
+            context.Process(target=_rank, args=(run, cfg, rank, count, folder), name=f"rank {rank}")
+            for rank in range(count)
         ]
         ended_by_us: set[int] = set()
         try:
@@ -174,11 +178,11 @@ def _failure(processes: list, ended_by_us: set[int], folder: Path, output_dir: s
     }
     text = report(world, words, silent)
     if all(word.folder_is_ours for word in words.values()):
-        append_to_log(output_dir, text)
+        _tell_failure(output_dir, text)
     return RankFailed(text)
 
 
-def _rank(run: Run, cfg: CfgNode, rank: int, machine: Machine, folder: Path) -> None:
+def _rank(run: Run, cfg: CfgNode, rank: int, count: int, folder: Path) -> None:
     """One spawned process of a job, from its first line to its last."""
     # Ctrl-C reaches every process of the terminal; the parent decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -186,13 +190,7 @@ def _rank(run: Run, cfg: CfgNode, rank: int, machine: Machine, folder: Path) -> 
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     os.environ["LOCAL_RANK"] = str(rank)
     try:
-        use_threads(machine.processes)
-        if machine.on_gpu:
-            torch.cuda.set_device(distributed.own_gpu())
-        use_loopback()
-        backend = _backend(cfg, machine)
-        rendezvous = f"file://{folder}/rendezvous"
-        distributed.initialise(rank, machine.processes, rendezvous, backend, cfg.DIST_TIMEOUT_MINUTES)
+        prepare_rank(cfg, Rank(rank, count, count, f"file://{folder}/rendezvous"))
         result = run(cfg)
         if rank == 0:
             (folder / "result").write_bytes(pickle.dumps(result))
@@ -200,18 +198,10 @@ def _rank(run: Run, cfg: CfgNode, rank: int, machine: Machine, folder: Path) -> 
     except Stopped as stopped:
         with contextlib.suppress(OSError):
             write_text(folder / f"stopped_{rank}", str(stopped))
-        _exit(STOPPED)
+        leave(STOPPED)
     except BaseException as error:
         write_failure(folder, rank, error)
-        _exit(1)
-
-
-def _exit(code: int) -> None:
-    """Not through the interpreter's end, which may wait for collectives that never come."""
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+        leave(1)
 
 
 def _end_with_parent() -> None:

@@ -1,24 +1,15 @@
-"""How many processes this machine runs for a job, and on what."""
+"""How many processes this machine runs for a job, and whether it has what they need."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.checks import check_processes
-from rhovideo.config.tasks import Finding
-from rhovideo.engine.first_launch import check_resume
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Processes of one machine, and whether each has a GPU of its own."""
-
-    processes: int
-    on_gpu: bool
+from rhovideo.config.problems import Finding
+from rhovideo.engine.first_launch import as_resumed, check_resume
 
 
 def under_torchrun() -> bool:
@@ -26,14 +17,13 @@ def under_torchrun() -> bool:
     return all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR"))
 
 
-def machine_for(cfg: CfgNode) -> Machine:
-    """What NUM_GPUS and NUM_CPU_PROCESSES, or torchrun, mean on this machine."""
-    gpus = torch.cuda.device_count() if cfg.NUM_GPUS else 0
+def processes_here(cfg: CfgNode) -> int:
+    """How many processes NUM_GPUS and NUM_CPU_PROCESSES, or torchrun, mean on this machine."""
     if under_torchrun():
-        return Machine(_torchrun_processes(cfg), on_gpu=gpus > 0)
+        return _torchrun_processes(cfg)
     if cfg.NUM_GPUS > 0:
-        return Machine(cfg.NUM_GPUS, on_gpu=True)
-    return Machine(gpus or cfg.NUM_CPU_PROCESSES, on_gpu=gpus > 0)
+        return cfg.NUM_GPUS
+    return (torch.cuda.device_count() if cfg.NUM_GPUS else 0) or cfg.NUM_CPU_PROCESSES
 
 
 def _torchrun_processes(cfg: CfgNode) -> int:
@@ -46,8 +36,8 @@ def check_machine(cfg: CfgNode) -> list[Finding]:
     findings = _check_torchrun(cfg) if under_torchrun() else _check_local(cfg)
     if findings:
         return findings
-    here = machine_for(cfg).processes
-    return [*check_processes(cfg, here), *check_resume(cfg, here * cfg.NUM_SHARDS)]
+    here = processes_here(cfg)
+    return [*check_processes(as_resumed(cfg), here), *check_resume(cfg, here * cfg.NUM_SHARDS)]
 
 
 def _check_local(cfg: CfgNode) -> list[Finding]:

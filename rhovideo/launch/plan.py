@@ -6,14 +6,19 @@ Imports no torch.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from fvcore.common.config import CfgNode
+
 from rhovideo.config.loading import Loaded, Setting, load
-from rhovideo.config.problems import ConfigError, Origin, Problem
+from rhovideo.config.problems import ConfigError, Finding, Origin, Problem
 from rhovideo.config.slurm import cluster_file
-from rhovideo.launch.jobs import check_chain, check_output_folders
+from rhovideo.config.values import from_word
+from rhovideo.engine.first_launch import as_resumed
+from rhovideo.errors import JobError
+from rhovideo.launch.chains import check_chain, check_output_folders
 from rhovideo.launch.records import Study, StudyCell, read_study, write_study
 from rhovideo.launch.sweep import SWEEP, cells, check_overrides, parse_sweep, settings
 
@@ -52,11 +57,6 @@ class Plan:
         """Of all cells."""
         return [job for cell in self.cells for job in cell.jobs]
 
-    @property
-    def max_jobs(self) -> int:
-        """Cells that may run at a time on a cluster; 0 for no cap."""
-        return self.jobs[0].cfg.SLURM.MAX_JOBS
-
 
 def make_plan(
     configs: Sequence[str],
@@ -90,7 +90,8 @@ def make_plan(
                 output = str(folder / name / Path(path).stem)
                 decided["OUTPUT_DIR"] = Setting(output, output, Origin(f"--study {study}"))
             try:
-                jobs.append(load(path, overrides, cluster=cluster_file() if slurm else None, decided=decided))
+                cluster = cluster_file() if slurm else None
+                jobs.append(load(path, overrides, cluster=cluster, decided=decided, resumed=as_resumed))
             except ConfigError as error:
                 tally.add(name, error.problems)
         made.append(Cell(name, values, jobs))
@@ -111,13 +112,35 @@ def check_plan(plan: Plan) -> None:
     tally.raise_if_any(len(plan.cells))
 
 
-def write_study_record(plan: Plan, launcher: str) -> None:
+def check_each(plan: Plan, check: Callable[[CfgNode], Iterable[Finding]]) -> None:
+    """Ask ``check`` about every job of every cell.
+
+    Raises:
+        ConfigError: with what it found, each once; what only some cells have names them.
+    """
+    tally = _Tally()
+    for cell in plan.cells:
+        for job in cell.jobs:
+            tally.add(cell.name, map(job.problem, check(job.cfg)))
+    tally.raise_if_any(len(plan.cells))
+
+
+def print_configurations(plan: Plan) -> None:
+    """Print what every job amounts to, as YAML documents."""
+    for cell in plan.cells:
+        of_cell = f" of {cell.name}" if cell.name else ""
+        for job in cell.jobs:
+            print(f"---\n# {job.file}{of_cell}\n{job.cfg.dump()}", end="")
+
+
+def write_study_record(plan: Plan) -> None:
     """Leave STUDY/study.json, by which the study's cells are found again.
 
     Cells of an earlier call in the same folder stay: a study may grow by a value, or by a job at the end of its chains.
+    Whoever calls it holds the study (:func:`rhovideo.engine.output_dir.held_to_submit`).
 
     Raises:
-        JobError: the folder's earlier record cannot be read.
+        JobError: the folder's earlier record cannot be read, or has a cell's name for other values.
     """
     earlier = read_study(plan.study)
     known = {cell.name: cell for cell in earlier.cells} if earlier else {}
@@ -125,12 +148,25 @@ def write_study_record(plan: Plan, launcher: str) -> None:
     for cell in plan.cells:
         jobs = [Path(job.cfg.OUTPUT_DIR).relative_to(plan.study).as_posix() for job in cell.jobs]
         before = known[cell.name].jobs if cell.name in known else []
+        if cell.name in known:
+            _check_same_cell(plan.study, known[cell.name], cell)
         known[cell.name] = StudyCell(cell.name, cell.values, list(dict.fromkeys([*before, *jobs])))
     for key, values in plan.sweep.items():
         sweep[key] = list(dict.fromkeys([*sweep.get(key, []), *values]))
     created = earlier.created if earlier else time.time()
     plan.study.mkdir(parents=True, exist_ok=True)
-    write_study(plan.study, Study(launcher, created, list(known.values()), sweep, plan.max_jobs or None))
+    write_study(plan.study, Study(created, list(known.values()), sweep))
+
+
+def _check_same_cell(study: Path, before: StudyCell, now: Cell) -> None:
+    """Names leave out what no folder is called; a cell that goes on in another's folder would take its checkpoints."""
+    for key, value in now.values.items():
+        earlier = before.values.get(key, value)
+        if from_word(earlier)[0] != from_word(value)[0]:
+            raise JobError(
+                f"{study / now.name} belongs to the cell of {key}={earlier}, whose name is the same as that of {value}"
+                ": give both in one --sweep, in the order of the first time, or write another --study"
+            )
 
 
 def _check_study(configs: Sequence[str], overrides: Sequence[object], sweep: str | None, study: str | None) -> None:

@@ -2,27 +2,28 @@
 
 Keys, times, amounts of memory, lists and checkpoints are checked where configurations are loaded. Here it is what
 SLURM and the file system have to be asked for: the partition, and the run folder, which belongs to one run. What takes
-torch is in :mod:`rhovideo.launch.rehearsal`.
+torch is in :mod:`rhovideo.engine.rehearsal`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import difflib
-import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rhovideo.config.loading import Loaded
-from rhovideo.config.problems import Origin, Problem
-from rhovideo.config.tasks import Finding
+from rhovideo.config.problems import Finding, Origin, Problem
+from rhovideo.engine.output_dir import is_held
 from rhovideo.errors import JobError
 from rhovideo.launch import records
-from rhovideo.launch.queue import QueueState, SlurmError, live_state, partitions
-from rhovideo.run_folder import list_checkpoints
+from rhovideo.launch.slurm_queue import QueueState, SlurmError, live_state, partitions
+from rhovideo.launch.states import ask_slurm, judge
+from rhovideo.run_folder import RESULTS_FILE, list_checkpoints
 
 _SLURM = Origin("SLURM")
 _PROGRAMS = ("sbatch", "srun", "sinfo", "squeue")
@@ -41,12 +42,26 @@ def check_before_queueing(plan_jobs: Sequence[Loaded], *, resume: bool) -> list[
     Returns:
         The problems of all jobs, each once.
     """
-    problems = list(_check_programs())
+    known, problems = _ask_for_partitions()
+    asks = not problems
+    problems += _check_partitions(plan_jobs, known) if asks else []
+    problems += check_run_folders(plan_jobs, resume=resume, ask=asks)
+    return list(dict.fromkeys(problems))
+
+
+def check_run_folders(plan_jobs: Sequence[Loaded], *, resume: bool, ask: bool = True) -> list[Problem]:
+    """The part of :func:`check_before_queueing` that another submission may change at any moment.
+
+    Args:
+        plan_jobs: all jobs.
+        resume: whether to go on in run folders that hold a run already.
+        ask: whether SLURM can be asked about jobs that were submitted into these folders before.
+    """
     found = [_submitted(job) for job in plan_jobs]
     states: dict[str, QueueState] = {}
-    if not problems:
+    problems = []
+    if ask:
         try:
-            problems += _check_partitions(plan_jobs, partitions())
             states = live_state([record.job_id for record in found if isinstance(record, records.Job)])
         except SlurmError as error:
             problems.append(Problem("", _SLURM, str(error)))
@@ -56,27 +71,78 @@ def check_before_queueing(plan_jobs: Sequence[Loaded], *, resume: bool) -> list[
         else:
             finding = _check_run_folder(Path(job.cfg.OUTPUT_DIR), record, states, resume)
         problems += [job.problem(finding)] if finding else []
-    return list(dict.fromkeys(problems))
+    return _together(problems)
+
+
+def _together(problems: Sequence[Problem]) -> list[Problem]:
+    """One problem for all folders, of a study say, with which the same is to be done."""
+    alike: dict[tuple[str, Origin, str], list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault((problem.key, problem.origin, problem.write), []).append(problem)
+    return [
+        replace(first, wrong=f"{first.wrong}; so it is with {more} more" if more else first.wrong)
+        for first, more in ((group[0], len(set(group)) - 1) for group in alike.values())
+    ]
+
+
+def check_not_queued(plan_jobs: Sequence[Loaded]) -> tuple[list[Problem], list[str]]:
+    """What keeps jobs from being run here: others that were submitted into their folders, and are not over.
+
+    Returns:
+        Problems, and a sentence for each folder of which SLURM could not tell.
+    """
+    found = [(job, _submitted(job)) for job in plan_jobs]
+    answer = ask_slurm([record for _, record in found if isinstance(record, records.Job)])
+    problems, doubts = [], []
+    for job, record in found:
+        folder = Path(job.cfg.OUTPUT_DIR)
+        if record is None:
+            continue
+        finding = record if isinstance(record, Finding) else _in_queue(folder, record, answer.found)
+        if finding:
+            problems.append(job.problem(finding))
+        elif answer.trouble and not judge(folder, record, answer).over:
+            doubts.append(f"{folder}: whether job {record.job_id} still waits for it is not known: {answer.trouble}")
+    return problems, doubts
 
 
 def doubts_before_queueing(plan_jobs: Sequence[Loaded]) -> list[str]:
     """What is likely to be a mistake, and may be meant: a sentence each, for the person who submits."""
     folders = dict.fromkeys(job.cfg.OUTPUT_DIR for job in plan_jobs if _is_node_local(job.cfg.OUTPUT_DIR))
+    if not folders:
+        return []
+    first, *others = folders
+    which = f"OUTPUT_DIR {first}" + (f" (and {len(others)} more)" if others else "")
     return [
-        f"OUTPUT_DIR {folder} lies in a folder that each machine has for itself as a rule: where nodes do not share "
-        "it, a job finds neither its code nor its checkpoints. Write a folder on the shared file system"
-        for folder in folders
+        f"{which} lies in a folder that each machine has for itself as a rule: where nodes do not share it, a job "
+        "finds neither its code nor its checkpoints. Write a folder on the shared file system"
     ]
 
 
-def _check_programs() -> Iterator[Problem]:
+def why_not_asked() -> list[Problem]:
+    """Why SLURM cannot be asked from this machine: its commands are missing, or it does not answer."""
+    return _ask_for_partitions()[1]
+
+
+def _ask_for_partitions() -> tuple[list[str], list[Problem]]:
+    problems = _missing_programs()
+    if problems:
+        return [], problems
+    try:
+        return list(partitions()), []
+    except SlurmError as error:
+        return [], [Problem("", _SLURM, str(error))]
+
+
+def _missing_programs() -> list[Problem]:
     missing = [program for program in _PROGRAMS if not shutil.which(program)]
-    if missing:
-        wrong = (
-            f"there is no {' and no '.join(missing)} on the PATH of this machine, so it cannot queue jobs: log in to a "
-            "login node of the cluster, load its SLURM module, or run here with --launcher local"
-        )
-        yield Problem("", _SLURM, wrong)
+    if not missing:
+        return []
+    wrong = (
+        f"there is no {' and no '.join(missing)} on the PATH of this machine, so it cannot queue jobs: log in to a "
+        "login node of the cluster, load its SLURM module, or run here with --launcher local"
+    )
+    return [Problem("", _SLURM, wrong)]
 
 
 def _check_partitions(jobs: Sequence[Loaded], known: Sequence[str]) -> Iterator[Problem]:
@@ -113,14 +179,11 @@ def _check_run_folder(
     folder: Path, record: records.Job | None, states: Mapping[str, QueueState], resume: bool
 ) -> Finding | None:
     key = ("OUTPUT_DIR",)
-    state = states.get(record.job_id) if record else None
-    if record and state and state.live:
-        where = f" on {state.nodes}" if state.nodes else ""
-        wrong = f"job {record.job_id} is in the queue for {folder} ({state.state}{where}), which belongs to it alone"
-        remedy = f"`rhovideo status {folder}` to look at it, `rhovideo cancel {folder}` to end it, or another folder"
-        return Finding(key, wrong, remedy)
+    queued = _in_queue(folder, record, states) if record else None
+    if queued:
+        return queued
     try:
-        if _is_held(folder):
+        if is_held(folder):
             wrong = f"a job is running in {folder} at this moment, started without the queue"
             return Finding(key, wrong, "another folder, or wait for its end")
         held_before = "" if resume else _run_in(folder, record)
@@ -133,27 +196,25 @@ def _check_run_folder(
     return _unwritable(folder, error) if error else None
 
 
+def _in_queue(folder: Path, record: records.Job, states: Mapping[str, QueueState]) -> Finding | None:
+    state = states.get(record.job_id)
+    if state is None or not state.live:
+        return None
+    where = f" on {state.nodes}" if state.nodes else ""
+    wrong = f"job {record.job_id} is in the queue for {folder} ({state.state}{where}), which belongs to it alone"
+    remedy = f"`rhovideo status {folder}` to look at it, `rhovideo cancel {folder}` to end it, or another folder"
+    return Finding(("OUTPUT_DIR",), wrong, remedy)
+
+
 def _run_in(folder: Path, record: records.Job | None) -> str:
     """What a run has left in a folder; empty where there was none."""
     checkpoints = list_checkpoints(folder)
     what = [
         f"the record of job {record.job_id or record.name}" if record else "",
         f"checkpoints up to {checkpoints[0].name}" if checkpoints else "",
-        "results.json" if (folder / "results.json").exists() else "",
+        RESULTS_FILE if (folder / RESULTS_FILE).exists() else "",
     ]
     return ", ".join(filter(None, what))
-
-
-def _is_held(folder: Path) -> bool:
-    """Whether a running job holds the folder's lock, see :mod:`rhovideo.engine.output_dir`."""
-    try:
-        with (folder / ".lock").open("r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        pass  # there is no lock, or no locks on this file system
-    return False
 
 
 def _unwritable(folder: Path, error: OSError) -> Finding:

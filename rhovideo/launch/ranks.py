@@ -4,48 +4,72 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import dataclass
 
 import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
+from rhovideo.errors import JobError
 
 
-def prepare_rank(cfg: CfgNode, local_world: int, nodes: int) -> None:
-    """Choose threads and device, and join the process group that the environment describes (``env://``).
+@dataclass(frozen=True)
+class Rank:
+    """One process among those of its job.
 
-    Args:
-        cfg: a loaded configuration.
-        local_world: ranks of this machine.
-        nodes: machines of the job.
+    Attributes:
+        number: from 0, over all machines.
+        world: processes of all machines.
+        local_world: processes of this machine.
+        rendezvous: where they meet: ``env://``, or ``file://`` and a path.
+        cores: of this process alone; None: it shares those of the machine.
     """
-    on_gpu = cfg.NUM_GPUS != 0 and torch.cuda.is_available()
-    use_threads(local_world)
+
+    number: int
+    world: int
+    local_world: int
+    rendezvous: str = "env://"
+    cores: int | None = None
+
+
+def prepare_rank(cfg: CfgNode, rank: Rank) -> None:
+    """Choose threads and device, and join the process group.
+
+    Raises:
+        JobError: GPUs are asked for and there are none.
+    """
+    on_gpu = _on_gpu(cfg)
+    # Whoever sets OMP_NUM_THREADS has decided.
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(rank.cores or threads_per_process(rank.local_world))
     if on_gpu:
         torch.cuda.set_device(distributed.own_gpu())
-    if nodes == 1:
-        use_loopback()
+    if rank.world == rank.local_world:
+        _use_loopback()
     backend = cfg.DIST_BACKEND if on_gpu else "gloo"
-    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    distributed.initialise(rank, world, "env://", backend, cfg.DIST_TIMEOUT_MINUTES)
+    distributed.initialise(rank.number, rank.world, rank.rendezvous, backend, cfg.DIST_TIMEOUT_MINUTES)
 
 
-def use_threads(local_world: int) -> None:
-    """Let the ranks of a machine share its cores, unless OMP_NUM_THREADS says how many threads each has."""
-    if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(threads_per_process(local_world))
+def _on_gpu(cfg: CfgNode) -> bool:
+    there = torch.cuda.is_available()
+    if cfg.NUM_GPUS > 0 and not there:
+        # Days on the CPU would be a worse surprise.
+        raise JobError(
+            f"NUM_GPUS is {cfg.NUM_GPUS}, and torch {torch.__version__} finds no GPU on {socket.gethostname()}. Look "
+            "at `nvidia-smi` there: leave out a machine without one (--exclude); for one that has it, install a build "
+            "of torch that fits its driver. NUM_GPUS 0 (--gpus-per-node 0) runs on the CPU"
+        )
+    return cfg.NUM_GPUS != 0 and there
 
 
 def threads_per_process(processes: int) -> int:
     """Threads of torch's operators, so that the processes of a machine share its cores: at least 1."""
-    if "SLURM_CPUS_PER_TASK" in os.environ:
-        return max(1, int(os.environ["SLURM_CPUS_PER_TASK"]))
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     return max(1, cores // processes)
 
 
-def use_loopback() -> None:
+def _use_loopback() -> None:
     """Let gloo talk within the machine, whatever its host name resolves to."""
     names = {name for _, name in socket.if_nameindex()}
     loopback = next((name for name in ("lo", "lo0") if name in names), None)

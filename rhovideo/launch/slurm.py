@@ -1,64 +1,38 @@
-"""Jobs on SLURM: one submission a stage of the chain, through submitit; an array where a study has several cells."""
+"""Jobs on SLURM: check everything, then queue one submission for each stage of the chain, through submitit."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import contextlib
+import shlex
+import signal
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-import yaml
-from fvcore.common.config import CfgNode
-from submitit import SlurmExecutor
-from submitit.core.utils import FailedJobError
 
 from rhovideo.config.loading import Loaded
 from rhovideo.config.problems import ConfigError, Problem
-from rhovideo.config.slurm import sbatch_parameters
 from rhovideo.engine.first_launch import check_resume
+from rhovideo.engine.output_dir import held_to_submit
 from rhovideo.errors import JobError
-from rhovideo.launch import batch, records
-from rhovideo.launch.jobs import checkpoint_source
-from rhovideo.launch.plan import Plan, write_study_record
-from rhovideo.launch.preflight import check_before_queueing, doubts_before_queueing
+from rhovideo.launch import records, slurm_queue, submitit_details
+from rhovideo.launch.batch_environment import write_runs
+from rhovideo.launch.chains import checkpoint_source
+from rhovideo.launch.finished import begun_from_other_weights, finished_before
+from rhovideo.launch.plan import Plan, check_each, print_configurations, write_study_record
+from rhovideo.launch.preflight import (
+    check_before_queueing,
+    check_run_folders,
+    doubts_before_queueing,
+    why_not_asked,
+)
 from rhovideo.launch.slurm_task import SlurmTask
-from rhovideo.launch.snapshot import snapshot
+from rhovideo.launch.snapshot import snapshot, snapshot_folder
+from rhovideo.launch.stages import Stage, stages_of
+from rhovideo.launch.submitit_details import SubmissionRefused
 from rhovideo.terminal import say
 
 _SBATCH_SECONDS = 120
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One submission: the jobs at one place of the chain, of all cells.
-
-    Attributes:
-        number: its place in the chain, from 0.
-        name: as the queue shows it.
-        chains: the chain of every cell; the stage's own jobs are those at ``number``.
-        folder: holds submitit's files in ``slurm`` and the code's copy in ``code``.
-    """
-
-    number: int
-    name: str
-    chains: list[list[Loaded]]
-    folder: Path
-
-    @property
-    def jobs(self) -> list[Loaded]:
-        return [chain[self.number] for chain in self.chains]
-
-    @property
-    def slurm_folder(self) -> Path:
-        return self.folder / "slurm"
-
-    @property
-    def cfg(self) -> CfgNode:
-        """The configuration that asks for the resources; the jobs of a stage all ask for the same."""
-        return self.jobs[0].cfg
 
 
 def submit_plan(plan: Plan, *, resume: bool = False, dry_run: bool = False) -> int:
@@ -67,42 +41,46 @@ def submit_plan(plan: Plan, *, resume: bool = False, dry_run: bool = False) -> i
     Args:
         plan: cells and their chains, loaded for SLURM.
         resume: go on in run folders that already hold a run.
-        dry_run: print the configurations and the sbatch files instead.
+        dry_run: print the configurations and the sbatch files, check, and queue nothing. Needs no SLURM.
 
     Returns:
         0.
 
     Raises:
         ConfigError: with every problem found before anything is queued.
-        JobError: SLURM refused a job; those queued before it have been cancelled.
+        JobError: SLURM refused a job, or a record could not be written; those queued before have been cancelled.
     """
-    stages = _stages(plan)
+    unasked = why_not_asked() if dry_run else []
     if dry_run:
-        _print(stages)
-        return 0
-    jobs = [job for cell in plan.cells for job in cell.jobs]
-    _refuse([*check_before_queueing(jobs, resume=resume), *_check_resumes(jobs)])
-    for doubt in doubts_before_queueing(jobs):
+        print_configurations(plan)
+        _print_scripts(stages_of(plan))
+    problems = [*check_before_queueing(plan.jobs, resume=resume), *_check_resumes(plan.jobs)]
+    _refuse([problem for problem in problems if problem not in unasked])
+    for doubt in [*doubts_before_queueing(plan.jobs), *_doubts_about_weights(plan)]:
         say(doubt)
-    _rehearse(stages)
-    for stage in stages:
-        _test(stage)
-    if plan.study:
-        write_study_record(plan, "slurm")
-    _submit(stages, plan)
-    say("look after it: rhovideo status, logs -f, cancel " + str(plan.study or stages[0].cfg.OUTPUT_DIR))
+    _rehearse(plan)
+    if not unasked:
+        for stage in stages_of(plan):
+            _test(stage)
+    if dry_run:
+        say("nothing was queued" + "".join(f", and SLURM was not asked: {problem.wrong}" for problem in unasked))
+        return 0
+    with _held(plan):
+        # Somebody else may have submitted since they were checked.
+        _refuse(check_run_folders(plan.jobs, resume=resume))
+        if plan.study:
+            write_study_record(plan)
+        _submit(plan)
+    say(_what_next(plan))
     return 0
 
 
-def _stages(plan: Plan) -> list[Stage]:
-    chains = [cell.jobs for cell in plan.cells]
-    stages = []
-    for number, job in enumerate(chains[0]):
-        stem = Path(job.file).stem
-        own = Path(job.cfg.OUTPUT_DIR) if plan.study is None else plan.study / "submissions" / f"{number + 1}_{stem}"
-        # SLURM starts the script in the folder of the submission, and a later shell may be anywhere.
-        stages.append(Stage(number, job.cfg.SLURM.NAME or stem, chains, own.absolute()))
-    return stages
+def _what_next(plan: Plan) -> str:
+    """Commands to be copied that look after what was queued."""
+    runs = [shlex.quote(str(job.cfg.OUTPUT_DIR)) for job in plan.jobs]
+    whole = [shlex.quote(str(plan.study))] if plan.study else runs
+    lines = [*(f"status {folder}" for folder in whole), f"logs -f {runs[0]}", *(f"cancel {folder}" for folder in whole)]
+    return "look after it:" + "".join(f"\n  rhovideo {line}" for line in lines)
 
 
 def _refuse(problems: Sequence[Problem]) -> None:
@@ -119,75 +97,42 @@ def _check_resumes(jobs: Sequence[Loaded]) -> list[Problem]:
     ]
 
 
-def _rehearse(stages: list[Stage]) -> None:
+def _doubts_about_weights(plan: Plan) -> list[str]:
+    return [
+        f"{cell.jobs[number].cfg.OUTPUT_DIR} goes on from its own checkpoints, while the job that its first weights "
+        "came from is done again: remove its folder `checkpoints` to begin with the new ones"
+        for cell in plan.cells
+        for number in range(len(cell.jobs))
+        if begun_from_other_weights(cell.jobs, number)
+    ]
+
+
+def _rehearse(plan: Plan) -> None:
     """What takes torch: the lists' first rows, and each network built once."""
-    from rhovideo.launch.rehearsal import rehearse
+    from rhovideo.engine.rehearsal import Rehearsal
 
-    problems = []
+    check_each(plan, Rehearsal())
+
+
+def _print_scripts(stages: Sequence[Stage]) -> None:
     for stage in stages:
-        for job in stage.jobs:
-            problems += [job.problem(finding) for finding in rehearse(job.cfg)]
-    _refuse(problems)
-
-
-def _executor(stage: Stage, code: Path, dependency: str = "") -> SlurmExecutor:
-    before, after = batch.script_lines(sys.executable, code, stage.slurm_folder)
-    parameters = sbatch_parameters(stage.cfg)
-    additional = parameters.pop("additional_parameters", {})
-    if dependency:
-        additional |= {"dependency": dependency, "kill-on-invalid-dep": "yes"}
-    executor = SlurmExecutor(stage.slurm_folder)
-    executor.update_parameters(
-        **parameters,
-        job_name=stage.name,
-        setup=[*stage.cfg.SLURM.SETUP, *before],
-        teardown=after,
-        srun_args=_srun_words(stage.cfg),
-        array_parallelism=stage.cfg.SLURM.MAX_JOBS or len(stage.jobs),
-        additional_parameters=additional,
-    )
-    return executor
-
-
-def _srun_words(cfg: CfgNode) -> list[str]:
-    # A rank that leaves without the others must not keep them waiting.
-    words = ["--kill-on-bad-exit=1", "--wait=60"]
-    if cfg.SLURM.CPUS_PER_TASK:
-        # Since 22.05 srun no longer takes it over from sbatch.
-        words.append(f"--cpus-per-task={cfg.SLURM.CPUS_PER_TASK}")
-    return words
-
-
-def _script(stage: Stage, code: Path) -> str:
-    """The sbatch file, as submitit writes it."""
-    executor = _executor(stage, code)
-    if len(stage.jobs) > 1:
-        executor.parameters["map_count"] = len(stage.jobs)
-    return executor._make_submission_file_text(executor._submitit_command_str, "")
-
-
-def _print(stages: list[Stage]) -> None:
-    for stage in stages:
-        for job in stage.jobs:
-            print(f"---\n# {job.file}\n{job.cfg.dump()}", end="")
-    for stage in stages:
-        waits = f", after stage {stage.number}" if stage.number else ""
+        earlier = f"JOB_OF_STAGE_{stage.number}"
+        waits = f"; sbatch's number for stage {stage.number} takes the place of {earlier}" if stage.number else ""
         print(f"---\n# sbatch file of stage {stage.number + 1}, {stage.name}: {len(stage.jobs)} job(s){waits}")
-        print(_script(stage, stage.folder / "code" / "SNAPSHOT"))
+        print(_script(stage, snapshot_folder(stage.code_folder), stage.dependency(earlier) if stage.number else ""))
+
+
+def _script(stage: Stage, code: Path, dependency: str = "") -> str:
+    parameters = stage.parameters(code, dependency)
+    return submitit_details.sbatch_text(stage.slurm_folder, parameters, len(stage.jobs))
 
 
 def _test(stage: Stage) -> None:
     """Let SLURM say what it would refuse: an account, a limit, more nodes than there are."""
     with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
-        file.write(_script(stage, stage.folder / "code"))
+        file.write(_script(stage, stage.code_folder))
         file.flush()
-        command = ["sbatch", "--test-only", file.name]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_SBATCH_SECONDS, check=False)
-        except subprocess.TimeoutExpired:
-            raise JobError(
-                f"sbatch has not answered within {_SBATCH_SECONDS} seconds: is the cluster up (`sinfo`)?"
-            ) from None
+        done = slurm_queue.ask(["sbatch", "--test-only", file.name], _SBATCH_SECONDS)
     if done.returncode:
         raise _refused(stage, done.stderr)
 
@@ -196,86 +141,117 @@ def _refused(stage: Stage, stderr: str) -> JobError:
     said = "; ".join(line.removeprefix("sbatch: ").removeprefix("error: ") for line in stderr.strip().splitlines())
     first = stage.jobs[0]
     return JobError(
-        f"SLURM refuses {first.file}: {said or 'no reason given'}. Nothing was left in the queue. "
+        f"SLURM refuses {first.file}: {said or 'no reason given'}. "
         "Put the SLURM section, cluster.yaml or the flags right (--partition, --account, --qos, --time, --nodes, ...); "
         "--dry-run shows the sbatch file"
     )
 
 
-def _submit(stages: list[Stage], plan: Plan) -> None:
-    submitted: list[str] = []
+@contextlib.contextmanager
+def _held(plan: Plan) -> Iterator[None]:
+    """Keep other submissions out of the study, or of the chain's run folders, until the records are written."""
+    folders = [plan.study] if plan.study else sorted({Path(job.cfg.OUTPUT_DIR).absolute() for job in plan.jobs})
+    with contextlib.ExitStack() as stack:
+        for folder in folders:
+            stack.enter_context(held_to_submit(folder))
+        yield
+
+
+def _submit(plan: Plan) -> None:
+    """Queue all stages, or none."""
+    stages = stages_of(plan)
+    queued: list[str] = []
     before: list[str] = []
-    for stage in stages:
-        try:
-            before = _submit_stage(stage, plan, before)
-        except BaseException:
-            if submitted:
-                subprocess.run(["scancel", *submitted], timeout=_SBATCH_SECONDS, check=False)
-            raise
-        submitted.append(before[0].partition("_")[0])
+    replaced: dict[Path, records.Job | None] = {}
+    try:
+        for stage in stages:
+            with _interrupts_later():
+                ids = _queue(stage, before)
+                queued.append(_whole(ids))
+            waits_for = before or [""] * len(ids)
+            for job, folder, job_id, earlier in zip(stage.jobs, stage.run_folders, ids, waits_for, strict=True):
+                replaced[folder] = records.read_job(folder)
+                records.write_job(folder, _record(stage, job, job_id, earlier, replaced[folder]))
+                say(f"job {job_id}: {job.file} in {job.cfg.OUTPUT_DIR}")
+            before = ids
+    except BaseException as error:
+        _take_back(queued, stages, replaced)
+        if isinstance(error, OSError):
+            raise JobError(f"{error.filename or plan.study}: cannot be written ({error.strerror or error})") from error
+        raise
 
 
-def _submit_stage(stage: Stage, plan: Plan, before: list[str]) -> list[str]:
-    """Queue a stage; the id of each of its jobs."""
-    folders = [Path(job.cfg.OUTPUT_DIR).absolute() for job in stage.jobs]
-    finished = [_is_finished(job.cfg) for job in stage.jobs]
-    batch.write_runs(stage.slurm_folder, folders, finished, stage.cfg.SLURM.MAX_FAILURES)
-    for folder in folders:
+def _whole(ids: Sequence[str]) -> str:
+    """The number of the job, or of the array, that these belong to."""
+    return ids[0].partition("_")[0]
+
+
+def _queue(stage: Stage, before: Sequence[str]) -> list[str]:
+    """Queue a stage behind the one before; the id of each of its jobs."""
+    finished = [finished_before(chain, stage.number) for chain in stage.chains]
+    write_runs(stage.slurm_folder, stage.run_folders, finished, stage.cfg.SLURM.MAX_FAILURES)
+    for folder in stage.run_folders:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / records.CANCELLED_FILE).unlink(missing_ok=True)
-    # aftercorr lets each job of an array wait for its own cell alone.
-    kind = "aftercorr" if len(stage.jobs) > 1 else "afterok"
-    dependency = f"{kind}:{before[0].partition('_')[0]}" if before else ""
-    executor = _executor(stage, snapshot(stage.folder / "code"), dependency)
+    dependency = stage.dependency(_whole(before)) if before else ""
+    parameters = stage.parameters(snapshot(stage.code_folder), dependency)
     tasks = [SlurmTask(chain[stage.number].cfg, checkpoint_source(chain, stage.number)) for chain in stage.chains]
     try:
-        jobs = executor.submit_array(tasks)
-    except FailedJobError as error:
+        return submitit_details.submit(stage.slurm_folder, parameters, tasks)
+    except SubmissionRefused as error:
         raise _refused(stage, str(error)) from error
-    ids = [job.job_id for job in jobs]
-    for number, (job, folder, job_id) in enumerate(zip(stage.jobs, folders, ids, strict=True)):
-        records.write_job(folder, _record(stage, job, folder, job_id, before[number] if before else "", plan))
-        say(f"job {job_id}: {job.file} in {job.cfg.OUTPUT_DIR}")
-    return ids
 
 
-def _record(stage: Stage, job: Loaded, folder: Path, job_id: str, depends_on: str, plan: Plan) -> records.Job:
+def _take_back(queued: list[str], stages: Sequence[Stage], replaced: dict[Path, records.Job | None]) -> None:
+    """Cancel what a submission that failed has queued, and its records."""
+    try:
+        # submitit may fail once sbatch has taken the job, and does not tell its number then.
+        found = slurm_queue.submitted_from([stage.slurm_folder for stage in stages])
+        queued = list(dict.fromkeys([*queued, *found]))
+        # The later jobs of the chain first: none of them starts because its predecessor is gone.
+        slurm_queue.cancel(queued[::-1])
+    except JobError as error:
+        how = f"`scancel {' '.join(queued)}`" if queued else "`scancel` where `squeue --me` shows any"
+        say(f"jobs may be left in the queue, end them with {how}: {error}")
+        return
+    with contextlib.suppress(OSError):
+        for folder, earlier in replaced.items():
+            if earlier:
+                records.write_job(folder, earlier)
+            else:
+                (folder / records.JOB_FILE).unlink(missing_ok=True)
+    if queued:
+        say(f"cancelled again: {', '.join(f'job {job_id}' for job_id in queued)}")
+
+
+@contextlib.contextmanager
+def _interrupts_later() -> Iterator[None]:
+    """Let Ctrl-C wait for sbatch's answer: nobody could tell whether it has taken the job."""
+    heard: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
+    # sbatch inherits the mask; a handler it would not.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+    if heard:
+        signal.raise_signal(signal.SIGINT)
+
+
+def _record(stage: Stage, job: Loaded, job_id: str, depends_on: str, earlier: records.Job | None) -> records.Job:
     cfg = job.cfg
-    earlier = records.read_job(folder)
     return records.Job(
         name=stage.name,
         task=cfg.TASK,
         config=job.file,
-        launcher="slurm",
         job_id=job_id,
-        output_dir=str(folder),
+        output_dir=str(Path(cfg.OUTPUT_DIR).absolute()),
         slurm_folder=str(stage.slurm_folder),
         nodes=cfg.SLURM.NODES,
         tasks_per_node=cfg.SLURM.TASKS_PER_NODE,
-        global_batch=cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS,
         submitted=time.time(),
         depends_on=depends_on,
         earlier_ids=[*earlier.earlier_ids, earlier.job_id] if earlier and earlier.job_id else [],
-        study=str(plan.study.absolute()) if plan.study else "",
     )
-
-
-def _is_finished(cfg: CfgNode) -> bool:
-    """Whether the run folder holds the results of just this configuration."""
-    folder = Path(cfg.OUTPUT_DIR)
-    try:
-        done = (folder / "config.yaml").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    return (folder / "results.json").exists() and _what_is_run(done) == _what_is_run(cfg.dump())
-
-
-def _what_is_run(text: str) -> dict:
-    """A configuration without the resources, and without the checkpoint that a chain fills in."""
-    values = yaml.safe_load(text)
-    for key in ("SLURM", "NUM_SHARDS", "NUM_GPUS", "NUM_CPU_PROCESSES", "OUTPUT_DIR"):
-        values.pop(key, None)
-    for section in ("TRAIN", "TEST"):
-        values[section].pop("CHECKPOINT_FILE_PATH", None)
-        values[section].pop("BATCH_SIZE", None)
-    return values

@@ -5,10 +5,8 @@ Torch is imported only once the signals are listened to: a preemption may come w
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,9 +15,9 @@ from fvcore.common.config import CfgNode
 
 from rhovideo import stopping
 from rhovideo.errors import JobError
-from rhovideo.launch import batch, records
-from rhovideo.launch.failures import write_failure
-from rhovideo.run_folder import list_checkpoints
+from rhovideo.launch import batch_environment, records
+from rhovideo.launch.failures import leave, write_failure
+from rhovideo.launch.submitit_details import stop_signal
 
 
 class SlurmTask:
@@ -43,7 +41,7 @@ class SlurmTask:
             what was stopped. A failure ends the process, so that no other thread of it can keep it alive.
         """
         _listen()
-        batch.enter_work_folder()
+        batch_environment.enter_work_folder()
         rank = int(os.environ["SLURM_PROCID"])
         try:
             return self._run()
@@ -54,58 +52,41 @@ class SlurmTask:
             if reason and not isinstance(error, JobError):
                 # Ranks that are asked to stop in an evaluation leave one by one; those who wait for them fail.
                 return _stopped(self.cfg, rank, reason)
-            write_failure(batch.failures_folder(), rank, error)
-            logging.shutdown()
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(1)
+            write_failure(batch_environment.failures_folder(), rank, error)
+            leave(1)
 
     def _run(self) -> dict[str, Any]:
         from submitit.helpers import TorchDistributedEnvironment
 
         from rhovideo import distributed
         from rhovideo.engine.run import run
-        from rhovideo.launch.ranks import prepare_rank
+        from rhovideo.launch.chains import with_checkpoint
+        from rhovideo.launch.ranks import Rank, prepare_rank
 
         # All GPUs of the node stay visible, as peers need it to talk directly; each rank takes its own by its number.
         job = TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
-        cfg = self._with_checkpoint()
-        prepare_rank(cfg, job.local_world_size, nodes=job.world_size // job.local_world_size)
+        cfg = with_checkpoint(self.cfg, self.source)
+        cores = int(os.environ.get("SLURM_CPUS_PER_TASK", "0")) or None
+        prepare_rank(cfg, Rank(job.rank, job.world_size, job.local_world_size, cores=cores))
         try:
             return run(cfg)
         finally:
             distributed.shut_down()
 
-    def _with_checkpoint(self) -> CfgNode:
-        if self.source is None:
-            return self.cfg
-        key, folder = self.source
-        found = list_checkpoints(folder)
-        if not found:
-            raise JobError(
-                f"{key} is to be the checkpoint of {folder}, and there is none: see `rhovideo logs {folder}`"
-            )
-        cfg = self.cfg.clone()
-        cfg.defrost()
-        cfg.merge_from_list([key, str(found[0])])
-        cfg.freeze()
-        return cfg
-
 
 def _listen() -> None:
     """Take the signals over from submitit, whose handler would requeue from within and ignores SIGTERM."""
-    from submitit import JobEnvironment
-
+    early = stop_signal()
     stopping.listen(
         {
             signal.SIGTERM: "preempted or cancelled (SIGTERM)",
-            JobEnvironment._usr_sig(): f"preempted or out of time (SIG{JobEnvironment.USR_SIG})",
+            early: f"preempted or out of time ({early.name})",
         }
     )
 
 
 def _stopped(cfg: CfgNode, rank: int, reason: str) -> dict[str, Any]:
     if rank == 0:
-        event = {"event": "stopped", "attempt": batch.attempt(), "reason": reason, "time": time.time()}
+        event = {"event": "stopped", "attempt": batch_environment.attempt(), "reason": reason, "time": time.time()}
         records.append_attempt(cfg.OUTPUT_DIR, event)
     return {"stopped": reason}

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rhovideo.engine.output_dir import is_held
 from rhovideo.launch import records
-from rhovideo.launch.queue import QueueState, SlurmError, live_state
-from rhovideo.launch.records import Job
+from rhovideo.launch.records import CANCELLED, FAILED, FINISHED, STOPPED, Job
+from rhovideo.launch.slurm_queue import QueueState, SlurmError, live_state
+from rhovideo.run_folder import CONFIG_FILE, FAILURE_FILE, LOG_FILE, changed, is_finished
 
 WAITING = "waiting"
 REQUEUED = "requeued"
 RUNNING = "running"
-FINISHED = "finished"
-STOPPED = "stopped"
-FAILED = "failed"
-CANCELLED = "cancelled"
 SILENT = "ended without a word"
 NOT_STARTED = "not started"
 UNKNOWN = "unknown"
@@ -101,6 +98,8 @@ def _gone(run: Path, job: Job, events: Sequence[dict], found: QueueState | None,
     """The state of a job that is not in the queue, or of which SLURM says nothing."""
     last = events[-1] if events else None
     if last is not None and last["event"] == "end" and not last.get("requeued"):
+        if last["outcome"] == STOPPED and found is not None and found.state == "CANCELLED":
+            return State(CANCELLED, "by scancel")  # the script could not tell that from other ends
         return State(last["outcome"], "" if last["outcome"] == FINISHED else last.get("why", ""))
     if is_finished(run):
         return State(FINISHED)
@@ -121,34 +120,14 @@ def _local(run: Path) -> State:
         return State(RUNNING)
     if is_finished(run):
         return State(FINISHED)
-    failure = run / records.FAILURE_FILE
-    if failure.exists() and _changed(failure) >= _changed(run / "config.yaml"):
+    began = changed(run / CONFIG_FILE)
+    stops = [
+        event for event in records.read_attempts(run) if event["event"] == "stopped" and event.get("time", 0) >= began
+    ]
+    if stops:
+        return State(STOPPED, stops[-1]["reason"])
+    failure = run / FAILURE_FILE
+    if failure.exists() and changed(failure) >= began:
         return State(FAILED)
     # The log's file comes first; whoever has written it has begun.
-    return State(SILENT) if (run / "stdout.log").exists() else State(NOT_STARTED)
-
-
-def is_finished(run: Path) -> bool:
-    """Whether the last attempt has come to its end: it writes config.yaml first and results.json last."""
-    results = run / "results.json"
-    return results.exists() and _changed(results) >= _changed(run / "config.yaml")
-
-
-def is_held(run: Path) -> bool:
-    """Whether a running job holds the folder (:mod:`rhovideo.engine.output_dir`), on whichever machine."""
-    try:
-        with (run / ".lock").open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        # There is none, or there are no locks on this file system.
-        return False
-    return False
-
-
-def _changed(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return 0.0
+    return State(SILENT) if (run / LOG_FILE).exists() else State(NOT_STARTED)

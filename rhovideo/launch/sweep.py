@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rhovideo.config import foreign
 from rhovideo.config.loading import Setting
@@ -20,6 +21,8 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 # Cells of a study differ in what is trained; where and on what they run is the same for all.
 _MACHINE_KEYS = ("NUM_SHARDS", "NUM_GPUS", "NUM_CPU_PROCESSES", "SHARD_ID")
 _LONGEST_NAME = 150
+# Reading the configurations of as many takes minutes.
+_MOST_CELLS = 10_000
 
 
 def parse_sweep(text: str) -> dict[str, list[str]]:
@@ -54,6 +57,10 @@ def parse_sweep(text: str) -> dict[str, list[str]]:
     defaults = dict(leaves(get_cfg()))
     for key, values in sweep.items():
         problems += _key_problems(key, defaults) or _value_problems(key, values, defaults[key])
+    count = math.prod(map(len, sweep.values()))
+    if count > _MOST_CELLS:
+        wrong = f"has {count} cells, and no more than {_MOST_CELLS} are looked after in one study"
+        problems.append(Problem("", SWEEP, wrong, "fewer values, in several studies"))
     if problems:
         raise ConfigError(problems)
     return {key: [_unquoted(value) for value in values] for key, values in sweep.items()}
@@ -145,7 +152,7 @@ def settings(values: dict[str, str]) -> dict[str, Setting]:
 
 def cells(sweep: dict[str, list[str]]) -> Iterator[tuple[str, dict[str, str]]]:
     """Every combination, the last key changing first: a name that is fit for a folder, and the value of each key."""
-    short = _short_keys(list(sweep))
+    short = short_keys(list(sweep))
     taken: Counter[str] = Counter()
     for combination in itertools.product(*sweep.values()):
         values = dict(zip(sweep, combination, strict=True))
@@ -154,9 +161,9 @@ def cells(sweep: dict[str, list[str]]) -> Iterator[tuple[str, dict[str, str]]]:
         yield name if taken[name] == 1 else f"{name}~{taken[name]}", values
 
 
-def _short_keys(keys: list[str]) -> dict[str, str]:
-    """The end of each key that no other key ends with."""
-    short = {}
+def short_keys(keys: Iterable[str]) -> dict[str, str]:
+    """Keys to names for people: the end of each key that no other key ends with, such as TYPE for CONTRASTIVE.TYPE."""
+    keys, short = list(keys), {}
     for key in keys:
         parts = key.split(".")
         ends = [".".join(parts[-count:]) for count in range(1, len(parts) + 1)]

@@ -3,6 +3,7 @@
 from rhovideo.models.backbones import build_backbone
 from rhovideo.models.build import build_classifier
 from rhovideo.models.classifier import Classifier
+from rhovideo.models.create import create_backbone
 from rhovideo.models.encoder import Encoder
 from rhovideo.models.heads import ClassificationHead, ProjectionMLP, build_predictor, build_projection
 from rhovideo.models.info import ModelInfo, describe, model_info
@@ -19,6 +20,7 @@ __all__ = [
     "build_classifier",
     "build_predictor",
     "build_projection",
+    "create_backbone",
     "describe",
     "mlp_norm_layer",
     "model_info",

@@ -83,6 +83,7 @@ def create_basic_block(
 def basic_blocks(
     *,
     width: int,
+    expansion: int = 1,
     pool: int,
     stem_kernel: int,
     kernels: list[list[int]],
@@ -91,10 +92,11 @@ def basic_blocks(
     norm: Norm,
     activation: Callable[[], nn.Module],
 ) -> nn.ModuleList:
-    """Stem and the four stages of R-18, of ``width``, 2, 4 and 8 times ``width`` channels.
+    """Stem and the four stages of R-18, of 1, 2, 4 and 8 times ``expansion * width`` channels.
 
     Args:
-        width: channels of the stem and the first stage.
+        width: channels of the stem.
+        expansion: channels of the first stage over those of the stem.
         pool: frames joined by a max pool after the first stage; 1: none.
         stem_kernel: frames under the stem's convolution.
         kernels: frames under the first convolution of each block, one list a stage.
@@ -114,7 +116,7 @@ def basic_blocks(
     blocks = [stem]
     dim_in = width
     for stage in range(len(DEPTHS)):
-        dim_out = width * 2**stage
+        dim_out = expansion * width * 2**stage
         blocks.append(
             create_res_stage(
                 depth=DEPTHS[stage],

@@ -47,7 +47,9 @@ def build_resnet(cfg: CfgNode) -> Encoder:
     }
     width, pool = cfg.RESNET.WIDTH_PER_GROUP, TEMPORAL_POOL[cfg.MODEL.ARCH]
     if cfg.RESNET.DEPTH == 18:
-        blocks, dim = basic_blocks(width=width, pool=pool, **settings), 8 * width
+        expansion = cfg.RESNET.BASIC_EXPANSION
+        blocks = basic_blocks(width=width, expansion=expansion, pool=pool, **settings)
+        dim = 8 * expansion * width
     else:
         blocks, dim = _bottleneck_blocks(cfg.RESNET.DEPTH, width=width, pool=pool, **settings), 32 * width
     initialise_residual(blocks, cfg)

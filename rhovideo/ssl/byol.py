@@ -49,12 +49,19 @@ class BYOL(nn.Module):
         self.embeddings: Tensor | None = None
 
     @classmethod
-    def from_cfg(cls, cfg: CfgNode) -> BYOL:
-        encoder = build_backbone(cfg)
+    def from_cfg(
+        cls,
+        cfg: CfgNode,
+        encoder: nn.Module | None = None,
+        projection: nn.Module | None = None,
+        predictor: nn.Module | None = None,
+    ) -> BYOL:
+        """As CONTRASTIVE says; parts that are given stand in for those that the configuration would build."""
+        encoder = build_backbone(cfg) if encoder is None else encoder
         return cls(
             encoder,
-            build_projection(cfg, encoder.dim),
-            build_predictor(cfg),
+            build_projection(cfg, encoder.dim) if projection is None else projection,
+            build_predictor(cfg) if predictor is None else predictor,
             temperature=cfg.CONTRASTIVE.T,
             momentum=cfg.CONTRASTIVE.MOMENTUM,
             anneal=cfg.CONTRASTIVE.MOMENTUM_ANNEALING,

@@ -63,11 +63,12 @@ class MoCo(nn.Module):
         self._keys_of_step: list[Tensor] = []
 
     @classmethod
-    def from_cfg(cls, cfg: CfgNode) -> MoCo:
-        encoder = build_backbone(cfg)
+    def from_cfg(cls, cfg: CfgNode, encoder: nn.Module | None = None, projection: nn.Module | None = None) -> MoCo:
+        """As CONTRASTIVE says; parts that are given stand in for those that the configuration would build."""
+        encoder = build_backbone(cfg) if encoder is None else encoder
         return cls(
             encoder,
-            build_projection(cfg, encoder.dim),
+            build_projection(cfg, encoder.dim) if projection is None else projection,
             cfg.CONTRASTIVE.DIM,
             cfg.CONTRASTIVE.QUEUE_LEN,
             temperature=cfg.CONTRASTIVE.T,

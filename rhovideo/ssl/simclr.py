@@ -43,11 +43,12 @@ class SimCLR(nn.Module):
         self.embeddings: Tensor | None = None
 
     @classmethod
-    def from_cfg(cls, cfg: CfgNode) -> SimCLR:
-        encoder = build_backbone(cfg)
+    def from_cfg(cls, cfg: CfgNode, encoder: nn.Module | None = None, projection: nn.Module | None = None) -> SimCLR:
+        """As CONTRASTIVE says; parts that are given stand in for those that the configuration would build."""
+        encoder = build_backbone(cfg) if encoder is None else encoder
         return cls(
             encoder,
-            build_projection(cfg, encoder.dim),
+            build_projection(cfg, encoder.dim) if projection is None else projection,
             temperature=cfg.CONTRASTIVE.T,
             form=cfg.CONTRASTIVE.LOSS_FORM,
             across_processes=cfg.CONTRASTIVE.SIMCLR_DIST_ON,

@@ -64,12 +64,14 @@ class SwAV(nn.Module):
         self.embeddings: Tensor | None = None
 
     @classmethod
-    def from_cfg(cls, cfg: CfgNode) -> SwAV:
-        encoder, node, epochs = build_backbone(cfg), cfg.CONTRASTIVE, cfg.SOLVER.MAX_EPOCH
+    def from_cfg(cls, cfg: CfgNode, encoder: nn.Module | None = None, projection: nn.Module | None = None) -> SwAV:
+        """As CONTRASTIVE says; parts that are given stand in for those that the configuration would build."""
+        encoder = build_backbone(cfg) if encoder is None else encoder
+        node, epochs = cfg.CONTRASTIVE, cfg.SOLVER.MAX_EPOCH
         views = max(2, cfg.DATA.TRAIN_CROP_NUM_TEMPORAL * cfg.DATA.TRAIN_CROP_NUM_SPATIAL)
         return cls(
             encoder,
-            build_projection(cfg, encoder.dim),
+            build_projection(cfg, encoder.dim) if projection is None else projection,
             node.DIM,
             num_prototypes=node.SWAV_NUM_PROTOTYPES,
             temperature=node.T,

@@ -9,18 +9,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rhovideo.zoo.files import WeightsError
-    from rhovideo.zoo.loading import load_classifier_weights, load_encoder_weights, load_method, load_pretrained
+    from rhovideo.zoo.errors import WeightsError
+    from rhovideo.zoo.exporting import export
+    from rhovideo.zoo.loading import (
+        load_classifier,
+        load_classifier_weights,
+        load_encoder_weights,
+        load_method,
+        load_pretrained,
+    )
 
 _HOME = {
-    "WeightsError": "rhovideo.zoo.files",
+    "WeightsError": "rhovideo.zoo.errors",
+    "export": "rhovideo.zoo.exporting",
+    "load_classifier": "rhovideo.zoo.loading",
     "load_classifier_weights": "rhovideo.zoo.loading",
     "load_encoder_weights": "rhovideo.zoo.loading",
     "load_method": "rhovideo.zoo.loading",
     "load_pretrained": "rhovideo.zoo.loading",
 }
 
-__all__ = ["WeightsError", "load_classifier_weights", "load_encoder_weights", "load_method", "load_pretrained"]
+__all__ = [
+    "WeightsError",
+    "export",
+    "load_classifier",
+    "load_classifier_weights",
+    "load_encoder_weights",
+    "load_method",
+    "load_pretrained",
+]
 
 
 def __getattr__(name: str) -> object:

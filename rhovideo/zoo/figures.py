@@ -122,20 +122,28 @@ def figure_for(pretraining: Mapping[str, Any], training: Mapping[str, Any], test
     return next((figure for figure in FIGURES if _fits(figure, pretraining, training, test)), None)
 
 
-def _fits(figure: Figure, pretraining: Mapping, training: Mapping, test: Mapping) -> bool:
-    clip = {"DATA.NUM_FRAMES": figure.frames, "DATA.SAMPLING_RATE": figure.rate}
-    method = {"CONTRASTIVE.TYPE": figure.method, "DATA.TRAIN_CROP_NUM_TEMPORAL": figure.rho}
+def was_measured_so(figure: Figure, training: Mapping[str, Any], test: Mapping[str, Any]) -> bool:
+    """Whether a figure is one of just these settings of the evaluation, whatever the pre-training was."""
     protocol = figure.protocol
+    clip = _clip(figure)
     task = {"TASK": protocol.task, "SOLVER.MAX_EPOCH": protocol.epochs, "MODEL.NUM_CLASSES": protocol.classes}
     clips, crops = protocol.views
     views = {"TEST.NUM_ENSEMBLE_VIEWS": clips, "TEST.NUM_SPATIAL_CROPS": crops, "DATA.TEST_CROP_SIZE": 256}
+    return _has(training, _NETWORK | clip | task) and _has(test, _NETWORK | clip | views)
+
+
+def _fits(figure: Figure, pretraining: Mapping, training: Mapping, test: Mapping) -> bool:
+    method = {"CONTRASTIVE.TYPE": figure.method, "DATA.TRAIN_CROP_NUM_TEMPORAL": figure.rho}
     strong = bool(_value(pretraining, "DATA.TRAIN_JITTER_SCALES_RELATIVE"))
     return (
         strong == figure.strong_augmentation
-        and _has(pretraining, _NETWORK | _PRETRAINING | clip | method)
-        and _has(training, _NETWORK | clip | task)
-        and _has(test, _NETWORK | clip | views)
+        and _has(pretraining, _NETWORK | _PRETRAINING | _clip(figure) | method)
+        and was_measured_so(figure, training, test)
     )
+
+
+def _clip(figure: Figure) -> dict[str, int]:
+    return {"DATA.NUM_FRAMES": figure.frames, "DATA.SAMPLING_RATE": figure.rate}
 
 
 def _has(cfg: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:

@@ -17,7 +17,12 @@ BLOCKS: dict[str, tuple[int, ...]] = {
     "slow": (0, 1, 2, 3, 4),
     "c2d": (0, 1, 3, 4, 5),
     "i3d": (0, 1, 3, 4, 5),
+    "slowfast": (0, 1, 2, 3, 4),
 }
+# Those of two pathways, slow (0) and fast (1), which are fused after the stem and the first three stages.
+TWO_PATHWAYS = ("slowfast",)
+# Number of the block that is PyTorchVideo's classifier; SlowFast has a pool of its own before it.
+HEAD_BLOCKS = {"slow": 5, "c2d": 6, "i3d": 6, "slowfast": 6}
 # Within the stem, and within one residual block of either kind (R-18's has no c).
 STEM_PARTS = {"conv": "conv", "bn": "norm"}
 RESIDUAL_PARTS = {
@@ -30,6 +35,7 @@ RESIDUAL_PARTS = {
     "branch2.c": "branch2.conv_c",
     "branch2.c_bn": "branch2.norm_c",
 }
+FUSION_PARTS = {"conv_f2s": "conv_fast_to_slow", "bn": "norm"}
 # Heads, by the beginning of their names.
 HEADS = {
     "backbone.head.projection.projection.": "projection.layers.",
@@ -59,36 +65,74 @@ TENSORS: dict[str, tuple[str, Callable[[Tensor], Tensor], Callable[[Tensor], Ten
     ),
 }
 
-_STEM = re.compile(r"s1\.pathway0_stem\.(conv|bn)\.(\w+)")
-_RESIDUAL = re.compile(r"s([2-5])\.pathway0_res(\d+)\.(.+)\.(\w+)")
-_OUR_STEM = re.compile(r"blocks\.0\.(conv|norm)\.(\w+)")
-_OUR_RESIDUAL = re.compile(r"blocks\.(\d+)\.res_blocks\.(\d+)\.(.+)\.(\w+)")
+_STEM = re.compile(r"s1\.pathway([01])_stem\.(conv|bn)\.(\w+)")
+_RESIDUAL = re.compile(r"s([2-5])\.pathway([01])_res(\d+)\.(.+)\.(\w+)")
+_FUSION = re.compile(r"s([1-4])_fuse\.(conv_f2s|bn)\.(\w+)")
+_OUR_PATHWAY = re.compile(r"multipathway_blocks\.([01])\.(.+)")
+_OUR_FUSION = re.compile(r"multipathway_fusion\.(conv_fast_to_slow|norm)\.(\w+)")
+_OUR_STEM = re.compile(r"(conv|norm)\.(\w+)")
+_OUR_RESIDUAL = re.compile(r"res_blocks\.(\d+)\.(.+)\.(\w+)")
+_HEAD = re.compile(r"head\.projection\.(weight|bias)")
+_VIDEO_HEAD = re.compile(r"blocks\.(\d+)\.proj\.(weight|bias)")
 
 
 def encoder_to_ours(name: str, arch: str) -> str | None:
-    """Our name of a tensor of the released encoder, such as ``s2.pathway0_res0.branch2.a.weight``; None: there is none.
+    """Our name of a tensor of a released encoder, without prefix; None where there is none.
 
     Args:
         name: PySlowFast's name.
         arch: MODEL.ARCH; its names must be known, see :data:`BLOCKS`.
     """
+    blocks = BLOCKS[arch]
+    if match := _FUSION.fullmatch(name):
+        if arch not in TWO_PATHWAYS:
+            return None
+        return f"blocks.{blocks[int(match[1]) - 1]}.multipathway_fusion.{FUSION_PARTS[match[2]]}.{match[3]}"
     if match := _STEM.fullmatch(name):
-        return f"blocks.{BLOCKS[arch][0]}.{STEM_PARTS[match[1]]}.{match[2]}"
-    match = _RESIDUAL.fullmatch(name)
-    if match is None or match[3] not in RESIDUAL_PARTS:
+        stage, pathway, inner = 1, match[1], f"{STEM_PARTS[match[2]]}.{match[3]}"
+    elif (match := _RESIDUAL.fullmatch(name)) and match[4] in RESIDUAL_PARTS:
+        stage, pathway = int(match[1]), match[2]
+        inner = f"res_blocks.{match[3]}.{RESIDUAL_PARTS[match[4]]}.{match[5]}"
+    else:
         return None
-    return f"blocks.{BLOCKS[arch][int(match[1]) - 1]}.res_blocks.{match[2]}.{RESIDUAL_PARTS[match[3]]}.{match[4]}"
+    if arch in TWO_PATHWAYS:
+        return f"blocks.{blocks[stage - 1]}.multipathway_blocks.{pathway}.{inner}"
+    return f"blocks.{blocks[stage - 1]}.{inner}" if pathway == "0" else None
 
 
 def encoder_to_released(name: str, arch: str) -> str | None:
     """The inverse of :func:`encoder_to_ours`."""
-    if match := _OUR_STEM.fullmatch(name):
-        return f"s1.pathway0_stem.{_inverse(STEM_PARTS)[match[1]]}.{match[2]}"
-    match = _OUR_RESIDUAL.fullmatch(name)
-    parts = _inverse(RESIDUAL_PARTS)
-    if match is None or match[3] not in parts or int(match[1]) not in BLOCKS[arch]:
+    match = re.fullmatch(r"blocks\.(\d+)\.(.+)", name)
+    if match is None or int(match[1]) not in BLOCKS[arch]:
         return None
-    return f"s{BLOCKS[arch].index(int(match[1])) + 1}.pathway0_res{match[2]}.{parts[match[3]]}.{match[4]}"
+    stage, inner, pathway = BLOCKS[arch].index(int(match[1])) + 1, match[2], "0"
+    if arch in TWO_PATHWAYS:
+        if match := _OUR_FUSION.fullmatch(inner):
+            return f"s{stage}_fuse.{_inverse(FUSION_PARTS)[match[1]]}.{match[2]}"
+        match = _OUR_PATHWAY.fullmatch(inner)
+        if match is None:
+            return None
+        pathway, inner = match[1], match[2]
+    if stage == 1:
+        match = _OUR_STEM.fullmatch(inner)
+        return match and f"s1.pathway{pathway}_stem.{_inverse(STEM_PARTS)[match[1]]}.{match[2]}"
+    match, parts = _OUR_RESIDUAL.fullmatch(inner), _inverse(RESIDUAL_PARTS)
+    if match is None or match[2] not in parts:
+        return None
+    return f"s{stage}.pathway{pathway}_res{match[1]}.{parts[match[2]]}.{match[3]}"
+
+
+def head_to_ours(name: str, arch: str) -> str | None:
+    """Our name of a tensor of a classifier's head, ours, PySlowFast's or PyTorchVideo's; None for all else.
+
+    Args:
+        name: ``head.projection.weight``, or ``blocks.5.proj.weight``.
+        arch: MODEL.ARCH, which PyTorchVideo's number depends on.
+    """
+    if _HEAD.fullmatch(name):
+        return name
+    match = _VIDEO_HEAD.fullmatch(name)
+    return f"head.projection.{match[2]}" if match and int(match[1]) == HEAD_BLOCKS.get(arch) else None
 
 
 def to_ours(state: Mapping[str, Tensor], arch: str) -> dict[str, tuple[str, Tensor]]:
@@ -100,12 +144,18 @@ def to_ours(state: Mapping[str, Tensor], arch: str) -> dict[str, tuple[str, Tens
 
     Returns:
         For every released name that has a counterpart here: our name and our tensor.
+
+    Raises:
+        ValueError: one of :data:`TENSORS` has another shape than its kind.
     """
     found = {}
     for name, value in state.items():
         if name in TENSORS:
             ours, convert, _ = TENSORS[name]
-            found[name] = (ours, convert(value))
+            try:
+                found[name] = (ours, convert(value))
+            except (RuntimeError, IndexError) as error:  # torch's words for a shape that does not fit
+                raise ValueError(f"{name} is {list(value.shape)}, and it is no {ours} of that shape") from error
             continue
         ours = _with_prefix(name, HEADS | SINGLE_LAYER_HEADS) or _with_prefix(
             name, ENCODERS | CLASSIFIER_ENCODER, lambda inner: encoder_to_ours(inner, arch)

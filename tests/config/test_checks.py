@@ -47,6 +47,7 @@ STEPS = ("TASK", "finetune", "SOLVER.LR_POLICY", "steps_with_relative_lrs", "SOL
         ("DATA.CLIP_SAMPLING", "segments", "segment", ("TASK", "finetune")),
         ("DATA.TRAIN_CROP_SIZE", 257, 256, (*PRETRAIN, "DATA.TEST_CROP_SIZE", 300)),
         ("DATA.TEST_CROP_SIZE", 128, 224, ("TASK", "linear")),
+        ("DATA.TEST_CROP_SIZE", 256, 224, ("TASK", "finetune", "MODEL.ARCH", "mvit")),
         ("DATA.TRAIN_JITTER_SCALES", "[320, 256]", "[256, 256]", PRETRAIN),
         ("DATA.TRAIN_JITTER_SCALES", "[256]", "[256, 320]", PRETRAIN),
         (
@@ -69,7 +70,7 @@ STEPS = ("TASK", "finetune", "SOLVER.LR_POLICY", "steps_with_relative_lrs", "SOL
         ("TRAIN.BATCH_SIZE", 12, 16, ("TASK", "linear", "NUM_GPUS", 4, "TRAIN.ACCUMULATE_STEPS", 2)),
         ("TRAIN.AMP_DTYPE", "half", "float16", PRETRAIN),
         ("TRAIN.MIXED_PRECISION", True, False, (*PRETRAIN, "TRAIN.DTYPE", "float64")),
-        ("TRAIN.DATASET", "ssv2", "kinetics", PRETRAIN),
+        ("TRAIN.DATASET", "jester", "ssv2", PRETRAIN),
         (
             "BN.NUM_SYNC_DEVICES",
             4,
@@ -132,6 +133,13 @@ def test_combination_is_reported_at_a_key_that_was_written(tmp_path):
 
 def test_value_that_cannot_be_read_gives_one_message_not_two():
     assert keys_of(*PRETRAIN, "CONTRASTIVE.QUEUE_LEN", "long") == ["CONTRASTIVE.QUEUE_LEN"]
+
+
+def test_network_of_one_size_may_have_any_test_crop_where_none_is_cut():
+    mvit = ("MODEL.ARCH", "mvit", "DATA.TEST_CROP_SIZE", 256)
+    for task in (("TASK", "pretrain"), ("TASK", "knn"), ("TASK", "finetune", "TEST.ENABLE", False)):
+        assert keys_of(*task, *mvit) == []
+    assert keys_of("TASK", "test", *mvit) == ["DATA.TEST_CROP_SIZE"]
 
 
 def test_methods_are_checked_only_where_they_are_used():

@@ -283,3 +283,29 @@ def test_alias_inside_its_own_anchor_is_named(write):
     path = write("a.yaml", "TASK: &a [*a]\n")
     with pytest.raises(ConfigError, match=r"a.yaml:1: an alias .* stands inside its own anchor"):
         load_cfg(path)
+
+
+def test_aliases_of_aliases_are_counted_before_they_are_written_out(write):
+    lines = ["A0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"A{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    (problem,) = problems_of(write("a.yaml", "\n".join(lines)))
+    assert "its aliases (*name) amount to" in str(problem)
+
+
+@pytest.mark.parametrize("text", ["SOLVER:\n  STEPS: " + "[" * 5000, "{a: " * 5000])
+def test_a_bottomless_file_is_told_from_an_endless_one(write, text):
+    (problem,) = problems_of(write("a.yaml", text))
+    assert "nested too deeply" in str(problem)
+
+
+@pytest.mark.parametrize("base", ['"a\\0b"', "a" * 5000, "~nobody-of-this-name/x.yaml"])
+def test_a_base_that_can_be_no_path_is_named(write, base):
+    (problem,) = problems_of(write("a.yaml", f"_BASE_: {base}\n"))
+    assert "a.yaml:1: _BASE_: cannot be the path of a file" in str(problem)
+
+
+@pytest.mark.parametrize("word", ["2026-02-30", "9" * 5000, "[" * 2000])
+def test_a_word_that_yaml_stumbles_over_is_a_word(word):
+    assert load_cfg(None, ["TASK", "pretrain", "SLURM.COMMENT", word]).SLURM.COMMENT == word
+    with pytest.raises(ConfigError, match=r"TRAIN\.BATCH_SIZE"):
+        load_cfg(None, ["TASK", "pretrain", "TRAIN.BATCH_SIZE", f"{word}."])

@@ -157,3 +157,21 @@ def test_linear_protocol_holds_the_papers_settings():
 def test_finetuning_holds_the_papers_settings(name, classes, split):
     own = {"MODEL.NUM_CLASSES": classes, "DATA.PATH_TO_DATA_DIR": f"data/{name.lower()}/split{split}"}
     assert_holds(CONFIGS / f"finetune/{name}_split{split}_SlowR50_8x8.yaml", FINETUNE | own)
+
+
+def test_finetuning_on_something_something_holds_the_papers_settings():
+    own = {
+        "MODEL.NUM_CLASSES": 174,
+        "MODEL.DROPOUT_RATE": 0.5,
+        "SOLVER.BASE_LR": 0.12,
+        "SOLVER.STEPS": [0, 14, 18],
+        "SOLVER.LRS": [1.0, 0.1, 0.01],
+        "SOLVER.MAX_EPOCH": 22,
+        "SOLVER.WEIGHT_DECAY": 1e-6,
+        "DATA.RANDOM_FLIP": False,
+        "DATA.SSL_COLOR_JITTER": False,
+        "DATA.CLIP_SAMPLING": "segment",
+        "TEST.NUM_ENSEMBLE_VIEWS": 1,
+        "TEST.NUM_SPATIAL_CROPS": 1,
+    }
+    assert_holds(CONFIGS / "finetune/SSv2_SlowR50_8x8.yaml", FINETUNE | own)

@@ -301,3 +301,9 @@ def test_every_key_has_a_default_that_says_nothing(site):
     cfg = on_slurm(None, "NUM_GPUS", 2, "SLURM.NODES", 2).cfg
     again = on_slurm(None, *[word for key in ("NODES", "GPUS_PER_NODE") for word in (f"SLURM.{key}", cfg.SLURM[key])])
     assert sbatch_parameters(again.cfg) == sbatch_parameters(cfg)
+
+
+@pytest.mark.parametrize("folder", ["outputs/100%", "outputs/%j", "out\\puts", "out\nputs"])
+def test_folder_that_slurm_would_write_into_another_stops(folder, site, config):
+    (problem,) = problems_of(config("NUM_GPUS: 1\n"), "OUTPUT_DIR", folder)
+    assert (problem.key, "SLURM reads as something else" in problem.wrong) == ("OUTPUT_DIR", True)

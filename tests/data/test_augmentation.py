@@ -10,7 +10,7 @@ from scipy import stats
 from rhovideo.config.schema import get_cfg
 from rhovideo.data.augmentation import TrainAugmentation, build_augmentation, normalise
 from rhovideo.data.colour import ColourAugmentation, temporal_difference
-from rhovideo.data.cropping import EvalCrops
+from rhovideo.data.cropping import EvalCrops, draw_short_side_box
 from rhovideo.randomness import Stream, generator
 
 
@@ -198,3 +198,11 @@ def test_normalise_is_the_textbook_formula_and_channels_last(dtype, leading):
     torch.testing.assert_close(out.double(), expected, rtol=torch.finfo(dtype).eps, atol=8 * torch.finfo(dtype).eps)
     if len(leading) == 1:
         assert out.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+def test_short_sides_are_drawn_as_the_configuration_says():
+    cfg = get_cfg()
+    cfg.DATA.INV_UNIFORM_SAMPLE = True
+    drawn = TrainAugmentation.from_cfg(cfg).draw_box(2560, 2560, np.random.default_rng(3))
+    assert drawn == draw_short_side_box(2560, 2560, 224, (256, 320), np.random.default_rng(3), inverse=True)
+    assert drawn != draw_short_side_box(2560, 2560, 224, (256, 320), np.random.default_rng(3))

@@ -4,6 +4,7 @@ import math
 import random
 from collections import Counter
 from fractions import Fraction
+from itertools import pairwise
 
 import av
 import numpy as np
@@ -185,3 +186,38 @@ def test_pytorchvideos_dataset_takes_the_samplers(sampler, tmp_path):
     # The grey values tell which frames came: those of a clip follow each other.
     values = clips[0].mean(dim=(0, 2, 3)).numpy() / 5
     assert np.abs(np.diff(values) - 1).max(initial=0) < 0.5
+
+
+@pytest.mark.parametrize("video", [64, 65, 90, 300])
+@pytest.mark.parametrize("clips", [1, 2, 10])
+def test_clips_without_offset_start_at_equal_parts_of_the_way(clips, video):
+    """DATA.USE_OFFSET_SAMPLING False: clip i of n starts at i / n of what is left beside a clip."""
+    starts = UniformClipSampler(clips, 8, 8, to_the_end=False).sample(video, 30)[:, 0]
+    assert starts.tolist() == [math.floor(i * (video - 64) / clips) for i in range(clips)]
+
+
+def test_configuration_says_where_test_clips_start():
+    cfg = get_cfg()
+    for value, last in ((True, 36), (None, 36), (False, 32)):
+        cfg.DATA.USE_OFFSET_SAMPLING = value
+        assert build_clip_sampler(cfg, "test").sample(100, 30)[-1, 0] == last
+    assert build_clip_sampler(cfg, "eval").sample(100, 30)[0, 0] == 18
+
+
+@given(frames=st.integers(1, 300), segments=st.integers(1, 33))
+def test_segments_with_shared_ends_are_pyslowfasts(frames, segments):
+    size = float(frames - 1) / segments
+    ends = [int(np.round(size * i)) for i in range(segments + 1)]
+    tested = SegmentSampler(segments, False, shared_ends=True).sample(frames, 30)[0]
+    assert tested.tolist() == [(first + last) // 2 for first, last in pairwise(ends)]
+    drawn = SegmentSampler(segments, True, shared_ends=True).sample(frames, 30, rng(frames))[0]
+    assert all(first <= place <= last for first, place, last in zip(ends, drawn, ends[1:], strict=False))
+
+
+def test_frame_lists_take_pyslowfasts_segments():
+    cfg = get_cfg()
+    cfg.DATA.CLIP_SAMPLING = "segment"
+    found = {}
+    for cfg.TRAIN.DATASET in ("ssv2", "kinetics"):
+        found[cfg.TRAIN.DATASET] = build_clip_sampler(cfg, "test").sample(40, 30)[0].tolist()
+    assert found == {"ssv2": [2, 7, 12, 17, 22, 26, 31, 36], "kinetics": [2, 7, 12, 17, 22, 27, 32, 37]}

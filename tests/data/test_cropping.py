@@ -183,3 +183,14 @@ def test_what_is_no_clip_is_refused():
     for wrong in (np.zeros((2, 8, 8, 3), np.float32), np.zeros((8, 8, 3), np.uint8), np.zeros((0, 8, 8, 3), np.uint8)):
         with pytest.raises(ValueError, match="uint8"):
             EvalCrops(4)(wrong)
+
+
+def test_inverse_short_sides_have_a_uniform_inverse():
+    """1 / s is uniform in [1/320, 1/256], as with DATA.INV_UNIFORM_SAMPLE in PySlowFast."""
+    rng = np.random.default_rng(0)
+    sides = np.array([draw_short_side_box(2560, 2560, 224, (256, 320), rng, inverse=True).height for _ in range(4000)])
+    # The side of the box is 2560 * 224 / s: linear in 1 / s.
+    low, high = 2560 * 224 / 320, 2560 * 224 / 256
+    assert stats.kstest((sides - low) / (high - low), "uniform").pvalue > 0.01
+    plain = np.array([draw_short_side_box(2560, 2560, 224, (256, 320), rng).height for _ in range(4000)])
+    assert stats.kstest((plain - low) / (high - low), "uniform").pvalue < 1e-6

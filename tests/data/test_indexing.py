@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rhovideo.data.indexing import IndexingError, index_folder, index_hmdb51, index_ucf101
+from rhovideo.data.indexing import IndexingError, index_folder, index_hmdb51, index_ucf101, list_folder
 from rhovideo.data.manifest import Manifest
 
 
@@ -21,6 +21,16 @@ def entries(csv: Path, tmp_path: Path) -> list[tuple[str, int]]:
         return []
     manifest = Manifest.open(csv, cache_dir=tmp_path / "cache")
     return [(manifest.path(i), manifest.label(i)) for i in range(len(manifest))]
+
+
+def test_folder_without_classes_is_told_and_written_as_such(tmp_path):
+    for number in range(4):
+        (tmp_path / f"{number}.mp4").touch()
+    (tmp_path / "classes.txt").write_text("of an earlier list\n")
+    summary = index_folder(tmp_path, tmp_path, force=True)
+    assert "10% of the videos" in str(summary)
+    assert "no labels" in str(summary)
+    assert not (tmp_path / "classes.txt").exists()
 
 
 def test_class_folders(tmp_path, capsys):
@@ -67,7 +77,7 @@ def test_loose_videos_have_no_labels_and_read_back(tmp_path):
     found = entries(tmp_path / "videos" / "train.csv", tmp_path)
     assert {os.path.normpath(path) for path, _ in found} == {str(tmp_path / "videos" / name) for name in names}
     assert {label for _, label in found} == {-1}
-    assert (tmp_path / "videos" / "classes.txt").read_text() == ""
+    assert not (tmp_path / "videos" / "classes.txt").exists()
     assert not (tmp_path / "videos" / "train.csv").read_text().startswith("/")
 
 
@@ -221,3 +231,17 @@ def test_hmdb51_names_what_is_missing(tmp_path, hmdb51):
         index_hmdb51(videos, splits, tmp_path / "lists")
     with pytest.raises(IndexingError, match="testTrainMulti_7030_splits"):
         index_hmdb51(videos, tmp_path / "nothing", tmp_path / "lists")
+
+
+def test_one_list_of_a_folder_is_what_index_writes_split_by_split(tmp_path):
+    for name in ("train/cat/b.mp4", "train/dog/a.mp4", "test/cat/c.mp4"):
+        path = tmp_path / "videos" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    index_folder(tmp_path / "videos", tmp_path / "lists", val_share=0)
+    content, classes, left_out = list_folder(tmp_path / "videos", tmp_path / "lists")
+    written = [(tmp_path / "lists" / f"{split}.csv").read_bytes() for split in ("train", "test")]
+    assert content == b"".join(written)
+    assert (classes, left_out) == (["cat", "dog"], [])
+    with pytest.raises(IndexingError, match="no video below"):
+        list_folder(tmp_path / "lists", tmp_path)

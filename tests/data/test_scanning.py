@@ -49,6 +49,7 @@ def test_scan_lists_the_broken_and_writes_a_clean_list(damaged_list, tmp_path):
     assert [os.path.basename(clean.path(i)) for i in range(len(clean))] == ["good 0.mp4", "good 1.mp4", "good 2.mp4"]
     assert clean.labels.tolist() == [0, 2, 5]
     assert "3 of 6" in str(report)
+    assert f"to use it: mv {report.clean_csv} {damaged_list / 'all.csv'}" in str(report)
 
 
 def test_scan_of_a_clean_list(damaged_list, tmp_path):

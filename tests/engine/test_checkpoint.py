@@ -5,9 +5,11 @@ import os
 import pytest
 import torch
 
+from rhovideo.config import get_cfg
 from rhovideo.engine.checkpoint import (
     FORMAT,
     CheckpointError,
+    checkpoint_to_measure,
     newest_checkpoint,
     read_checkpoint,
     save_checkpoint,
@@ -87,3 +89,19 @@ def test_failed_write_leaves_the_older_checkpoint(tmp_path, monkeypatch):
 
 def test_run_without_checkpoints_has_none(tmp_path):
     assert newest_checkpoint(tmp_path) is None
+
+
+def test_a_training_configuration_without_training_measures_what_it_has_trained(tmp_path):
+    cfg = get_cfg()
+    cfg.OUTPUT_DIR = str(tmp_path)
+    assert checkpoint_to_measure(cfg) == ""
+    cfg.TRAIN.CHECKPOINT_FILE_PATH = "began_with.pyth"
+    own = save(tmp_path, 3)
+    found = []
+    for cfg.TRAIN.ENABLE in (True, False):
+        found.append(checkpoint_to_measure(cfg))
+    assert found == ["began_with.pyth", str(own)]
+    cfg.TRAIN.CHECKPOINT_FILE_PATH = ""
+    assert checkpoint_to_measure(cfg) == str(own)
+    cfg.TEST.CHECKPOINT_FILE_PATH = "named.pyth"
+    assert checkpoint_to_measure(cfg) == "named.pyth"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import socket
 
 import pytest
 
-from rhovideo.config import load_cfg
-from rhovideo.engine.first_launch import FirstLaunch, adapt, read_first_launch, stored_global_batch, write_first_launch
+from rhovideo.config import ConfigError, load_cfg
+from rhovideo.config.loading import load
+from rhovideo.engine.first_launch import FirstLaunch, adapt, as_resumed, read_first_launch, write_first_launch
 from rhovideo.engine.json_stats import read_json_stats
 from rhovideo.engine.resuming import settle
 from rhovideo.errors import JobError
@@ -110,6 +112,16 @@ def test_batch_of_a_machine_follows_from_the_global_batch(shards, processes, wri
         assert "OUTPUT_DIR" in warning
 
 
+def test_checks_see_the_batch_that_a_resume_keeps(first, tmp_path):
+    keys = ["TASK", "pretrain", "OUTPUT_DIR", str(tmp_path), "NUM_GPUS", 0, "CONTRASTIVE.QUEUE_LEN", 64]
+    keys += ["NUM_SHARDS", 4, "TRAIN.BATCH_SIZE", 32]
+    with pytest.raises(ConfigError, match="64 is not a multiple of the global batch of 128"):
+        load(None, keys)
+    assert load(None, keys, resumed=as_resumed).cfg.TRAIN.BATCH_SIZE == 32
+    with pytest.raises(ConfigError, match="64 is not a multiple of the global batch of 128"):
+        load(None, [*keys, "TRAIN.AUTO_RESUME", False], resumed=as_resumed)
+
+
 def test_processes_that_cannot_share_the_batch_are_told_how_many_can(first, tmp_path):
     with pytest.raises(JobError, match=r"global batch of 32, which 3 processes.*make 1, 2, 4, 8, 16, 32 in all"):
         adapt(configuration(tmp_path), first, 3)
@@ -131,18 +143,52 @@ def test_rates_and_seed_are_those_of_the_first_launch(first, tmp_path, caplog):
 
 def test_first_launch_is_that_of_the_first_checkpoint(tmp_path):
     settle(configuration(tmp_path))
-    assert stored_global_batch(tmp_path) is None
+    assert read_first_launch(tmp_path) is None
     settle(configuration(tmp_path, "TRAIN.BATCH_SIZE", 8, "SOLVER.BASE_LR_BATCH", 32))
     checkpoint_path(tmp_path, 1, 0).parent.mkdir()
     checkpoint_path(tmp_path, 1, 0).touch()
-    assert stored_global_batch(tmp_path) == 8
+    assert read_first_launch(tmp_path).global_batch == 8
     settle(configuration(tmp_path))
-    assert read_first_launch(tmp_path) == FirstLaunch(8, 0.25, 1, 1, 1)
+    assert read_first_launch(tmp_path) == FirstLaunch(8, 0.25, 1, 1, 1, "")
     settle(configuration(tmp_path, "TRAIN.AUTO_RESUME", False))
-    assert stored_global_batch(tmp_path) == 16
+    assert read_first_launch(tmp_path).global_batch == 16
+
+
+@pytest.mark.parametrize(
+    ("later", "told"),
+    [
+        ("weights.pyth", ""),
+        ("", ""),
+        ("other.pyth", "other.pyth does not count: this run began from"),
+        ("byol_slow_r50_8x8_rho4", "byol_slow_r50_8x8_rho4 does not count: this run began from"),
+        ("anew", "weights.pyth has been written anew since this run began from it"),
+    ],
+)
+def test_resume_tells_that_other_weights_do_not_count(later, told, tmp_path, caplog):
+    weights = tmp_path / "weights.pyth"
+    weights.write_bytes(b"first")
+    checkpoint_path(tmp_path / "out", 1, 0).parent.mkdir(parents=True)
+    settle(configuration(tmp_path / "out", "TRAIN.CHECKPOINT_FILE_PATH", str(weights)))
+    checkpoint_path(tmp_path / "out", 1, 0).touch()
+    (tmp_path / "other.pyth").touch()
+    if later == "anew":
+        os.utime(weights, (1, 1))
+    named = {"anew": weights, "": ""}.get(later, tmp_path / later if later.endswith(".pyth") else later)
+    with caplog.at_level(logging.WARNING, "rhovideo"):
+        settle(configuration(tmp_path / "out", "TRAIN.CHECKPOINT_FILE_PATH", str(named)))
+    if told:
+        assert told in caplog.text
+        assert "goes on from its own checkpoints" in caplog.text
+    else:
+        assert "CHECKPOINT_FILE_PATH" not in caplog.text
+
+
+def test_record_of_an_earlier_version_says_nothing_of_weights(first, tmp_path):
+    cfg = configuration(tmp_path, "TRAIN.CHECKPOINT_FILE_PATH", "byol_slow_r50_8x8_rho4")
+    assert adapt(cfg, first, 4)[2] == []
 
 
 def test_damaged_file_is_named(first, tmp_path):
     (tmp_path / "first_launch.json").write_text(json.dumps({"global_batch": 3}))
     with pytest.raises(JobError, match=r"first_launch.json: cannot be read.*Remove it"):
-        stored_global_batch(tmp_path)
+        read_first_launch(tmp_path)

@@ -1,10 +1,15 @@
 import logging
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from rhovideo.engine import logging_setup
+from rhovideo.engine.json_stats import JsonStats
 from rhovideo.engine.logging_setup import progress, set_up_logging, shut_down_logging
+from tests.runs import ROOT
 
 logger = logging.getLogger("rhovideo.engine.something")
 
@@ -47,15 +52,43 @@ def test_the_next_job_gets_its_own_file_and_a_resumed_one_appends(tmp_path, caps
     assert capsys.readouterr().out.count("second") == 1
 
 
-def test_a_terminal_is_spared_the_machine_readable_lines(tmp_path, capsys, monkeypatch):
+def test_a_terminal_is_spared_what_it_is_told_otherwise(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(logging_setup, "on_terminal", lambda: True)
     set_up_logging(tmp_path)
     logger.info("for people")
-    logger.info("for machines", extra={"for_files": True})
+    logger.info("told otherwise", extra={"for_files": True})
     printed = capsys.readouterr().out
     assert "for people" in printed
-    assert "for machines" not in printed
-    assert "for machines" in (tmp_path / "stdout.log").read_text()
+    assert "told otherwise" not in printed
+    assert "told otherwise" in (tmp_path / "stdout.log").read_text()
+
+
+def test_console_has_times_and_words_and_the_file_all_that_programs_read(tmp_path, capsys):
+    set_up_logging(tmp_path)
+    JsonStats(tmp_path).write({"loss": 1.0})
+    logger.info("for people", extra={"for_files": True})
+    logger.warning("careful")
+    printed = capsys.readouterr().out
+    assert re.fullmatch(r"\[.{14}\] for people\n\[.{14}\] WARNING: careful\n", printed)
+    stats, people, _ = (tmp_path / "stdout.log").read_text().splitlines()
+    assert stats.endswith('json_stats: {"loss": 1.0}')
+    assert re.fullmatch(r"\[.{14}\]\[INFO\] test_logging_setup.py: +\d+: for people", people)
+
+
+FAILING = """
+import logging, os, sys
+from rhovideo.engine.logging_setup import set_up_logging
+set_up_logging(".", rank=1)
+logging.getLogger("rhovideo").warning("failed")
+sys.stdout.flush()
+os._exit(1)
+"""
+
+
+def test_console_leaves_no_semaphore_behind():
+    done = subprocess.run([sys.executable, "-c", FAILING], cwd=ROOT, capture_output=True, text=True)
+    assert "failed" in done.stdout
+    assert done.stderr == ""
 
 
 def test_progress_passes_everything_on_and_draws_only_on_a_terminal(capsys):

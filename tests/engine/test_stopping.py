@@ -29,6 +29,15 @@ def steps_done(folder):
 
 def preempt(config, keys, folder, delay):
     """SIGTERM to the run and all of its children, ``delay`` seconds after its next step; how far it came."""
+    code, said = interrupt(config, keys, folder, delay, signal.SIGTERM)
+    assert code == 128 + signal.SIGTERM, said
+    assert "the same command goes on" in said
+    assert "Traceback" not in said
+    return progress(folder)
+
+
+def interrupt(config, keys, folder, delay, number):
+    """The exit code of a run that gets the signal, and what it said on stderr and stdout."""
     before = len(steps_done(folder))
     process = start([config], *keys)
     deadline = time.monotonic() + 120
@@ -37,12 +46,20 @@ def preempt(config, keys, folder, delay):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     time.sleep(delay)
-    os.killpg(process.pid, signal.SIGTERM)
+    os.killpg(process.pid, number)
     said, _ = process.communicate(timeout=60)
-    assert process.returncode == 128 + signal.SIGTERM, said
-    assert "the same command goes on" in said
-    assert "Traceback" not in said
-    return progress(folder)
+    return process.returncode, said
+
+
+def test_ctrl_c_is_answered_by_what_comes_of_it_and_no_more(tmp_path, synthetic_set):
+    keys = [*MOCO, "DATA.PATH_TO_DATA_DIR", synthetic_set, "SOLVER.MAX_EPOCH", 50, "TRAIN.EVAL_PERIOD", 0]
+    config = write_config(tmp_path / "run.yaml", tmp_path / "out", "pretrain")
+    code, said = interrupt(config, keys, tmp_path / "out", 0, signal.SIGINT)
+    assert code == 130
+    lines = [line for line in said.splitlines() if line.startswith("rhovideo: ")]
+    assert len(lines) == 2, said
+    assert "Ctrl-C: saving, which may take a step's time (120 s at most" in lines[0]
+    assert "which is saved; the same command goes on there" in lines[1]
 
 
 @pytest.mark.parametrize(("processes", "workers"), [(1, 2), (2, 0)])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import re
 import shutil
 from functools import partial
 
@@ -160,6 +162,8 @@ def test_log_says_what_a_user_watches(configure, tmp_path):
     run(configure("pretrain", *BYOL))
     text = (tmp_path / "out/stdout.log").read_text()
     assert "learning rate" in text
+    assert "TASK pretrain on 1 process;" in text
+    assert re.search(r"TASK pretrain is finished after 0:0.*results.json; checkpoint .*_00002.pyth$", text.rstrip())
     steps = [line for line in read_json_stats(tmp_path / "out/json_stats.log") if line["_type"] == "train_iter"]
     assert len(steps) == 6
     wanted = {
@@ -174,6 +178,14 @@ def test_log_says_what_a_user_watches(configure, tmp_path):
         "eta",
     }
     assert all(wanted <= line.keys() for line in steps)
+
+
+def test_too_many_workers_are_told_once(configure, tmp_path, monkeypatch, recwarn):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
+    run(configure("pretrain", *BYOL, "DATA_LOADER.NUM_WORKERS", 2, "SOLVER.MAX_EPOCH", 1))
+    text = (tmp_path / "out/stdout.log").read_text()
+    assert text.count("DATA_LOADER.NUM_WORKERS is 2, more than the 1 CPU core there is") == 1
+    assert not [warning for warning in recwarn if "worker processes" in str(warning.message)]
 
 
 def test_finished_run_started_again_reports_the_same_numbers(configure, tmp_path):
@@ -248,7 +260,7 @@ def test_two_processes_train_as_one_does(configure, tmp_path, synthetic_set):
         assert difference <= 1e-8 * (1 + value.double().norm()), name
 
 
-def test_resume_tells_of_another_learning_rate_and_keeps_the_count_of_bad_videos(configure, tmp_path, synthetic_set):
+def test_resume_tells_of_other_settings_and_keeps_the_count_of_bad_videos(configure, tmp_path, synthetic_set):
     data = tmp_path / "data"
     shutil.copytree(synthetic_set, data)
     next((data / "train").rglob("*.mp4")).write_bytes(b"nothing to see")
@@ -256,11 +268,12 @@ def test_resume_tells_of_another_learning_rate_and_keeps_the_count_of_bad_videos
     run(configure("pretrain", *keys))
     before = final_state(tmp_path / "out")["videos"]
     assert before["bad"] == 1
-    run(configure("pretrain", *keys, "SOLVER.MAX_EPOCH", 3, "SOLVER.BASE_LR", 0.005))
+    run(configure("pretrain", *keys, "SOLVER.MAX_EPOCH", 3, "SOLVER.BASE_LR", 0.005, "LOG_PERIOD", 5))
     after = final_state(tmp_path / "out")["videos"]
     assert after["bad"] == 2 * before["bad"]
     assert after["tried"] > before["tried"]
-    assert "SOLVER.BASE_LR is 0.005 from here on, and was 0.01" in (tmp_path / "out/stdout.log").read_text()
+    told = (tmp_path / "out/stdout.log").read_text()
+    assert "until now: SOLVER.BASE_LR 0.01 -> 0.005; SOLVER.MAX_EPOCH 2 -> 3. Write" in told
 
 
 def test_failure_is_in_the_log_of_the_run_that_failed_and_of_no_other(tmp_path, synthetic_set):

@@ -9,3 +9,10 @@ from tests.launch.slurm_commands import SlurmCommands
 def slurm(tmp_path_factory, monkeypatch) -> SlurmCommands:
     """What squeue, sacct, scancel and sinfo say."""
     return SlurmCommands(tmp_path_factory.mktemp("slurm-commands"), monkeypatch)
+
+
+@pytest.fixture
+def submitting(slurm) -> SlurmCommands:
+    """SLURM's programs, whose sbatch takes every job: 17, then 18, ... and keeps the files."""
+    slurm.take_jobs()
+    return slurm

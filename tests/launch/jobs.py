@@ -42,6 +42,10 @@ def raise_on_rank_one(cfg) -> None:
     distributed.barrier()
 
 
+def raise_alone(cfg) -> None:
+    raise ZeroDivisionError("the batch of rank one")
+
+
 def stop_on_all_ranks(cfg) -> None:
     distributed.barrier()
     raise JobError("train.csv lists no video")

@@ -45,7 +45,7 @@ def finish(run: Path, task: str, **numbers: float) -> None:
 def submit(run: Path, job_id: str, task: str = "pretrain", **values: Any) -> Job:
     """The record of a submission of two nodes with two tasks each."""
     run.mkdir(parents=True, exist_ok=True)
-    record = {"config": "c.yaml", "launcher": "slurm", "submitted": time.time(), "global_batch": 64, **values}
+    record = {"config": "c.yaml", "submitted": time.time(), **values}
     slurm_folder = run / "slurm"
     slurm_folder.mkdir(exist_ok=True)
     job = Job(
@@ -78,4 +78,4 @@ def study(folder: Path, cells: dict[str, dict[str, str]], jobs: list[str]) -> No
     keys = list(dict.fromkeys(key for values in cells.values() for key in values))
     sweep = {key: list(dict.fromkeys(values[key] for values in cells.values())) for key in keys}
     chains = [StudyCell(name, values, [f"{name}/{job}" for job in jobs]) for name, values in cells.items()]
-    write_study(folder, Study("slurm", time.time(), chains, sweep))
+    write_study(folder, Study(time.time(), chains, sweep))

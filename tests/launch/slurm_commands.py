@@ -32,6 +32,23 @@ class SlurmCommands:
         part.chmod(0o755)
         part.rename(path)
 
+    def take_jobs(self, before: str = "") -> None:
+        """From now on sbatch queues whatever it gets, after the shell lines ``before``, and every program is there."""
+        self.say("sinfo", "debug\n")
+        self.say("squeue", "")
+        self.say("srun", "")
+        self.say("scancel", "")
+        here = f"'{self._folder}'"
+        self.run(
+            "sbatch",
+            f'[ "$1" = --test-only ] && exit 0\nnumber=$(ls {here} | grep -c "^job_")\nnumber=$((17 + number))\n'
+            f'cp "$1" {here}/job_$number\n{before}\necho "Submitted batch job $number"',
+        )
+
+    def scripts(self) -> list[str]:
+        """The sbatch files of the jobs that were queued."""
+        return [path.read_text() for path in sorted(self._folder.glob("job_*"))]
+
     def words(self, name: str) -> list[str]:
         """The arguments of every call."""
         path = self._folder / f"{name}.words"

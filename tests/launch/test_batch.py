@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import sys
 
 import pytest
 
+from rhovideo.errors import JobError
 from rhovideo.launch import batch, records
+from rhovideo.launch.batch_environment import failures_folder, script_lines, write_runs
 from rhovideo.launch.failures import write_failure
+from rhovideo.run_folder import FAILURE_FILE, RESULTS_FILE
 
 # As srun 22.05 wrote it when rank 1 was killed: those who missed it are named first.
 SRUN = """\
@@ -25,7 +30,7 @@ def job(tmp_path, monkeypatch):
     """A job of four ranks in its first attempt, on a machine without SLURM."""
     run, folder = tmp_path / "run", tmp_path / "slurm"
     run.mkdir()
-    batch.write_runs(folder, [run], [False], max_failures=1)
+    write_runs(folder, [run], [False], max_failures=1)
     for name, value in (("SLURM_JOB_ID", "7"), ("SLURM_NTASKS", "4"), ("RHOVIDEO_ATTEMPT", "1")):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("RHOVIDEO_SLURM_FOLDER", str(folder))
@@ -46,8 +51,21 @@ def last_event(run):
 
 def test_success_is_finished(job):
     run, folder = job
+    (run / RESULTS_FILE).touch()
     assert batch.end(folder, 0) == 0
     assert last_event(run)["outcome"] == "finished"
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_success_without_results_is_a_failure(job, capsys, earlier):
+    run, folder = job
+    if earlier:
+        (run / RESULTS_FILE).touch()
+        os.utime(run / RESULTS_FILE, (0, 0))
+    # What is left where srun starts no rank, and has exit code 0 all the same.
+    assert batch.end(folder, 0) == 1
+    assert (last_event(run)["outcome"], last_event(run)["requeued"]) == ("failed", False)
+    assert "all 4 ranks ended without a word" in capsys.readouterr().err
 
 
 def test_stopped_is_requeued_and_a_requeue_that_fails_is_said(job, capsys):
@@ -84,31 +102,54 @@ def test_failures_with_progress_are_requeued_as_often_as_allowed(job, monkeypatc
     assert "SLURM.MAX_FAILURES, 1," in last_event(run)["why"]
 
 
+def test_a_preemption_between_failures_begins_their_count_anew(job, monkeypatch):
+    run, folder = job
+    monkeypatch.setattr(batch, "_requeue", lambda place: 0)
+    for number, code in enumerate((137, 0, 137), 1):
+        monkeypatch.setenv("RHOVIDEO_ATTEMPT", str(number))
+        checkpoint(run, number)
+        if code == 0:
+            records.append_attempt(run, {"event": "stopped", "attempt": number, "reason": "preempted"})
+        assert batch.end(folder, code) == 0
+        batch.start(folder)
+
+
+def test_an_attempt_whose_start_could_not_be_written_is_requeued_all_the_same(job, monkeypatch):
+    run, folder = job
+    monkeypatch.setattr(batch, "_requeue", lambda place: 0)
+    (run / records.ATTEMPTS_FILE).write_text('{"event": "sta')
+    checkpoint(run, 1)
+    assert batch.end(folder, 137) == 0
+    assert last_event(run)["requeued"]
+
+
 def test_a_cancelled_job_is_not_requeued(job):
     run, folder = job
     (run / records.CANCELLED_FILE).touch()
     records.append_attempt(run, {"event": "stopped", "attempt": 1, "reason": "SIGTERM"})
     assert batch.end(folder, 0) == 1
     assert last_event(run)["outcome"] == "cancelled"
+    # It would only say the same once more.
+    assert last_event(run)["why"] == ""
 
 
 def test_the_killed_rank_comes_first_though_srun_names_others_before(job):
     run, folder = job
     (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\n" + SRUN)
     for rank in (0, 2, 3):
-        write_failure(batch.failures_folder(), rank, RuntimeError("Connection closed by peer"))
+        write_failure(failures_folder(), rank, RuntimeError("Connection closed by peer"))
     batch.end(folder, 137)
-    lines = (run / records.FAILURE_FILE).read_text().splitlines()
+    lines = (run / FAILURE_FILE).read_text().splitlines()
     assert lines[0] == "attempt 1 of job 7 failed"
-    assert lines[1].startswith("rank 1 of 4 on node0 ended by itself: killed (SIGKILL)")
+    assert lines[1].startswith("rank 1 of 4 on node0 ended by itself: it was killed (SIGKILL)")
 
 
 def test_a_rank_that_failed_by_itself_comes_before_those_that_srun_has_killed(job):
     run, folder = job
     (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\n" + SRUN)
-    write_failure(batch.failures_folder(), 0, ZeroDivisionError("by itself"))
+    write_failure(failures_folder(), 0, ZeroDivisionError("by itself"))
     batch.end(folder, 1)
-    assert (run / records.FAILURE_FILE).read_text().splitlines()[1] == "rank 0 of 4 failed:"
+    assert (run / FAILURE_FILE).read_text().splitlines()[1] == "rank 0 of 4 failed:"
 
 
 def test_a_signal_while_the_ranks_start_is_no_failure(job, monkeypatch):
@@ -130,7 +171,7 @@ def test_a_rank_that_cannot_start_is_a_failure_though_srun_ends_the_others_by_si
 
 def test_a_finished_run_has_no_attempt(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SLURM_JOB_ID", "9")
-    batch.write_runs(tmp_path / "slurm", [tmp_path], [True], max_failures=1)
+    write_runs(tmp_path / "slurm", [tmp_path], [True], max_failures=1)
     assert batch.start(tmp_path / "slurm") == 0
     assert capsys.readouterr().out == ""
     assert records.read_attempts(tmp_path) == []
@@ -138,7 +179,7 @@ def test_a_finished_run_has_no_attempt(tmp_path, monkeypatch, capsys):
 
 def test_an_array_finds_its_run(tmp_path, monkeypatch):
     runs = [tmp_path / name for name in "ab"]
-    batch.write_runs(tmp_path / "slurm", runs, [False, False], max_failures=1)
+    write_runs(tmp_path / "slurm", runs, [False, False], max_failures=1)
     runs[1].mkdir()
     for name, value in (("SLURM_JOB_ID", "12"), ("SLURM_ARRAY_JOB_ID", "11"), ("SLURM_ARRAY_TASK_ID", "1")):
         monkeypatch.setenv(name, value)
@@ -150,3 +191,65 @@ def test_the_batch_script_does_not_wait_for_torch():
     code = "import sys, rhovideo.launch.batch; print(json.dumps([m for m in ('torch', 'numpy') if m in sys.modules]))"
     done = subprocess.run([sys.executable, "-c", f"import json; {code}"], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+def test_an_attempt_is_given_a_port_that_is_free(job, capsys):
+    _, folder = job
+    capsys.readouterr()
+    batch.start(folder)
+    number, port = map(int, capsys.readouterr().out.split())
+    assert number == 2
+    with socket.socket() as free:
+        free.bind(("", port))
+
+
+def test_the_script_hands_on_number_and_port(tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 3 23456\n")
+    python.chmod(0o755)
+    before, _ = script_lines(str(python), tmp_path, tmp_path)
+    shown = subprocess.run(
+        ["bash", "-c", "\n".join([*before, 'echo "$RHOVIDEO_ATTEMPT $MASTER_PORT"'])],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout == "3 23456\n"
+
+
+def test_damaged_records_are_passed_over_or_named(job, capsys):
+    run, folder = job
+    (run / records.ATTEMPTS_FILE).write_bytes(
+        b'\0\xff\0\n{}\n[1]\n{"event": "start"}\n{"event": "end", "attempt": 1}\n'
+    )
+    failures_folder().mkdir(parents=True)
+    (failures_folder() / "failure_0").write_bytes(b"\0\0")
+    (failures_folder() / "failure_1").write_text("[]")
+    assert batch.end(folder, 3) == 3
+    assert last_event(run)["outcome"] == "failed"
+    for damage in (b"", b"[]", b'{"runs": []}', b"\xff"):
+        (folder / "runs.json").write_bytes(damage)
+        assert batch.main(["start", str(folder)]) == 1
+        assert "runs.json: cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "[]", "{}", "null", '{"created": 0, "cells": [3]}', '{"created": 0, "cells": 3}']
+)
+@pytest.mark.parametrize(("read", "name"), [(records.read_job, "job.json"), (records.read_study, "study.json")])
+def test_a_damaged_record_is_named(tmp_path, damage, read, name):
+    (tmp_path / name).write_text(damage)
+    with pytest.raises(JobError, match=f"{name}: cannot be read .* remove it if it is damaged"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(("results", "outcome"), [(True, "finished"), (False, "stopped")])
+def test_a_signal_that_ends_the_ranks_while_they_leave_undoes_nothing(job, monkeypatch, results, outcome):
+    run, folder = job
+    monkeypatch.setattr(batch, "_requeue", lambda place: 0)
+    if results:
+        (run / RESULTS_FILE).touch()
+    (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\nsrun: error: node0: tasks 0-3: Terminated\n")
+    assert batch.end(folder, 143) == 0
+    assert (last_event(run)["outcome"], last_event(run)["requeued"]) == (outcome, not results)

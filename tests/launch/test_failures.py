@@ -17,6 +17,11 @@ def test_first_failure_is_told_in_full_and_the_others_in_a_line(tmp_path):
     assert text.splitlines()[-1] == "  rank 0: RuntimeError: Connection closed by peer"
 
 
+def test_a_cause_that_was_told_late_comes_before_its_consequences():
+    words = {0: Failure(2.0, "JobError: disk full", "disk full"), 1: Failure(1.0, "RuntimeError: reset by peer", "...")}
+    assert report(2, words, {}).startswith("rank 0 of 2 failed:\ndisk full")
+
+
 def test_a_killed_rank_comes_before_those_that_miss_it(tmp_path):
     write_failure(tmp_path, 0, RuntimeError("Connection closed by peer"))
     text = report(2, read_failures(tmp_path, 2), {1: death(-9)})

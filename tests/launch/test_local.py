@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from rhovideo import stopping
+from rhovideo import cli, stopping
 from rhovideo.config import ConfigError, load_cfg
-from rhovideo.launch import signals
+from rhovideo.errors import JobError
+from rhovideo.launch import ctrl_c
 from rhovideo.launch.local import RankFailed, launch
-from rhovideo.launch.ranks import threads_per_process
+from rhovideo.launch.ranks import Rank, prepare_rank, threads_per_process
 from tests.launch import jobs
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +79,29 @@ def test_failure_comes_first_with_its_rank_and_ends_the_others(tmp_path):
     assert_ended(tmp_path, 2)
 
 
+@pytest.mark.parametrize("processes", [1, 2])
+def test_failure_is_seen_by_who_looks_later(processes, tmp_path, capsys):
+    job = jobs.raise_alone if processes == 1 else jobs.raise_on_rank_one
+    (tmp_path / "config.yaml").write_text("TASK: finetune\n")
+    with pytest.raises((RankFailed, ZeroDivisionError)):
+        launch(job, configuration(tmp_path, processes))
+    assert cli.main(["status", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "failed" in said
+    assert "ZeroDivisionError: the batch of rank one" in said
+
+
+def test_threads_of_an_allocation_are_shared_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "32")
+    assert threads_per_process(10**6) == 1
+
+
+def test_gpus_that_are_not_there_are_no_reason_to_train_on_the_cpu(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(JobError, match=r"NUM_GPUS is 8, and torch .* finds no GPU"):
+        prepare_rank(configuration(tmp_path, NUM_GPUS=8), Rank(0, 8, 8))
+
+
 def test_foreseen_failure_is_one_message(tmp_path):
     with pytest.raises(RankFailed) as failure:
         launch(jobs.stop_on_all_ranks, configuration(tmp_path, 2))
@@ -89,6 +113,7 @@ def test_foreseen_failure_is_one_message(tmp_path):
 @pytest.mark.parametrize("job", [jobs.terminate_myself, jobs.finish_although_terminated])
 def test_sigterm_ends_a_run_of_one_process_after_its_step(job, tmp_path, capfd):
     before = signal.getsignal(signal.SIGTERM)
+    (tmp_path / "config.yaml").touch()
     with pytest.raises(SystemExit) as left:
         launch(job, configuration(tmp_path))
     assert left.value.code == 128 + signal.SIGTERM
@@ -97,6 +122,8 @@ def test_sigterm_ends_a_run_of_one_process_after_its_step(job, tmp_path, capfd):
     if job is jobs.terminate_myself:
         assert (tmp_path / "saved").exists()
         assert "stopped after the step" in capfd.readouterr().err
+        assert cli.main(["status", str(tmp_path)]) == 0
+        assert "stopped (SIGTERM)" in capfd.readouterr().out
 
 
 def test_handler_of_somebody_else_stays(tmp_path):
@@ -111,13 +138,15 @@ def test_handler_of_somebody_else_stays(tmp_path):
 
 
 def test_run_that_does_not_stop_is_ended(tmp_path, monkeypatch, capfd):
-    monkeypatch.setattr(signals, "_SAME", 0.1)
+    monkeypatch.setattr(ctrl_c, "_SAME", 0.1)
     started = time.monotonic()
-    with pytest.raises(SystemExit) as left, signals.saving_on_signals(patience=0.5):
+    with pytest.raises(SystemExit) as left, ctrl_c.saving_on_signals(patience=0.5):
         jobs.terminate_myself_and_hang(configuration(tmp_path))
     assert left.value.code == 128 + signal.SIGTERM
     assert time.monotonic() - started < 10
-    assert "it does not stop" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "(0.5 s at most, then it is ended unsaved)" in said
+    assert "it does not stop: 0.5 s have passed" in said
 
 
 def test_killed_rank_is_named_before_those_that_miss_it(tmp_path):

@@ -8,6 +8,7 @@ import pytest
 
 from rhovideo.cli import main
 from rhovideo.config import ConfigError
+from rhovideo.errors import JobError
 from rhovideo.launch.plan import check_plan, make_plan, write_study_record
 from rhovideo.launch.sweep import parse_sweep
 
@@ -161,19 +162,17 @@ def test_cells_have_readable_names_fit_for_folders(sweep, names, jobs_folder):
 
 
 def test_study_is_recorded_and_may_grow(jobs_folder):
-    write_study_record(plan("RNG_SEED=1,2", "SLURM.MAX_JOBS", 2), "slurm")
+    write_study_record(plan("RNG_SEED=1,2", "SLURM.MAX_JOBS", 2))
     record = json.loads((jobs_folder / "s/study.json").read_text())
     created = record.pop("created")
     assert record == {
         "sweep": {"RNG_SEED": ["1", "2"]},
-        "launcher": "slurm",
-        "max_jobs": 2,
         "cells": [
             {"name": "RNG_SEED=1", "values": {"RNG_SEED": "1"}, "jobs": ["RNG_SEED=1/pretrain"]},
             {"name": "RNG_SEED=2", "values": {"RNG_SEED": "2"}, "jobs": ["RNG_SEED=2/pretrain"]},
         ],
     }
-    write_study_record(plan("RNG_SEED=2,3", configs=["pretrain.yaml", "linear.yaml"]), "local")
+    write_study_record(plan("RNG_SEED=2,3", configs=["pretrain.yaml", "linear.yaml"]))
     grown = json.loads((jobs_folder / "s/study.json").read_text())
     assert grown["sweep"] == {"RNG_SEED": ["1", "2", "3"]}
     assert {cell["name"]: cell["jobs"] for cell in grown["cells"]} == {
@@ -181,7 +180,7 @@ def test_study_is_recorded_and_may_grow(jobs_folder):
         "RNG_SEED=2": ["RNG_SEED=2/pretrain", "RNG_SEED=2/linear"],
         "RNG_SEED=3": ["RNG_SEED=3/pretrain", "RNG_SEED=3/linear"],
     }
-    assert (grown["created"], grown["max_jobs"]) == (created, None)
+    assert grown["created"] == created
 
 
 def test_failed_cell_does_not_stop_the_others(jobs_folder, synthetic_set, capfd):
@@ -201,3 +200,16 @@ def test_failed_cell_does_not_stop_the_others(jobs_folder, synthetic_set, capfd)
     cells = json.loads((jobs_folder / "s/study.json").read_text())["cells"]
     done = [[(jobs_folder / "s" / job / "results.json").exists() for job in cell["jobs"]] for cell in cells]
     assert done == [[False, False], [True, True]]
+
+
+def test_a_cell_is_not_taken_for_another_of_the_same_name(jobs_folder):
+    write_study_record(plan("DATA.PATH_PREFIX=a/b,a_b"))
+    write_study_record(plan("DATA.PATH_PREFIX=a/b,a_b"))
+    with pytest.raises(JobError, match=r"belongs to the cell of DATA.PATH_PREFIX=a/b, whose name is the same"):
+        write_study_record(plan("DATA.PATH_PREFIX=a_b"))
+
+
+def test_a_sweep_without_an_end_is_refused_at_once(jobs_folder):
+    values = ",".join(map(str, range(1, 1001)))
+    with pytest.raises(ConfigError, match="has 1000000 cells"):
+        plan(f"RNG_SEED={values} CONTRASTIVE.QUEUE_LEN={values}")

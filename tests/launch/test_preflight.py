@@ -21,13 +21,11 @@ RECORD = records.Job(
     name="a",
     task="pretrain",
     config="a.yaml",
-    launcher="slurm",
     job_id="17",
     output_dir="",
     slurm_folder="",
     nodes=1,
     tasks_per_node=1,
-    global_batch=8,
     submitted=0.0,
 )
 
@@ -132,6 +130,12 @@ def test_a_folder_of_the_machine_alone_is_doubted_once(tmp_path):
     local = _job(tmp_path, Path("/tmp/run"))
     [doubt] = doubts_before_queueing([shared, local, replace(local)])
     assert "OUTPUT_DIR /tmp/run" in doubt
+
+
+def test_folders_of_each_machine_are_doubted_in_one_sentence(tmp_path):
+    jobs = [_job(tmp_path, Path(f"/tmp/run{number}")) for number in range(3)]
+    [doubt] = doubts_before_queueing(jobs)
+    assert "OUTPUT_DIR /tmp/run0 (and 2 more)" in doubt
 
 
 def test_neither_torch_nor_numpy_is_imported():

@@ -6,7 +6,11 @@ import os
 import subprocess
 import sys
 
-from rhovideo.launch.snapshot import PACKAGE, snapshot
+import pytest
+
+from rhovideo.errors import JobError
+from rhovideo.launch import snapshot as module
+from rhovideo.launch.snapshot import PACKAGE, snapshot, snapshot_folder
 
 
 def test_the_copy_is_what_is_imported(tmp_path):
@@ -25,3 +29,26 @@ def test_the_same_code_is_copied_once_and_no_caches(tmp_path):
     present = {path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py")}
     assert present <= copied
     assert not any("__pycache__" in path.parts for path in copied)
+
+
+def test_of_two_copies_at_once_both_are_content_with_the_first(tmp_path, monkeypatch):
+    copy = module._copy
+
+    def another_is_faster(folder):
+        monkeypatch.setattr(module, "_copy", copy)
+        snapshot(tmp_path)
+        copy(folder)
+
+    monkeypatch.setattr(module, "_copy", another_is_faster)
+    assert snapshot(tmp_path) == snapshot_folder(tmp_path)
+    assert list(tmp_path.iterdir()) == [snapshot_folder(tmp_path)]
+
+
+def test_a_copy_that_fails_says_where_and_leaves_nothing(tmp_path, monkeypatch):
+    def disk_full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", disk_full)
+    with pytest.raises(JobError, match=r"could not be copied there .*No space left.* free space"):
+        snapshot(tmp_path / "code")
+    assert list((tmp_path / "code").iterdir()) == []

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from rhovideo.launch.records import read_attempts, run_folders
 from tests.runs import final_state, run, write_config
 from tests.slurm.submissions import Run, ranks_of, rhovideo, seconds_since, submit
 
@@ -79,7 +80,7 @@ def test_a_killed_rank_is_named_and_the_job_goes_on_from_its_checkpoint(cluster,
     (end,) = job.attempts("end")
     assert (end["outcome"], end["requeued"]) == ("failed", True)
     first = (job.folder / "failure.txt").read_text().splitlines()[1]
-    assert first.startswith("rank 2 of 4 on node1 ended by itself: killed (SIGKILL)")
+    assert first.startswith("rank 2 of 4 on node1 ended by itself: it was killed (SIGKILL)")
     job.wait_for_attempt(2)
     job.wait_for_results()
     assert [event["outcome"] for event in job.attempts("end")] == ["failed", "finished"]
@@ -135,6 +136,42 @@ def test_sweep_of_chains_runs_to_a_table(cluster, tmp_path, synthetic_set):
     assert table[0].startswith("CONTRASTIVE.TYPE,DATA.TRAIN_CROP_NUM_TEMPORAL")
     assert all(row.count("waiting") + row.count("failed") == 0 for row in table), table
     assert "finished" in rhovideo("status", study).stdout
+    # What is done is not done again.
+    submit(files, *words, "--study", study, "--sweep", sweep, "--resume", nodes=1, tasks=1)
+    cluster.wait_until("the study's second end", lambda: not cluster.queue(), 600, [study])
+    assert {len(read_attempts(run)) for run in run_folders(study)} == {2}  # a start and an end
+
+
+def test_a_study_grows_while_its_first_cells_wait(cluster, tmp_path, pretraining):
+    config, words = pretraining
+    words += ["--study", tmp_path / "study", "SOLVER.MAX_EPOCH", 1, "TRAIN.EVAL_PERIOD", 0]
+    submit([config], *words, "--sweep", "RNG_SEED=1,2", "--slurm-arg", "hold", nodes=1, tasks=1)
+    submit([config], *words, "--sweep", "RNG_SEED=3", nodes=1, tasks=1)
+    runs = {seed: Run(cluster, tmp_path / f"study/RNG_SEED={seed}/pretrain") for seed in (1, 2, 3)}
+    cluster.command("scontrol", "release", runs[1].job.job_id.partition("_")[0])
+    for seed, found in runs.items():
+        found.wait_for_results()
+        assert [event["job_id"] for event in found.attempts("start")] == [found.job.job_id]
+        assert f"RNG_SEED: {seed}\n" in (found.folder / "config.yaml").read_text()
+
+
+def test_a_submission_that_fails_in_the_middle_leaves_nothing_in_the_queue(cluster, tmp_path, synthetic_set):
+    files = [write_config(tmp_path / f"{task}.yaml", tmp_path / task, task) for task in ("pretrain", "linear")]
+    words = ["DATA.PATH_TO_DATA_DIR", synthetic_set, "MODEL.NUM_CLASSES", 3, "--launcher", "slurm", "--nodes", 1]
+    (tmp_path / "bin").mkdir()
+    sbatch = tmp_path / "bin/sbatch"
+    # The second job is taken, and then submitit can write no more.
+    sbatch.write_text(
+        f'#!/bin/sh\nPATH=${{PATH#*:}} sbatch "$@" || exit\n'
+        f'case "$*" in *test-only*) ;; *linear/slurm*) rm -r {tmp_path}/linear/slurm;; esac\n'
+    )
+    sbatch.chmod(0o755)
+    path = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    done = rhovideo("--cfg", *files, *words, "--tasks-per-node", 1, check=False, env=path)
+    assert done.returncode == 1
+    assert "cancelled again: job " in done.stderr
+    cluster.wait_until("the queue is empty", lambda: not cluster.queue(), 60)
+    assert not (tmp_path / "pretrain/job.json").exists()
 
 
 def test_cancel_leaves_nothing_in_the_queue(cluster, tmp_path, synthetic_set):

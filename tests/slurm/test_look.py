@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from rhovideo.cli import main
-from rhovideo.launch.queue import live_state
 from rhovideo.launch.records import CANCELLED_FILE, read_attempts
-from rhovideo.launch.status import status
+from rhovideo.launch.slurm_queue import live_state
+from rhovideo.look.status import status
 from tests.launch.run_folders import ended, started, study, submit
 from tests.runs import ROOT
 from tests.slurm.cluster import Cluster

@@ -18,8 +18,10 @@ WITHOUT_COUNTERPART = "backbone_hist.head.predictors."
 @pytest.mark.parametrize("arch", BLOCKS)
 @pytest.mark.parametrize("depth", [18, 50, 101])
 def test_every_name_of_an_encoder_goes_there_and_back(arch, depth):
+    if (arch, depth) == ("slowfast", 18):
+        pytest.skip("is not built")
     cfg = get_cfg()
-    cfg.MODEL.ARCH, cfg.RESNET.DEPTH, cfg.RESNET.WIDTH_PER_GROUP = arch, depth, 4
+    cfg.MODEL.ARCH, cfg.RESNET.DEPTH, cfg.RESNET.WIDTH_PER_GROUP = arch, depth, 8
     with torch.device("meta"):
         names = list(build_backbone(cfg).state_dict())
     released = [encoder_to_released(name, arch) for name in names]

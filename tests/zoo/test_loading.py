@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import logging
 import pickle
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from rhovideo.config import cfg_from_released, get_cfg
 from rhovideo.models import build_backbone, build_classifier
 from rhovideo.ssl.build import METHODS, build_method
-from rhovideo.zoo import WeightsError, load_classifier_weights, load_encoder_weights, load_method, load_pretrained
+from rhovideo.zoo import (
+    WeightsError,
+    load_classifier,
+    load_classifier_weights,
+    load_encoder_weights,
+    load_method,
+    load_pretrained,
+)
+from rhovideo.zoo.exporting import export
+from rhovideo.zoo.keys import BLOCKS, encoder_to_released
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 LINEAR = REFERENCE / "linear_tiny_epoch_00060.pyth"
@@ -105,6 +116,21 @@ def test_a_released_classifier_scores_as_released():
         load_classifier_weights(classifier, released("moco"), file_cfg(LINEAR))
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_methods_head_of_one_layer_is_no_classifier(named, tmp_path):
+    """It has the name of a classifier's there, and as many classes as an embedding has numbers."""
+    for kind in ("moco", "swav", "simclr")[: 3 if named else 2]:
+        content = torch.load(released(kind), weights_only=True)
+        state = content["model_state"]
+        last = max(name for name in state if name.startswith("backbone.head.projection."))
+        kept = {name: value for name, value in state.items() if not name.startswith("backbone.head.")}
+        kept["backbone.head.projection.weight"] = torch.zeros(128, 128)
+        kept["backbone.head.projection.bias"] = state[last.rpartition(".")[0] + ".bias"]
+        torch.save({"model_state": kept} | ({"cfg": content["cfg"]} if named else {}), tmp_path / "one.pyth")
+        with pytest.raises(WeightsError, match="holds no classifier, only an encoder"):
+            load_classifier(tmp_path / "one.pyth")
+
+
 @pytest.mark.parametrize(
     ("pattern", "which", "expected"),
     [
@@ -143,12 +169,29 @@ def test_a_state_dict_is_a_source_too():
     assert same_weights(other, encoder)
 
 
+@pytest.mark.parametrize("arch", ["i3d", "slowfast", "x3d", "s3dg"])
+def test_a_state_dict_of_any_architecture_goes_into_an_encoder_that_is_there(arch):
+    cfg = get_cfg()
+    cfg.MODEL.ARCH, cfg.RESNET.WIDTH_PER_GROUP, cfg.DATA.NUM_FRAMES = arch, 8, 8
+    encoder, other = build_backbone(cfg), build_backbone(cfg)
+    load_encoder_weights(other, encoder.state_dict())
+    assert same_weights(other, encoder)
+    if arch in BLOCKS:
+        released_names = {encoder_to_released(name, arch): value for name, value in encoder.state_dict().items()}
+        other = build_backbone(cfg)
+        load_encoder_weights(other, released_names)
+        assert same_weights(other, encoder)
+
+
 def test_another_architecture_is_refused_and_nothing_is_loaded():
-    for settings in ({"DEPTH": 101}, {"DEPTH": 18}, {"WIDTH_PER_GROUP": 8}):
+    both = {"DEPTH": 18, "WIDTH_PER_GROUP": 8}
+    for settings in ({"DEPTH": 101}, {"DEPTH": 18}, {"WIDTH_PER_GROUP": 8}, both):
+        own = {"DEPTH": 50, "WIDTH_PER_GROUP": 4}
+        differ = " ".join(f"RESNET.{key} {own[key]}" for key in settings)
         cfg = file_cfg(released("moco"), **settings)
         encoder = build_backbone(cfg)
         before = {name: value.clone() for name, value in encoder.state_dict().items()}
-        with pytest.raises(WeightsError, match=r"moco_tiny.*RESNET\.DEPTH 50, RESNET\.WIDTH_PER_GROUP 4") as caught:
+        with pytest.raises(WeightsError, match=rf"moco_tiny.*: write {differ}$") as caught:
             load_encoder_weights(encoder, released("moco"), cfg)
         assert "\n" not in str(caught.value)
         assert all(torch.equal(before[name], value) for name, value in encoder.state_dict().items())
@@ -162,14 +205,15 @@ def test_an_incomplete_encoder_is_refused(tmp_path):
         load_pretrained(tmp_path / "part.pyth")
 
 
-def test_a_file_without_configuration_needs_one(tmp_path):
+def test_a_file_without_configuration_is_read_off_its_shapes_unless_a_method_is_wanted(tmp_path):
     content = torch.load(released("moco"), weights_only=True)
     torch.save({"model_state": content["model_state"]}, tmp_path / "bare.pyth")
-    with pytest.raises(WeightsError, match="pass cfg="):
-        load_pretrained(tmp_path / "bare.pyth")
-    assert same_weights(
-        load_pretrained(tmp_path / "bare.pyth", file_cfg(released("moco"))), load_pretrained(released("moco"))
-    )
+    for which in ("online", "momentum"):
+        assert same_weights(
+            load_pretrained(tmp_path / "bare.pyth", encoder=which), load_pretrained(released("moco"), encoder=which)
+        )
+    with pytest.raises(WeightsError, match="holds no configuration"):
+        load_method(tmp_path / "bare.pyth")
 
 
 class Payload:
@@ -180,6 +224,14 @@ class Payload:
 
     def __reduce__(self):
         return Path.touch, (self.path,)
+
+
+def of_archive(whole: bytes, place: int, value: int) -> bytes:
+    """An archive whose first file has another number here: its flags (from 6) or its compression (from 8)."""
+    content = bytearray(whole)
+    directory = whole.index(b"PK\x01\x02")
+    content[place] = content[directory + place + 2] = value
+    return bytes(content)
 
 
 def bad_files(folder: Path) -> dict[str, str]:
@@ -197,6 +249,10 @@ def bad_files(folder: Path) -> dict[str, str]:
     (folder / "pickle.pyth").write_bytes(pickle.dumps({"model_state": Payload(folder / "ran")}, protocol=2))
     torch.save([torch.zeros(2)], folder / "list.pyth")
     torch.save({"epoch": 3}, folder / "nothing.pyth")
+    (folder / "encrypted.pyth").write_bytes(of_archive(whole, 6, 1))
+    (folder / "compressed.pyth").write_bytes(of_archive(whole, 8, 99))
+    for name, own in (("own", [1]), ("state", {"state": [1]})):
+        torch.save(torch.load(released("moco"), weights_only=True) | {"rhovideo": own}, folder / f"{name}.pyth")
     return {
         "truncated": "truncated",
         "flipped": "damaged",
@@ -207,6 +263,10 @@ def bad_files(folder: Path) -> dict[str, str]:
         "pickle": "could run code",
         "list": "holds a list",
         "nothing": "holds no weights",
+        "encrypted": "with a password",
+        "compressed": "is compressed",
+        "own": "under 'rhovideo' is no dictionary",
+        "state": "under 'rhovideo' is no dictionary",
         "absent": "no such file",
     }
 
@@ -219,6 +279,32 @@ def test_every_bad_file_has_one_clear_line_and_runs_no_code(tmp_path):
             assert str(caught.value).startswith(str(tmp_path / f"{name}.pyth"))
             assert "\n" not in str(caught.value)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(("name", "shape"), [("ptr", [4]), ("iter", [0]), ("queue_swav", [5])])
+def test_a_counter_or_a_queue_of_another_shape_has_one_clear_line(name, shape, tmp_path):
+    content = torch.load(released("moco"), weights_only=True)
+    content["model_state"][name] = torch.zeros(shape)
+    torch.save(content, tmp_path / "file.pyth")
+    with pytest.raises(WeightsError, match=rf"file.pyth: {name} is \[{shape[0]}\]") as caught:
+        load_method(tmp_path / "file.pyth")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").is_file(), reason="there is no file here whose first byte is no byte")
+def test_a_file_that_the_disk_does_not_give_has_one_clear_line():
+    with pytest.raises(WeightsError, match=r"^/proc/self/mem: cannot be read"):
+        load_pretrained("/proc/self/mem")
+
+
+def test_older_files_and_files_with_numpys_numbers_are_read(tmp_path):
+    """Torch's format before 1.6, and rates that were computed with NumPy."""
+    content = torch.load(released("moco"), weights_only=True)
+    content["optimizer_state"]["param_groups"][0]["lr"] = np.float64(0.1)
+    content["epoch"] = np.int64(199)
+    for zipped in (True, False):
+        torch.save(content, tmp_path / "file.pyth", _use_new_zipfile_serialization=zipped)
+        assert same_weights(load_pretrained(tmp_path / "file.pyth"), load_pretrained(released("moco")))
 
 
 def test_queue_of_a_released_file_is_full_so_training_goes_on():
@@ -249,3 +335,58 @@ def test_get_cfg_alone_builds_every_method():
     for kind in METHODS:
         cfg.CONTRASTIVE.TYPE = kind
         assert sum(p.numel() for p in build_method(cfg).parameters()) > 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda weight: weight.to_sparse(), "is sparse"),
+        (lambda weight: torch.empty_like(weight, device="meta"), "is without values"),
+        (lambda weight: weight.to(torch.complex64), "numbers of type complex64"),
+        (lambda weight: weight.to(torch.int64), "numbers of type int64"),
+        (lambda weight: weight.index_fill(0, torch.tensor([1]), torch.nan), "holds NaN"),
+        (lambda weight: weight[:0], "where"),
+    ],
+)
+def test_tensors_that_are_no_weights_are_refused(tmp_path, spoil, said):
+    content = torch.load(released("byol"), weights_only=True)
+    name = next(name for name in content["model_state"] if name.endswith("pathway0_stem.conv.weight"))
+    content["model_state"][name] = spoil(content["model_state"][name])
+    torch.save(content, tmp_path / "spoilt.pyth")
+    with pytest.raises(WeightsError, match=said):
+        load_pretrained(tmp_path / "spoilt.pyth")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "RESNET: {WIDTH_PER_GROUP: -1}",
+        "RESNET: {SPATIAL_STRIDES: [1]}",
+        "MODEL: {ARCH: slowfast}\nSLOWFAST: {BETA_INV: 0}",
+    ],
+)
+def test_a_configuration_that_no_network_has_is_a_line(tmp_path, text):
+    torch.save(torch.load(released("byol"), weights_only=True) | {"cfg": text}, tmp_path / "odd.pyth")
+    with pytest.raises(WeightsError, match=r"odd.pyth: its network cannot be built"):
+        load_pretrained(tmp_path / "odd.pyth")
+
+
+def test_a_compressed_archive_is_refused_before_it_is_unpacked(tmp_path):
+    with zipfile.ZipFile(released("byol")) as plain, zipfile.ZipFile(tmp_path / "bomb.pyth", "w") as packed:
+        for name in plain.namelist():
+            packed.writestr(name, plain.read(name))
+        packed.writestr("archive/data/9999", bytes(1 << 20), zipfile.ZIP_DEFLATED)
+    with pytest.raises(WeightsError, match="is compressed"):
+        load_pretrained(tmp_path / "bomb.pyth")
+
+
+@pytest.mark.parametrize("source", ["a" * 5000, "~nobody-of-this-name/x.pyth", "http://[::1", "a\0b.pyth"])
+def test_what_can_be_no_path_is_a_line(source):
+    with pytest.raises(WeightsError):
+        load_pretrained(source)
+
+
+def test_an_export_to_nowhere_is_a_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(WeightsError, match="cannot be written"):
+        export(LINEAR, tmp_path / "file/out.pyth", encoder="online")

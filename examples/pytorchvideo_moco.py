@@ -1,0 +1,77 @@
+"""MoCo on PyTorchVideo's data set, in a loop of one's own: no engine and no configuration of rhovideo's.
+
+    python examples/pytorchvideo_moco.py LIST_OR_FOLDER [--rho 2] [--epochs 10] ...
+
+LIST_OR_FOLDER is what PyTorchVideo reads: a file with `path label` on each line, or a folder with a folder a class. One
+device, so MoCo's shuffling of batch norm is left out, which needs several processes to shuffle between.
+"""
+
+import argparse
+
+import torch
+from pytorchvideo.data import labeled_video_dataset, make_clip_sampler
+from torch.utils.data import DataLoader
+
+import rhovideo
+from rhovideo.data.augmentation import TrainAugmentation
+from rhovideo.data.colour import ColourAugmentation
+from rhovideo.integrations.pytorchvideo import Views
+from rhovideo.models import ProjectionMLP
+from rhovideo.ssl.losses import multi_positive_nce, unit
+from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
+from rhovideo.ssl.queue import Queue
+
+rhovideo.register()
+
+
+def videos(args: argparse.Namespace) -> DataLoader:
+    colour = ColourAugmentation((0.6, 0.6, 0.6), hue=0.15, grey_prob=0.2)
+    augmentation = TrainAugmentation(args.crop, areas=(0.2, 0.766), colour=colour)
+    sampler = make_clip_sampler("rho", args.rho, 8, 8)
+    data = labeled_video_dataset(args.data, sampler, transform=Views(8, augmentation), decode_audio=False)
+    return DataLoader(data, args.batch, num_workers=args.workers, drop_last=True)
+
+
+def main(args: argparse.Namespace) -> float:
+    """Train, and return the last step's loss."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    encoder = rhovideo.create_backbone("slow", depth=args.depth, width=args.width)
+    model = torch.nn.Sequential(encoder, ProjectionMLP(encoder.dim, 2048, 128, num_layers=3)).to(device)
+    slow, momentum = momentum_copy(model), MomentumUpdate(0.994).to(device)
+    queue = Queue(args.queue, 128).to(device)
+    optimizer = torch.optim.SGD(model.parameters(), lr=args.lr, momentum=0.9, weight_decay=1e-4)
+    total = None
+    for epoch in range(args.epochs):
+        for batch in videos(args):
+            views = [view.to(device) for view in batch["video"]]
+            momentum.begin_step([slow], [model], progress=epoch / args.epochs)
+            with torch.no_grad():
+                keys = torch.stack([unit(slow(view)) for view in views])
+            total = 0.0
+            for i, view in enumerate(views):  # every clip is a query once, the others are its positives
+                positives = torch.cat([keys[:i], keys[i + 1 :]])
+                loss = multi_positive_nce(unit(model(view)), positives, queue.keys, temperature=0.1) / len(views)
+                loss.backward()
+                total += loss.item()
+            momentum.end_step()
+            if queue.is_full:  # of random vectors until then, which are no negatives
+                optimizer.step()
+            optimizer.zero_grad()
+            for clip in keys:
+                queue.enqueue(clip)
+            print(f"epoch {epoch + 1}: loss {total:.4f}")
+    if total is None:
+        raise SystemExit(f"{args.data}: fewer videos than the {args.batch} of a batch: write a smaller --batch")
+    torch.save(encoder.state_dict(), args.out)
+    return total
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data")
+    parser.add_argument("--out", default="encoder.pt")
+    parser.add_argument("--lr", type=float, default=0.05)
+    numbers = {"rho": 2, "epochs": 10, "batch": 8, "queue": 1024, "crop": 224, "depth": 50, "width": 64, "workers": 2}
+    for name, value in numbers.items():
+        parser.add_argument(f"--{name}", type=int, default=value)
+    main(parser.parse_args())

@@ -1,0 +1,190 @@
+"""``rhovideo eval``: its words, the recipe that they amount to, and the number in the end."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rhovideo.cli.run import add_launch_flags, flags_as_overrides
+from rhovideo.cli.written_runs import ENCODERS, launch_written, refuse_flags_as_keys, show_written
+from rhovideo.config.inputs import check_inputs, needed_splits
+from rhovideo.config.loading import Loaded
+from rhovideo.config.problems import ConfigError, Origin, Problem
+from rhovideo.config.released import FRAME_LISTS
+from rhovideo.errors import JobError
+from rhovideo.evaluate import report
+from rhovideo.evaluate.datasets import CLASSES, look_at, reader
+from rhovideo.evaluate.recipes import PROTOCOLS, TASK_OF, Settings, Subject, as_yaml, recipe, resolve
+from rhovideo.evaluate.report import Evaluation
+from rhovideo.evaluate.runs import is_to_run
+from rhovideo.run_folder import read_results
+from rhovideo.terminal import say
+from rhovideo.zoo.paths import local_path
+
+CONFIG_NAME = "eval.yaml"
+
+EVAL_HELP = """\
+Measure a checkpoint by one of the paper's protocols: its own T x tau and crop, the number of classes of your lists.
+
+  rhovideo eval CHECKPOINT --data DIR --protocol knn|linear|finetune|test|retrieval [KEY VALUE ...]
+
+CHECKPOINT is a file, an URL, or the short name of a released one (byol_slow_r50_8x8_rho4, ...). DIR holds train.csv,
+val.csv and test.csv, as `rhovideo index` writes them.
+
+  knn        nearest neighbours of the test videos among the training videos, on 10 clips of each; trains nothing
+  retrieval  the same features, R@1 to R@50
+  linear     a linear classifier on the frozen encoder, 60 epochs; tested on 10 clips x 3 crops
+  finetune   the whole network: 200 epochs (UCF101, HMDB51 and others), 22 (SSv2); tested on 10 x 3 views (SSv2: 1 x 1)
+  test       a trained classifier's checkpoint on the views that its configuration says
+
+examples:
+  rhovideo eval byol_slow_r50_8x8_rho4 --data data/k400 --protocol linear
+  rhovideo eval MoCo_SlowR50_8x8_T4_epoch_00200.pyth --data data/ucf101/split1 --protocol finetune --dataset UCF101
+  rhovideo eval outputs/mine/checkpoints/checkpoint_epoch_00200.pyth --data data/mine --protocol knn --encoder momentum
+  rhovideo eval byol_slow_r50_8x8_rho4 --data data/k400 --protocol linear --launcher slurm --nodes 8 --gpus-per-node 8
+
+OUT/eval.yaml is the configuration; `rhovideo run --cfg OUT/eval.yaml` does the same. OUT/eval.json has the numbers, and
+the released one where just this was measured. Started again, an evaluation goes on; a finished one is shown.
+"""
+
+EVAL_USAGE = """rhovideo eval CHECKPOINT --data DIR --protocol PROTOCOL [--out OUT] [--dataset NAME] [--encoder ENCODER]
+       [KEY VALUE ...] [--dry-run] [--launcher slurm [SLURM FLAGS]]"""
+
+# Keys that a flag decides.
+_FLAG_OF = {
+    "TASK": "--protocol",
+    "OUTPUT_DIR": "--out",
+    "DATA.PATH_TO_DATA_DIR": "--data",
+    "TRAIN.CHECKPOINT_FILE_PATH": "CHECKPOINT",
+    "TEST.CHECKPOINT_FILE_PATH": "CHECKPOINT",
+    "TRAIN.CHECKPOINT_ENCODER": "--encoder",
+}
+
+
+def add_command(commands: argparse._SubParsersAction) -> None:
+    """Add the parser of ``eval``; its overrides are sorted out by :func:`rhovideo.cli.written_runs.split_words`."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = commands.add_parser(
+        "eval",
+        help="measure a checkpoint",
+        description=EVAL_HELP,
+        formatter_class=form,
+        usage=EVAL_USAGE,
+        allow_abbrev=False,
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a file, an URL or a released one's short name")
+    parser.add_argument("--data", metavar="DIR", required=True, help="folder of train.csv, val.csv and test.csv")
+    parser.add_argument("--protocol", choices=PROTOCOLS, required=True, help="what is measured")
+    parser.add_argument("--out", metavar="OUT", help="folder to write to (outputs/eval/CHECKPOINT_PROTOCOL_DATA)")
+    parser.add_argument("--dataset", choices=CLASSES, help="whose protocol (by the number of classes)")
+    parser.add_argument("--encoder", choices=ENCODERS, default="online", help="of MoCo and BYOL (online)")
+    parser.add_argument("--print-cfg", action="store_true", help="print the configuration and stop")
+    parser.add_argument("--dry-run", action="store_true", help="check, print what would run and stop")
+    add_launch_flags(parser)
+    parser.set_defaults(function=eval_command)
+
+
+def eval_command(options: argparse.Namespace) -> int:
+    """``rhovideo eval``: check all that can be checked, launch, and tell the number."""
+    slurm = options.launcher == "slurm"
+    overrides = [*options.overrides, *flags_as_overrides(options, options.overrides)]
+    refuse_flags_as_keys(overrides, _FLAG_OF)
+    evaluation, text = _prepare(options, overrides)
+    if options.print_cfg or options.dry_run:
+        return show_written(options, CONFIG_NAME, text, slurm)
+    if not is_to_run(evaluation.config, evaluation.cfg):
+        return _tell(evaluation)
+    code = launch_written(evaluation.config, text, slurm, options.resume)
+    if slurm:
+        say("once it has finished, the same command tells its number")
+        return code
+    return code or _tell(evaluation)
+
+
+def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Evaluation, str]:
+    """The evaluation, and the text of its configuration."""
+    protocol, places = options.protocol, _places(options)
+    dataset = options.dataset or ("SSv2" if places["TRAIN.DATASET"] == FRAME_LISTS else None)
+    # First what takes no torch: the words, and whether there are such files.
+    first = resolve(recipe(None, protocol, dataset or "", 1) | places, overrides)
+    for note in first.notes:
+        say(note)
+    _check_lists(first)
+    local_path(options.checkpoint)
+    videos = look_at(first.cfg, needed_splits(first.cfg), dataset)
+    _say_what_was_guessed(protocol, videos.dataset, videos.told)
+    from rhovideo.evaluate.checkpoints import examine
+
+    subject = examine(options.checkpoint, options.encoder, classifier=protocol == "test")
+    if subject.note:
+        say(subject.note)
+    if protocol == "test" and videos.classes > subject.classes:
+        raise JobError(
+            f"{subject.path}: tells {subject.classes} classes apart, and the lists have the label "
+            f"{videos.classes - 1}: write the --data that it was trained for"
+        )
+    settings = recipe(subject, protocol, videos.dataset, videos.classes, options.encoder) | places
+    loaded = resolve(settings, overrides)
+    heading = _heading(options, subject, overrides)
+    text = as_yaml(settings, overrides, loaded.cfg, heading)
+    config = Path(loaded.cfg.OUTPUT_DIR) / CONFIG_NAME
+    usual = resolve(settings).cfg
+    return Evaluation(subject, options.encoder, protocol, videos, loaded.cfg, usual, config), text
+
+
+def _places(options: argparse.Namespace) -> Settings:
+    data = Path(options.data).expanduser().absolute()
+    places: Settings = {
+        "TRAIN.DATASET": reader(data),
+        "DATA.PATH_TO_DATA_DIR": str(data),
+        "OUTPUT_DIR": options.out or _default_out(options, data),
+    }
+    if TASK_OF[options.protocol] in ("linear", "finetune") and data.is_dir() and not (data / "val.csv").is_file():
+        places["TRAIN.EVAL_PERIOD"] = 0
+    return places
+
+
+def _default_out(options: argparse.Namespace, data: Path) -> str:
+    source = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(options.checkpoint).stem)
+    # A checkpoint's own name is the same in every run folder.
+    run = Path(options.checkpoint).absolute().parent.parent.name if source.startswith("checkpoint_epoch_") else ""
+    encoder = "" if options.encoder == "online" else f"_{options.encoder}"
+    return f"outputs/eval/{run}{'_' if run else ''}{source}{encoder}_{options.protocol}_{data.name}"
+
+
+def _check_lists(loaded: Loaded) -> None:
+    keys = ("DATA.PATH_TO_DATA_DIR",)
+    findings = [finding for finding in check_inputs(loaded.cfg) if finding.keys[0] in keys]
+    if findings:
+        raise ConfigError([Problem("", Origin("--data"), finding.wrong, finding.write) for finding in findings])
+
+
+def _say_what_was_guessed(protocol: str, dataset: str, told: bool) -> None:
+    if dataset and not told and protocol in ("linear", "finetune"):
+        say(f"{CLASSES[dataset]} classes, so the protocol is that of {dataset}; --dataset says otherwise")
+
+
+def _heading(options: argparse.Namespace, subject: Subject, overrides: Sequence[object]) -> str:
+    name = f" ({subject.name})" if subject.name and subject.name != options.checkpoint else ""
+    own = f"\nChanged on the command line: {' '.join(map(str, overrides))}" if overrides else ""
+    return f"Protocol {options.protocol} for {options.checkpoint}{name}, written by `rhovideo eval`.{own}"
+
+
+def _tell(evaluation: Evaluation) -> int:
+    """Write eval.json and print the numbers; once, where torchrun started several of us."""
+    out = evaluation.config.parent
+    if os.environ.get("RANK", "0") != "0":
+        return 0
+    results = read_results(out)
+    if not results:
+        say(f"{out}/results.json holds no numbers: see {out}/stdout.log")
+        return 1
+    told = report.summary(evaluation, results)
+    path = report.write(out, told)
+    print(report.as_text(told))
+    print(f"numbers: {path}   configuration: {evaluation.config}", file=sys.stderr)
+    return 0

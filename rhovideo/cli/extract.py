@@ -1,0 +1,196 @@
+"""``rhovideo extract``: its words, and the list of videos that they mean."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from fvcore.common.config import CfgNode
+
+from rhovideo.cli.run import add_launch_flags, flags_as_overrides
+from rhovideo.cli.written_runs import ENCODERS, launch_written, refuse_flags_as_keys, show_written
+from rhovideo.errors import JobError
+from rhovideo.evaluate.recipes import as_yaml, extract_recipe, resolve
+from rhovideo.evaluate.runs import is_to_run
+from rhovideo.run_folder import read_results, written_whole
+from rhovideo.terminal import say
+from rhovideo.zoo.paths import local_path
+
+CONFIG_NAME = "extract.yaml"
+# The list as it was when the extraction began, in OUT.
+_LIST, _CLASSES = Path("list/test.csv"), Path("list/classes.txt")
+_CLIPS = 10
+
+EXTRACT_HELP = """\
+Write the pooled features of videos: features.npy, float16 [N, C], and manifest.csv, which tells of its rows (row, path,
+label, ok).
+
+  rhovideo extract CHECKPOINT --data FOLDER_OR_CSV --out OUT [--encoder online|momentum] [--clips N] [KEY VALUE ...]
+
+CHECKPOINT is a file, an URL, or the short name of a released one. FOLDER is one of videos, below which all are taken;
+sub-folders are the classes where all videos lie in such. CSV is a list, `path label` or `path` a line.
+
+examples:
+  rhovideo extract byol_slow_r50_8x8_rho4 --data /data/videos --out features/mine
+  rhovideo extract outputs/mine/checkpoints/checkpoint_epoch_00200.pyth --data data/mine/train.csv --out features/train
+  rhovideo extract byol_slow_r50_8x8_rho4 --data data/k400/train.csv --out features/k400 --launcher slurm --nodes 4
+
+  features = numpy.load("features/mine/features.npy", mmap_mode="r")
+
+One process a GPU, or NUM_GPUS 0 NUM_CPU_PROCESSES N. Kill it whenever you like: the same words go on where it was, with
+any number of processes, and the result is the same. A video that cannot be read has a row of zeros, and ok is 0.
+"""
+
+EXTRACT_USAGE = """rhovideo extract CHECKPOINT --data FOLDER_OR_CSV --out OUT [--encoder ENCODER] [--clips N]
+       [KEY VALUE ...] [--dry-run] [--launcher slurm [SLURM FLAGS]]"""
+
+_FLAG_OF = {
+    "TASK": "another command: this one extracts",
+    "OUTPUT_DIR": "--out",
+    "DATA.PATH_TO_DATA_DIR": "--data",
+    "KNN.NUM_CLIPS": "--clips",
+    "TRAIN.CHECKPOINT_FILE_PATH": "CHECKPOINT",
+    "TEST.CHECKPOINT_FILE_PATH": "CHECKPOINT",
+    "TRAIN.CHECKPOINT_ENCODER": "--encoder",
+}
+
+
+def add_command(commands: argparse._SubParsersAction) -> None:
+    """Add the parser of ``extract``; its overrides are sorted out as those of ``eval``."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = commands.add_parser(
+        "extract",
+        help="write features of videos",
+        description=EXTRACT_HELP,
+        formatter_class=form,
+        usage=EXTRACT_USAGE,
+        allow_abbrev=False,
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a file, an URL or a released one's short name")
+    parser.add_argument("--data", metavar="FOLDER_OR_CSV", required=True, help="videos, or a list of them")
+    parser.add_argument("--out", metavar="OUT", required=True, help="folder to write to, made if missing")
+    parser.add_argument("--encoder", choices=ENCODERS, default="online", help="of MoCo and BYOL (online)")
+    parser.add_argument("--clips", metavar="N", type=int, default=_CLIPS, help=f"of a video, averaged ({_CLIPS})")
+    parser.add_argument("--print-cfg", action="store_true", help="print the configuration and stop")
+    parser.add_argument("--dry-run", action="store_true", help="check, print what would run and stop")
+    add_launch_flags(parser)
+    parser.set_defaults(function=extract_command)
+
+
+def extract_command(options: argparse.Namespace) -> int:
+    """``rhovideo extract``: find the videos, then launch."""
+    slurm = options.launcher == "slurm"
+    overrides = [*options.overrides, *flags_as_overrides(options, options.overrides)]
+    refuse_flags_as_keys(overrides, _FLAG_OF)
+    out = Path(options.out)
+    # First what takes no torch: the words.
+    words = resolve({"TASK": "extract", "KNN.NUM_CLIPS": options.clips}, overrides)
+    for note in words.notes:
+        say(note)
+    listed, classes, root = _videos(Path(options.data).expanduser(), out, words.cfg)
+    _refuse_other_list(out / _LIST, listed)
+    local_path(options.checkpoint)
+    from rhovideo.evaluate.checkpoints import examine
+
+    subject = examine(options.checkpoint, options.encoder)
+    if subject.note:
+        say(subject.note)
+    settings = extract_recipe(subject, options.clips, options.encoder)
+    settings |= {
+        "DATA.PATH_TO_DATA_DIR": str((out / _LIST.parent).absolute()),
+        "DATA.PATH_PREFIX": root,
+        "OUTPUT_DIR": str(out),
+    }
+    # The list is copied, so its relative paths need the folder that they start from.
+    pairs = zip(overrides[::2], overrides[1::2], strict=True)
+    overrides = [word for pair in pairs if pair[0] != "DATA.PATH_PREFIX" for word in pair]
+    cfg = resolve(settings, overrides).cfg
+    heading = f"Features of {options.data} by {options.checkpoint}, written by `rhovideo extract`."
+    text = as_yaml(settings, overrides, cfg, heading)
+    if options.print_cfg or options.dry_run:
+        return show_written(options, CONFIG_NAME, text, slurm, check=False)
+    if is_to_run(out / CONFIG_NAME, cfg):
+        _write_list(out, listed, classes)
+        code = launch_written(out / CONFIG_NAME, text, slurm, options.resume)
+        if code or slurm:
+            return code
+    return _tell(out)
+
+
+def _videos(data: Path, out: Path, cfg: CfgNode) -> tuple[bytes, list[str], str]:
+    """The list's bytes, names of classes where folders are such, and where relative paths start.
+
+    Raises:
+        JobError: there is nothing of this name, no video, or the list cannot be used.
+    """
+    from rhovideo.data.csv_parsing import VIDEO_ENDINGS, ManifestError
+    from rhovideo.data.frame_lists import FIRST_WORD
+    from rhovideo.data.manifest import Manifest, root_of
+
+    if data.is_dir():
+        from rhovideo.data.indexing import IndexingError, list_folder
+
+        try:
+            listed, classes, left_out = list_folder(data, out / _LIST.parent)
+        except IndexingError as error:
+            raise JobError(_with_lists_of(data, str(error))) from error
+        for item in left_out:
+            say(f"left out: {item}")
+        return listed, classes, str((out / _LIST.parent).absolute())
+    if not data.is_file():
+        raise JobError(f"--data {data}: there is no such folder or list; write a folder of videos, or a CSV of paths")
+    keys = cfg.DATA
+    if data.open("rb").read(len(FIRST_WORD)) == FIRST_WORD.encode():
+        raise JobError(
+            f"--data {data}: is a list of images, not of videos; `rhovideo run` extracts those: TASK extract, "
+            "TRAIN.DATASET ssv2, DATA.PATH_TO_DATA_DIR the folder of val.csv, TEST.CHECKPOINT_FILE_PATH the checkpoint"
+        )
+    try:
+        Manifest.open(
+            data,
+            separator=keys.PATH_LABEL_SEPARATOR,
+            prefix=keys.PATH_PREFIX,
+            skip_rows=keys.SKIP_ROWS,
+            cache_dir=keys.MANIFEST_CACHE,
+        )
+    except ManifestError as error:
+        video = data.name.lower().endswith(VIDEO_ENDINGS)
+        raise JobError(f"--data {data}: is a video; write its folder" if video else str(error)) from error
+    return data.read_bytes(), [], root_of(data, keys.PATH_PREFIX)
+
+
+def _with_lists_of(folder: Path, message: str) -> str:
+    lists = sorted(path.name for path in folder.glob("*.csv"))
+    return message + (f"; it holds lists: write {folder / lists[0]} to take that" if lists else "")
+
+
+def _refuse_other_list(path: Path, listed: bytes) -> None:
+    """Stop where an earlier call has begun with other videos: their rows would not be these."""
+    if path.exists() and path.read_bytes() != listed:
+        raise JobError(
+            f"{path}: the extraction there began with other videos, or in another order: write another --out, or "
+            f"`rhovideo run --cfg {path.parent.parent / CONFIG_NAME}` to go on with those"
+        )
+
+
+def _write_list(out: Path, listed: bytes, classes: list[str]) -> None:
+    for path, content in ((out / _LIST, listed), (out / _CLASSES, b"".join(os.fsencode(f"{c}\n") for c in classes))):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if content and not path.exists():
+            with written_whole(path) as file:
+                file.write(content)
+
+
+def _tell(out: Path) -> int:
+    """Print what there is; once, where torchrun started several of us."""
+    if os.environ.get("RANK", "0") == "0":
+        from rhovideo.engine.feature_file import check_finished
+
+        told = read_results(out)
+        check_finished(out, told.get("videos"), told.get("dim"))
+        bad = told.get("unreadable", 0)
+        print(f"{out}/features.npy: float16 [{told.get('videos')}, {told.get('dim')}], rows in {out}/manifest.csv")
+        if bad:
+            print(f"{bad} videos could not be read; their rows are zeros, ok is 0; reasons in {out}/bad_videos.jsonl")
+    return 0

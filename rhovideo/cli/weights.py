@@ -1,0 +1,111 @@
+"""The commands about checkpoints: ``rhovideo weights`` and ``export``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from typing import TYPE_CHECKING
+
+from rhovideo.errors import JobError
+from rhovideo.zoo.catalogue import ENTRIES
+from rhovideo.zoo.errors import WeightsError
+from rhovideo.zoo.paths import cache_folder, local_path
+
+if TYPE_CHECKING:
+    from rhovideo.zoo.filling import LoadReport
+
+WEIGHTS_HELP = """\
+Tell what a checkpoint holds, and which of its tensors make up the encoder. Without a checkpoint: the released ones.
+
+  rhovideo weights
+  rhovideo weights byol_slow_r50_8x8_rho4              downloaded, if it is not there yet
+  rhovideo weights outputs/mine/checkpoints/checkpoint_epoch_00200.pyth --names
+"""
+
+EXPORT_HELP = """\
+Write a checkpoint in the format of PySlowFast's released ones, which its loader takes, with the optimizer's state.
+
+  rhovideo export outputs/mine/checkpoints/checkpoint_epoch_00200.pyth mine.pyth
+  rhovideo export outputs/mine/checkpoints/checkpoint_epoch_00200.pyth encoder.pyth --encoder momentum
+"""
+
+SOURCE = "a path, an URL, or the short name of a released checkpoint"
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Add the parsers of these commands; each names the function that carries it out."""
+    form = argparse.RawDescriptionHelpFormatter
+    weights = commands.add_parser(
+        "weights", help="what is in a checkpoint", description=WEIGHTS_HELP, formatter_class=form
+    )
+    weights.add_argument("checkpoint", metavar="CHECKPOINT", nargs="?", help=SOURCE)
+    weights.add_argument("--encoder", choices=("online", "momentum"), default="online", help="which one (online)")
+    weights.add_argument("--names", action="store_true", help="every tensor by name")
+    weights.set_defaults(function=weights_command)
+
+    export = commands.add_parser("export", help="write for PySlowFast", description=EXPORT_HELP, formatter_class=form)
+    export.add_argument("checkpoint", metavar="CHECKPOINT", help=SOURCE)
+    export.add_argument("out", metavar="OUT.pyth", help="the file to write")
+    export.add_argument("--encoder", choices=("online", "momentum"), help="write this encoder alone")
+    export.set_defaults(function=export_command)
+
+
+def weights_command(options: argparse.Namespace) -> int:
+    """``rhovideo weights``."""
+    if options.checkpoint is None:
+        _list_released()
+        return 0
+    path = local_path(options.checkpoint)
+    _warnings_to_stderr()
+    from rhovideo.models.info import describe
+    from rhovideo.zoo.architecture import architecture
+    from rhovideo.zoo.files import read_weights
+    from rhovideo.zoo.loading import load_pretrained
+
+    file = read_weights(path)
+    cfg = architecture(file, options.encoder)
+    encoder = load_pretrained(file, cfg=cfg, encoder=options.encoder)
+    try:
+        size = describe(encoder, cfg)
+    except (RuntimeError, ValueError) as error:
+        clip = f"{cfg.DATA.NUM_FRAMES} frames of {cfg.DATA.TRAIN_CROP_SIZE} x {cfg.DATA.TRAIN_CROP_SIZE}"
+        raise JobError(f"{path}: its configuration says clips of {clip}, which its network cannot take") from error
+    print(f"{path}: {options.encoder} encoder, {size}")
+    if file.cfg is not None and cfg.TASK == "pretrain":
+        print(f"pre-trained by {cfg.CONTRASTIVE.TYPE}, rho {cfg.DATA.TRAIN_CROP_NUM_TEMPORAL}")
+    if file.cfg is not None:
+        print(f"clips of {cfg.DATA.NUM_FRAMES} frames, one in {cfg.DATA.SAMPLING_RATE}")
+    print(encoder.load_report)
+    if options.names:
+        _list_names(encoder.load_report)
+    return 0
+
+
+def export_command(options: argparse.Namespace) -> int:
+    """``rhovideo export``."""
+    if not options.out.endswith(".pyth"):
+        raise WeightsError(f"{options.out}: PySlowFast looks for names that end in .pyth; write {options.out}.pyth")
+    path = local_path(options.checkpoint)
+    _warnings_to_stderr()
+    from rhovideo.zoo.exporting import export
+
+    print(export(path, options.out, encoder=options.encoder))
+    return 0
+
+
+def _list_released() -> None:
+    for entry in ENTRIES:
+        figures = ", ".join(f"{figure.protocol} {figure.top1}" for figure in entry.figures)
+        print(f"{entry.name:28} {figures}")
+    print(f"Top-1 in percent, as released with them, not measured here. Downloads are kept in {cache_folder()}.")
+
+
+def _list_names(report: LoadReport) -> None:
+    rows = [f"used     {name}  ->  {ours}" for name, ours in report.used.items()]
+    rows += [f"ignored  {name}" for name in report.ignored]
+    rows += [f"missing  {name}" for name in report.missing]
+    print("\n".join(rows))
+
+
+def _warnings_to_stderr() -> None:
+    logging.basicConfig(level=logging.WARNING, format="rhovideo: %(message)s")

@@ -1,0 +1,81 @@
+"""Whether two configurations measure the same thing: in which keys they differ that have a say in the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rhovideo.config.schema import get_cfg
+from rhovideo.config.tasks import TRAINS
+
+# Keys, and sections where they end with a point, that say where a job runs and what it leaves, not what comes out.
+MACHINE = (
+    *("NUM_GPUS", "NUM_CPU_PROCESSES", "NUM_SHARDS", "SHARD_ID", "DIST_BACKEND", "DIST_TIMEOUT_MINUTES", "SLURM."),
+    *("OUTPUT_DIR", "LOG_PERIOD", "LOG_MODEL_INFO", "TENSORBOARD.", "DATA_LOADER.", "DATA.MANIFEST_CACHE"),
+    *("TEST.BATCH_SIZE", "TEST.SAVE_RESULTS_PATH", "TRAIN.AUTO_RESUME"),
+    *("TRAIN.CHECKPOINT_PERIOD", "TRAIN.CHECKPOINT_MINUTES", "TRAIN.CHECKPOINT_KEEP", "TRAIN.EVAL_PERIOD"),
+)
+# Where the videos and the weights lie.
+FILES = (
+    *("DATA.PATH_TO_DATA_DIR", "TRAIN.CHECKPOINT_FILE_PATH", "TEST.CHECKPOINT_FILE_PATH"),
+    "DATA.MAX_BAD_VIDEO_SHARE",
+)
+# How a step's videos are shared out, which batch norm's statistics depend on where they are not frozen.
+_SHARES = ("TRAIN.BATCH_SIZE", "TRAIN.ACCUMULATE_STEPS")
+
+
+def without_a_say(cfg: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys that the result does not depend on; the global batch is for :func:`global_batch`.
+
+    Args:
+        cfg: a whole configuration, nested.
+    """
+    frozen = cfg["TASK"] not in TRAINS or cfg["MODEL"]["FROZEN_BN"]
+    return MACHINE + (_SHARES if frozen else ())
+
+
+def global_batch(cfg: Mapping[str, Any]) -> int | None:
+    """Videos a step over all machines; None where nothing is trained."""
+    return cfg["TRAIN"]["BATCH_SIZE"] * cfg["NUM_SHARDS"] if cfg["TASK"] in TRAINS else None
+
+
+def differences(one: Mapping[str, Any], other: Mapping[str, Any], besides: Sequence[str]) -> list[str]:
+    """The keys in which two configurations differ, without those of ``besides``.
+
+    Args:
+        one, other: whole configurations, nested.
+        besides: keys, and sections that end with a point.
+    """
+    first, second = _flat(one), _flat(other)
+    return [
+        key
+        for key in dict.fromkeys([*first, *second])
+        if first.get(key) != second.get(key) and not _is_among(key, besides)
+    ]
+
+
+def settings_with_a_say(cfg: Mapping[str, Any], besides: Sequence[str] = ()) -> dict[str, Any]:
+    """Under dotted keys, what differs from the defaults and that the result depends on.
+
+    Args:
+        cfg: a whole configuration, nested.
+        besides: what else to leave out.
+    """
+    left_out = (*without_a_say(cfg), *besides)
+    defaults = _flat(get_cfg())
+    flat = _flat(cfg)
+    return {key: value for key, value in flat.items() if value != defaults[key] and not _is_among(key, left_out)}
+
+
+def _is_among(key: str, names: Sequence[str]) -> bool:
+    return any(key.startswith(name) if name.endswith(".") else key == name for name in names)
+
+
+def _flat(cfg: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in cfg.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        else:
+            flat[f"{prefix}{name}"] = list(value) if isinstance(value, tuple) else value
+    return flat

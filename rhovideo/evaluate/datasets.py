@@ -1,0 +1,66 @@
+"""The data sets whose protocols are known, and what the lists of a folder hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fvcore.common.config import CfgNode
+
+from rhovideo.config.inputs import label_files
+from rhovideo.config.released import FRAME_LISTS
+
+# Of our data sets and the paper's protocols: name to number of classes.
+CLASSES = {"K400": 400, "UCF101": 101, "HMDB51": 51, "SSv2": 174}
+_NAMES = {classes: name for name, classes in CLASSES.items()}
+
+
+@dataclass(frozen=True)
+class Videos:
+    """What the lists hold.
+
+    Attributes:
+        classes: the largest label plus one, over all lists that were read; 0 without labels.
+        counts: videos of each list.
+        dataset: a name of ``CLASSES``; empty where it is none of these.
+        told: whether the person named it; else it was guessed from the number of classes.
+    """
+
+    classes: int
+    counts: dict[str, int]
+    dataset: str = ""
+    told: bool = False
+
+
+def reader(folder: Path) -> str:
+    """The TRAIN.DATASET of a folder's lists: of images, where Something-Something's JSON files lie beside them."""
+    there = any((folder / name).is_file() for split in ("train", "val") for name in label_files(split))
+    return FRAME_LISTS if there else "kinetics"
+
+
+def look_at(cfg: CfgNode, splits: Iterable[str], dataset: str | None) -> Videos:
+    """Read lists, as DATA's keys say.
+
+    Args:
+        cfg: with DATA.PATH_TO_DATA_DIR, TRAIN.DATASET and how its lists are written.
+        splits: which lists.
+        dataset: a name of ``CLASSES``; None: guessed by the number of classes.
+
+    Raises:
+        ManifestError: a list is missing or unusable, or has more classes than the data set.
+    """
+    # Takes torch, which nothing above does.
+    from rhovideo.data.csv_parsing import ManifestError
+    from rhovideo.data.datasets import open_manifest
+
+    lists = {split: open_manifest(cfg, split) for split in splits}
+    classes = max(manifest.num_classes for manifest in lists.values())
+    if dataset and classes > CLASSES[dataset]:
+        largest = max(lists.values(), key=lambda manifest: manifest.num_classes)
+        raise ManifestError(
+            f"{largest.csv} has the label {classes - 1}, and {dataset} has {CLASSES[dataset]} classes: "
+            "write another --dataset, or none"
+        )
+    counts = {split: len(manifest) for split, manifest in lists.items()}
+    return Videos(classes, counts, dataset or _NAMES.get(classes, ""), dataset is not None)

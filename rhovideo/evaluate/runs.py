@@ -1,0 +1,83 @@
+"""Whether a folder is free for a run, has finished just this one, or holds another. Without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fvcore.common.config import CfgNode
+
+from rhovideo.config.comparison import differences, global_batch, without_a_say
+from rhovideo.config.loading import load
+from rhovideo.config.problems import ConfigError
+from rhovideo.engine.first_launch import read_first_launch
+from rhovideo.errors import JobError
+from rhovideo.evaluate.recipes import BATCHES
+from rhovideo.lineage import read_config
+from rhovideo.run_folder import is_finished
+
+
+def is_to_run(config: Path, cfg: CfgNode) -> bool:
+    """Whether a run is to be started, or to go on, in the folder of its configuration's file.
+
+    Args:
+        config: where the configuration is written, or was by an earlier call.
+        cfg: what it is to be.
+
+    Returns:
+        False where just this run has finished, on whatever machines.
+
+    Raises:
+        JobError: the folder holds another run, which a start would go on with.
+    """
+    folder = config.parent
+    before = read_config(folder) or _written_before(config)
+    if not before:
+        return True
+    changed = differences(before, cfg, without_a_say(cfg))
+    if changed:
+        raise JobError(
+            f"{folder} holds another run, which differs in {', '.join(changed[:4])}: write another --out, or remove it"
+        )
+    if not is_finished(folder):
+        # It goes on with the global batch that it began with.
+        return True
+    batch, done = global_batch(cfg), {global_batch(before), batch_of_run(before, folder)}
+    if batch not in done:
+        raise JobError(
+            f"{folder} holds a finished run with a global batch of {batch_of_run(before, folder)}, and this is one of "
+            f"{batch} (TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE}, NUM_SHARDS {cfg.NUM_SHARDS}): write another --out, or "
+            "remove it"
+        )
+    return False
+
+
+def batch_of_run(cfg: Mapping[str, Any], folder: Path) -> int | None:
+    """Videos a step over all machines, as the run in ``folder`` began; None where nothing is trained.
+
+    Args:
+        cfg: the run's, which decides where nothing is there yet.
+        folder: of the run.
+    """
+    batch = global_batch(cfg)
+    first = read_first_launch(folder) if batch is not None else None
+    return first.global_batch if first else batch
+
+
+def has_protocols_batch(cfg: Mapping[str, Any], folder: Path) -> bool:
+    """Whether a classifier was trained with a global batch of its protocol.
+
+    Args:
+        cfg: of the training, TASK linear or finetune.
+        folder: of its run, which may hold nothing yet.
+    """
+    return batch_of_run(cfg, folder) in BATCHES[cfg["TASK"]]
+
+
+def _written_before(config: Path) -> Mapping[str, Any]:
+    """The configuration of a run that waits in a queue, or was ended before it began."""
+    try:
+        return load(config).cfg if config.exists() else {}
+    except ConfigError:
+        return {}

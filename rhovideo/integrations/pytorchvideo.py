@@ -1,0 +1,97 @@
+"""rho clips in PyTorchVideo's own data sets, and networks for anybody's training loop.
+
+After :func:`register`, PyTorchVideo's builder knows our samplers, and its data sets yield our clips::
+
+    import rhovideo
+    from pytorchvideo.data import labeled_video_dataset, make_clip_sampler
+
+    rhovideo.register()
+    sampler = make_clip_sampler("rho", 4, 8, 8)  # four clips of 8 frames, one in every 8
+    videos = labeled_video_dataset("train.csv", sampler, transform=Views(8, augmentation), decode_audio=False)
+
+Each item is one video with the list of its views, which :class:`rhovideo.ssl.moco.MoCo` and the others take. Methods,
+heads, losses, queue, momentum and Sinkhorn-Knopp need neither our engine nor a configuration; see ``examples/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from pytorchvideo.data import clip_sampling as theirs
+
+from rhovideo.data.augmentation import TrainAugmentation, normalise
+from rhovideo.data.clip_sampling import RhoClipSampler, SegmentSampler, clip_frames
+from rhovideo.integrations.substitution import substitute
+from rhovideo.randomness import python_generator
+
+__all__ = ["SAMPLERS", "Views", "register"]
+
+# What make_clip_sampler is called with: the sampler whose arguments follow.
+SAMPLERS: dict[str, Callable[..., theirs.ClipSampler]] = {"rho": RhoClipSampler, "segment": SegmentSampler}
+
+
+def register() -> None:
+    """Teach PyTorchVideo's ``make_clip_sampler`` the names in :data:`SAMPLERS`; its own names stay as they are.
+
+    Reaches whoever has imported the function before, too. It holds for this process: a sampler that was made goes to
+    data workers as it is, but a worker that calls ``make_clip_sampler`` itself has to register itself, unless it was
+    forked.
+    """
+    substitute(theirs, "make_clip_sampler", _make_clip_sampler)
+
+
+def _make_clip_sampler(original: Callable, sampling_type: str, *args: Any, **kwargs: Any) -> theirs.ClipSampler:
+    if sampling_type not in SAMPLERS:
+        return original(sampling_type, *args, **kwargs)
+    return SAMPLERS[sampling_type](*args, **kwargs)
+
+
+class Views:
+    """A transform for PyTorchVideo's ``LabeledVideoDataset``: the clips of a sample, as what a method takes.
+
+    A sample's ``video`` is a list of clips [3,L,H,W] of all their frames, values 0 to 255, or one such clip. It becomes
+    a list of views, float32 [3,T,S,S], normalised, ordered as the clips. The other entries stay, but for the ``audio``
+    that several clips without sound have, a list of None, which torch's ``DataLoader`` would refuse. That makes of the
+    views a list of batches [B,3,T,S,S]. Draws come from Python's ``random``, as PyTorchVideo's own.
+
+    Args:
+        num_frames: T, frames of a view, taken evenly from the clip's L.
+        augmentation: called with uint8 [T,H,W,3] and a generator, returns uint8 [T,S,S,3].
+        views_per_clip: augmentations of each clip; 2 with one clip (rho = 1).
+        mean, std: of each channel, for values in 0..1.
+    """
+
+    def __init__(
+        self,
+        num_frames: int,
+        augmentation: TrainAugmentation,
+        *,
+        views_per_clip: int = 1,
+        mean: Sequence[float] = (0.45, 0.45, 0.45),
+        std: Sequence[float] = (0.225, 0.225, 0.225),
+    ) -> None:
+        self.num_frames = num_frames
+        self.augmentation = augmentation
+        self.views_per_clip = views_per_clip
+        self.mean, self.std = mean, std
+
+    def __call__(self, sample: dict[str, Any]) -> dict[str, Any]:
+        clips = sample["video"]
+        clips = clips if isinstance(clips, list) else [clips]
+        rng = python_generator()
+        views = [self._view(clip, rng) for clip in clips for _ in range(self.views_per_clip)]
+        others = {name: value for name, value in sample.items() if not _is_silence(value)}
+        return {**others, "video": views}
+
+    def _view(self, clip: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+        length = clip.shape[1]
+        (wanted,) = clip_frames(np.zeros(1, np.int64), length, self.num_frames, length)
+        frames = clip[:, torch.from_numpy(wanted)].movedim(0, -1).to(torch.uint8).numpy()
+        return normalise(torch.from_numpy(self.augmentation(frames, rng)), self.mean, self.std).contiguous()
+
+
+def _is_silence(entry: Any) -> bool:
+    return isinstance(entry, list) and all(part is None for part in entry)

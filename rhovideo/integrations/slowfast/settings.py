@@ -1,0 +1,46 @@
+"""PySlowFast's configuration, read as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fvcore.common.config import CfgNode
+
+from rhovideo.config.foreign import NO_EFFECT
+from rhovideo.config.loading import cfg_from_released
+from rhovideo.config.names import leaves
+
+# Sections that decide what a clip looks like.
+_DATA_SECTIONS = ("DATA.", "AUG.", "MULTIGRID.", "DETECTION.")
+
+
+def our_settings(cfg: CfgNode) -> CfgNode:
+    """The keys that both packages have, as a frozen configuration of ours; those that only PySlowFast has are left."""
+    return cfg_from_released(cfg.dump())
+
+
+def check_data(cfg: CfgNode) -> None:
+    """Stop where a key of PySlowFast's asks for data that ours does not make.
+
+    Raises:
+        ValueError: with every such key, its value, and the value to write.
+    """
+    wrong = list(_unsupported(cfg))
+    if wrong:
+        raise ValueError(f"TRAIN.DATASET rhovideo does not do this: {'; '.join(wrong)}")
+
+
+def _unsupported(cfg: CfgNode) -> Iterator[str]:
+    for key, value in leaves(cfg):
+        if key.startswith(_DATA_SECTIONS) and key in NO_EFFECT and value != NO_EFFECT[key]:
+            yield f"{key} {value!r} (write {NO_EFFECT[key]!r})"
+
+
+def is_multi_pathway(cfg: CfgNode) -> bool:
+    """Whether the network takes a slow and a fast pathway."""
+    return cfg.MODEL.ARCH in cfg.MODEL.MULTI_PATHWAY_ARCH
+
+
+def is_contrastive(cfg: CfgNode) -> bool:
+    """Whether PySlowFast's loop will call the model through ``contrastive_forward``, clip by clip."""
+    return cfg.MODEL.MODEL_NAME == "ContrastiveModel"

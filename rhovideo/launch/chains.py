@@ -1,0 +1,117 @@
+"""A chain of jobs: each is one configuration, and takes its weights from an earlier one where it names none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from fvcore.common.config import CfgNode
+
+from rhovideo.config.inputs import check_inputs
+from rhovideo.config.loading import Loaded
+from rhovideo.config.names import set_value
+from rhovideo.config.problems import Finding, Problem
+from rhovideo.errors import JobError
+from rhovideo.run_folder import list_checkpoints
+
+# Which earlier jobs a task takes its weights from.
+_SOURCES = {
+    "linear": ("pretrain",),
+    "finetune": ("pretrain",),
+    "knn": ("pretrain",),
+    "extract": ("pretrain",),
+    "test": ("linear", "finetune"),
+}
+# Tasks that train nothing.
+_MEASURES = ("test", "knn", "extract")
+
+
+def check_chain(jobs: Sequence[Loaded]) -> list[Problem]:
+    """What the jobs need and will not find: neither there now nor written by an earlier one.
+
+    Args:
+        jobs: in the order in which they will run.
+    """
+    problems = []
+    for number, job in enumerate(jobs):
+        made_before = tuple(earlier.cfg.OUTPUT_DIR for earlier in jobs[:number])
+        findings = check_inputs(job.cfg, made_before)
+        made = job.cfg.TASK != "extract" and list_checkpoints(job.cfg.OUTPUT_DIR)
+        if job.cfg.TASK in _MEASURES and not (_checkpoint(job.cfg) or made or _source(jobs, number)):
+            wrong = f"is empty, and TASK {job.cfg.TASK} takes a checkpoint"
+            findings.append(Finding(("TEST.CHECKPOINT_FILE_PATH",), wrong, "path/to/checkpoint.pyth"))
+        problems += [job.problem(finding) for finding in findings]
+    return problems
+
+
+def check_output_folders(jobs: Iterable[Loaded]) -> list[Problem]:
+    """Jobs that would write to the same folder."""
+    problems = []
+    owner: dict[Path, Loaded] = {}
+    for job in jobs:
+        first = owner.setdefault(Path(job.cfg.OUTPUT_DIR).resolve(), job)
+        if first is not job:
+            wrong = f"{first.file} and {job.file} would both write to {job.cfg.OUTPUT_DIR}, and one resume the other"
+            remedy = (
+                f"--study {job.cfg.OUTPUT_DIR} in the place of OUTPUT_DIR, which gives each a folder of its own in it; "
+                f"or OUTPUT_DIR: outputs/{Path(job.file).stem} into the file"
+            )
+            problems.append(job.problem(Finding(("OUTPUT_DIR",), wrong, remedy)))
+    return problems
+
+
+def checkpoint_source(jobs: Sequence[Loaded], number: int) -> tuple[str, Path] | None:
+    """Where a job of a chain takes its checkpoint from when it starts.
+
+    Returns:
+        The key to fill in and the run folder of the earlier job whose furthest checkpoint it is to hold; None where the
+        job names its checkpoint, or takes none.
+    """
+    source = _source(jobs, number)
+    if source is None or _checkpoint(jobs[number].cfg):
+        return None
+    section = "TEST" if jobs[number].cfg.TASK in _MEASURES else "TRAIN"
+    return f"{section}.CHECKPOINT_FILE_PATH", Path(source.cfg.OUTPUT_DIR)
+
+
+class NoCheckpoint(JobError):
+    """The earlier job has left nothing to start from."""
+
+
+def with_checkpoint(cfg: CfgNode, source: tuple[str, Path] | None) -> CfgNode:
+    """The configuration of a job that starts now, with the furthest checkpoint of the job that it builds on.
+
+    Args:
+        cfg: as loaded.
+        source: from :func:`checkpoint_source`; with None the configuration stays what it is.
+
+    Raises:
+        NoCheckpoint: there is none.
+    """
+    if source is None:
+        return cfg
+    key, folder = source
+    checkpoints = list_checkpoints(folder)
+    if not checkpoints:
+        raise NoCheckpoint(
+            f"{key} is empty, and the earlier job of the chain has left no checkpoint in {folder}: look why "
+            f"(`rhovideo logs {folder}`), or write {key} path/to/checkpoint.pyth"
+        )
+    cfg = cfg.clone()
+    cfg.defrost()
+    set_value(cfg, key, str(checkpoints[0]))
+    cfg.freeze()
+    return cfg
+
+
+def _checkpoint(cfg: CfgNode) -> str:
+    """The checkpoint that a job starts from or measures, where one is named."""
+    if cfg.TASK in _MEASURES:
+        return cfg.TEST.CHECKPOINT_FILE_PATH or cfg.TRAIN.CHECKPOINT_FILE_PATH
+    return cfg.TRAIN.CHECKPOINT_FILE_PATH
+
+
+def _source(jobs: Sequence[Loaded], number: int) -> Loaded | None:
+    """The last job before this one whose checkpoint it can use."""
+    tasks = _SOURCES.get(jobs[number].cfg.TASK, ())
+    return next((job for job in reversed(jobs[:number]) if job.cfg.TASK in tasks), None)

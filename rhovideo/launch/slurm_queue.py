@@ -1,0 +1,228 @@
+"""Asking SLURM: which partitions there are, what has become of jobs, and cancelling them.
+
+Asked are ``squeue`` and, for jobs that have left it, ``sacct``, where accounting is set up. ``squeue --states=all``
+also lists jobs that ended within SLURM's MinJobAge (300 seconds as a rule): all that ``scontrol show job`` knows,
+for many jobs at once. Plain formats are read and no JSON, which SLURM 22.05 has only with plugins. Without torch.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rhovideo.errors import JobError
+
+SECONDS = 60
+_SACCT_SECONDS = 20
+_FAILED = ("BOOT_FAIL", "DEADLINE", "FAILED", "LAUNCH_FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "RECONFIG_FAIL", "TIMEOUT")
+ENDED = frozenset({*_FAILED, "CANCELLED", "COMPLETED", "PREEMPTED", "REVOKED"})
+# Requeued jobs are pending jobs, some of them held.
+WAITING = frozenset({"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"})
+_UNKNOWN_JOB = "Invalid job id"
+_ARRAY = re.compile(r"(\d+)_\[([^\]%]+)(?:%\d+)?\]")
+_RANGE = re.compile(r"(\d+)(?:-(\d+)(?::(\d+))?)?")
+
+
+class SlurmError(JobError):
+    """SLURM cannot be asked; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """What SLURM says of a job.
+
+    Attributes:
+        state: in SLURM's words: ``PENDING``, ``RUNNING``, ``COMPLETED``, ...
+        nodes: ``node[0-1]``; empty while there are none.
+        reason: why it waits, or why it has failed; empty where SLURM gives none.
+    """
+
+    state: str
+    nodes: str = ""
+    reason: str = ""
+
+    @property
+    def live(self) -> bool:
+        """Whether it is in the queue or runs, its last seconds included."""
+        return self.state not in ENDED
+
+    @property
+    def waiting(self) -> bool:
+        return self.state in WAITING
+
+
+def partitions() -> list[str]:
+    """The names of all partitions.
+
+    Raises:
+        SlurmError: SLURM cannot be asked.
+    """
+    done = ask(["sinfo", "--all", "--noheader", "--format=%R"])
+    _must_succeed(done)
+    return list(dict.fromkeys(done.stdout.split()))
+
+
+def live_state(job_ids: Iterable[str]) -> dict[str, QueueState]:
+    """What SLURM says of jobs.
+
+    Args:
+        job_ids: ``"17"``, or ``"17_3"`` for one of an array.
+
+    Returns:
+        By job id. Jobs that SLURM no longer knows (or never knew) are not in it.
+
+    Raises:
+        SlurmError: the controller cannot be asked.
+    """
+    wanted = list(dict.fromkeys(job_ids))
+    if not wanted:
+        return {}
+    found = _squeue(wanted)
+    left = [job_id for job_id in wanted if job_id not in found]
+    if left:
+        found |= _sacct(left)
+    return {job_id: found[job_id] for job_id in wanted if job_id in found}
+
+
+def _squeue(job_ids: Sequence[str]) -> dict[str, QueueState]:
+    # Whole arrays: the list stays short, however many cells a study has.
+    jobs = ",".join(dict.fromkeys(job_id.partition("_")[0] for job_id in job_ids))
+    done = ask(["squeue", "--noheader", "--all", "--array", "--states=all", "--format=%i|%T|%N|%r", f"--jobs={jobs}"])
+    if _UNKNOWN_JOB not in done.stderr:
+        _must_succeed(done)
+    found = {}
+    for job_id, state, nodes, reason in _rows(done.stdout, 4):
+        for each in expand(job_id):
+            found[each] = QueueState(state, nodes, "" if reason == "None" else reason)
+    return found
+
+
+def _sacct(job_ids: Sequence[str]) -> dict[str, QueueState]:
+    """Of jobs that are over; nothing where accounting is not to be had, which is common."""
+    jobs = ",".join(dict.fromkeys(job_id.partition("_")[0] for job_id in job_ids))
+    words = ["sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,State,NodeList", f"--jobs={jobs}"]
+    try:
+        done = ask(words, _SACCT_SECONDS)
+    except SlurmError:
+        return {}
+    found = {}
+    for job_id, state, nodes in _rows(done.stdout, 3):
+        # "CANCELLED by 1000"
+        now = QueueState(state.partition(" ")[0], "" if nodes == "None assigned" else nodes)
+        # A job that the controller does not know any more is over, whatever the accounts have missed.
+        if not now.live:
+            found |= dict.fromkeys(expand(job_id), now)
+    return found
+
+
+def submitted_from(folders: Sequence[Path]) -> list[str]:
+    """The user's jobs in the queue whose batch script lies in one of the folders, an array as one; in their order.
+
+    Raises:
+        SlurmError: the controller cannot be asked.
+    """
+    done = ask(["squeue", "--noheader", "--all", f"--user={os.getuid()}", "--format=%F|%o"])
+    _must_succeed(done)
+    found = [
+        (folders.index(Path(script).parent), job_id)
+        for job_id, script in _rows(done.stdout, 2)
+        if Path(script).parent in folders
+    ]
+    return list(dict.fromkeys(job_id for _, job_id in sorted(found)))
+
+
+def cancel(job_ids: Sequence[str]) -> None:
+    """Cancel jobs, all in one call and in this order; those that are over already are passed over.
+
+    Raises:
+        SlurmError: SLURM cannot be asked, or refuses one of them.
+    """
+    if not job_ids:
+        return
+    done = ask(["scancel", *job_ids])
+    wrong = [line for line in done.stderr.splitlines() if _UNKNOWN_JOB not in line and "already complet" not in line]
+    if done.returncode and wrong:
+        raise SlurmError(f"scancel failed: {_shortened(wrong)}")
+
+
+def expand(job_id: str) -> list[str]:
+    """The jobs behind an id as SLURM shows it: ``17_[2-4,7%2]`` is 17_2, 17_3, 17_4 and 17_7."""
+    array = _ARRAY.fullmatch(job_id)
+    if array is None:
+        return [job_id]
+    indices: list[int] = []
+    for part in array[2].split(","):
+        span = _RANGE.fullmatch(part)
+        if span:
+            indices += range(int(span[1]), int(span[2] or span[1]) + 1, int(span[3] or 1))
+    return [f"{array[1]}_{index}" for index in indices]
+
+
+def _rows(text: str, columns: int) -> list[list[str]]:
+    """Lines of this many columns; others are headings (``CLUSTER: x``)."""
+    rows = [line.strip().split("|") for line in text.splitlines()]
+    return [[value.strip() for value in row] for row in rows if len(row) == columns]
+
+
+def ask(words: Sequence[str], seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Run one of SLURM's programs to its end, whatever its exit code.
+
+    Args:
+        words: the program and its arguments.
+        seconds: to wait at most; None: as long as for all questions.
+
+    Raises:
+        SlurmError: it cannot be started, or does not answer.
+    """
+    seconds = seconds or SECONDS
+    try:
+        return subprocess.run(
+            list(words),
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+            env=_environment(),
+        )
+    except OSError as error:
+        raise SlurmError(
+            f"`{words[0]}` cannot be started here ({error.strerror}): use a login node of the cluster, or put SLURM's "
+            "programs on the PATH"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        said = error.stderr.decode(errors="replace") if isinstance(error.stderr, bytes) else error.stderr or ""
+        raise SlurmError(
+            f"`{words[0]}` has not answered within {seconds:g} seconds{_after_colon(said)}: "
+            "is the controller up? `scontrol ping` tells"
+        ) from error
+
+
+def _environment() -> dict[str, str]:
+    """Without the user's own filters and formats; with array ranges written out."""
+    own = ("SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+    return kept | {"SLURM_BITSTR_LEN": "0"}
+
+
+def _must_succeed(done: subprocess.CompletedProcess[str]) -> None:
+    if done.returncode:
+        raise SlurmError(
+            f"`{done.args[0]}` failed{_after_colon(done.stderr)}. "
+            "Does SLURM answer here? `scontrol ping` tells; SLURM_CONF names its configuration where it lies elsewhere"
+        )
+
+
+def _after_colon(stderr: str) -> str:
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    return f": {_shortened(lines)}" if lines else ""
+
+
+def _shortened(lines: Sequence[str]) -> str:
+    text = "; ".join(dict.fromkeys(line.strip() for line in lines))
+    return text if len(text) <= 400 else f"... {text[-400:]}"

@@ -1,0 +1,83 @@
+"""All that is used of submitit beyond what it documents; setup.py allows the versions that have it so.
+
+submitit is imported inside of the functions: batch scripts and ``logs`` want a name from here, and no more.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rhovideo.errors import JobError
+
+if TYPE_CHECKING:
+    from submitit import SlurmExecutor
+
+
+class SubmissionRefused(JobError):
+    """sbatch did not take the job; the message is what it said."""
+
+
+def log_file(folder: str | Path, job_id: str, rank: int, kind: str) -> Path:
+    """Where srun puts what a rank writes; the script's own output is in that of rank 0.
+
+    Args:
+        folder: submitit's.
+        job_id: ``"17"`` or ``"17_3"``.
+        rank: the rank.
+        kind: ``out`` or ``err``.
+    """
+    return Path(folder) / f"{job_id}_{rank}_log.{kind}"
+
+
+def stop_signal() -> signal.Signals:
+    """What the sbatch file asks SLURM to send ahead of a preemption or the time limit."""
+    from submitit import JobEnvironment
+
+    return signal.Signals(JobEnvironment._usr_sig())
+
+
+def sbatch_text(folder: Path, parameters: dict[str, Any], count: int) -> str:
+    """The sbatch file that :func:`submit` would hand over for this many jobs; needs no SLURM."""
+    executor = _executor(folder, parameters)
+    if count > 1:
+        executor.parameters["map_count"] = count
+    return executor._make_submission_file_text(executor._submitit_command_str, "")
+
+
+def submit(folder: Path, parameters: dict[str, Any], functions: Sequence[Any]) -> list[str]:
+    """Queue a job, or an array of several, each of which calls one of the functions on all its ranks.
+
+    Args:
+        folder: for submitit's files and the logs.
+        parameters: of ``SlurmExecutor.update_parameters``.
+        functions: without arguments; they are pickled.
+
+    Returns:
+        The id of each job.
+
+    Raises:
+        SubmissionRefused: in sbatch's words.
+    """
+    from submitit.core.utils import FailedJobError, FailedSubmissionError
+
+    try:
+        return [job.job_id for job in _executor(folder, parameters).submit_array(functions)]
+    except (FailedJobError, FailedSubmissionError) as error:
+        raise SubmissionRefused(str(error)) from error
+
+
+def _executor(folder: Path, parameters: dict[str, Any]) -> SlurmExecutor:
+    from submitit import SlurmExecutor
+
+    class Executor(SlurmExecutor):
+        @classmethod
+        def affinity(cls) -> int:
+            """Above 0: SLURM is there. Without it submitit would write no file; that it is missing is told before."""
+            return 1
+
+    executor = Executor(folder)
+    executor.update_parameters(**parameters)
+    return executor

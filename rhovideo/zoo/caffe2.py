@@ -1,0 +1,92 @@
+"""Caffe2's classifiers, ``.pkl``, in which PySlowFast's model zoo was first released.
+
+Such a file is a pickle of NumPy arrays; nothing but arrays is built from it.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+# What a pickled array is made of, by Python 2 and 3 and by NumPy 1 and 2.
+_ARRAYS = {
+    *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
+    *(("numpy", name) for name in ("ndarray", "dtype")),
+    ("_codecs", "encode"),
+}
+_PARTS = {
+    "w": "weight",
+    "b": "bias",
+    "bn_s": "bn.weight",
+    "bn_b": "bn.bias",
+    "bn_rm": "bn.running_mean",
+    "bn_riv": "bn.running_var",
+}
+_PART = "(" + "|".join(_PARTS) + ")"
+_STEM_CONV = re.compile(r"(t_)?conv1_w")
+_STEM_NORM = re.compile(rf"(t_)?res_conv1_{_PART}")
+_SHORTCUT = re.compile(rf"(t_)?res([2-5])_(\d+)_branch1_{_PART}")
+_BRANCH = re.compile(rf"(t_)?res([2-5])_(\d+)_branch2([abc])_{_PART}")
+_FUSION = re.compile(rf"t_(?:pool1|res([2-5])_\d+_branch2c_bn)_subsample_{_PART}")
+_HEAD = re.compile(r"pred_([wb])")
+
+
+def read_caffe2(path: Path) -> dict[str, Any]:
+    """The content of a ``.pkl`` file.
+
+    Raises:
+        pickle.UnpicklingError: it names anything but arrays, then with "GLOBAL" in the message, or is damaged.
+    """
+    with path.open("rb") as file:
+        return _ArrayUnpickler(file, encoding="latin1").load()
+
+
+def released_state(blobs: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """Caffe2's blobs under the names that PySlowFast gives them; blobs that it has no name for keep theirs.
+
+    What belongs to the optimizer (``*_momentum``, ``lr``, ``model_iter``) is left out.
+    """
+    kept = {name: array for name, array in blobs.items() if not name.endswith(("_momentum", "lr", "model_iter"))}
+    return {released_name(name) or name: torch.from_numpy(np.array(array)) for name, array in kept.items()}
+
+
+def released_name(blob: str) -> str | None:
+    """PySlowFast's name of a blob; None where it has none."""
+    if match := _HEAD.fullmatch(blob):
+        return f"head.projection.{_PARTS[match[1]]}"
+    if match := _FUSION.fullmatch(blob):
+        part = _PARTS[match[2]]
+        return f"s{match[1] or 1}_fuse.{part if part.startswith('bn.') else f'conv_f2s.{part}'}"
+    if match := _STEM_CONV.fullmatch(blob):
+        return f"s1.pathway{_pathway(match)}_stem.conv.weight"
+    if match := _STEM_NORM.fullmatch(blob):
+        return f"s1.pathway{_pathway(match)}_stem.{_PARTS[match[2]]}"
+    if match := _SHORTCUT.fullmatch(blob):
+        return f"s{match[2]}.pathway{_pathway(match)}_res{match[3]}.branch1{_with_norm(match[4])}"
+    if match := _BRANCH.fullmatch(blob):
+        return f"s{match[2]}.pathway{_pathway(match)}_res{match[3]}.branch2.{match[4]}{_with_norm(match[5])}"
+    return None
+
+
+def _pathway(match: re.Match) -> int:
+    """Blobs of the fast pathway begin with t."""
+    return 1 if match[1] else 0
+
+
+def _with_norm(part: str) -> str:
+    """``_bn.weight`` after the name of a convolution is its norm's, ``.weight`` its own."""
+    return ("_" if part.startswith("bn_") else ".") + _PARTS[part]
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ARRAYS:
+            raise pickle.UnpicklingError(f"GLOBAL {module}.{name} is no part of an array")
+        return super().find_class(module, name)

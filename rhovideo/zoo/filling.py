@@ -1,0 +1,122 @@
+"""Copying a file's tensors into a module: all that it needs or nothing, with a report of every name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor, nn
+
+from rhovideo.config.names import get_value
+from rhovideo.zoo.architecture import describe_architecture
+from rhovideo.zoo.errors import WeightsError
+from rhovideo.zoo.files import WeightsFile
+from rhovideo.zoo.keys import BLOCKS
+
+# Counters that no result depends on.
+_OPTIONAL = ("num_batches_tracked",)
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of every name.
+
+    Attributes:
+        used: name in the file to name in the module.
+        ignored: names in the file that the module has no place for.
+        missing: names of the module that kept their values; only counters that no result depends on.
+    """
+
+    used: dict[str, str]
+    ignored: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def __str__(self) -> str:
+        text = f"{len(self.used)} tensors used"
+        for title, names in (("ignored", self.ignored), ("missing", self.missing)):
+            if names:
+                text += f"; {len(names)} {title}: {', '.join(groups(names))}"
+        return text
+
+
+def fill(
+    module: nn.Module, named: Mapping[str, tuple[str, Tensor]], file: WeightsFile, optional: Iterable[str] = ()
+) -> LoadReport:
+    """Copy tensors into ``module``, all of it or none.
+
+    Args:
+        module: what is filled, in place.
+        named: name in the file to (name in the module, tensor).
+        file: where they come from.
+        optional: names of the module that may stay as they are.
+
+    Raises:
+        WeightsError: a tensor is missing, comes twice, or has another shape. Nothing is copied then.
+    """
+    target = module.state_dict()
+    used = {name: ours for name, (ours, _) in named.items() if ours in target}
+    if len(set(used.values())) < len(used):
+        raise WeightsError(
+            f"{file.name}: several names are the same tensor of the model; take prefixes out of "
+            "TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN until one encoder is left"
+        )
+    missing = sorted(target.keys() - used.values())
+    needed = [name for name in missing if name not in optional and not name.endswith(_OPTIONAL)]
+    if needed:
+        raise WeightsError(
+            f"{file.name}: covers {len(used)} of {len(target)} tensors, {len(needed)} are missing, such as "
+            f"{', '.join(needed[:3])}; {describe_file(file)}, which must be the one to load into"
+        )
+    for name, ours in used.items():
+        if named[name][1].shape != target[ours].shape:
+            raise WeightsError(
+                f"{file.name}: {name} is {list(named[name][1].shape)} where {ours} is {list(target[ours].shape)}; "
+                f"{describe_file(file)}, which must be the one to load into"
+            )
+        if flaw := _flaw(named[name][1], target[ours]):
+            raise WeightsError(f"{file.name}: {name} {flaw}, and no weights; get another file")
+    for name, ours in used.items():
+        target[ours].copy_(named[name][1])
+    return LoadReport(used, tuple(name for name in file.state if name not in used), tuple(missing))
+
+
+def _flaw(value: Tensor, target: Tensor) -> str:
+    """Why a tensor of the right shape cannot take the place of ``target``; empty where it can."""
+    if value.layout != torch.strided or value.is_quantized or value.is_meta:
+        kind = "quantised" if value.is_quantized else "without values" if value.is_meta else "sparse"
+        return f"is {kind}"
+    if value.is_complex() or (target.is_floating_point() and not value.is_floating_point()):
+        return f"holds numbers of type {value.dtype}".replace("torch.", "")
+    if value.is_floating_point() and not value.float().isfinite().all():
+        return "holds NaN or infinity"
+    return ""
+
+
+def describe_file(file: WeightsFile) -> str:
+    """The architecture that a file says it holds."""
+    if file.cfg is None:
+        return "the file does not say which architecture it holds"
+    return f"the file says {describe_architecture(file.cfg)}, MODEL.NUM_CLASSES {file.cfg.MODEL.NUM_CLASSES}"
+
+
+def other_network(file: WeightsFile, cfg: CfgNode | None) -> str:
+    """The keys in which a file's network differs from the configured one, with its values; empty where none does."""
+    if file.cfg is None or cfg is None:
+        return ""
+    keys = ("MODEL.ARCH", "RESNET.DEPTH", "RESNET.WIDTH_PER_GROUP", "SLOWFAST.ALPHA", "SLOWFAST.BETA_INV")
+    if file.cfg.MODEL.ARCH != "slowfast":
+        keys = keys[:3] if file.cfg.MODEL.ARCH in BLOCKS else keys[:1]
+    values = [(key, get_value(file.cfg, key), get_value(cfg, key)) for key in keys]
+    return " ".join(f"{key} {theirs}" for key, theirs, ours in values if theirs != ours)
+
+
+def groups(names: Iterable[str], limit: int = 8) -> list[str]:
+    """Names by their first part with the number of each, such as ``backbone_hist (320)``."""
+    counts: dict[str, int] = {}
+    for name in names:
+        first = name.split(".")[0]
+        counts[first] = counts.get(first, 0) + 1
+    found = [f"{first} ({count})" for first, count in counts.items()]
+    return found[:limit] + (["..."] if len(found) > limit else [])

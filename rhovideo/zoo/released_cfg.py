@@ -1,0 +1,162 @@
+"""A configuration of this package as PySlowFast's loader takes it: its keys alone, and its words for the task.
+
+What a word of theirs means otherwise is translated back, line by line of the table in :mod:`rhovideo.config.released`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import yaml
+from fvcore.common.config import CfgNode
+
+from rhovideo.config.names import leaves
+from rhovideo.config.released import BGR_THERE, reads_frame_lists
+from rhovideo.config.schema import get_cfg
+from rhovideo.models.resnet import STAGE_DEPTHS
+from rhovideo.optim.schedules import rate_factor
+
+# Sections and keys that PySlowFast lacks, so that merging them there would fail; and sections that mean nothing for the
+# networks that are exported.
+OWN_SECTIONS = ("KNN", "SLURM")
+_UNUSED_SECTIONS = ("X3D", "MVIT", "TENSORBOARD")
+_OWN = {
+    "": "DIST_TIMEOUT_MINUTES NUM_CPU_PROCESSES",
+    "TRAIN.": "ACCUMULATE_STEPS AMP_DTYPE CHECKPOINT_ENCODER CHECKPOINT_KEEP CHECKPOINT_MINUTES DTYPE",
+    "RESNET.": "BASIC_EXPANSION",
+    "CONTRASTIVE.": "LOSS_FORM SWAV_EPSILON SWAV_FREEZE_EPOCHS SWAV_NUM_PROTOTYPES SWAV_SINKHORN_ITERATIONS",
+    "DATA.": "AUG_SPATIAL AUG_TEMPORAL CLIP_SAMPLING MANIFEST_CACHE MAX_BAD_VIDEO_SHARE SSL_BLUR_PROB SSL_COLOR_PROB "
+    "TRAIN_JITTER_FPS_RELATIVE",
+    "DATA_LOADER.": "PREFETCH_FACTOR",
+    "SOLVER.": "BASE_LR_BATCH LARS_TRUST",
+}
+# Those that change no result, or that are translated, or that remarks of their own are made about.
+_NO_LOSS = {
+    "": "DIST_TIMEOUT_MINUTES NUM_CPU_PROCESSES",
+    "TRAIN.": "AMP_DTYPE CHECKPOINT_ENCODER CHECKPOINT_KEEP CHECKPOINT_MINUTES",
+    "RESNET.": "BASIC_EXPANSION",
+    "CONTRASTIVE.": "LOSS_FORM SWAV_NUM_PROTOTYPES",
+    "DATA.": "MANIFEST_CACHE MAX_BAD_VIDEO_SHARE",
+    "DATA_LOADER.": "PREFETCH_FACTOR",
+    "SOLVER.": "BASE_LR_BATCH",
+}
+
+
+def _keys(table: Mapping[str, str]) -> frozenset[str]:
+    return frozenset(section + name for section, names in table.items() for name in names.split())
+
+
+OWN_KEYS = _keys(_OWN)
+_LOST_KEYS = OWN_KEYS - _keys(_NO_LOSS)
+# What SOLVER.BASE_LR_BATCH scales.
+_RATES = ("BASE_LR", "WARMUP_START_LR", "COSINE_END_LR")
+# Lists with an entry a pathway.
+_BY_PATHWAY = ("NUM_BLOCK_TEMP_KERNEL", "SPATIAL_STRIDES", "SPATIAL_DILATIONS")
+
+
+def released_cfg(cfg: CfgNode, method: bool) -> str:
+    """The YAML text that a released checkpoint carries.
+
+    Args:
+        cfg: of a checkpoint of this package.
+        method: whether it holds a pre-training method; else a classifier or an encoder.
+    """
+    flat = {key: value for key, value in leaves(cfg) if _is_theirs(key) and value is not None}
+    flat["MODEL.FROZEN_BN"] = bool(flat.get("MODEL.FROZEN_BN"))
+    if cfg.NUM_GPUS < 0:
+        del flat["NUM_GPUS"]
+    # PySlowFast stops at more blocks than a stage has.
+    flat["RESNET.NUM_BLOCK_TEMP_KERNEL"] = [
+        [min(reach, depth) for reach in stage]
+        for stage, depth in zip(cfg.RESNET.NUM_BLOCK_TEMP_KERNEL, STAGE_DEPTHS[cfg.RESNET.DEPTH], strict=True)
+    ]
+    slowfast = cfg.MODEL.ARCH == "slowfast"
+    if slowfast:
+        _two_pathways(flat)
+    if cfg.RESNET.DEPTH == 18:
+        flat["RESNET.TRANS_FUNC"] = "basic_transform"
+    flat |= _rates(cfg)
+    flat["TEST.DATASET"] = cfg.TRAIN.DATASET
+    if method:
+        flat |= _method_keys(cfg)
+    else:
+        flat |= {"TASK": "ssl_eval", "MODEL.MODEL_NAME": "SlowFast" if slowfast else "ResNet"}
+        flat |= _classification_keys(cfg)
+    return yaml.safe_dump(_nested(flat))
+
+
+def what_is_lost(cfg: CfgNode, method: bool) -> Iterator[str]:
+    """What PySlowFast does otherwise than the configuration says, for it has no key for it; a sentence each."""
+    if method and cfg.CONTRASTIVE.LOSS_FORM == "paper":
+        yield (
+            "PySlowFast trains with the released form of the loss, a sum over the queries; this one was trained with "
+            "the paper's (CONTRASTIVE.LOSS_FORM paper), whose SOLVER.BASE_LR is for an average"
+        )
+    if cfg.TRAIN.MIXED_PRECISION and cfg.TRAIN.AMP_DTYPE != "float16":
+        yield f"PySlowFast's mixed precision is in float16; this one's was in {cfg.TRAIN.AMP_DTYPE}"
+    defaults = dict(leaves(get_cfg()))
+    if reads_frame_lists(cfg):
+        defaults["DATA.CLIP_SAMPLING"] = "segment"  # as its loader of them does
+    lost = [f"{key} {value}" for key, value in leaves(cfg) if key in _LOST_KEYS and value != defaults[key]]
+    if lost:
+        yield f"PySlowFast has no key for {', '.join(lost)}"
+
+
+def _rates(cfg: CfgNode) -> dict[str, float]:
+    """Learning rates for the batch that was used: PySlowFast has no SOLVER.BASE_LR_BATCH."""
+    if not cfg.SOLVER.BASE_LR_BATCH:
+        return {}
+    factor = rate_factor(cfg, cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS)
+    return {f"SOLVER.{name}": cfg.SOLVER[name] * factor for name in _RATES}
+
+
+def _classification_keys(cfg: CfgNode) -> dict[str, Any]:
+    """Batches of views instead of videos, and the order of colours that REVERSE_INPUT_CHANNEL begins from there."""
+    views = cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS
+    turned = cfg.TRAIN.DATASET.lower() in BGR_THERE
+    return {
+        "TEST.BATCH_SIZE": cfg.TEST.BATCH_SIZE * views,
+        "DATA.REVERSE_INPUT_CHANNEL": bool(cfg.DATA.REVERSE_INPUT_CHANNEL) != turned,
+    }
+
+
+def _is_theirs(key: str) -> bool:
+    return key not in OWN_KEYS and key.partition(".")[0] not in OWN_SECTIONS + _UNUSED_SECTIONS
+
+
+def _method_keys(cfg: CfgNode) -> dict[str, Any]:
+    """As in the released pre-training files: there the embedding is the output of a classifier's head."""
+    keys = {
+        "TASK": "ssl",
+        "MODEL.MODEL_NAME": "ContrastiveModel",
+        "MODEL.NUM_CLASSES": cfg.CONTRASTIVE.DIM,
+        "MODEL.LOSS_FUNC": "contrastive_loss",
+        "MODEL.HEAD_ACT": "none",
+        "MODEL.DROPOUT_RATE": 0.0,
+        "MODEL.DETACH_FINAL_FC": False,
+    }
+    if cfg.CONTRASTIVE.TYPE != "swav":
+        keys["CONTRASTIVE.SEQUENTIAL"] = True
+    return keys
+
+
+def _two_pathways(flat: dict[str, Any]) -> None:
+    for name in _BY_PATHWAY:
+        key = f"RESNET.{name}"
+        flat[key] = [[*stage, stage[-1]][:2] for stage in flat[key]]
+    flat["DATA.INPUT_CHANNEL_NUM"] = [3, 3]
+    flat["NONLOCAL.LOCATION"] = [[[], []] for _ in range(4)]
+    flat["NONLOCAL.GROUP"] = [[1, 1] for _ in range(4)]
+    flat["NONLOCAL.POOL"] = [[[1, 2, 2], [1, 2, 2]] for _ in range(4)]
+
+
+def _nested(flat: dict[str, Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for key, value in flat.items():
+        *sections, name = key.split(".")
+        node = tree
+        for section in sections:
+            node = node.setdefault(section, {})
+        node[name] = list(value) if isinstance(value, tuple) else value
+    return tree

@@ -1,0 +1,3 @@
+from tests.launch.conftest import slurm
+
+__all__ = ["slurm"]

@@ -1,0 +1,50 @@
+"""``rhovideo eval`` and ``extract`` on a real SLURM of two nodes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from rhovideo.cli import main
+from tests.runs import ROOT
+from tests.slurm.submissions import PATIENCE, Run
+
+MOCO = ROOT / "tests/reference/moco_tiny_epoch_00200.pyth"
+NODES = ["--launcher", "slurm", "--nodes", 2, "--gpus-per-node", 0, "--tasks-per-node", 1, "--partition", "debug"]
+NODES += ["--time", "30", "DATA_LOADER.NUM_WORKERS", 0]
+
+
+def rhovideo(*words: object) -> str:
+    """The installed command, as a user starts it; what it prints on stdout."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    command = [sys.executable, "-m", "rhovideo.cli", *map(str, words)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_extraction_on_two_nodes_gives_the_file_of_one_process(cluster, tmp_path, synthetic_set):
+    videos = [line.split()[0] for line in (synthetic_set / "test.csv").read_text().splitlines()]
+    listed = tmp_path / "all.csv"
+    listed.write_text("".join(f"{synthetic_set / videos[row % len(videos)]} {row}\n" for row in range(100)))
+    words = ["extract", MOCO, "--data", listed, "--clips", 1]
+    rhovideo(*words, "--out", tmp_path / "spread", *NODES)
+    Run(cluster, tmp_path / "spread").wait_for_results()
+    alone = [*words, "--out", tmp_path / "alone", "NUM_GPUS", 0, "DATA_LOADER.NUM_WORKERS", 0]
+    assert main([str(word) for word in alone]) == 0
+    for name in ("features.npy", "manifest.csv"):
+        assert (tmp_path / "spread" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+
+
+def test_number_is_told_by_the_same_words_once_the_job_has_finished(cluster, tmp_path, synthetic_set):
+    out = tmp_path / "out"
+    words = ["eval", MOCO, "--data", synthetic_set, "--protocol", "knn", "--out", out, *NODES, "KNN.NUM_CLIPS", 1]
+    assert rhovideo(*words) == ""
+    assert not Path(out / "eval.json").exists()
+    Run(cluster, out).wait_for_results()
+    shown = rhovideo(*words)
+    assert "k-NN top-1" in shown
+    assert json.loads((out / "eval.json").read_text())["value"] is not None
