@@ -9,8 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rhovideo.cli.run import add_launch_flags, flags_as_overrides
-from rhovideo.cli.written_runs import ENCODERS, launch_written, refuse_flags_as_keys, show_written
+from rhovideo.cli.run import flags_as_overrides
+from rhovideo.cli.written_runs import add_parser, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.config.inputs import check_inputs, needed_splits
 from rhovideo.config.loading import Loaded
 from rhovideo.config.problems import ConfigError, Origin, Problem
@@ -67,24 +67,11 @@ _FLAG_OF = {
 
 def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the parser of ``eval``; its overrides are sorted out by :func:`rhovideo.cli.written_runs.split_words`."""
-    form = argparse.RawDescriptionHelpFormatter
-    parser = commands.add_parser(
-        "eval",
-        help="measure a checkpoint",
-        description=EVAL_HELP,
-        formatter_class=form,
-        usage=EVAL_USAGE,
-        allow_abbrev=False,
-    )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a file, an URL or a released one's short name")
+    parser = add_parser(commands, "eval", "measure a checkpoint", EVAL_HELP, EVAL_USAGE)
     parser.add_argument("--data", metavar="DIR", required=True, help="folder of train.csv, val.csv and test.csv")
     parser.add_argument("--protocol", choices=PROTOCOLS, required=True, help="what is measured")
     parser.add_argument("--out", metavar="OUT", help="folder to write to (outputs/eval/CHECKPOINT_PROTOCOL_DATA)")
     parser.add_argument("--dataset", choices=CLASSES, help="whose protocol (by the number of classes)")
-    parser.add_argument("--encoder", choices=ENCODERS, default="online", help="of MoCo and BYOL (online)")
-    parser.add_argument("--print-cfg", action="store_true", help="print the configuration and stop")
-    parser.add_argument("--dry-run", action="store_true", help="check, print what would run and stop")
-    add_launch_flags(parser)
     parser.set_defaults(function=eval_command)
 
 

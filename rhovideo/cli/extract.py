@@ -8,8 +8,8 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.cli.run import add_launch_flags, flags_as_overrides
-from rhovideo.cli.written_runs import ENCODERS, launch_written, refuse_flags_as_keys, show_written
+from rhovideo.cli.run import flags_as_overrides
+from rhovideo.cli.written_runs import add_parser, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.errors import JobError
 from rhovideo.evaluate.recipes import as_yaml, extract_recipe, resolve
 from rhovideo.evaluate.runs import is_to_run
@@ -58,23 +58,10 @@ _FLAG_OF = {
 
 def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the parser of ``extract``; its overrides are sorted out as those of ``eval``."""
-    form = argparse.RawDescriptionHelpFormatter
-    parser = commands.add_parser(
-        "extract",
-        help="write features of videos",
-        description=EXTRACT_HELP,
-        formatter_class=form,
-        usage=EXTRACT_USAGE,
-        allow_abbrev=False,
-    )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a file, an URL or a released one's short name")
+    parser = add_parser(commands, "extract", "write features of videos", EXTRACT_HELP, EXTRACT_USAGE)
     parser.add_argument("--data", metavar="FOLDER_OR_CSV", required=True, help="videos, or a list of them")
     parser.add_argument("--out", metavar="OUT", required=True, help="folder to write to, made if missing")
-    parser.add_argument("--encoder", choices=ENCODERS, default="online", help="of MoCo and BYOL (online)")
     parser.add_argument("--clips", metavar="N", type=int, default=_CLIPS, help=f"of a video, averaged ({_CLIPS})")
-    parser.add_argument("--print-cfg", action="store_true", help="print the configuration and stop")
-    parser.add_argument("--dry-run", action="store_true", help="check, print what would run and stop")
-    add_launch_flags(parser)
     parser.set_defaults(function=extract_command)
 
 

@@ -7,12 +7,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rhovideo.cli.run import SLURM_FLAGS, known_flag
+from rhovideo.cli.run import SLURM_FLAGS, add_launch_flags, known_flag
 from rhovideo.config.problems import COMMAND_LINE, ConfigError, Problem
 from rhovideo.launch.plan import check_plan, make_plan, print_configurations
 from rhovideo.run_folder import write_text
 
-ENCODERS = ("online", "momentum")
+_ENCODERS = ("online", "momentum")
 
 _TAKE_A_VALUE = (
     *("--data", "--protocol", "--out", "--dataset", "--encoder", "--clips", "--launcher"),
@@ -20,6 +20,26 @@ _TAKE_A_VALUE = (
 )
 _SWITCHES = ("--print-cfg", "--dry-run", "--resume", "--help")
 _FLAGS = (*_TAKE_A_VALUE, *_SWITCHES)
+
+
+def add_parser(
+    commands: argparse._SubParsersAction, name: str, summary: str, text: str, usage: str
+) -> argparse.ArgumentParser:
+    """A parser of CHECKPOINT and the flags that these commands share; their overrides are for :func:`split_words`."""
+    parser = commands.add_parser(
+        name,
+        help=summary,
+        description=text,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage=usage,
+        allow_abbrev=False,
+    )
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a file, an URL or a released one's short name")
+    parser.add_argument("--encoder", choices=_ENCODERS, default="online", help="of MoCo and BYOL (online)")
+    parser.add_argument("--print-cfg", action="store_true", help="print the configuration and stop")
+    parser.add_argument("--dry-run", action="store_true", help="check, print what would run and stop")
+    add_launch_flags(parser)
+    return parser
 
 
 def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
