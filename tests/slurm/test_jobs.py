@@ -41,8 +41,8 @@ def test_two_nodes_of_two_tasks_compute_what_one_process_does(cluster, tmp_path,
 
 def test_preempted_three_times_the_weights_are_those_of_an_undisturbed_run(cluster, tmp_path, pretraining):
     config, words = pretraining
-    words += ["SOLVER.MAX_EPOCH", 20, "TRAIN.EVAL_PERIOD", 0, "TRAIN.CHECKPOINT_PERIOD", 100, "CONTRASTIVE.TYPE", "moco"]
-    words += ["CONTRASTIVE.QUEUE_LEN", 16]
+    words += ["SOLVER.MAX_EPOCH", 20, "TRAIN.EVAL_PERIOD", 0, "TRAIN.CHECKPOINT_PERIOD", 100]
+    words += ["CONTRASTIVE.TYPE", "moco", "CONTRASTIVE.QUEUE_LEN", 16]
     submit([config], *words, "OUTPUT_DIR", tmp_path / "undisturbed", tasks=1)
     undisturbed = Run(cluster, tmp_path / "undisturbed")
     undisturbed.wait_for_results()
