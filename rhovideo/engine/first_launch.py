@@ -13,7 +13,7 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.problems import Finding
-from rhovideo.config.tasks import TRAINS
+from rhovideo.config.tasks import CLASSIFIES, TRAINS
 from rhovideo.errors import JobError
 from rhovideo.run_folder import checkpoint_folder, list_checkpoints, write_text
 
@@ -131,7 +131,8 @@ def adapt(cfg: CfgNode, first: FirstLaunch, processes: int) -> tuple[CfgNode, li
         The configuration, what was derived, and what the person wrote that does not count, both for the log.
 
     Raises:
-        JobError: the processes cannot share the global batch; the message names counts that can.
+        JobError: the processes cannot share the global batch, the message names counts that can; or a classifier was
+            begun from other weights than are named now.
     """
     for finding in check_resume(cfg, processes):
         raise JobError(f"{finding.wrong}: write {finding.write}")
@@ -145,7 +146,11 @@ def adapt(cfg: CfgNode, first: FirstLaunch, processes: int) -> tuple[CfgNode, li
         )
     if cfg.RNG_SEED != first.seed:
         warnings.append(f"RNG_SEED {cfg.RNG_SEED} does not count: this run began with {first.seed}; {elsewhere}")
-    warnings += _other_weights(cfg, first)
+    other_weights = _other_weights(cfg, first)
+    if other_weights and cfg.TASK in CLASSIFIES:
+        # Its number would be taken for that of the weights that are named.
+        raise JobError(other_weights[0])
+    warnings += other_weights
     if (cfg.NUM_SHARDS, processes) != (first.num_shards, first.processes):
         notes.append(
             f"NUM_SHARDS is {cfg.NUM_SHARDS} with {processes} processes in all, and was {first.num_shards} with "
@@ -164,6 +169,8 @@ def _other_weights(cfg: CfgNode, first: FirstLaunch) -> list[str]:
     weights, written = first_weights(cfg)
     if not weights or first.weights is None or (weights, written) == (first.weights, first.weights_written):
         return []
+    if written is not None and written == first.weights_written:
+        return []  # the same file, moved
     anew = "has been written anew since this run began from it, which does not count: the run"
     other = f"does not count: this run began from {first.weights or 'random weights'} and"
     return [

@@ -9,13 +9,14 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.comparison import differences, global_batch, without_a_say
+from rhovideo.config.inputs import list_name, needed_splits
 from rhovideo.config.loading import load
 from rhovideo.config.problems import ConfigError
 from rhovideo.engine.first_launch import read_first_launch
 from rhovideo.errors import JobError
 from rhovideo.evaluate.recipes import BATCHES
 from rhovideo.lineage import read_config
-from rhovideo.run_folder import is_finished
+from rhovideo.run_folder import CONFIG_FILE, changed, is_finished, list_checkpoints
 
 
 def is_to_run(config: Path, cfg: CfgNode) -> bool:
@@ -29,20 +30,25 @@ def is_to_run(config: Path, cfg: CfgNode) -> bool:
         False where just this run has finished, on whatever machines.
 
     Raises:
-        JobError: the folder holds another run, which a start would go on with.
+        JobError: the folder holds another run, which a start would go on with, or a finished one whose checkpoint or
+            lists have changed since.
     """
     folder = config.parent
     before = read_config(folder) or _written_before(config)
-    if not before:
+    finished = is_finished(folder)
+    if not before or not (finished or list_checkpoints(folder)):
+        # Nothing of an earlier run is there to go on with.
         return True
-    changed = differences(before, cfg, without_a_say(cfg))
-    if changed:
+    different = differences(before, cfg, without_a_say(cfg))
+    if different:
         raise JobError(
-            f"{folder} holds another run, which differs in {', '.join(changed[:4])}: write another --out, or remove it"
+            f"{folder} holds another run, which differs in {', '.join(different[:4])}: write another --out, or remove "
+            "it"
         )
-    if not is_finished(folder):
+    if not finished:
         # It goes on with the global batch that it began with.
         return True
+    _refuse_if_written_anew(cfg, folder)
     batch, done = global_batch(cfg), {global_batch(before), batch_of_run(before, folder)}
     if batch not in done:
         raise JobError(
@@ -51,6 +57,17 @@ def is_to_run(config: Path, cfg: CfgNode) -> bool:
             "remove it"
         )
     return False
+
+
+def _refuse_if_written_anew(cfg: CfgNode, folder: Path) -> None:
+    """Raise a JobError where the checkpoint or a list of a finished run was written since the run began."""
+    lists = [Path(cfg.DATA.PATH_TO_DATA_DIR) / list_name(cfg, split) for split in needed_splits(cfg)]
+    weights = [cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg.TEST.CHECKPOINT_FILE_PATH]
+    for path in [*(Path(name) for name in weights if name), *lists]:
+        if changed(path) > changed(folder / CONFIG_FILE):
+            raise JobError(
+                f"{folder} holds what was measured before {path} was written anew: write another --out, or remove it"
+            )
 
 
 def batch_of_run(cfg: Mapping[str, Any], folder: Path) -> int | None:

@@ -183,6 +183,20 @@ def test_resume_tells_that_other_weights_do_not_count(later, told, tmp_path, cap
         assert "CHECKPOINT_FILE_PATH" not in caplog.text
 
 
+def test_a_classifier_does_not_go_on_from_one_of_other_weights(tmp_path):
+    """Its number would stand for the encoder that the configuration names."""
+    words = ["TASK", "linear", "MODEL.NUM_CLASSES", 3, "TRAIN.CHECKPOINT_FILE_PATH"]
+    for number, name in enumerate(("first.pyth", "second.pyth", "moved.pyth")):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (number % 2, number % 2))
+    checkpoint_path(tmp_path / "out", 1, 0).parent.mkdir(parents=True)
+    settle(configuration(tmp_path / "out", *words, str(tmp_path / "first.pyth")))
+    checkpoint_path(tmp_path / "out", 1, 0).touch()
+    with pytest.raises(JobError, match=r"second\.pyth does not count: this run began from .*first\.pyth.*remove"):
+        settle(configuration(tmp_path / "out", *words, str(tmp_path / "second.pyth")))
+    settle(configuration(tmp_path / "out", *words, str(tmp_path / "moved.pyth")))
+
+
 def test_record_of_an_earlier_version_says_nothing_of_weights(first, tmp_path):
     cfg = configuration(tmp_path, "TRAIN.CHECKPOINT_FILE_PATH", "byol_slow_r50_8x8_rho4")
     assert adapt(cfg, first, 4)[2] == []

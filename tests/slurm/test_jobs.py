@@ -41,18 +41,17 @@ def test_two_nodes_of_two_tasks_compute_what_one_process_does(cluster, tmp_path,
 
 def test_preempted_three_times_the_weights_are_those_of_an_undisturbed_run(cluster, tmp_path, pretraining):
     config, words = pretraining
-    words += ["SOLVER.MAX_EPOCH", 8, "TRAIN.EVAL_PERIOD", 0, "TRAIN.CHECKPOINT_PERIOD", 100, "CONTRASTIVE.TYPE", "moco"]
-    words += ["CONTRASTIVE.QUEUE_LEN", 16]
+    words += ["SOLVER.MAX_EPOCH", 20, "TRAIN.EVAL_PERIOD", 0, "TRAIN.CHECKPOINT_PERIOD", 100]
+    words += ["CONTRASTIVE.TYPE", "moco", "CONTRASTIVE.QUEUE_LEN", 16]
     submit([config], *words, "OUTPUT_DIR", tmp_path / "undisturbed", tasks=1)
     undisturbed = Run(cluster, tmp_path / "undisturbed")
     undisturbed.wait_for_results()
     submit([config], *words, tasks=1, partition="preempted")
     disturbed = Run(cluster, tmp_path / "pretrain")
     chance = random.Random(time.time_ns())
-    done = 0
     for attempt, how in enumerate(("preempted", "SIGTERM", "SIGUSR2"), 1):
-        done += chance.randint(1, 6)
-        disturbed.wait_for_steps(done)
+        # After a step of this attempt: a signal that comes before srun's tasks are there reaches nobody.
+        disturbed.wait_for_steps(disturbed.steps() + chance.randint(1, 6))
         if how == "preempted":
             cluster.preempt(folder=tmp_path)
         else:
@@ -63,7 +62,7 @@ def test_preempted_three_times_the_weights_are_those_of_an_undisturbed_run(clust
     # No step was lost and none was made twice.
     assert disturbed.losses() == undisturbed.losses()
     expected, found = final_state(undisturbed.folder), final_state(disturbed.folder)
-    assert found["global_step"] == expected["global_step"] == 24
+    assert found["global_step"] == expected["global_step"] == 60
     for name, tensor in expected["model_state"].items():
         assert torch.equal(found["model_state"][name], tensor), name
 
