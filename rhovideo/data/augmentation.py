@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 
-from rhovideo.data.colour import ColourAugmentation, temporal_difference
+from rhovideo.data.colour import ColourAugmentation, Operation, temporal_difference
 from rhovideo.data.cropping import Box, EvalCrops, check_frames, draw_area_box, draw_short_side_box, resize_box
 
 # The range that goes with an area when DATA.TRAIN_JITTER_ASPECT_RELATIVE is empty.
@@ -85,11 +85,24 @@ class TrainAugmentation:
         Returns:
             New C-contiguous uint8 [T,size,size,3].
         """
+        clip, operations = self.crop_and_draw(frames, rng)
+        for change, amounts in operations:
+            clip = change(clip, *amounts)
+        return clip
+
+    def crop_and_draw(self, frames: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, list[Operation]]:
+        """Crop one clip, and draw what is to be done to its colour without doing it.
+
+        Takes and draws what a call does.
+
+        Returns:
+            New C-contiguous uint8 [T,size,size,3], and the operations in their order.
+        """
         check_frames(frames)
         clip = self._random_crop(frames, rng) if self.spatial else EvalCrops(self.size)(frames)[0]
         if self.time_diff_prob > 0 and rng.random() < self.time_diff_prob:
-            return temporal_difference(clip)
-        return clip if self.colour is None else self.colour(clip, rng)
+            return clip, [(temporal_difference, ())]
+        return clip, [] if self.colour is None else self.colour.draw(rng)
 
     def _random_crop(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         box = self.draw_box(frames.shape[1], frames.shape[2], rng)

@@ -20,6 +20,7 @@ from rhovideo.data.clip_sampling import build_clip_sampler
 from rhovideo.data.cropping import EvalCrops
 from rhovideo.data.csv_parsing import NO_LABEL
 from rhovideo.data.decoding import Video, VideoReadError
+from rhovideo.data.device_colour import encode_operations
 from rhovideo.data.frame_lists import FrameListManifest
 from rhovideo.data.image_frames import ImageFrames
 from rhovideo.data.manifest import Manifest
@@ -57,6 +58,8 @@ class Sample:
         index, label: of the video that is shown, which replaces the one asked for if that cannot be read.
         valid: False if no video could be read; then ``clips`` are zeros and ``index`` is the one asked for.
         failures: the videos that could not be read.
+        operations: float64 [V,K,2], what is yet to be done to the colour of each view, see
+            :mod:`rhovideo.data.device_colour`; None if nothing is.
     """
 
     clips: torch.Tensor
@@ -64,6 +67,7 @@ class Sample:
     label: int
     valid: bool = True
     failures: list[Failure] = field(default_factory=list)
+    operations: torch.Tensor | None = None
 
 
 class VideoDataset(torch.utils.data.Dataset):
@@ -80,6 +84,8 @@ class VideoDataset(torch.utils.data.Dataset):
         needs_labels: a video that has no label though others have counts as unreadable.
         image_fps: frames a second that videos count as whose frames are images (DATA.TARGET_FPS).
         backend: what decodes, "pyav" or "torchcodec" (DATA.DECODING_BACKEND); the frames are the same.
+        colour_later: only draw what a :class:`TrainAugmentation` does to colour, and hand it on with the crops
+            (DATA.AUG_DEVICE gpu).
     """
 
     def __init__(
@@ -94,6 +100,7 @@ class VideoDataset(torch.utils.data.Dataset):
         needs_labels: bool = False,
         image_fps: float = 30.0,
         backend: str = "pyav",
+        colour_later: bool = False,
     ) -> None:
         self.manifest = manifest
         self.sampler = sampler
@@ -104,6 +111,7 @@ class VideoDataset(torch.utils.data.Dataset):
         self.needs_labels = needs_labels
         self.image_fps = image_fps
         self.backend = backend
+        self.colour_later = colour_later and isinstance(augmentation, TrainAugmentation)
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -115,15 +123,15 @@ class VideoDataset(torch.utils.data.Dataset):
             index = self._video(key, attempt)
             path = self.manifest.path(index)
             try:
-                clips = self._read(index, key, attempt)
+                clips, operations = self._read(index, key, attempt)
             except _READ_ERRORS as error:
                 reason = error.reason if isinstance(error, VideoReadError) else str(error)
                 line = self.manifest.line(index)
                 failures.append(Failure(index, path, reason, line, key.epoch, self.manifest.csv))
                 continue
-            return Sample(torch.from_numpy(clips), index, self.manifest.label(index), True, failures)
-        nothing = torch.zeros(self.sample_shape(), dtype=torch.uint8)
-        return Sample(nothing, key.index, self.manifest.label(key.index), False, failures)
+            return Sample(torch.from_numpy(clips), index, self.manifest.label(index), True, failures, operations)
+        nothing, operations = self._black_sample()
+        return Sample(nothing, key.index, self.manifest.label(key.index), False, failures, operations)
 
     def _video(self, key: SampleKey, attempt: int) -> int:
         if attempt == 0:
@@ -131,7 +139,7 @@ class VideoDataset(torch.utils.data.Dataset):
         rng = generator(Stream.REPLACEMENT, self.seed, key.epoch, key.index, attempt)
         return int(rng.integers(len(self.manifest)))
 
-    def _read(self, index: int, key: SampleKey, attempt: int) -> np.ndarray:
+    def _read(self, index: int, key: SampleKey, attempt: int) -> tuple[np.ndarray, torch.Tensor | None]:
         address = (self.seed, key.epoch, key.index, attempt)
         with self._open(index) as video:
             times = self.sampler.sample(video.num_frames, video.fps, generator(Stream.CLIP_TIMES, *address))
@@ -144,22 +152,29 @@ class VideoDataset(torch.utils.data.Dataset):
             raise VideoReadError(manifest.path(index), "has no label")
         return manifest.open_video(index, self.image_fps, self.backend)
 
-    def _views(self, clips: np.ndarray, address: tuple[int, ...]) -> np.ndarray:
-        """uint8 [V,T,S,S,3] from the decoded clips [n,T,H,W,3]."""
+    def _views(self, clips: np.ndarray, address: tuple[int, ...]) -> tuple[np.ndarray, torch.Tensor | None]:
+        """uint8 [V,T,S,S,3] from the decoded clips [n,T,H,W,3], and the operations that are left to do."""
         if isinstance(self.augmentation, EvalCrops):
-            return np.concatenate([self.augmentation(clip) for clip in clips])
-        views = [
-            self.augmentation(clip, generator(Stream.AUGMENTATION, *address, place, view))
+            return np.concatenate([self.augmentation(clip) for clip in clips]), None
+        draws = [
+            (clip, generator(Stream.AUGMENTATION, *address, place, view))
             for place, clip in enumerate(clips)
             for view in range(self.views_per_clip)
         ]
-        return np.stack(views)
+        if not self.colour_later:
+            return np.stack([self.augmentation(clip, rng) for clip, rng in draws]), None
+        views, operations = zip(*(self.augmentation.crop_and_draw(clip, rng) for clip, rng in draws), strict=True)
+        return np.stack(views), torch.from_numpy(np.stack([encode_operations(drawn) for drawn in operations]))
 
     def sample_shape(self) -> tuple[int, ...]:
         """[V,T,S,S,3], found by sending black frames the way of a video's."""
+        return tuple(self._black_sample()[0].shape)
+
+    def _black_sample(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         rng = generator(Stream.CLIP_TIMES, self.seed)
         times = self.sampler.sample(1000, 30.0, rng)
-        return self._views(np.zeros((*times.shape, 32, 32, 3), np.uint8), (self.seed,)).shape
+        views, operations = self._views(np.zeros((*times.shape, 32, 32, 3), np.uint8), (self.seed,))
+        return torch.zeros(views.shape, dtype=torch.uint8), None if operations is None else operations.zero_()
 
 
 def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
@@ -189,6 +204,7 @@ def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
         needs_labels=purpose != "pretrain" and cfg.TASK != "extract",
         image_fps=cfg.DATA.TARGET_FPS,
         backend=cfg.DATA.DECODING_BACKEND,
+        colour_later=cfg.DATA.AUG_DEVICE == "gpu",
     )
 
 

@@ -35,6 +35,7 @@ class Batch:
         index, label: int64 [B], of the videos shown; label -1 where there is none.
         valid: bool [B], False where no video could be read.
         failures: every video that could not be read on the way.
+        operations: float64 [B,V,K,2], what is yet to be done to the colour of each view; None if nothing is.
     """
 
     clips: torch.Tensor
@@ -42,15 +43,18 @@ class Batch:
     label: torch.Tensor
     valid: torch.Tensor
     failures: list[Failure]
+    operations: torch.Tensor | None = None
 
     def select(self, rows: torch.Tensor) -> Batch:
         """The samples where ``rows``, bool [B], is true; all failures stay."""
-        return Batch(self.clips[rows], self.index[rows], self.label[rows], self.valid[rows], self.failures)
+        operations = None if self.operations is None else self.operations[rows]
+        return Batch(self.clips[rows], self.index[rows], self.label[rows], self.valid[rows], self.failures, operations)
 
     def pin_memory(self) -> Batch:
         """Itself in page-locked memory (called by torch's DataLoader)."""
         tensors = (tensor.pin_memory() for tensor in (self.clips, self.index, self.label, self.valid))
-        return Batch(*tensors, self.failures)
+        # The operations are read on the CPU.
+        return Batch(*tensors, self.failures, self.operations)
 
 
 class WorkerDiedError(JobError):
@@ -66,6 +70,7 @@ def collate(samples: list[Sample]) -> Batch:
         torch.tensor([sample.label for sample in samples], dtype=torch.int64),
         torch.tensor([sample.valid for sample in samples], dtype=torch.bool),
         [failure for sample in samples for failure in sample.failures],
+        None if samples[0].operations is None else torch.stack([sample.operations for sample in samples]),
     )
 
 
