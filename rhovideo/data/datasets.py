@@ -14,9 +14,10 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.inputs import label_files, list_name, reads_label_files
 from rhovideo.config.released import reads_frame_lists
-from rhovideo.data.augmentation import TrainAugmentation, build_augmentation
+from rhovideo.data.augmentation import GrowingView, TrainAugmentation, apply, build_augmentation
 from rhovideo.data.bad_videos import Failure
 from rhovideo.data.clip_sampling import build_clip_sampler
+from rhovideo.data.colour import Operation
 from rhovideo.data.cropping import EvalCrops
 from rhovideo.data.csv_parsing import NO_LABEL
 from rhovideo.data.decoding import Video, VideoReadError
@@ -24,6 +25,7 @@ from rhovideo.data.device_colour import encode_operations
 from rhovideo.data.frame_lists import FrameListManifest
 from rhovideo.data.image_frames import ImageFrames
 from rhovideo.data.manifest import Manifest
+from rhovideo.data.pictures import Picture, RgbPicture
 from rhovideo.data.torchcodec_frames import require_torchcodec
 from rhovideo.randomness import Stream, generator
 
@@ -31,6 +33,8 @@ SPLITS = ("train", "val", "test")
 PURPOSES = ("pretrain", "train", "eval", "test", "knn")
 TRAINING_PURPOSES = ("pretrain", "train")
 
+# A view whose colour is not changed yet, and what is to be done to it.
+Cropped = tuple[np.ndarray, list[Operation]]
 # Draws after which a training sample is given up.
 _MAX_ATTEMPTS = 10
 _READ_ERRORS = (VideoReadError, OSError, av.FFmpegError, cv2.error)
@@ -143,8 +147,34 @@ class VideoDataset(torch.utils.data.Dataset):
         address = (self.seed, key.epoch, key.index, attempt)
         with self._open(index) as video:
             times = self.sampler.sample(video.num_frames, video.fps, generator(Stream.CLIP_TIMES, *address))
+            if (
+                isinstance(video, Video)
+                and isinstance(self.augmentation, TrainAugmentation)
+                and self.augmentation.spatial
+            ):
+                return self._finish(self._random_crops(video, times, address))
             frames = video.frames(times.reshape(-1))
         return self._views(frames.reshape(*times.shape, *frames.shape[1:]), address)
+
+    def _random_crops(self, video: Video, times: np.ndarray, address: tuple[int, ...]) -> list[Cropped]:
+        """The views of a video, cropped out of each picture as it is decoded."""
+        num_clips, num_frames = times.shape
+        views = [
+            [
+                GrowingView(self.augmentation, num_frames, self._view_rng(address, place, view))
+                for view in self._per_clip
+            ]
+            for place in range(num_clips)
+        ]
+
+        def take(picture: Picture | RgbPicture, places: list[int]) -> None:
+            for place in places:
+                clip, time = divmod(place, num_frames)
+                for view in views[clip]:
+                    view.take(picture, time)
+
+        video.each(times.reshape(-1), take)
+        return [view.finish() for clip in views for view in clip]
 
     def _open(self, index: int) -> Video | ImageFrames:
         manifest = self.manifest
@@ -156,15 +186,27 @@ class VideoDataset(torch.utils.data.Dataset):
         """uint8 [V,T,S,S,3] from the decoded clips [n,T,H,W,3], and the operations that are left to do."""
         if isinstance(self.augmentation, EvalCrops):
             return np.concatenate([self.augmentation(clip) for clip in clips]), None
-        draws = [
-            (clip, generator(Stream.AUGMENTATION, *address, place, view))
-            for place, clip in enumerate(clips)
-            for view in range(self.views_per_clip)
-        ]
+        return self._finish(
+            [
+                self.augmentation.crop_and_draw(clip, self._view_rng(address, place, view))
+                for place, clip in enumerate(clips)
+                for view in self._per_clip
+            ]
+        )
+
+    @property
+    def _per_clip(self) -> range:
+        return range(self.views_per_clip)
+
+    def _view_rng(self, address: tuple[int, ...], place: int, view: int) -> np.random.Generator:
+        return generator(Stream.AUGMENTATION, *address, place, view)
+
+    def _finish(self, views: list[Cropped]) -> tuple[np.ndarray, torch.Tensor | None]:
+        """Change the views' colour, or say what is left to do."""
         if not self.colour_later:
-            return np.stack([self.augmentation(clip, rng) for clip, rng in draws]), None
-        views, operations = zip(*(self.augmentation.crop_and_draw(clip, rng) for clip, rng in draws), strict=True)
-        return np.stack(views), torch.from_numpy(np.stack([encode_operations(drawn) for drawn in operations]))
+            return np.stack([apply(clip, operations) for clip, operations in views]), None
+        operations = np.stack([encode_operations(drawn) for _, drawn in views])
+        return np.stack([clip for clip, _ in views]), torch.from_numpy(operations)
 
     def sample_shape(self) -> tuple[int, ...]:
         """[V,T,S,S,3], found by sending black frames the way of a video's."""
