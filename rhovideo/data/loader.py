@@ -21,6 +21,7 @@ from rhovideo import distributed
 from rhovideo.data.bad_videos import Failure
 from rhovideo.data.csv_parsing import ManifestError
 from rhovideo.data.datasets import TRAINING_PURPOSES, Sample, SampleKey, VideoDataset, build_dataset
+from rhovideo.data.shuffling import shuffled
 from rhovideo.data.worker import initialise_worker, worker_context
 from rhovideo.errors import JobError
 from rhovideo.randomness import Stream, generator
@@ -208,7 +209,7 @@ class Loader:
             for first in range(first_step * self._micro_batch, len(videos), self._micro_batch):
                 yield [SampleKey(epoch, index) for index in videos[first : first + self._micro_batch]]
             return
-        order = generator(Stream.SHUFFLE, self.seed, epoch).permutation(len(self.dataset))
+        order = shuffled(len(self.dataset), generator(Stream.SHUFFLE, self.seed, epoch))
         for step in range(first_step, self.steps_per_epoch):
             for part in range(self.accumulate_steps):
                 place = self.rank * self.accumulate_steps + part
