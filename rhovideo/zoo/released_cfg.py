@@ -64,6 +64,8 @@ def released_cfg(cfg: CfgNode, method: bool) -> str:
     """
     flat = {key: value for key, value in leaves(cfg) if _is_theirs(key) and value is not None}
     flat["MODEL.FROZEN_BN"] = bool(flat.get("MODEL.FROZEN_BN"))
+    # It knows no torchcodec, and the frames are the same.
+    flat["DATA.DECODING_BACKEND"] = "pyav"
     if cfg.NUM_GPUS < 0:
         del flat["NUM_GPUS"]
     # PySlowFast stops at more blocks than a stage has.
