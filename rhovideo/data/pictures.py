@@ -34,8 +34,8 @@ class Picture:
         self._frame = frame
         self._size = size if all(size) else (frame.width, frame.height)
         self._reformatter = reformatter
-        coded = np.broadcast_to(np.uint8(0), (self._size[1], self._size[0], 3))
-        self.height, self.width = upright(coded, frame).shape[:2]
+        # No pixel is made to see how a picture of this shape would lie.
+        self.height, self.width = upright(np.empty((self._size[1], self._size[0], 0), np.uint8), frame).shape[:2]
 
     def rgb(self, box: Box | None = None) -> np.ndarray:
         """The picture, or a box of it, as upright RGB.
