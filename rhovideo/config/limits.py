@@ -26,6 +26,7 @@ CHOICES: dict[str, tuple] = {
     "BN.NORM_TYPE": ("batchnorm", "sync_batchnorm"),
     "TEST.NUM_SPATIAL_CROPS": (1, 3),
     "DATA.DECODING_BACKEND": ("pyav", "torchcodec"),
+    "DATA.AUG_DEVICE": ("cpu", "gpu"),
     "DATA.ENSEMBLE_METHOD": ("sum", "max"),
     "DIST_BACKEND": ("nccl", "gloo"),
     "RESNET.DEPTH": (18, 50, 101, 152),

@@ -302,6 +302,8 @@ def _data() -> CfgNode:
     # Ours: ablations. Clips at different times, random crops; colour is SSL_COLOR_JITTER.
     node.AUG_TEMPORAL = True
     node.AUG_SPATIAL = True
+    # Ours: where colour is changed: cpu (by the workers) | gpu (where the network is, in batches; the same draws).
+    node.AUG_DEVICE = "cpu"
     node.SSL_COLOR_JITTER = False
     node.SSL_COLOR_BRI_CON_SAT = [0.4, 0.4, 0.4]
     node.SSL_COLOR_HUE = 0.1

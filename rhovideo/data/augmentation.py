@@ -15,8 +15,17 @@ import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 
-from rhovideo.data.colour import ColourAugmentation, temporal_difference
-from rhovideo.data.cropping import Box, EvalCrops, check_frames, draw_area_box, draw_short_side_box, resize_box
+from rhovideo.data.colour import ColourAugmentation, Operation, temporal_difference
+from rhovideo.data.cropping import (
+    Box,
+    EvalCrops,
+    check_frames,
+    draw_area_box,
+    draw_short_side_box,
+    resize_box,
+    resize_into,
+)
+from rhovideo.data.pictures import Picture, RgbPicture
 
 # The range that goes with an area when DATA.TRAIN_JITTER_ASPECT_RELATIVE is empty.
 _DEFAULT_ASPECTS = (3 / 4, 4 / 3)
@@ -85,21 +94,75 @@ class TrainAugmentation:
         Returns:
             New C-contiguous uint8 [T,size,size,3].
         """
-        check_frames(frames)
-        clip = self._random_crop(frames, rng) if self.spatial else EvalCrops(self.size)(frames)[0]
-        if self.time_diff_prob > 0 and rng.random() < self.time_diff_prob:
-            return temporal_difference(clip)
-        return clip if self.colour is None else self.colour(clip, rng)
+        return apply(*self.crop_and_draw(frames, rng))
 
-    def _random_crop(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        box = self.draw_box(frames.shape[1], frames.shape[2], rng)
-        return resize_box(frames, box, self.size, self.size, flip=bool(rng.random() < self.flip_prob))
+    def crop_and_draw(self, frames: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, list[Operation]]:
+        """Crop one clip, and draw what is to be done to its colour without doing it.
+
+        Takes and draws what a call does.
+
+        Returns:
+            New C-contiguous uint8 [T,size,size,3], and the operations in their order.
+        """
+        check_frames(frames)
+        if self.spatial:
+            box, flip = self.draw_crop(frames.shape[1], frames.shape[2], rng)
+            clip = resize_box(frames, box, self.size, self.size, flip)
+        else:
+            clip = EvalCrops(self.size)(frames)[0]
+        return clip, self.draw_operations(rng)
+
+    def draw_operations(self, rng: np.random.Generator) -> list[Operation]:
+        """Draw what is done to a clip's colour, in the order in which it is done."""
+        if self.time_diff_prob > 0 and rng.random() < self.time_diff_prob:
+            return [(temporal_difference, ())]
+        return [] if self.colour is None else self.colour.draw(rng)
+
+    def draw_crop(self, height: int, width: int, rng: np.random.Generator) -> tuple[Box, bool]:
+        """Draw the crop of a clip whose frames are ``height`` x ``width`` pixels, and whether it is mirrored."""
+        return self.draw_box(height, width, rng), bool(rng.random() < self.flip_prob)
 
     def draw_box(self, height: int, width: int, rng: np.random.Generator) -> Box:
         """Draw the crop of a clip whose frames are ``height`` x ``width`` pixels."""
         if self.areas:
             return draw_area_box(height, width, self.areas, self.aspects or _DEFAULT_ASPECTS, rng)
         return draw_short_side_box(height, width, self.size, self.short_sides, rng, self.inverse_short_sides)
+
+
+def apply(clip: np.ndarray, operations: Sequence[Operation]) -> np.ndarray:
+    """Change the colour of a clip, uint8 [T,H,W,3], by one operation after the other."""
+    for change, amounts in operations:
+        clip = change(clip, *amounts)
+    return clip
+
+
+class GrowingView:
+    """One random view of a clip, cropped picture by picture as these come out of a decoder.
+
+    Gives what ``augmentation`` makes of the clip's frames, without ever holding these in full.
+
+    Args:
+        augmentation: with ``spatial`` on.
+        num_frames: T.
+        rng: of this view alone.
+    """
+
+    def __init__(self, augmentation: TrainAugmentation, num_frames: int, rng: np.random.Generator) -> None:
+        self._augmentation = augmentation
+        self._rng = rng
+        self._crop: tuple[Box, bool] | None = None
+        self._clip = np.empty((num_frames, augmentation.size, augmentation.size, 3), np.uint8)
+
+    def take(self, picture: Picture | RgbPicture, time: int) -> None:
+        """Put a picture at its place in the clip, in any order; a place that is given twice keeps the last one."""
+        if self._crop is None:
+            self._crop = self._augmentation.draw_crop(picture.height, picture.width, self._rng)
+        box, flip = self._crop
+        resize_into(picture.rgb(box), self._clip[time], flip)
+
+    def finish(self) -> tuple[np.ndarray, list[Operation]]:
+        """As of :meth:`TrainAugmentation.crop_and_draw`, once all pictures were taken."""
+        return self._clip, self._augmentation.draw_operations(self._rng)
 
 
 def _colour_from_cfg(data: CfgNode) -> ColourAugmentation:

@@ -25,7 +25,7 @@ MPEG4_HEADERS = range(0x20, 0x30)  # video object layers
 MPEG4_PICTURE = 0xB6
 
 
-def describe_key_packet(data: bytes, extradata: bytes, codec: str) -> tuple[bool, tuple[bytes, ...]]:
+def describe_key_packet(data: bytes | memoryview, extradata: bytes, codec: str) -> tuple[bool, tuple[bytes, ...]]:
     """Whether a decoder can start afresh with this packet, and the stream headers that it carries.
 
     Args:
@@ -36,7 +36,7 @@ def describe_key_packet(data: bytes, extradata: bytes, codec: str) -> tuple[bool
     if codec == "vp9":
         return _vp9_is_key(data), ()
     if codec == "mpeg4":
-        units = list(_units_by_start_code(data))
+        units = list(_units_by_start_code(bytes(data)))
         pictures = [unit for unit in units if unit[0] == MPEG4_PICTURE]
         # The two bits after the start code are the type of the picture, 0 for I.
         restarts = bool(pictures) and all(len(unit) > 1 and unit[1] >> 6 == 0 for unit in pictures)
@@ -75,7 +75,7 @@ def _has_one_temporal_layer(extradata: bytes) -> bool:
     return len(extradata) > 21 and extradata[0] == 1 and extradata[21] >> 3 & 7 == 1
 
 
-def _describe_nal_packet(data: bytes, extradata: bytes, codec: str) -> tuple[bool, tuple[bytes, ...]]:
+def _describe_nal_packet(data: bytes | memoryview, extradata: bytes, codec: str) -> tuple[bool, tuple[bytes, ...]]:
     if codec == "h264":
         slices, access, headers = H264_SLICES, H264_IDR, H264_HEADERS
     else:
@@ -115,7 +115,7 @@ def _units_by_length(data: memoryview, size: int) -> Iterator[memoryview]:
         position = end
 
 
-def _vp9_is_key(data: bytes) -> bool:
+def _vp9_is_key(data: bytes | memoryview) -> bool:
     """The first bits of a VP9 frame: marker 2, profile 2 (3 if both are set), show an existing frame 1, type 1."""
     if not data or data[0] >> 6 != 0b10:
         return False

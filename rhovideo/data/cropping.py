@@ -110,14 +110,20 @@ def resize_box(frames: np.ndarray, box: Box, height: int, width: int, flip: bool
         New C-contiguous uint8 [T,height,width,3].
     """
     cut = frames[:, box.top : box.top + box.height, box.left : box.left + box.width]
-    shrinks = min(box.height / height, box.width / width)
-    interpolation = cv2.INTER_AREA if shrinks > _BILINEAR_SHRINKS_UP_TO else cv2.INTER_LINEAR
     out = np.empty((len(frames), height, width, 3), np.uint8)
     for source, target in zip(cut, out, strict=True):
-        cv2.resize(source, (width, height), dst=target, interpolation=interpolation)
-        if flip:
-            cv2.flip(target, 1, dst=target)
+        resize_into(source, target, flip)
     return out
+
+
+def resize_into(source: np.ndarray, target: np.ndarray, flip: bool = False) -> None:
+    """Write one frame, uint8 [H,W,3], into another one's memory at its size, as :func:`resize_box` does."""
+    height, width = target.shape[:2]
+    shrinks = min(source.shape[0] / height, source.shape[1] / width)
+    interpolation = cv2.INTER_AREA if shrinks > _BILINEAR_SHRINKS_UP_TO else cv2.INTER_LINEAR
+    cv2.resize(source, (width, height), dst=target, interpolation=interpolation)
+    if flip:
+        cv2.flip(target, 1, dst=target)
 
 
 def check_frames(frames: np.ndarray) -> None:

@@ -14,15 +14,18 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.inputs import label_files, list_name, reads_label_files
 from rhovideo.config.released import reads_frame_lists
-from rhovideo.data.augmentation import TrainAugmentation, build_augmentation
+from rhovideo.data.augmentation import GrowingView, TrainAugmentation, apply, build_augmentation
 from rhovideo.data.bad_videos import Failure
 from rhovideo.data.clip_sampling import build_clip_sampler
+from rhovideo.data.colour import Operation
 from rhovideo.data.cropping import EvalCrops
 from rhovideo.data.csv_parsing import NO_LABEL
 from rhovideo.data.decoding import Video, VideoReadError
+from rhovideo.data.device_colour import encode_operations
 from rhovideo.data.frame_lists import FrameListManifest
 from rhovideo.data.image_frames import ImageFrames
 from rhovideo.data.manifest import Manifest
+from rhovideo.data.pictures import Picture, RgbPicture
 from rhovideo.data.torchcodec_frames import require_torchcodec
 from rhovideo.randomness import Stream, generator
 
@@ -30,6 +33,8 @@ SPLITS = ("train", "val", "test")
 PURPOSES = ("pretrain", "train", "eval", "test", "knn")
 TRAINING_PURPOSES = ("pretrain", "train")
 
+# A view whose colour is not changed yet, and what is to be done to it.
+Cropped = tuple[np.ndarray, list[Operation]]
 # Draws after which a training sample is given up.
 _MAX_ATTEMPTS = 10
 _READ_ERRORS = (VideoReadError, OSError, av.FFmpegError, cv2.error)
@@ -57,6 +62,8 @@ class Sample:
         index, label: of the video that is shown, which replaces the one asked for if that cannot be read.
         valid: False if no video could be read; then ``clips`` are zeros and ``index`` is the one asked for.
         failures: the videos that could not be read.
+        operations: float64 [V,K,2], what is yet to be done to the colour of each view, see
+            :mod:`rhovideo.data.device_colour`; None if nothing is.
     """
 
     clips: torch.Tensor
@@ -64,6 +71,7 @@ class Sample:
     label: int
     valid: bool = True
     failures: list[Failure] = field(default_factory=list)
+    operations: torch.Tensor | None = None
 
 
 class VideoDataset(torch.utils.data.Dataset):
@@ -80,6 +88,8 @@ class VideoDataset(torch.utils.data.Dataset):
         needs_labels: a video that has no label though others have counts as unreadable.
         image_fps: frames a second that videos count as whose frames are images (DATA.TARGET_FPS).
         backend: what decodes, "pyav" or "torchcodec" (DATA.DECODING_BACKEND); the frames are the same.
+        colour_later: only draw what a :class:`TrainAugmentation` does to colour, and hand it on with the crops
+            (DATA.AUG_DEVICE gpu).
     """
 
     def __init__(
@@ -94,6 +104,7 @@ class VideoDataset(torch.utils.data.Dataset):
         needs_labels: bool = False,
         image_fps: float = 30.0,
         backend: str = "pyav",
+        colour_later: bool = False,
     ) -> None:
         self.manifest = manifest
         self.sampler = sampler
@@ -104,6 +115,7 @@ class VideoDataset(torch.utils.data.Dataset):
         self.needs_labels = needs_labels
         self.image_fps = image_fps
         self.backend = backend
+        self.colour_later = colour_later and isinstance(augmentation, TrainAugmentation)
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -115,15 +127,15 @@ class VideoDataset(torch.utils.data.Dataset):
             index = self._video(key, attempt)
             path = self.manifest.path(index)
             try:
-                clips = self._read(index, key, attempt)
+                clips, operations = self._read(index, key, attempt)
             except _READ_ERRORS as error:
                 reason = error.reason if isinstance(error, VideoReadError) else str(error)
                 line = self.manifest.line(index)
                 failures.append(Failure(index, path, reason, line, key.epoch, self.manifest.csv))
                 continue
-            return Sample(torch.from_numpy(clips), index, self.manifest.label(index), True, failures)
-        nothing = torch.zeros(self.sample_shape(), dtype=torch.uint8)
-        return Sample(nothing, key.index, self.manifest.label(key.index), False, failures)
+            return Sample(torch.from_numpy(clips), index, self.manifest.label(index), True, failures, operations)
+        nothing, operations = self._black_sample()
+        return Sample(nothing, key.index, self.manifest.label(key.index), False, failures, operations)
 
     def _video(self, key: SampleKey, attempt: int) -> int:
         if attempt == 0:
@@ -131,12 +143,38 @@ class VideoDataset(torch.utils.data.Dataset):
         rng = generator(Stream.REPLACEMENT, self.seed, key.epoch, key.index, attempt)
         return int(rng.integers(len(self.manifest)))
 
-    def _read(self, index: int, key: SampleKey, attempt: int) -> np.ndarray:
+    def _read(self, index: int, key: SampleKey, attempt: int) -> tuple[np.ndarray, torch.Tensor | None]:
         address = (self.seed, key.epoch, key.index, attempt)
         with self._open(index) as video:
             times = self.sampler.sample(video.num_frames, video.fps, generator(Stream.CLIP_TIMES, *address))
+            if (
+                isinstance(video, Video)
+                and isinstance(self.augmentation, TrainAugmentation)
+                and self.augmentation.spatial
+            ):
+                return self._finish(self._random_crops(video, times, address))
             frames = video.frames(times.reshape(-1))
         return self._views(frames.reshape(*times.shape, *frames.shape[1:]), address)
+
+    def _random_crops(self, video: Video, times: np.ndarray, address: tuple[int, ...]) -> list[Cropped]:
+        """The views of a video, cropped out of each picture as it is decoded."""
+        num_clips, num_frames = times.shape
+        views = [
+            [
+                GrowingView(self.augmentation, num_frames, self._view_rng(address, place, view))
+                for view in self._per_clip
+            ]
+            for place in range(num_clips)
+        ]
+
+        def take(picture: Picture | RgbPicture, places: list[int]) -> None:
+            for place in places:
+                clip, time = divmod(place, num_frames)
+                for view in views[clip]:
+                    view.take(picture, time)
+
+        video.each(times.reshape(-1), take)
+        return [view.finish() for clip in views for view in clip]
 
     def _open(self, index: int) -> Video | ImageFrames:
         manifest = self.manifest
@@ -144,22 +182,41 @@ class VideoDataset(torch.utils.data.Dataset):
             raise VideoReadError(manifest.path(index), "has no label")
         return manifest.open_video(index, self.image_fps, self.backend)
 
-    def _views(self, clips: np.ndarray, address: tuple[int, ...]) -> np.ndarray:
-        """uint8 [V,T,S,S,3] from the decoded clips [n,T,H,W,3]."""
+    def _views(self, clips: np.ndarray, address: tuple[int, ...]) -> tuple[np.ndarray, torch.Tensor | None]:
+        """uint8 [V,T,S,S,3] from the decoded clips [n,T,H,W,3], and the operations that are left to do."""
         if isinstance(self.augmentation, EvalCrops):
-            return np.concatenate([self.augmentation(clip) for clip in clips])
-        views = [
-            self.augmentation(clip, generator(Stream.AUGMENTATION, *address, place, view))
-            for place, clip in enumerate(clips)
-            for view in range(self.views_per_clip)
-        ]
-        return np.stack(views)
+            return np.concatenate([self.augmentation(clip) for clip in clips]), None
+        return self._finish(
+            [
+                self.augmentation.crop_and_draw(clip, self._view_rng(address, place, view))
+                for place, clip in enumerate(clips)
+                for view in self._per_clip
+            ]
+        )
+
+    @property
+    def _per_clip(self) -> range:
+        return range(self.views_per_clip)
+
+    def _view_rng(self, address: tuple[int, ...], place: int, view: int) -> np.random.Generator:
+        return generator(Stream.AUGMENTATION, *address, place, view)
+
+    def _finish(self, views: list[Cropped]) -> tuple[np.ndarray, torch.Tensor | None]:
+        """Change the views' colour, or say what is left to do."""
+        if not self.colour_later:
+            return np.stack([apply(clip, operations) for clip, operations in views]), None
+        operations = np.stack([encode_operations(drawn) for _, drawn in views])
+        return np.stack([clip for clip, _ in views]), torch.from_numpy(operations)
 
     def sample_shape(self) -> tuple[int, ...]:
         """[V,T,S,S,3], found by sending black frames the way of a video's."""
+        return tuple(self._black_sample()[0].shape)
+
+    def _black_sample(self) -> tuple[torch.Tensor, torch.Tensor | None]:
         rng = generator(Stream.CLIP_TIMES, self.seed)
         times = self.sampler.sample(1000, 30.0, rng)
-        return self._views(np.zeros((*times.shape, 32, 32, 3), np.uint8), (self.seed,)).shape
+        views, operations = self._views(np.zeros((*times.shape, 32, 32, 3), np.uint8), (self.seed,))
+        return torch.zeros(views.shape, dtype=torch.uint8), None if operations is None else operations.zero_()
 
 
 def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
@@ -189,6 +246,7 @@ def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
         needs_labels=purpose != "pretrain" and cfg.TASK != "extract",
         image_fps=cfg.DATA.TARGET_FPS,
         backend=cfg.DATA.DECODING_BACKEND,
+        colour_later=cfg.DATA.AUG_DEVICE == "gpu",
     )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice, pairwise
@@ -24,8 +24,8 @@ from av.stream import Discard, Disposition
 from av.video.reformatter import VideoReformatter
 
 from rhovideo.data.bitstreams import is_referenced
-from rhovideo.data.orientation import upright
 from rhovideo.data.packets import build_table, choose_packets, read_packets
+from rhovideo.data.pictures import Picture, RgbPicture
 from rhovideo.data.timeline import even_timeline
 
 # Packets of larger streams are not kept in memory but read a second time.
@@ -35,6 +35,8 @@ REFUSED_FORMATS = frozenset({"tty", "concat", "hls", "dash", "sdp", "image2"})
 # Containers without times of pictures: the demuxer makes them up, wrongly where pictures are reordered. (For MPEG-4 it
 # knows the types of the pictures and makes them up rightly.)
 UNTIMED_FORMATS = frozenset({"avi"})
+# What is done with each picture and its places.
+Taker = Callable[[Picture | RgbPicture, list[int]], None]
 READ_ERRORS = (av.FFmpegError, OSError, ValueError, LookupError)
 
 
@@ -133,17 +135,39 @@ class Video:
             VideoReadError: if a frame can't be decoded.
         """
         indices = np.asarray(indices, dtype=np.int64).reshape(-1)
+        if self._container is not None and not indices.size:
+            return np.empty((0, *self._shape, 3), dtype=np.uint8)
+        found: list[np.ndarray] = []
+
+        def take(picture: Picture | RgbPicture, places: list[int]) -> None:
+            if not found:
+                found.append(np.empty((len(indices), picture.height, picture.width, 3), dtype=np.uint8))
+            for place in places:
+                found[0][place] = picture.rgb()
+
+        self.each(indices, take)
+        return found[0]
+
+    def each(self, indices: Sequence[int] | np.ndarray, take: Taker) -> None:
+        """Hand out the pictures at these indices as they come out of the decoder, before they are RGB.
+
+        Args:
+            indices: as of :meth:`frames`.
+            take: called once for each different picture with it and with its places in ``indices``. Where something is
+                wrong with the file it may be called again for the same places; what it is given last counts.
+
+        Raises:
+            IndexError, VideoReadError: as of :meth:`frames`.
+        """
+        indices = np.asarray(indices, dtype=np.int64).reshape(-1)
         if self._container is None:
             raise ValueError(f"{self.path}: the video is closed")
         if indices.size and not (indices.min() >= 0 and indices.max() < self.num_frames):
             raise IndexError(f"{self.path}: frames {indices.min()} to {indices.max()} of {self.num_frames}")
-        if not indices.size:
-            return np.empty((0, *self._shape, 3), dtype=np.uint8)
         try:
-            found = self._decode(indices)
+            self._hand_out(indices, take)
         except READ_ERRORS as error:
             raise VideoReadError(self.path, f"frames can't be decoded: {_reason(error)}") from error
-        return found
 
     # -- opening ------------------------------------------------------------------------------------------------
 
@@ -190,49 +214,42 @@ class Video:
 
     # -- decoding -----------------------------------------------------------------------------------------------
 
-    def _decode(self, indices: np.ndarray) -> np.ndarray:
-        """The frames at these indices, each decoded and converted once: uint8 [N, H, W, 3]."""
+    def _hand_out(self, indices: np.ndarray, take: Taker) -> None:
+        """Decode, and try again with what has been learned where a picture stays away."""
         try:
-            images = self._images_of(indices)
-            if any(label not in images for label in self._picture[indices].tolist()):
+            missing = self._attempt(indices, take)
+            if missing:
                 self._hold_pictures()
-                images = self._images_of(indices)
+                missing = self._attempt(indices, take)
         except _DisorderedTimesError:
             self._distrust_times()
-            images = self._images_of(indices)
-        labels = self._picture[indices].tolist()
-        for index, label in zip(indices.tolist(), labels, strict=True):
-            if label not in images:
+            missing = self._attempt(indices, take)
+        for index in indices.tolist():
+            if int(self._picture[index]) in missing:
                 raise VideoReadError(self.path, f"frame {index} of {self.num_frames} can't be decoded")
-        found = np.empty((len(labels), *images[labels[0]].shape), dtype=np.uint8)
-        for place, label in enumerate(labels):
-            found[place] = images[label]
-        return found
 
-    def _images_of(self, indices: np.ndarray) -> dict[int, np.ndarray]:
-        """RGB images by label, as far as they come out of the decoder."""
-        labels = set(self._picture[indices].tolist())
+    def _attempt(self, indices: np.ndarray, take: Taker) -> set[int]:
+        """Hand out what comes out of the decoder; the labels of what does not."""
+        places: dict[int, list[int]] = {}
+        for place, label in enumerate(self._picture[indices].tolist()):
+            places.setdefault(label, []).append(place)
         with contextlib.suppress(_DisorderedTimesError, *READ_ERRORS):
-            images = self._images(labels, sparing=True)
-            if len(images) == len(labels):
-                return images
+            missing = self._pass(places, take, sparing=True)
+            if not missing:
+                return missing
         # Something is wrong with the file or rare about it, and only a decode of all pictures is sure to show what.
-        return self._images(labels, sparing=False)
+        return self._pass(places, take, sparing=False)
 
-    def _images(self, labels: set[int], sparing: bool) -> dict[int, np.ndarray]:
-        """RGB images of the pictures with these labels, as far as they come out of the decoder."""
-        images: dict[int, np.ndarray] = {}
-        if self._table.timed:
-            for label, frame in self._pictures_by_time(labels, sparing):
-                if label in labels:
-                    images[label] = self._rgb(frame)
-            return images
-        for label, frame in enumerate(self._all_pictures([])):
-            if label in labels:
-                images[label] = self._rgb(frame)
-            if len(images) == len(labels):
+    def _pass(self, places: dict[int, list[int]], take: Taker, sparing: bool) -> set[int]:
+        missing, timed = set(places), self._table.timed
+        pictures = self._pictures_by_time(set(places), sparing) if timed else enumerate(self._all_pictures([]))
+        for label, frame in pictures:
+            if label in places:
+                take(Picture(frame, self._coded_size, self._reformatter), places[label])
+                missing.discard(label)
+            if not timed and not missing:
                 break
-        return images
+        return missing
 
     def _pictures_by_time(self, labels: set[int], sparing: bool = False) -> Iterator[tuple[int | None, av.VideoFrame]]:
         """Decode the stretches of packets that these times need; yield all that comes out, with its time.
@@ -298,12 +315,6 @@ class Video:
             for first, end in ranges:
                 yield islice(packets, first - position, end - position)
                 position = end
-
-    def _rgb(self, frame: av.VideoFrame) -> np.ndarray:
-        """A picture as upright RGB: uint8 [H, W, 3]. One of another size (streams may change it) is scaled."""
-        width, height = self._coded_size if all(self._coded_size) else (frame.width, frame.height)
-        image = self._reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1).to_ndarray()
-        return upright(image, frame)
 
     # -- what only decoding tells -------------------------------------------------------------------------------
 

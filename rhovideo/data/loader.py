@@ -21,6 +21,7 @@ from rhovideo import distributed
 from rhovideo.data.bad_videos import Failure
 from rhovideo.data.csv_parsing import ManifestError
 from rhovideo.data.datasets import TRAINING_PURPOSES, Sample, SampleKey, VideoDataset, build_dataset
+from rhovideo.data.shuffling import shuffled
 from rhovideo.data.worker import initialise_worker, worker_context
 from rhovideo.errors import JobError
 from rhovideo.randomness import Stream, generator
@@ -35,6 +36,7 @@ class Batch:
         index, label: int64 [B], of the videos shown; label -1 where there is none.
         valid: bool [B], False where no video could be read.
         failures: every video that could not be read on the way.
+        operations: float64 [B,V,K,2], what is yet to be done to the colour of each view; None if nothing is.
     """
 
     clips: torch.Tensor
@@ -42,15 +44,18 @@ class Batch:
     label: torch.Tensor
     valid: torch.Tensor
     failures: list[Failure]
+    operations: torch.Tensor | None = None
 
     def select(self, rows: torch.Tensor) -> Batch:
         """The samples where ``rows``, bool [B], is true; all failures stay."""
-        return Batch(self.clips[rows], self.index[rows], self.label[rows], self.valid[rows], self.failures)
+        operations = None if self.operations is None else self.operations[rows]
+        return Batch(self.clips[rows], self.index[rows], self.label[rows], self.valid[rows], self.failures, operations)
 
     def pin_memory(self) -> Batch:
         """Itself in page-locked memory (called by torch's DataLoader)."""
         tensors = (tensor.pin_memory() for tensor in (self.clips, self.index, self.label, self.valid))
-        return Batch(*tensors, self.failures)
+        # The operations are read on the CPU.
+        return Batch(*tensors, self.failures, self.operations)
 
 
 class WorkerDiedError(JobError):
@@ -66,6 +71,7 @@ def collate(samples: list[Sample]) -> Batch:
         torch.tensor([sample.label for sample in samples], dtype=torch.int64),
         torch.tensor([sample.valid for sample in samples], dtype=torch.bool),
         [failure for sample in samples for failure in sample.failures],
+        None if samples[0].operations is None else torch.stack([sample.operations for sample in samples]),
     )
 
 
@@ -203,7 +209,7 @@ class Loader:
             for first in range(first_step * self._micro_batch, len(videos), self._micro_batch):
                 yield [SampleKey(epoch, index) for index in videos[first : first + self._micro_batch]]
             return
-        order = generator(Stream.SHUFFLE, self.seed, epoch).permutation(len(self.dataset))
+        order = shuffled(len(self.dataset), generator(Stream.SHUFFLE, self.seed, epoch))
         for step in range(first_step, self.steps_per_epoch):
             for part in range(self.accumulate_steps):
                 place = self.rank * self.accumulate_steps + part

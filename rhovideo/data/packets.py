@@ -157,7 +157,7 @@ def _find_restarts(packets: Sequence[av.Packet], codec: str, extradata: bytes) -
     seen_headers = set()
     for position, packet in enumerate(packets):
         if packet.is_keyframe:
-            restarts, headers = describe_key_packet(bytes(packet), extradata, codec)
+            restarts, headers = describe_key_packet(memoryview(packet), extradata, codec)
             seen_headers.add(headers)
             restart[position] = restarts and bool(headers or extradata or codec == "vp9")
     # Headers that change on the way would be missed by skipping the packets that bring them.

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 
-from rhovideo.data.decoding import READ_ERRORS, Video
+from rhovideo.data.decoding import READ_ERRORS, Taker, Video
+from rhovideo.data.pictures import RgbPicture
 from rhovideo.errors import JobError
 
 if TYPE_CHECKING:
@@ -57,18 +58,21 @@ def open_video(path: str | os.PathLike[str], backend: str = "pyav") -> Video:
 class TorchcodecVideo(Video):
     """A :class:`Video` whose frames torchcodec decodes; the same ones."""
 
-    def _images_of(self, indices: np.ndarray) -> dict[int, np.ndarray]:
-        labels = np.unique(self._picture[indices])
-        if self._gives_the_same:
+    def _attempt(self, indices: np.ndarray, take: Taker) -> set[int]:
+        labels, which = np.unique(self._picture[indices], return_inverse=True)
+        images = None
+        if len(labels) and self._gives_the_same:
             # Whatever it stumbles over, the base class knows what to make of it.
             with contextlib.suppress(RuntimeError, *READ_ERRORS):
                 images = self._torchcodec_images(labels)
-                if images is not None:
-                    return images
-        return super()._images_of(indices)
+        if images is None:
+            return super()._attempt(indices, take)
+        for row, image in enumerate(images):
+            take(RgbPicture(image), np.flatnonzero(which == row).tolist())
+        return set()
 
-    def _torchcodec_images(self, labels: np.ndarray) -> dict[int, np.ndarray] | None:
-        """RGB images by label, or None where these are not the pictures at those times."""
+    def _torchcodec_images(self, labels: np.ndarray) -> np.ndarray | None:
+        """uint8 [len(labels),H,W,3], or None where these are not the pictures at those times."""
         times = np.sort(self._table.pts[self._table.shown])
         decoder = self._decoder
         if len(decoder) != len(times):
@@ -79,7 +83,7 @@ class TorchcodecVideo(Video):
         width, height = self._coded_size
         if not same_times or tuple(batch.data.shape[1:]) != (height, width, 3):
             return None
-        return dict(zip(labels.tolist(), batch.data.numpy(), strict=True))
+        return batch.data.numpy()
 
     @cached_property
     def _decoder(self) -> VideoDecoder:

@@ -55,7 +55,9 @@ class ClassifyTask:
             )
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Tensor]:
-        clips = to_network_input(batch.clips[:, 0], self.cfg, self.device)
+        # One view a video.
+        operations = None if batch.operations is None else batch.operations[:, 0]
+        clips = to_network_input(batch.clips[:, 0], self.cfg, self.device, operations)
         labels = batch.label.to(self.device)
         logits = self.model(clips)
         self._signals = {"top1": 100 * topk_correct(logits.detach(), labels, (1,))[0] / len(labels)}

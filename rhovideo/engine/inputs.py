@@ -8,6 +8,7 @@ from torch import Tensor
 
 from rhovideo import distributed
 from rhovideo.data.augmentation import normalise
+from rhovideo.data.device_colour import apply_operations
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
@@ -19,18 +20,21 @@ def job_device(cfg: CfgNode) -> torch.device:
     return torch.device("cuda", distributed.own_gpu())
 
 
-def to_network_input(clips: Tensor, cfg: CfgNode, device: torch.device) -> Tensor:
-    """Move uint8 clips to the device and normalise them there.
+def to_network_input(clips: Tensor, cfg: CfgNode, device: torch.device, operations: Tensor | None = None) -> Tensor:
+    """Move uint8 clips to the device, change there what is left to change of their colour, and normalise them.
 
     Args:
         clips: uint8 ``[..., T, S, S, 3]``, RGB.
         cfg: DATA.MEAN, DATA.STD, DATA.REVERSE_INPUT_CHANNEL and TRAIN.DTYPE.
         device: where the network is.
+        operations: float64 ``[..., K, 2]``, see :func:`rhovideo.data.device_colour.apply_operations`.
 
     Returns:
         ``[..., 3, T, S, S]`` of TRAIN.DTYPE, channels last in memory.
     """
     clips = clips.to(device, non_blocking=True)
+    if operations is not None:
+        clips = apply_operations(clips, operations)
     if cfg.DATA.REVERSE_INPUT_CHANNEL:
         clips = clips.flip(-1)
     return normalise(clips, cfg.DATA.MEAN, cfg.DATA.STD, DTYPES[cfg.TRAIN.DTYPE])

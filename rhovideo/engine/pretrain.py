@@ -64,7 +64,7 @@ class PretrainTask:
         return KnnBank(len(manifest), self.cfg.CONTRASTIVE.DIM, max_rows=self.cfg.KNN.BANK_MAX).to(self.device)
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Tensor]:
-        views = to_network_input(batch.clips, self.cfg, self.device).unbind(1)
+        views = to_network_input(batch.clips, self.cfg, self.device, batch.operations).unbind(1)
         return self.model.losses(list(views), progress)
 
     def num_losses(self, batch: Batch) -> int:

@@ -28,8 +28,8 @@ _OWN = {
     "RESNET.": "BASIC_EXPANSION",
     "CONTRASTIVE.": "KEYS_AT_ONCE LOSS_FORM SWAV_EPSILON SWAV_FREEZE_EPOCHS SWAV_NUM_PROTOTYPES "
     "SWAV_SINKHORN_ITERATIONS",
-    "DATA.": "AUG_SPATIAL AUG_TEMPORAL CLIP_SAMPLING MANIFEST_CACHE MAX_BAD_VIDEO_SHARE SSL_BLUR_PROB SSL_COLOR_PROB "
-    "TRAIN_JITTER_FPS_RELATIVE",
+    "DATA.": "AUG_DEVICE AUG_SPATIAL AUG_TEMPORAL CLIP_SAMPLING MANIFEST_CACHE MAX_BAD_VIDEO_SHARE SSL_BLUR_PROB "
+    "SSL_COLOR_PROB TRAIN_JITTER_FPS_RELATIVE",
     "DATA_LOADER.": "PREFETCH_FACTOR",
     "SOLVER.": "BASE_LR_BATCH LARS_TRUST",
 }
@@ -40,7 +40,7 @@ _NO_LOSS = {
     "MODEL.": "CHANNELS_LAST COMPILE",
     "RESNET.": "BASIC_EXPANSION",
     "CONTRASTIVE.": "KEYS_AT_ONCE LOSS_FORM SWAV_NUM_PROTOTYPES",
-    "DATA.": "MANIFEST_CACHE MAX_BAD_VIDEO_SHARE",
+    "DATA.": "AUG_DEVICE MANIFEST_CACHE MAX_BAD_VIDEO_SHARE",
     "DATA_LOADER.": "PREFETCH_FACTOR",
     "SOLVER.": "BASE_LR_BATCH",
 }
@@ -67,6 +67,8 @@ def released_cfg(cfg: CfgNode, method: bool) -> str:
     """
     flat = {key: value for key, value in leaves(cfg) if _is_theirs(key) and value is not None}
     flat["MODEL.FROZEN_BN"] = bool(flat.get("MODEL.FROZEN_BN"))
+    # It knows no torchcodec, and the frames are the same.
+    flat["DATA.DECODING_BACKEND"] = "pyav"
     if cfg.NUM_GPUS < 0:
         del flat["NUM_GPUS"]
     # PySlowFast stops at more blocks than a stage has.

@@ -125,8 +125,10 @@ def known_keys() -> set[str]:
 def test_the_exported_configuration_has_no_key_that_slowfast_would_stop_at(arch):
     cfg = get_cfg()
     cfg.MODEL.ARCH, cfg.CONTRASTIVE.LOSS_FORM, cfg.MODEL.FROZEN_BN = arch, "paper", False
+    cfg.DATA.DECODING_BACKEND = "torchcodec"
     for method in (True, False):
         tree = yaml.safe_load(released_cfg(cfg, method))
+        assert tree["DATA"]["DECODING_BACKEND"] == "pyav"
         flat = {key for key, _ in leaves(type(cfg)(tree))}
         assert flat <= known_keys(), "add keys of our own to OWN_KEYS"
     assert {key for key, _ in leaves(cfg)} >= OWN_KEYS
