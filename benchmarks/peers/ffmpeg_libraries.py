@@ -1,6 +1,7 @@
 """torchcodec brings no FFmpeg: where the machine has none, it is given the one in PyAV's wheel, the same as ours.
 
-Both then decode with the same libraries, so what differs is what is done around them.
+Both then decode with the same libraries, so what differs is what is done around them. As a program it prints the folder
+for LD_LIBRARY_PATH, which the tests of the torchcodec backend are run with.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def provide_ffmpeg() -> None:
     """Start this program again with PyAV's FFmpeg in reach of torchcodec, where it is needed and was not done yet."""
     if _MARK in os.environ or importlib.util.find_spec("torchcodec") is None or ctypes.util.find_library("avcodec"):
         return
-    folder = _folder_of_names()
+    folder = folder_of_names()
     if folder is None:
         return
     paths = [str(folder), *filter(None, [os.environ.get("LD_LIBRARY_PATH")])]
@@ -30,7 +31,7 @@ def provide_ffmpeg() -> None:
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 
-def _folder_of_names() -> Path | None:
+def folder_of_names() -> Path | None:
     """A folder in which the wheel's libraries have the names that torchcodec looks for; None if it has none."""
     import av
 
@@ -47,3 +48,7 @@ def _folder_of_names() -> Path | None:
             name.unlink(missing_ok=True)
             name.symlink_to(library)
     return folder if found else None
+
+
+if __name__ == "__main__":
+    print(folder_of_names() or "")
