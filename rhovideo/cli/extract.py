@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
@@ -155,9 +156,10 @@ def _with_lists_of(folder: Path, message: str) -> str:
 def _refuse_other_list(path: Path, listed: bytes) -> None:
     """Stop where an earlier call has begun with other videos: their rows would not be these."""
     if path.exists() and path.read_bytes() != listed:
+        command = shlex.join(["rhovideo", "run", "--cfg", str(path.parent.parent / CONFIG_NAME)])
         raise JobError(
             f"{path}: the extraction there began with other videos, or in another order: write another --out, or "
-            f"`rhovideo run --cfg {path.parent.parent / CONFIG_NAME}` to go on with those"
+            f"`{command}` to go on with those"
         )
 
 

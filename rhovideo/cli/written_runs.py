@@ -7,10 +7,11 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rhovideo.cli.run import SLURM_FLAGS, add_launch_flags, known_flag
+from rhovideo.cli.run import CHECKED, SLURM_FLAGS, add_launch_flags, known_flag
 from rhovideo.config.problems import COMMAND_LINE, ConfigError, Problem
 from rhovideo.launch.plan import check_plan, make_plan, print_configurations
 from rhovideo.run_folder import write_text
+from rhovideo.terminal import say
 
 _ENCODERS = ("online", "momentum")
 
@@ -121,4 +122,5 @@ def show_written(options: argparse.Namespace, name: str, text: str, slurm: bool,
     if check:
         check_plan(plan)
     print(text, end="")
+    say(CHECKED)
     return 0
