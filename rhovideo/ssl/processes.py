@@ -39,19 +39,16 @@ def process_dependence(cfg: CfgNode, processes: int | None = None) -> list[str]:
     total, node = processes or world_size(), cfg.CONTRASTIVE
     if total == 1:
         return []
-    everywhere = "BN.NORM_TYPE sync_batchnorm with BN.GLOBAL_SYNC True"
+    # Short, since several may stand in one warning: what depends on it (what to write for the contrary).
     reasons = []
     if _encoder_norm_span(cfg, total) < total:
-        reasons.append(f"the encoder's batch norm takes its statistics from fewer; {everywhere} takes them from all")
+        reasons.append("batch norm of the encoder (over all: BN.NORM_TYPE sync_batchnorm, BN.GLOBAL_SYNC True)")
     if node.BN_MLP and _mlp_norm_span(cfg, total) < total:
-        reasons.append(
-            "the MLPs' batch norm takes its statistics from fewer; "
-            "CONTRASTIVE.BN_SYNC_MLP True with BN.GLOBAL_SYNC True takes them from all"
-        )
+        reasons.append("batch norm of the MLPs (over all: CONTRASTIVE.BN_SYNC_MLP True, BN.GLOBAL_SYNC True)")
     if node.TYPE == "moco" and _shuffles(cfg, total):
-        reasons.append(f"shuffling batch norm deals videos out to them; it is off with {everywhere}")
+        reasons.append("shuffling batch norm (off where the encoder's is over all)")
     if node.TYPE == "simclr" and not node.SIMCLR_DIST_ON:
-        reasons.append("negatives come from one alone; CONTRASTIVE.SIMCLR_DIST_ON True takes them from all")
+        reasons.append("where negatives come from (all: CONTRASTIVE.SIMCLR_DIST_ON True)")
     return reasons
 
 
