@@ -85,7 +85,7 @@ def eval_command(options: argparse.Namespace) -> int:
     refuse_flags_as_keys(overrides, _FLAG_OF)
     evaluation, text = _prepare(options, overrides)
     if options.print_cfg or options.dry_run:
-        return show_written(options, CONFIG_NAME, text, slurm)
+        return show_written(options, CONFIG_NAME, text, slurm, "keys, the lists with their labels, and the checkpoint")
     if not is_to_run(evaluation.config, evaluation.cfg):
         return _tell(evaluation)
     code = launch_written(evaluation.config, text, slurm, options.resume)

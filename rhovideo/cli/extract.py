@@ -97,7 +97,7 @@ def extract_command(options: argparse.Namespace) -> int:
     heading = f"Features of {options.data} by {options.checkpoint}, written by `rhovideo extract`."
     text = as_yaml(settings, overrides, cfg, heading)
     if options.print_cfg or options.dry_run:
-        return show_written(options, CONFIG_NAME, text, slurm, check=False)
+        return show_written(options, CONFIG_NAME, text, slurm, "keys, the list, and the checkpoint", check=False)
     if is_to_run(out / CONFIG_NAME, cfg):
         _write_list(out, listed, classes)
         code = launch_written(out / CONFIG_NAME, text, slurm, options.resume)

@@ -138,7 +138,7 @@ def test_rates_and_seed_are_those_of_the_first_launch(first, tmp_path, caplog):
     assert "RNG_SEED 7 does not count" in caplog.text
     assert "multiplied by 2, as at first, not by 1" in caplog.text
     # Batch norm of its own in each process: that cannot stay.
-    assert "differs from the run with as many processes as before: batch norm of the encoder" in caplog.text
+    assert "differs from the run with as many processes as before: the encoder's batch norm" in caplog.text
 
 
 def test_first_launch_is_that_of_the_first_checkpoint(tmp_path):
