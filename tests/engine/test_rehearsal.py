@@ -114,7 +114,7 @@ def test_only_the_first_rows_of_a_long_list_are_read(videos):
     assert _rehearse(videos) == []
 
 
-@pytest.mark.parametrize(("rows", "batch", "told"), [(20, 20, False), (20, 21, True), (9_000, 8_000, False)])
+@pytest.mark.parametrize(("rows", "batch", "told"), [(20, 20, False), (20, 21, True), (9_000, 8_500, False)])
 def test_a_batch_that_the_list_does_not_fill_is_refused(videos, rows, batch, told):
     _write(videos, "train", ["0.mp4 0"] * rows)
     findings = _rehearse(videos, "finetune", "TRAIN.BATCH_SIZE", batch)
