@@ -2,14 +2,17 @@
 
     python examples/lightning_byol.py LIST_OR_FOLDER [--epochs 10] [--batch 8] ...
 
-The module steps by hand, because a method gives one loss a clip, to be passed back before the next is computed. For the
-same reason it is for one device: DistributedDataParallel averages the gradients of a step's first backward pass alone.
-On several, `rhovideo run` trains.
+A method gives one loss a clip, to be passed back before the next is computed. So the module steps by hand, and on one
+device: DistributedDataParallel averages the gradients of a step's first backward alone. `rhovideo run` trains on more.
 """
 
 import argparse
+import os
 
-import lightning
+try:
+    import lightning
+except ImportError as error:
+    raise SystemExit(f"{error}: write pip install -e '.[lightning]' in the clone of rhovideo") from None
 import torch
 from pytorchvideo.data import labeled_video_dataset, make_clip_sampler
 from torch.utils.data import DataLoader
@@ -24,8 +27,6 @@ rhovideo.register()
 
 
 class Pretraining(lightning.LightningModule):
-    """Any method of :mod:`rhovideo.ssl` as a Lightning module."""
-
     def __init__(self, method: torch.nn.Module, args: argparse.Namespace) -> None:
         super().__init__()
         self.method, self.args = method, args
@@ -33,8 +34,9 @@ class Pretraining(lightning.LightningModule):
 
     def train_dataloader(self) -> DataLoader:
         args, views = self.args, Views(8, TrainAugmentation(self.args.crop, areas=(0.2, 0.766)))
-        sampler = make_clip_sampler("rho", args.rho, 8, 8)
-        data = labeled_video_dataset(args.data, sampler, transform=views, decode_audio=False)
+        path, sampler = os.path.abspath(args.data), make_clip_sampler("rho", args.rho, 8, 8)
+        where = {"data_path": path, "video_path_prefix": os.path.dirname(path)}  # for a list's relative paths
+        data = labeled_video_dataset(**where, clip_sampler=sampler, transform=views, decode_audio=False)
         return DataLoader(data, args.batch, num_workers=args.workers, drop_last=True)
 
     def training_step(self, batch: dict, step: int) -> None:
@@ -52,7 +54,7 @@ class Pretraining(lightning.LightningModule):
         return torch.optim.SGD(self.method.parameters(), lr=self.args.lr, momentum=0.9)
 
 
-def main(args: argparse.Namespace) -> float:
+def main(args: argparse.Namespace) -> None:
     encoder = rhovideo.create_backbone("slow", depth=args.depth, width=args.width)
     projection = ProjectionMLP(encoder.dim, 4096, 256, num_layers=2, norm=SyncBatchNorm)
     method = BYOL(encoder, projection, ProjectionMLP(256, 4096, 256, num_layers=2, norm=SyncBatchNorm))
@@ -61,15 +63,16 @@ def main(args: argparse.Namespace) -> float:
     if not trainer.global_step:
         raise SystemExit(f"{args.data}: fewer videos than the {args.batch} of a batch: write a smaller --batch")
     torch.save(encoder.state_dict(), args.out)
-    return float(trainer.callback_metrics["loss"])
+    print(f"the encoder's weights are in {args.out}")
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data")
-    parser.add_argument("--out", default="encoder.pt")
-    parser.add_argument("--lr", type=float, default=0.05)
-    numbers = {"rho": 2, "epochs": 10, "batch": 8, "crop": 224, "depth": 50, "width": 64, "workers": 2}
-    for name, value in numbers.items():
-        parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("data", metavar="LIST_OR_FOLDER", help="`path label` a line, or a folder with a folder a class")
+    parser.add_argument("--out", default="encoder.pt", help="file to write the encoder's weights to (encoder.pt)")
+    parser.add_argument("--lr", type=float, default=0.05, help="learning rate (0.05)")
+    numbers = {"rho": (2, "clips a video"), "epochs": (10, "passes over the videos"), "batch": (8, "videos a step")}
+    numbers |= {"crop": (224, "pixels"), "depth": (50, "layers"), "width": (64, "channels of the first layer")}
+    for name, (value, what) in {**numbers, "workers": (2, "processes that decode")}.items():
+        parser.add_argument(f"--{name}", type=int, default=value, help=f"{what} ({value})")
     main(parser.parse_args())

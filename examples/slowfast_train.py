@@ -10,12 +10,14 @@ RhoSwAV; with PySlowFast's own data set and model, its decoding is all that chan
 
 import os
 
-from slowfast.config.defaults import assert_and_infer_cfg
-from slowfast.utils.misc import launch_job
-from slowfast.utils.parser import load_config, parse_args
-from tools.train_net import train
-
-import rhovideo.integrations.slowfast  # noqa: F401
+try:
+    import rhovideo.integrations.slowfast  # noqa: F401, I001  first: it says what PySlowFast lacks
+    from slowfast.config.defaults import assert_and_infer_cfg
+    from slowfast.utils.misc import launch_job
+    from slowfast.utils.parser import load_config, parse_args
+    from tools.train_net import train
+except ImportError as error:
+    raise SystemExit(f"{error}\nPySlowFast's folder belongs on PYTHONPATH, as `head -5 {__file__}` shows") from None
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from rhovideo.config.problems import ConfigError
+from rhovideo.config.problems import ConfigError, told
 
 
 def say(text: str) -> None:
@@ -16,5 +16,5 @@ def say(text: str) -> None:
 
 def complain(error: ConfigError) -> None:
     """Every problem of a configuration."""
-    count = len(error.problems)
+    count = len(told(error.problems))
     say(f"the configuration cannot be used, {count} problem{'s' if count > 1 else ''}:\n{error}")

@@ -21,11 +21,12 @@ def synthetic_set(tmp_path_factory):
 
 @pytest.fixture
 def jobs_folder(tmp_path, monkeypatch):
-    """The current folder, with lists of videos and a configuration for each task; nobody's cluster.yaml is in reach."""
+    """The current folder: lists of an empty video, a configuration for each task, nobody's cluster.yaml in reach."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    (tmp_path / "a.mp4").touch()
     for split in ("train", "val", "test"):
-        (tmp_path / f"{split}.csv").write_text("a.mp4 0\n")
+        (tmp_path / f"{split}.csv").write_text("a.mp4 0\n" * 128)
     for task in ("pretrain", "linear", "finetune", "test", "knn", "extract"):
         (tmp_path / f"{task}.yaml").write_text(
             f"TASK: {task}\nOUTPUT_DIR: out/{task}\nNUM_GPUS: 0\nDATA: {{PATH_TO_DATA_DIR: .}}\n"

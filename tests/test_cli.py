@@ -70,8 +70,7 @@ def test_flag_without_its_value_is_named(words, jobs_folder, capsys):
 def test_flags_of_slurm_need_its_launcher(jobs_folder, capsys):
     assert main(["run", "--cfg", "pretrain.yaml", "--nodes", "2", "--slurm-arg", "a=b"]) == 2
     shown = capsys.readouterr().err
-    for flag in ("--nodes", "--slurm-arg"):
-        assert f"{flag}: is for a SLURM cluster\n    Write --launcher slurm, or leave it out" in shown
+    assert "1 problem:\n--nodes and --slurm-arg: is for a SLURM cluster\n    Write --launcher slurm, or leave" in shown
 
 
 def test_study_of_a_cluster_runs_here_by_the_same_words(jobs_folder, capsys):
@@ -119,9 +118,48 @@ def test_mistakes_are_told_without_torch(words, jobs_folder):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("words", [["--dry-run"], []])
+@pytest.mark.parametrize(
+    ("train", "said"),
+    [
+        ("../a.mp4 0\n" * 20, "TRAIN.BATCH_SIZE: lists/train.csv lists 20 videos, fewer than the 64 of one step"),
+        ("../a.mp4\n" * 64, "lists/train.csv has no labels, which TASK linear needs"),
+        ("../a.mp4 3\n" * 64, "MODEL.NUM_CLASSES: lists/train.csv has the label 3, but MODEL.NUM_CLASSES is 3"),
+        ("b.mp4 0\n" * 64, "DATA.PATH_PREFIX: lists/train.csv, line 1: "),
+    ],
+)
+def test_lists_of_later_jobs_too_are_checked_before_anything_starts_without_torch(words, train, said, jobs_folder):
+    (jobs_folder / "lists").mkdir()
+    for split in ("train", "val", "test"):
+        (jobs_folder / "lists" / f"{split}.csv").write_text("../a.mp4 0\n" * 64)
+    later = (jobs_folder / "linear.yaml").read_text().replace("PATH_TO_DATA_DIR: .", "PATH_TO_DATA_DIR: lists")
+    (jobs_folder / "linear.yaml").write_text(later + "MODEL: {NUM_CLASSES: 3}\n")
+    (jobs_folder / "lists/train.csv").write_text(train)
+    done = command("run", "--cfg", "pretrain.yaml", "linear.yaml", *words)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert not (jobs_folder / "out").exists()
+
+
+def test_a_number_of_classes_that_is_too_small_for_three_lists_is_told_once(jobs_folder):
+    for split in ("train", "val", "test"):
+        (jobs_folder / f"{split}.csv").write_text("a.mp4 4\n" * 64)
+    done = command("run", "--cfg", "linear.yaml", "MODEL.NUM_CLASSES", "2", "--dry-run")
+    assert "1 problem:\n" in done.stderr
+    assert done.stderr.count("write MODEL.NUM_CLASSES 5") == 1
+    # One remedy for all three stands once, below the last.
+    for split in ("train", "val", "test"):
+        (jobs_folder / f"{split}.csv").write_text("b.mp4 0\n" * 64)
+    done = command("run", "--cfg", "linear.yaml", "--dry-run")
+    assert "3 problems:\n" in done.stderr
+    assert done.stderr.count("Write the folder that the list's paths start from") == 1
+
+
 def test_dry_run_shows_every_job_of_a_sweep_and_leaves_nothing(jobs_folder):
     words = ["--sweep", "SOLVER.BASE_LR=0.1,0.2", "--study", "s", "--dry-run"]
     done = command("run", "--cfg", "pretrain.yaml", "linear.yaml", *words)
+    assert done.stderr.endswith("; nothing was started\n")
+    assert done.stderr.splitlines()[-1].startswith("rhovideo: checked: keys, files, and the first rows of the lists")
     shown = list(yaml.safe_load_all(done.stdout))
     assert [(cfg["TASK"], cfg["SOLVER"]["BASE_LR"], cfg["OUTPUT_DIR"]) for cfg in shown] == [
         ("pretrain", 0.1, "s/BASE_LR=0.1/pretrain"),
@@ -218,11 +256,20 @@ def test_commands_that_are_shown_load(words, monkeypatch, tmp_path, capsys):
 
 
 def test_folder_of_videos_in_place_of_the_lists_is_told_how_to_list_it(jobs_folder, capsys):
-    (jobs_folder / "videos").mkdir()
-    assert main(["run", "--cfg", "pretrain.yaml", "DATA.PATH_TO_DATA_DIR", "videos"]) == 2
+    (jobs_folder / "my videos").mkdir()
+    assert main(["run", "--cfg", "pretrain.yaml", "DATA.PATH_TO_DATA_DIR", "my videos"]) == 2
     shown = capsys.readouterr().err
-    assert "videos holds no train.csv" in shown
-    assert "`rhovideo index videos --out data/mine`" in shown
+    assert "my videos holds no train.csv" in shown
+    assert "`rhovideo index 'my videos' --out data/mine`" in shown
+
+
+def test_what_is_wrong_in_two_files_alike_is_told_once(jobs_folder, capsys):
+    for name in ("pretrain", "linear"):
+        (jobs_folder / f"{name}.yaml").write_text(f"TASK: {name}\nNUM_GPUS: 0\nOUTPUT_DIR: out/{name}\n")
+    assert main(["run", "--cfg", "pretrain.yaml", "linear.yaml"]) == 2
+    shown = capsys.readouterr().err
+    assert "1 problem:\npretrain.yaml and linear.yaml: DATA.PATH_TO_DATA_DIR: is empty" in shown
+    assert shown.count("Write ") == 1
 
 
 @pytest.mark.parametrize(("word", "meant"), [("statsu", "status"), ("evla", "eval"), ("indx", "index")])
@@ -244,7 +291,7 @@ def test_commands_are_those_of_the_help(capsys):
 def test_sweep_without_quotes_is_told_how_to_write_it(jobs_folder, capsys):
     words = ["--study", "s", "--sweep", "RNG_SEED=1,2", "SOLVER.BASE_LR=0.1,0.2", "SOLVER.MAX_EPOCH", "3"]
     assert main(["run", "--cfg", "pretrain.yaml", *words]) == 2
-    assert 'Write --sweep "RNG_SEED=1,2 SOLVER.BASE_LR=0.1,0.2"' in capsys.readouterr().err
+    assert "Write --sweep 'RNG_SEED=1,2 SOLVER.BASE_LR=0.1,0.2'" in capsys.readouterr().err
 
 
 def test_who_watches_is_told_that_it_has_begun(jobs_folder):
@@ -259,7 +306,8 @@ def test_who_watches_is_told_that_it_has_begun(jobs_folder):
 
 
 def test_failing_job_ends_with_1_and_names_those_not_run(jobs_folder, capfd):
-    # The lists name a video that does not exist, so the first job fails when it starts.
+    # What is wrong stands far down, where a job that starts reads it, and nobody before.
+    (jobs_folder / "train.csv").write_text("a.mp4 0\n" * 10_000 + "a.mp4\n")
     words = ["NUM_CPU_PROCESSES", "1", "DATA_LOADER.NUM_WORKERS", "0"]
     assert main(["run", "--cfg", "pretrain.yaml", "linear.yaml", *words]) == 1
     assert "pretrain.yaml failed; not run: linear.yaml" in capfd.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 import torch
@@ -21,16 +22,35 @@ def test_every_public_name_is_there(module):
         assert getattr(module, name).__name__ == name
 
 
+def test_names_that_are_not_loaded_yet_are_offered():
+    code = "import rhovideo, sys; print(set(rhovideo.__all__) <= set(dir(rhovideo)), 'torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "True False\n", done.stderr
+
+
 def test_program_in_readme_runs(monkeypatch):
     monkeypatch.chdir(ROOT)
     (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     tiny = str(ROOT / "tests/reference/byol_tiny_epoch_00200.pyth")
     program, replaced = re.subn(r'load_pretrained\("[^"]+"\)', f"load_pretrained({tiny!r})", program)
     assert replaced == 1
-    names = {"clips": torch.rand(2, 3, 8, 32, 32), "views": [torch.rand(2, 3, 8, 32, 32) for _ in range(2)]}
+    batches = [[torch.rand(2, 3, 8, 32, 32) for _ in range(2)] for _ in range(2)]
+    names = {"clips": torch.rand(2, 3, 8, 32, 32), "batches": batches}
     exec(program, names)
     assert len(names["features"]) == 2
-    assert any(p.grad is not None and p.grad.norm() > 0 for p in names["method"].parameters())
+    assert not names["features"].requires_grad
+    method = names["method"]
+    assert method.queue.pointer == 2 * 2 * 2
+    weights = zip(method.encoder.parameters(), method.momentum_encoder.parameters(), strict=True)
+    assert any((trained != slow).any() for trained, slow in weights)
+
+
+@pytest.mark.parametrize("name", ["MoCo", "BYOL", "SimCLR", "SwAV"])
+def test_help_tells_what_a_methods_calls_do(name):
+    method = getattr(import_module(f"rhovideo.ssl.{name.lower()}"), name)
+    assert "views: V >= 2 normalised tensors" in method.losses.__doc__
+    assert method.before_step.__doc__
+    assert method.embed.__doc__
 
 
 def test_import_says_nothing():

@@ -44,7 +44,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     official = index.add_mutually_exclusive_group()
     official.add_argument("--ucf101", metavar="SPLITS", help="folder of UCF101's trainlist01.txt, testlist01.txt, ...")
     official.add_argument("--hmdb51", metavar="SPLITS", help="folder of HMDB51's *_test_split1.txt, ...")
-    index.add_argument("--val-share", type=float, default=0.1, help="share of each class for val.csv (0.1)")
+    index.add_argument("--val-share", type=float, default=0.1, help="share of each class for val.csv (0.1); few: 0.3")
     index.add_argument("--seed", type=int, default=0, help="of that choice (0)")
     index.add_argument("--no-labels", action="store_true", help="folders are not classes")
     index.add_argument("--force", action="store_true", help="overwrite lists that exist")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +14,11 @@ from rhovideo.cli.run import flags_as_overrides
 from rhovideo.cli.written_runs import add_parser, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.config.inputs import check_inputs, needed_splits
 from rhovideo.config.loading import Loaded
-from rhovideo.config.problems import ConfigError, Origin, Problem
+from rhovideo.config.problems import COMMAND_LINE, ConfigError, Finding, Origin, Problem
 from rhovideo.config.released import FRAME_LISTS
 from rhovideo.errors import JobError
 from rhovideo.evaluate import report
-from rhovideo.evaluate.datasets import CLASSES, look_at, reader
+from rhovideo.evaluate.datasets import CLASSES, Videos, look_at, reader
 from rhovideo.evaluate.recipes import PROTOCOLS, TASK_OF, Settings, Subject, as_yaml, recipe, resolve
 from rhovideo.evaluate.report import Evaluation
 from rhovideo.evaluate.runs import is_to_run
@@ -26,6 +27,8 @@ from rhovideo.terminal import say
 from rhovideo.zoo.paths import local_path
 
 CONFIG_NAME = "eval.yaml"
+# Labels are at most 2^31 - 1.
+_MOST_CLASSES = 2**31
 
 EVAL_HELP = """\
 Measure a checkpoint by one of the paper's protocols: its own T x tau and crop, the number of classes of your lists.
@@ -82,7 +85,7 @@ def eval_command(options: argparse.Namespace) -> int:
     refuse_flags_as_keys(overrides, _FLAG_OF)
     evaluation, text = _prepare(options, overrides)
     if options.print_cfg or options.dry_run:
-        return show_written(options, CONFIG_NAME, text, slurm)
+        return show_written(options, CONFIG_NAME, text, slurm, "keys, the lists with their labels, and the checkpoint")
     if not is_to_run(evaluation.config, evaluation.cfg):
         return _tell(evaluation)
     code = launch_written(evaluation.config, text, slurm, options.resume)
@@ -96,14 +99,15 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
     """The evaluation, and the text of its configuration."""
     protocol, places = options.protocol, _places(options)
     dataset = options.dataset or ("SSv2" if places["TRAIN.DATASET"] == FRAME_LISTS else None)
-    # First what takes no torch: the words, and whether there are such files.
-    first = resolve(recipe(None, protocol, dataset or "", 1) | places, overrides)
+    # First what takes no torch: the words, and whether there are such files. How many classes, the lists tell later.
+    any_classes = {"MODEL.NUM_CLASSES": _MOST_CLASSES}
+    first = resolve(recipe(None, protocol, dataset or "", 1) | any_classes | places, overrides)
     for note in first.notes:
         say(note)
-    _check_lists(first)
+    _check_lists(first, overrides)
     local_path(options.checkpoint)
     videos = look_at(first.cfg, needed_splits(first.cfg), dataset)
-    _say_what_was_guessed(protocol, videos.dataset, videos.told)
+    _say_whose_protocol(protocol, videos)
     from rhovideo.evaluate.checkpoints import examine
 
     subject = examine(options.checkpoint, options.encoder, classifier=protocol == "test")
@@ -114,7 +118,7 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
             f"{subject.path}: tells {subject.classes} classes apart, and the lists have the label "
             f"{videos.classes - 1}: write the --data that it was trained for"
         )
-    settings = recipe(subject, protocol, videos.dataset, videos.classes, options.encoder) | places
+    settings = recipe(subject, protocol, videos.protocol_of, videos.classes, options.encoder) | places
     loaded = resolve(settings, overrides)
     heading = _heading(options, subject, overrides)
     text = as_yaml(settings, overrides, loaded.cfg, heading)
@@ -143,21 +147,34 @@ def _default_out(options: argparse.Namespace, data: Path) -> str:
     return f"outputs/eval/{run}{'_' if run else ''}{source}{encoder}_{options.protocol}_{data.name}"
 
 
-def _check_lists(loaded: Loaded) -> None:
+def _check_lists(loaded: Loaded, overrides: Sequence[object]) -> None:
+    from rhovideo.engine.first_rows import FirstRows
+
     keys = ("DATA.PATH_TO_DATA_DIR",)
     findings = [finding for finding in check_inputs(loaded.cfg) if finding.keys[0] in keys]
+    findings = findings or FirstRows()(loaded.cfg)
     if findings:
-        raise ConfigError([Problem("", Origin("--data"), finding.wrong, finding.write) for finding in findings])
+        raise ConfigError([_of_lists(finding, overrides) for finding in findings])
 
 
-def _say_what_was_guessed(protocol: str, dataset: str, told: bool) -> None:
-    if dataset and not told and protocol in ("linear", "finetune"):
-        say(f"{CLASSES[dataset]} classes, so the protocol is that of {dataset}; --dataset says otherwise")
+def _of_lists(finding: Finding, overrides: Sequence[object]) -> Problem:
+    """The finding with the word that it is about: a key that somebody typed, else --data."""
+    key = finding.keys[0]
+    if key == "DATA.PATH_TO_DATA_DIR":
+        return Problem("", Origin("--data"), finding.wrong, finding.write)
+    return Problem(key, COMMAND_LINE if key in overrides[::2] else Origin("--data"), finding.wrong, finding.write)
+
+
+def _say_whose_protocol(protocol: str, videos: Videos) -> None:
+    if videos.other_classes:
+        say(f"{videos.other_classes}: its protocol is taken, and the number is not one of {videos.named}")
+    elif not videos.named and videos.dataset and protocol in ("linear", "finetune"):
+        say(f"{videos.classes} classes, so the protocol is that of {videos.dataset}; --dataset says otherwise")
 
 
 def _heading(options: argparse.Namespace, subject: Subject, overrides: Sequence[object]) -> str:
     name = f" ({subject.name})" if subject.name and subject.name != options.checkpoint else ""
-    own = f"\nChanged on the command line: {' '.join(map(str, overrides))}" if overrides else ""
+    own = f"\nChanged on the command line: {shlex.join(map(str, overrides))}" if overrides else ""
     return f"Protocol {options.protocol} for {options.checkpoint}{name}, written by `rhovideo eval`.{own}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
@@ -96,7 +97,7 @@ def extract_command(options: argparse.Namespace) -> int:
     heading = f"Features of {options.data} by {options.checkpoint}, written by `rhovideo extract`."
     text = as_yaml(settings, overrides, cfg, heading)
     if options.print_cfg or options.dry_run:
-        return show_written(options, CONFIG_NAME, text, slurm, check=False)
+        return show_written(options, CONFIG_NAME, text, slurm, "keys, the list, and the checkpoint", check=False)
     if is_to_run(out / CONFIG_NAME, cfg):
         _write_list(out, listed, classes)
         code = launch_written(out / CONFIG_NAME, text, slurm, options.resume)
@@ -155,9 +156,10 @@ def _with_lists_of(folder: Path, message: str) -> str:
 def _refuse_other_list(path: Path, listed: bytes) -> None:
     """Stop where an earlier call has begun with other videos: their rows would not be these."""
     if path.exists() and path.read_bytes() != listed:
+        command = shlex.join(["rhovideo", "run", "--cfg", str(path.parent.parent / CONFIG_NAME)])
         raise JobError(
             f"{path}: the extraction there began with other videos, or in another order: write another --out, or "
-            f"`rhovideo run --cfg {path.parent.parent / CONFIG_NAME}` to go on with those"
+            f"`{command}` to go on with those"
         )
 
 

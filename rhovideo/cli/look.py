@@ -17,6 +17,7 @@ Tell how the jobs of a run or a study are doing: where they are, how far, their 
 
   rhovideo status outputs/MoCo_SlowR50_8x8
   rhovideo status studies/rho                          every job of every cell
+  rhovideo status outputs/eval                         every evaluation there
   rhovideo status studies/rho --json                   for scripts
 
 RUN is an OUTPUT_DIR, of a job on SLURM or of a run in a terminal; STUDY the folder given as --study.
@@ -48,6 +49,7 @@ Print a study's numbers: a row for each cell, and the paper's figures where it h
   rhovideo results studies/rho --format markdown
   rhovideo results studies/rho --out rho.csv           the file's name tells the format
   rhovideo results outputs/K400_linear_SlowR50_8x8     one run, and those that its encoder comes from
+  rhovideo results outputs/eval                        every finished evaluation there
 """
 
 _ENDINGS = {".csv": "csv", ".md": "markdown", ".markdown": "markdown"}

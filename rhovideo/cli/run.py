@@ -5,15 +5,18 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rhovideo.config.problems import COMMAND_LINE, ConfigError, Origin, Problem
-from rhovideo.launch.plan import Plan, check_plan, make_plan, print_configurations
+from rhovideo.launch.plan import Plan, check_each, check_plan, make_plan, print_configurations
 from rhovideo.terminal import say
 
 LAUNCHERS = ("local", "slurm")
+# The last line of a dry run on this machine.
+CHECKED = "checked: keys, files, and the first rows of the lists with their labels; nothing was started"
 
 HELP = """\
 Run one job for each configuration, in order.
@@ -230,6 +233,15 @@ def run_command(options: argparse.Namespace, configs: list[str], overrides: list
         print_configurations(plan)
         return 0
     check_plan(plan)
+    if not slurm:
+        from rhovideo.engine.first_rows import FirstRows
+
+        # Now, not when a job's turn comes: the one before it may take days.
+        check_each(plan, FirstRows())
+    if options.dry_run and not slurm:
+        print_configurations(plan)
+        say(CHECKED)
+        return 0
     if sys.stderr.isatty():
         # Importing torch takes some seconds, on a shared file system many.
         say("checking the rest ..." if slurm else "starting ...")
@@ -237,9 +249,6 @@ def run_command(options: argparse.Namespace, configs: list[str], overrides: list
         from rhovideo.launch.slurm import submit_plan
 
         return submit_plan(plan, resume=options.resume, dry_run=options.dry_run)
-    if options.dry_run:
-        print_configurations(plan)
-        return 0
     from rhovideo.launch.in_order import run_plan
 
     return run_plan(plan)
@@ -258,7 +267,9 @@ def _refuse_loose_sweep(options: argparse.Namespace, overrides: Sequence[str]) -
     loose = [word for word in overrides if options.sweep and re.fullmatch(r"[A-Z]\w*(\.\w+)*=.+", str(word))]
     if loose:
         whole = " ".join([*options.sweep, *loose])
-        raise ConfigError(Problem("", Origin("--sweep"), f"{loose[0]} stands outside of it", f'--sweep "{whole}"'))
+        raise ConfigError(
+            Problem("", Origin("--sweep"), f"{loose[0]} stands outside of it", f"--sweep {shlex.quote(whole)}")
+        )
 
 
 def flags_as_overrides(options: argparse.Namespace, overrides: Sequence[str]) -> list[object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shlex
 from typing import TYPE_CHECKING
 
 from rhovideo.errors import JobError
@@ -60,7 +61,7 @@ def weights_command(options: argparse.Namespace) -> int:
     from rhovideo.models.info import describe
     from rhovideo.zoo.architecture import architecture
     from rhovideo.zoo.files import read_weights
-    from rhovideo.zoo.loading import load_pretrained
+    from rhovideo.zoo.loading import classes_of, load_pretrained
 
     file = read_weights(path)
     cfg = architecture(file, options.encoder)
@@ -75,6 +76,9 @@ def weights_command(options: argparse.Namespace) -> int:
         print(f"pre-trained by {cfg.CONTRASTIVE.TYPE}, rho {cfg.DATA.TRAIN_CROP_NUM_TEMPORAL}")
     if file.cfg is not None:
         print(f"clips of {cfg.DATA.NUM_FRAMES} frames, one in {cfg.DATA.SAMPLING_RATE}")
+    if classes := classes_of(file, cfg):
+        command = shlex.join(["rhovideo", "eval", options.checkpoint, "--protocol", "test", "--data", "DIR"])
+        print(f"classifier of {classes} classes: {command}")
     print(encoder.load_report)
     if options.names:
         _list_names(encoder.load_report)

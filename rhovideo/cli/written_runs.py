@@ -11,6 +11,7 @@ from rhovideo.cli.run import SLURM_FLAGS, add_launch_flags, known_flag
 from rhovideo.config.problems import COMMAND_LINE, ConfigError, Problem
 from rhovideo.launch.plan import check_plan, make_plan, print_configurations
 from rhovideo.run_folder import write_text
+from rhovideo.terminal import say
 
 _ENCODERS = ("online", "momentum")
 
@@ -97,7 +98,9 @@ def refuse_flags_as_keys(overrides: Sequence[object], flag_of: Mapping[str, str]
         raise ConfigError(problems)
 
 
-def show_written(options: argparse.Namespace, name: str, text: str, slurm: bool, check: bool = True) -> int:
+def show_written(
+    options: argparse.Namespace, name: str, text: str, slurm: bool, checked: str, check: bool = True
+) -> int:
     """Print what would run, for --dry-run and --print-cfg; nothing is left behind.
 
     Args:
@@ -105,6 +108,7 @@ def show_written(options: argparse.Namespace, name: str, text: str, slurm: bool,
         name: of the configuration's file.
         text: of the configuration.
         slurm: whether it would be queued.
+        checked: what the command has looked at, for the last line.
         check: whether its files are there already, to be looked at too.
     """
     with tempfile.TemporaryDirectory(prefix="rhovideo-") as folder:
@@ -121,4 +125,5 @@ def show_written(options: argparse.Namespace, name: str, text: str, slurm: bool,
     if check:
         check_plan(plan)
     print(text, end="")
+    say(f"checked: {checked}; nothing was started")
     return 0

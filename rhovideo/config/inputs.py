@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def _without(cfg: CfgNode, split: str, name: str) -> str:
     """How to do without a list, or to make it."""
     make = "the list with a path and a label a line"
     if split == "train":
-        folder = cfg.DATA.PATH_TO_DATA_DIR
+        folder = shlex.quote(cfg.DATA.PATH_TO_DATA_DIR)
         make = f"the folder of the lists; of videos `rhovideo index {folder} --out data/mine` makes them, in data/mine"
     if reads_frame_lists(cfg):
         make = f"a folder with {name}, as PySlowFast's DATASET.md describes it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,7 @@ class Problem:
     write: str = ""
 
     def __str__(self) -> str:
-        subject = f"{self.key}: " if self.key else ""
-        remedy = f"\n    Write {self.write}" if self.write else ""
-        return f"{self.origin}: {subject}{self.wrong}{remedy}"
+        return _text(str(self.origin), self.key, self.wrong, self.write)
 
 
 @dataclass(frozen=True)
@@ -57,6 +56,30 @@ class Finding:
     write: str = ""
 
 
+def told(problems: Iterable[Problem]) -> list[str]:
+    """The problems as text, none of which repeats another.
+
+    What is wrong in several places alike is one of them, and names the places; one remedy for several stands last.
+    """
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for problem in problems:
+        places = alike.setdefault((problem.key, problem.wrong, problem.write), [])
+        if str(problem.origin) not in places:
+            places.append(str(problem.origin))
+    said = [(" and ".join(places), *what) for what, places in alike.items()]
+    mended_below = [(one[1], one[3]) == (other[1], other[3]) for one, other in pairwise(said)]
+    return [
+        _text(place, key, wrong, "" if below else write)
+        for (place, key, wrong, write), below in zip(said, [*mended_below, False], strict=True)
+    ]
+
+
+def _text(place: str, key: str, wrong: str, write: str) -> str:
+    subject = f"{key}: " if key else ""
+    remedy = f"\n    Write {write}" if write else ""
+    return f"{place}: {subject}{wrong}{remedy}"
+
+
 class ConfigError(ValueError):
     """The configuration cannot be used; the message lists every problem that was found.
 
@@ -66,7 +89,7 @@ class ConfigError(ValueError):
 
     def __init__(self, problems: Iterable[Problem] | Problem) -> None:
         self.problems = [problems] if isinstance(problems, Problem) else list(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__("\n".join(told(self.problems)))
 
     def __reduce__(self) -> tuple:
         return type(self), (self.problems,)

@@ -328,8 +328,8 @@ def _data() -> CfgNode:
 
 def _data_loader() -> CfgNode:
     node = CfgNode()
-    # Worker processes of each process of the job.
-    node.NUM_WORKERS = 8
+    # Worker processes of each process of the job. None: 8, or its CPU cores where they are fewer.
+    node.NUM_WORKERS = None
     node.PIN_MEMORY = True
     # Ours: batches that each worker prepares ahead.
     node.PREFETCH_FACTOR = 2

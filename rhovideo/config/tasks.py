@@ -83,7 +83,8 @@ def _clips(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
 
 def _unknown_task(task: str) -> Finding:
     if not task:
-        return Finding(("TASK",), "is missing: it says what the job does", CHOICES)
+        remedy = f"{CHOICES}; with a supervised file of PySlowFast's, which has none: ssl_eval, which trains all of it"
+        return Finding(("TASK",), "is missing: it says what the job does", remedy)
     return Finding(("TASK",), f"there is no task {task!r}", CHOICES + "; PySlowFast's ssl and ssl_eval_... work too")
 
 

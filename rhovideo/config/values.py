@@ -16,6 +16,7 @@ import yaml
 TYPES = {
     "MODEL.FROZEN_BN": "bool",
     "DATA.USE_OFFSET_SAMPLING": "bool",
+    "DATA_LOADER.NUM_WORKERS": "int",
     "CONTRASTIVE.LOSS_FORM": "str",
     "SOLVER.CLIP_GRAD_VAL": "float",
     "SOLVER.CLIP_GRAD_L2NORM": "float",

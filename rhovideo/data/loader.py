@@ -22,7 +22,7 @@ from rhovideo.data.bad_videos import Failure
 from rhovideo.data.csv_parsing import ManifestError
 from rhovideo.data.datasets import TRAINING_PURPOSES, Sample, SampleKey, VideoDataset, build_dataset
 from rhovideo.data.shuffling import shuffled
-from rhovideo.data.worker import initialise_worker, worker_context
+from rhovideo.data.worker import initialise_worker, worker_context, worker_count
 from rhovideo.errors import JobError
 from rhovideo.randomness import Stream, generator
 
@@ -275,7 +275,7 @@ def build_loader(cfg: CfgNode, split: str, purpose: str) -> Loader:
         accumulate_steps=cfg.TRAIN.ACCUMULATE_STEPS,
         rank=distributed.rank(),
         world_size=distributed.world_size(),
-        num_workers=cfg.DATA_LOADER.NUM_WORKERS,
+        num_workers=worker_count(cfg),
         prefetch_factor=cfg.DATA_LOADER.PREFETCH_FACTOR,
         pin_memory=cfg.DATA_LOADER.PIN_MEMORY and cfg.NUM_GPUS != 0 and torch.cuda.is_available(),
     )

@@ -14,7 +14,22 @@ import signal
 import threading
 from multiprocessing.context import BaseContext
 
+from fvcore.common.config import CfgNode
+
+# Of each process, where nobody says how many: PySlowFast's default.
+_MOST_UNASKED = 8
 _PRELOAD = ("rhovideo.data.forkserver_preload", "torch", "rhovideo.data.datasets")
+
+
+def cores() -> int:
+    """The CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def worker_count(cfg: CfgNode) -> int:
+    """How many workers this process starts, on which no result depends: DATA_LOADER.NUM_WORKERS, or by its cores."""
+    wanted = cfg.DATA_LOADER.NUM_WORKERS
+    return min(_MOST_UNASKED, cores()) if wanted is None else wanted
 
 
 def worker_context() -> BaseContext:

@@ -20,6 +20,7 @@ from rhovideo.config.inputs import label_files, reads_label_files
 from rhovideo.data.bad_videos import BadVideoLedger
 from rhovideo.data.datasets import SampleKey, VideoDataset, build_dataset
 from rhovideo.data.loader import Batch, Loader
+from rhovideo.data.worker import worker_count
 from rhovideo.engine.feature_file import FEATURES, FeatureFile
 from rhovideo.engine.inputs import DTYPES, autocast, job_device, to_network_input
 from rhovideo.engine.logging_setup import progress
@@ -120,7 +121,7 @@ def _extract_blocks(
     ledger = BadVideoLedger(cfg.OUTPUT_DIR, cfg.DATA.MAX_BAD_VIDEO_SHARE, distributed.rank())
     rows = [file.rows_of(block) for block in blocks]
     workers = {
-        "num_workers": cfg.DATA_LOADER.NUM_WORKERS,
+        "num_workers": worker_count(cfg),
         "prefetch_factor": cfg.DATA_LOADER.PREFETCH_FACTOR,
         "pin_memory": cfg.DATA_LOADER.PIN_MEMORY and cfg.NUM_GPUS != 0 and torch.cuda.is_available(),
         "rank": distributed.rank(),

@@ -40,6 +40,15 @@ def to_network_input(clips: Tensor, cfg: CfgNode, device: torch.device, operatio
     return normalise(clips, cfg.DATA.MEAN, cfg.DATA.STD, DTYPES[cfg.TRAIN.DTYPE])
 
 
+def mixed_precision(cfg: CfgNode, device: torch.device) -> bool:
+    """Whether TRAIN.MIXED_PRECISION holds here: float16, which PySlowFast's files mean, is for GPUs.
+
+    On a CPU that stands in for a GPU (NUM_GPUS is not 0) it is off, as there. NUM_GPUS 0 with it is somebody's wish.
+    """
+    unasked = device.type == "cpu" and cfg.NUM_GPUS != 0 and cfg.TRAIN.AMP_DTYPE == "float16"
+    return cfg.TRAIN.MIXED_PRECISION and not unasked
+
+
 def autocast(cfg: CfgNode, device: torch.device) -> torch.autocast:
-    """Mixed precision as TRAIN.MIXED_PRECISION and TRAIN.AMP_DTYPE say; does nothing when it is off."""
-    return torch.autocast(device.type, dtype=DTYPES[cfg.TRAIN.AMP_DTYPE], enabled=cfg.TRAIN.MIXED_PRECISION)
+    """Mixed precision in TRAIN.AMP_DTYPE, where :func:`mixed_precision` holds; else it does nothing."""
+    return torch.autocast(device.type, dtype=DTYPES[cfg.TRAIN.AMP_DTYPE], enabled=mixed_precision(cfg, device))

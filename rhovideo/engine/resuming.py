@@ -89,9 +89,9 @@ def _changes(cfg: CfgNode, processes: int) -> list[str]:
     if cfg.TASK == "pretrain":
         reasons += process_dependence(cfg, processes)
     elif not cfg.MODEL.FROZEN_BN and not (cfg.BN.NORM_TYPE == "sync_batchnorm" and cfg.BN.GLOBAL_SYNC):
-        reasons.append("batch norm takes its statistics from a part of the global batch")
+        reasons.append("batch norm, of a part of the global batch")
     if (cfg.TASK != "pretrain" and cfg.MODEL.DROPOUT_RATE) or cfg.MODEL.ARCH == "mvit":
-        reasons.append("dropout is drawn in each process anew")
+        reasons.append("dropout, drawn in each process anew")
     if not reasons:
         return []
     return [f"From here on this differs from the run with as many processes as before: {'; '.join(reasons)}"]

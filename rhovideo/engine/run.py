@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,9 +14,10 @@ from fvcore.common.config import CfgNode
 
 from rhovideo import distributed, stopping
 from rhovideo.config.tasks import TRAINS
+from rhovideo.data.worker import cores, worker_count
 from rhovideo.engine.classify import run_classify
 from rhovideo.engine.extract import run_extract
-from rhovideo.engine.inputs import job_device
+from rhovideo.engine.inputs import job_device, mixed_precision
 from rhovideo.engine.json_stats import to_json
 from rhovideo.engine.lists import check_lists
 from rhovideo.engine.logging_setup import set_up_logging
@@ -65,6 +65,8 @@ def _run(cfg: CfgNode) -> dict[str, float]:
         write_text(output / CONFIG_FILE, cfg.dump())
         logger.info("TASK %s on %s; every key is in %s/config.yaml", cfg.TASK, _count(distributed.world_size()), output)
         _warn_of_workers(cfg)
+        if cfg.TRAIN.MIXED_PRECISION and not mixed_precision(cfg, job_device(cfg)):
+            logger.warning("no GPU is here, and TRAIN.MIXED_PRECISION in float16 is for GPUs: it is off")
     check_lists(cfg)
     stopping.leave_if_requested("before the first step")
     started = time.monotonic()
@@ -89,14 +91,14 @@ def _end(cfg: CfgNode, seconds: float) -> str:
 
 
 def _warn_of_workers(cfg: CfgNode) -> None:
-    """Say once, instead of torch for every list, that a process has more workers than cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if cfg.DATA_LOADER.NUM_WORKERS > cores:
-        there = "1 CPU core there is" if cores == 1 else f"{cores} CPU cores there are"
+    """Say once, instead of torch for every list, that a process was told to have more workers than cores."""
+    there_are = cores()
+    if worker_count(cfg) > there_are:
+        there = "1 CPU core there is" if there_are == 1 else f"{there_are} CPU cores there are"
         logger.warning(
             "DATA_LOADER.NUM_WORKERS is %d, more than the %s: they take memory and are no faster; write "
             "DATA_LOADER.NUM_WORKERS %d or less",
-            *(cfg.DATA_LOADER.NUM_WORKERS, there, cores),
+            *(cfg.DATA_LOADER.NUM_WORKERS, there, there_are),
         )
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rhovideo import distributed
+from rhovideo.data.worker import worker_count
 from rhovideo.engine.json_stats import JsonStats
 from rhovideo.engine.logging_setup import on_terminal
 from rhovideo.engine.metrics import RunningMean
@@ -79,7 +80,7 @@ class StepLogger:
         self._done = first_step
         self._lr = 0.0
         self._any_step = False
-        self._has_workers = cfg.DATA_LOADER.NUM_WORKERS > 0
+        self._has_workers = worker_count(cfg) > 0
         self._reset_window()
         self._reset_epoch()
 

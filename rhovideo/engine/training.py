@@ -29,7 +29,7 @@ from rhovideo.engine.checkpoint import (
     save_checkpoint,
 )
 from rhovideo.engine.gradients import GradientAverager
-from rhovideo.engine.inputs import autocast, job_device
+from rhovideo.engine.inputs import autocast, job_device, mixed_precision
 from rhovideo.engine.resuming import other_settings
 from rhovideo.engine.step_logger import StepLogger
 from rhovideo.errors import JobError
@@ -99,7 +99,7 @@ class Trainer:
         self.optimizer = build_optimizer(cfg, task.model)
         self.parameters = [p for p in task.model.parameters() if p.requires_grad]
         self.gradients = GradientAverager(self.parameters)
-        fp16 = cfg.TRAIN.MIXED_PRECISION and cfg.TRAIN.AMP_DTYPE == "float16"
+        fp16 = mixed_precision(cfg, self.device) and cfg.TRAIN.AMP_DTYPE == "float16"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=fp16)
         self.rate_factor = rate_factor(cfg, loader.global_batch) if factor is None else factor
         self.position = Position()
@@ -320,7 +320,8 @@ class Trainer:
         try:
             self.task.model.load_state_dict(state["model_state"])
             self.optimizer.load_state_dict(state["optimizer_state"])
-            self.scaler.load_state_dict(state["scaler_state"])
+            if state["scaler_state"]:  # empty where it was off, as float16 is on a CPU
+                self.scaler.load_state_dict(state["scaler_state"])
             self.task.load_state_dict(state["task_state"])
         except (RuntimeError, ValueError, KeyError) as error:
             raise CheckpointError(

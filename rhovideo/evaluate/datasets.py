@@ -23,14 +23,26 @@ class Videos:
     Attributes:
         classes: the largest label plus one, over all lists that were read; 0 without labels.
         counts: videos of each list.
-        dataset: a name of ``CLASSES``; empty where it is none of these.
-        told: whether the person named it; else it was guessed from the number of classes.
+        dataset: a name of ``CLASSES``, by the number of classes; empty where it is none of these, or not the one named.
+        named: the name of ``CLASSES`` that was asked for; empty where the number of classes alone decides.
     """
 
     classes: int
     counts: dict[str, int]
     dataset: str = ""
-    told: bool = False
+    named: str = ""
+
+    @property
+    def protocol_of(self) -> str:
+        """The data set whose protocol is taken: the named one, whatever the lists are."""
+        return self.named or self.dataset
+
+    @property
+    def other_classes(self) -> str:
+        """That the lists are not those of the data set that was named; empty where they may be."""
+        if self.named == self.dataset or not self.named:
+            return ""
+        return f"the lists have {self.classes} classes, and {self.named} has {CLASSES[self.named]}"
 
 
 def reader(folder: Path) -> str:
@@ -45,7 +57,7 @@ def look_at(cfg: CfgNode, splits: Iterable[str], dataset: str | None) -> Videos:
     Args:
         cfg: with DATA.PATH_TO_DATA_DIR, TRAIN.DATASET and how its lists are written.
         splits: which lists.
-        dataset: a name of ``CLASSES``; None: guessed by the number of classes.
+        dataset: a name of ``CLASSES``; None: by the number of classes.
 
     Raises:
         ManifestError: a list is missing or unusable, or has more classes than the data set.
@@ -63,4 +75,6 @@ def look_at(cfg: CfgNode, splits: Iterable[str], dataset: str | None) -> Videos:
             "write another --dataset, or none"
         )
     counts = {split: len(manifest) for split, manifest in lists.items()}
-    return Videos(classes, counts, dataset or _NAMES.get(classes, ""), dataset is not None)
+    found = _NAMES.get(classes, "")
+    # A number measured on other classes must not go by the name that was asked for.
+    return Videos(classes, counts, found if dataset in (None, found) else "", dataset or "")

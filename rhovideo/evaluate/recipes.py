@@ -19,7 +19,6 @@ from rhovideo.config.loading import Loaded, load, read_overrides
 from rhovideo.config.names import get_value, leaves
 from rhovideo.config.problems import COMMAND_LINE, ConfigError, Origin, Problem
 from rhovideo.config.schema import get_cfg
-from rhovideo.evaluate.datasets import CLASSES
 
 PROTOCOLS = ("knn", "linear", "finetune", "test", "retrieval")
 TASK_OF = {"knn": "knn", "retrieval": "knn", "linear": "linear", "finetune": "finetune", "test": "test"}
@@ -154,14 +153,14 @@ def recipe(subject: Subject | None, protocol: str, dataset: str, classes: int, e
     Args:
         subject: the checkpoint; None: what is known without it.
         protocol: one of ``PROTOCOLS``.
-        dataset: a name of :data:`rhovideo.evaluate.datasets.CLASSES`, or an empty text.
+        dataset: whose protocol: a name of :data:`rhovideo.evaluate.datasets.CLASSES`, or an empty text.
         classes: of the lists.
         encoder: "online" or "momentum".
     """
     task = TASK_OF[protocol]
     settings: Settings = {"TASK": task, "NUM_GPUS": -1, "RNG_SEED": 0} | protocol_settings(protocol, dataset)
     if task in ("linear", "finetune"):
-        settings["MODEL.NUM_CLASSES"] = max(classes, CLASSES.get(dataset, 0), 1)
+        settings["MODEL.NUM_CLASSES"] = max(classes, 1)
     if subject is None:
         return settings
     settings |= _architecture(subject.cfg) | _clip(subject.cfg)

@@ -75,6 +75,8 @@ def compare(evaluation: Evaluation) -> Comparison:
     protocol, dataset = evaluation.protocol, evaluation.videos.dataset
     if protocol in ("knn", "retrieval"):
         return Comparison(None, f"no {protocol} figure was released")
+    if evaluation.videos.other_classes:
+        return Comparison(None, evaluation.videos.other_classes)
     changed = differences(evaluation.recipe, evaluation.cfg, (*without_a_say(evaluation.cfg), *_PLACES))
     if changed:
         values, usual = dict(leaves(evaluation.cfg)), dict(leaves(evaluation.recipe))

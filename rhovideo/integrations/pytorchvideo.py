@@ -15,6 +15,7 @@ heads, losses, queue, momentum and Sinkhorn-Knopp need neither our engine nor a 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -46,7 +47,17 @@ def register() -> None:
 def _make_clip_sampler(original: Callable, sampling_type: str, *args: Any, **kwargs: Any) -> theirs.ClipSampler:
     if sampling_type not in SAMPLERS:
         return original(sampling_type, *args, **kwargs)
-    return SAMPLERS[sampling_type](*args, **kwargs)
+    sampler = SAMPLERS[sampling_type]
+    parameters = inspect.signature(sampler).parameters.values()
+    try:
+        inspect.signature(sampler).bind(*args, **kwargs)
+    except TypeError as error:
+        needed = ", ".join(each.name for each in parameters if each.default is each.empty)
+        raise TypeError(
+            f"make_clip_sampler: {error}: write make_clip_sampler({sampling_type!r}, {needed}), and others of "
+            f"{sampler.__name__}'s arguments by name"
+        ) from None
+    return sampler(*args, **kwargs)
 
 
 class Views:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def with_checkpoint(cfg: CfgNode, source: tuple[str, Path] | None) -> CfgNode:
     if not checkpoints:
         raise NoCheckpoint(
             f"{key} is empty, and the earlier job of the chain has left no checkpoint in {folder}: look why "
-            f"(`rhovideo logs {folder}`), or write {key} path/to/checkpoint.pyth"
+            f"(`rhovideo logs {shlex.quote(str(folder))}`), or write {key} path/to/checkpoint.pyth"
         )
     cfg = cfg.clone()
     cfg.defrost()

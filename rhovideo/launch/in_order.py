@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import traceback
 
@@ -113,4 +114,4 @@ def _sum_up(plan: Plan, failures: list[str]) -> None:
     if failures:
         say(f"{len(failures)} of {count} cells failed:\n  " + "\n  ".join(failures))
     else:
-        say(f"all {count} cells are done; their table: rhovideo results {plan.study}")
+        say(f"all {count} cells are done; their table: rhovideo results {shlex.quote(str(plan.study))}")

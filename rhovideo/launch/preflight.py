@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import shlex
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -202,7 +203,8 @@ def _in_queue(folder: Path, record: records.Job, states: Mapping[str, QueueState
         return None
     where = f" on {state.nodes}" if state.nodes else ""
     wrong = f"job {record.job_id} is in the queue for {folder} ({state.state}{where}), which belongs to it alone"
-    remedy = f"`rhovideo status {folder}` to look at it, `rhovideo cancel {folder}` to end it, or another folder"
+    name = shlex.quote(str(folder))
+    remedy = f"`rhovideo status {name}` to look at it, `rhovideo cancel {name}` to end it, or another folder"
     return Finding(("OUTPUT_DIR",), wrong, remedy)
 
 

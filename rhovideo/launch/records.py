@@ -164,8 +164,12 @@ def append_attempt(folder: str | Path, event: dict[str, Any]) -> None:
     append_line(Path(folder) / ATTEMPTS_FILE, json.dumps(event))
 
 
-def run_folders(path: str | Path) -> list[Path]:
+def run_folders(path: str | Path, below: bool = False) -> list[Path]:
     """The run folders of a study in the order of its cells and chains, or the one run folder that ``path`` is.
+
+    Args:
+        path: the folder.
+        below: whether a folder that holds runs of several calls, such as outputs/eval, will do too.
 
     Raises:
         JobError: it is neither.
@@ -174,10 +178,18 @@ def run_folders(path: str | Path) -> list[Path]:
     study = read_study(folder)
     if study is not None:
         return [folder / job for cell in study.cells for job in cell.jobs]
-    if any((folder / name).exists() for name in (JOB_FILE, CONFIG_FILE, STATS_FILE, "checkpoints")):
+    if is_run(folder):
         return [folder]
+    runs = sorted(filter(is_run, folder.iterdir())) if below and folder.is_dir() else []
+    if runs:
+        return runs
     wrong = "there is no such folder" if not folder.exists() else "neither a run's folder nor a study's"
     raise JobError(f"{folder}: {wrong}. Write the OUTPUT_DIR of a run, or the folder given as --study")
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a run has begun in a folder, or waits for it in a queue."""
+    return any((folder / name).exists() for name in (JOB_FILE, CONFIG_FILE, STATS_FILE, "checkpoints"))
 
 
 def _read(path: Path) -> Any:

@@ -24,6 +24,7 @@ ENDED = frozenset({*_FAILED, "CANCELLED", "COMPLETED", "PREEMPTED", "REVOKED"})
 WAITING = frozenset({"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SPECIAL_EXIT"})
 _UNKNOWN_JOB = "Invalid job id"
 _ARRAY = re.compile(r"(\d+)_\[([^\]%]+)(?:%\d+)?\]")
+_JOB_LINE = re.compile(r"\d[^|]*\|[A-Z_]+\|[^|]*\|[^|]*$")
 _RANGE = re.compile(r"(\d+)(?:-(\d+)(?::(\d+))?)?")
 
 
@@ -94,6 +95,7 @@ def _squeue(job_ids: Sequence[str]) -> dict[str, QueueState]:
     done = ask(["squeue", "--noheader", "--all", "--array", "--states=all", "--format=%i|%T|%N|%r", f"--jobs={jobs}"])
     if _UNKNOWN_JOB not in done.stderr:
         _must_succeed(done)
+    _must_be_a_list(done)
     found = {}
     for job_id, state, nodes, reason in _rows(done.stdout, 4):
         for each in expand(job_id):
@@ -208,6 +210,13 @@ def _environment() -> dict[str, str]:
     own = ("SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     return kept | {"SLURM_BITSTR_LEN": "0"}
+
+
+def _must_be_a_list(done: subprocess.CompletedProcess[str]) -> None:
+    """Stop at an answer that is no list of jobs: a job that is not found in it need not be over."""
+    for line in filter(str.strip, done.stdout.splitlines()):
+        if not (_JOB_LINE.match(line.strip()) or line.startswith("CLUSTER:")):
+            raise SlurmError(f"`{done.args[0]}` says what is no list of jobs: {line.strip()[:120]!r}")
 
 
 def _must_succeed(done: subprocess.CompletedProcess[str]) -> None:

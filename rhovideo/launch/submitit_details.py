@@ -5,6 +5,8 @@ submitit is imported inside of the functions: batch scripts and ``logs`` want a 
 
 from __future__ import annotations
 
+import re
+import shutil
 import signal
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +16,11 @@ from rhovideo.errors import JobError
 
 if TYPE_CHECKING:
     from submitit import SlurmExecutor
+
+
+# For sbatch to answer in: a controller that is busy lets it try again for minutes.
+SBATCH_SECONDS = 300
+_SUBMITTED = re.compile(r"^Submitted batch job (\d+)(?: on cluster \S+)?\s*$", re.MULTILINE)
 
 
 class SubmissionRefused(JobError):
@@ -66,17 +73,35 @@ def submit(folder: Path, parameters: dict[str, Any], functions: Sequence[Any]) -
     try:
         return [job.job_id for job in _executor(folder, parameters).submit_array(functions)]
     except (FailedJobError, FailedSubmissionError) as error:
-        raise SubmissionRefused(str(error)) from error
+        # What `timeout` leaves with, and says nothing.
+        ended = getattr(error.__cause__, "returncode", 0) in (124, 137)
+        said = f"sbatch has not answered within {SBATCH_SECONDS} seconds" if ended else str(error)
+        raise SubmissionRefused(said) from error
 
 
 def _executor(folder: Path, parameters: dict[str, Any]) -> SlurmExecutor:
     from submitit import SlurmExecutor
+    from submitit.core.utils import FailedSubmissionError
 
     class Executor(SlurmExecutor):
         @classmethod
         def affinity(cls) -> int:
             """Above 0: SLURM is there. Without it submitit would write no file; that it is missing is told before."""
             return 1
+
+        def _make_submission_command(self, submission_file_path: Path) -> list[str]:
+            """With an end to waiting: Ctrl-C waits for sbatch's answer, and submitit would wait for ever."""
+            command = ["sbatch", str(submission_file_path)]
+            return ["timeout", "--kill-after=5", str(SBATCH_SECONDS), *command] if shutil.which("timeout") else command
+
+        @staticmethod
+        def _get_job_id_from_submission_command(string: bytes | str) -> str:
+            """The number in sbatch's own line: what plugins and wrappers say before it may name other jobs."""
+            text = string if isinstance(string, str) else string.decode(errors="replace")
+            found = _SUBMITTED.findall(text)
+            if not found:
+                raise FailedSubmissionError(f"sbatch did not say `Submitted batch job NUMBER`, but {text.strip()!r}")
+            return found[-1]
 
     executor = Executor(folder)
     executor.update_parameters(**parameters)

@@ -9,10 +9,11 @@ from typing import Any
 
 from rhovideo.config.tasks import CLASSIFIES
 from rhovideo.evaluate.runs import has_protocols_batch
-from rhovideo.launch.records import Study, read_job, read_study, run_folders
+from rhovideo.launch.records import Study, is_run, read_job, read_study, run_folders
 from rhovideo.launch.states import FINISHED, State, ask_slurm, judge
 from rhovideo.launch.sweep import short_keys
 from rhovideo.lineage import lineage, read_config
+from rhovideo.look.evaluations import evaluations
 from rhovideo.look.tables import Table
 from rhovideo.run_folder import read_results
 from rhovideo.zoo.figures import Figure, figure_for
@@ -60,14 +61,16 @@ def results(path: str | Path, precise: bool = False) -> Table:
     """A row for each cell: swept values, then the numbers of each job of its chain, and the paper's beside them.
 
     Args:
-        path: a study, or a run, whose chain is followed back along its checkpoints.
+        path: a study; a run, whose chain is followed back along its checkpoints; or a folder of evaluations.
         precise: for programs: whole names of keys, and numbers as they are in results.json, not to two places.
 
     Raises:
-        JobError: ``path`` is neither.
+        JobError: ``path`` is none of these.
     """
     folder = Path(path)
     study = read_study(folder)
+    if study is None and not is_run(folder) and (table := evaluations(folder, precise)):
+        return table
     if study is None:
         chains = [lineage(run) for run in run_folders(folder)]
         keys, values = ["run"], [[chains[0][-1].absolute().name]]

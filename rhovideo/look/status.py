@@ -65,12 +65,12 @@ class Report:
 
 
 def status(path: str | Path) -> Report:
-    """How every job of a run or a study is doing.
+    """How every job of a run or a study is doing, or of a folder that holds runs.
 
     Raises:
-        JobError: ``path`` is neither.
+        JobError: ``path`` is none of these.
     """
-    folders = run_folders(path)
+    folders = run_folders(path, below=True)
     jobs = [read_job(folder) for folder in folders]
     answer = ask_slurm(jobs)
     runs = [_status(folder, job, answer, _name(folder, Path(path))) for folder, job in zip(folders, jobs, strict=True)]

@@ -34,6 +34,7 @@ class Encoder(nn.Module):
 
     def feature_map(self, x: Tensor) -> Tensor:
         """Clips [N,3,T,H,W] to local features [N,dim,T',H',W']."""
+        check_clips(x)
         for block in self.blocks:
             x = self._run(block, x)
         return x
@@ -54,6 +55,21 @@ class Encoder(nn.Module):
 
     def _run(self, block: nn.Module, *inputs: object) -> object:
         return run_checkpointed(block, *inputs) if self.checkpoint_activations else block(*inputs)
+
+
+def check_clips(x: Tensor) -> None:
+    """Raise a ValueError, with what to write, where the dimensions of clips [N,3,T,H,W] stand in another order."""
+    if x.ndim == 5 and x.shape[1] == 3:
+        return
+    if x.ndim == 5 and x.shape[2] == 3:
+        remedy = "clips.transpose(1, 2)"
+    elif x.ndim == 5 and x.shape[4] == 3:
+        remedy = "clips.movedim(-1, 1)"
+    elif x.ndim == 4:
+        remedy = "clip[None] for a single one"
+    else:
+        remedy = "three channels before the frames"
+    raise ValueError(f"an encoder takes clips [N, 3, T, H, W] and got {list(x.shape)}: write {remedy}")
 
 
 def average_windows(features: Tensor, size: int) -> Tensor:

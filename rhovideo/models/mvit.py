@@ -10,7 +10,7 @@ from pytorchvideo.models.vision_transformers import (
 )
 from torch import Tensor
 
-from rhovideo.models.encoder import Encoder
+from rhovideo.models.encoder import Encoder, check_clips
 
 
 class MViTEncoder(Encoder):
@@ -55,6 +55,7 @@ class MViTEncoder(Encoder):
         return self.cls_positional_encoding.cls_embed_on
 
     def _tokens(self, x: Tensor) -> tuple[Tensor, list[int]]:
+        check_clips(x)
         if tuple(x.shape[2:]) != self.clip_shape:
             raise ValueError(
                 f"this MViT is built for clips of {self.clip_shape} (T, H, W), not {tuple(x.shape[2:])}: "

@@ -85,6 +85,7 @@ class MoCo(nn.Module):
         )
 
     def embed(self, x: Tensor) -> Tensor:
+        """Unit embeddings [N, D] of clips [N, 3, T, H, W], from the trained encoder and projection."""
         return unit(self.projection(self.encoder(x)))
 
     @torch.no_grad()
@@ -104,6 +105,18 @@ class MoCo(nn.Module):
         return num_views
 
     def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
+        """Yield one scalar sub-loss a view, each to be passed back before the next is asked for.
+
+        The first call of a step moves the momentum encoder and computes the keys of all views with it; the queue takes
+        them in :meth:`before_step`.
+
+        Args:
+            views: V >= 2 normalised tensors [B, 3, T, H, W], the clips of B videos.
+            progress: the share of the training that is done, from 0 to 1, which the momentum rises with.
+
+        Raises:
+            ValueError: there are fewer than two views, or their shapes differ.
+        """
         check_views(views)
         slow, trained = [self.momentum_encoder, self.momentum_projection], [self.encoder, self.projection]
         self.momentum.begin_step(slow, trained, progress)

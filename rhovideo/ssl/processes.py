@@ -23,14 +23,18 @@ def batch_shuffle(cfg: CfgNode) -> BatchShuffle | None:
 
 
 def warn_of_process_dependence(cfg: CfgNode) -> None:
-    """Say once, in the log of rank 0, which settings make the result depend on the number of processes."""
-    reasons = process_dependence(cfg)
-    if reasons and is_main():
-        logger.warning("The result depends on the number of processes (%d): %s.", world_size(), "; ".join(reasons))
+    """Say once, in the log of rank 0, what makes the result depend on the number of processes, and what would not."""
+    found = process_dependence(cfg)
+    if found and is_main():
+        keys = dict.fromkeys(key for needed in found.values() for key in needed)
+        what, independent = ", ".join(found), ", ".join(keys)
+        logger.warning(
+            "The result depends on the number of processes (%d): %s. Not so with %s", world_size(), what, independent
+        )
 
 
-def process_dependence(cfg: CfgNode, processes: int | None = None) -> list[str]:
-    """The settings that do, each with what to write instead; empty with one process.
+def process_dependence(cfg: CfgNode, processes: int | None = None) -> dict[str, tuple[str, ...]]:
+    """What does, each with the keys and values that it would not do so with; empty with one process.
 
     Args:
         cfg: of a pre-training.
@@ -38,21 +42,18 @@ def process_dependence(cfg: CfgNode, processes: int | None = None) -> list[str]:
     """
     total, node = processes or world_size(), cfg.CONTRASTIVE
     if total == 1:
-        return []
-    everywhere = "BN.NORM_TYPE sync_batchnorm with BN.GLOBAL_SYNC True"
-    reasons = []
+        return {}
+    everywhere = ("BN.NORM_TYPE sync_batchnorm", "BN.GLOBAL_SYNC True")
+    found: dict[str, tuple[str, ...]] = {}
     if _encoder_norm_span(cfg, total) < total:
-        reasons.append(f"the encoder's batch norm takes its statistics from fewer; {everywhere} takes them from all")
+        found["the encoder's batch norm"] = everywhere
     if node.BN_MLP and _mlp_norm_span(cfg, total) < total:
-        reasons.append(
-            "the MLPs' batch norm takes its statistics from fewer; "
-            "CONTRASTIVE.BN_SYNC_MLP True with BN.GLOBAL_SYNC True takes them from all"
-        )
+        found["the MLPs' batch norm"] = ("CONTRASTIVE.BN_SYNC_MLP True", everywhere[1])
     if node.TYPE == "moco" and _shuffles(cfg, total):
-        reasons.append(f"shuffling batch norm deals videos out to them; it is off with {everywhere}")
+        found["shuffling batch norm"] = everywhere
     if node.TYPE == "simclr" and not node.SIMCLR_DIST_ON:
-        reasons.append("negatives come from one alone; CONTRASTIVE.SIMCLR_DIST_ON True takes them from all")
-    return reasons
+        found["negatives of one process alone"] = ("CONTRASTIVE.SIMCLR_DIST_ON True",)
+    return found
 
 
 def _shuffles(cfg: CfgNode, total: int) -> bool:

@@ -55,12 +55,24 @@ class SimCLR(nn.Module):
         )
 
     def embed(self, x: Tensor) -> Tensor:
+        """Unit embeddings [N, D] of clips [N, 3, T, H, W], from the trained encoder and projection."""
         return unit(self.projection(self.encoder(x)))
 
     def num_losses(self, num_views: int) -> int:
         return 1
 
     def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
+        """Yield one scalar, the loss of all clips of the batch.
+
+        Negatives are the clips of the other videos, of all processes where ``across_processes`` says so.
+
+        Args:
+            views: V >= 2 normalised tensors [B, 3, T, H, W], the clips of B videos.
+            progress: the share of the training that is done, from 0 to 1; it changes nothing here.
+
+        Raises:
+            ValueError: there are fewer than two views, or their shapes differ.
+        """
         check_views(views)
         z = torch.stack([self.embed(view) for view in views])
         everyone, first = z, 0
@@ -80,4 +92,5 @@ class SimCLR(nn.Module):
             yield sum(clip_nce(z[pair], everyone[pair], first, self.temperature) for pair in pairs)
 
     def before_step(self, progress: float, step: int) -> bool:
+        """Nothing is left to do, and nothing vetoed."""
         return True

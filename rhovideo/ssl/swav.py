@@ -85,12 +85,24 @@ class SwAV(nn.Module):
         )
 
     def embed(self, x: Tensor) -> Tensor:
+        """Unit embeddings [N, D] of clips [N, 3, T, H, W], from the trained encoder and projection."""
         return unit(self.projection(self.encoder(x)))
 
     def num_losses(self, num_views: int) -> int:
         return 1
 
     def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
+        """Yield one scalar, the loss of all clips of the batch.
+
+        It first brings the prototypes back to unit length, and fills the queue of codes where there is one.
+
+        Args:
+            views: V >= 2 normalised tensors [B, 3, T, H, W], the clips of B videos.
+            progress: the share of the training that is done, from 0 to 1: when that queue begins.
+
+        Raises:
+            ValueError: there are fewer than two views, or their shapes differ.
+        """
         check_views(views)
         with torch.no_grad():
             self.prototypes.weight.copy_(unit(self.prototypes.weight))

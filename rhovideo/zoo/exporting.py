@@ -17,7 +17,7 @@ from rhovideo.zoo.architecture import architecture, describe_architecture
 from rhovideo.zoo.errors import WeightsError
 from rhovideo.zoo.files import OWN, WeightsFile, read_weights
 from rhovideo.zoo.keys import BLOCKS, to_ours, to_released
-from rhovideo.zoo.loading import has_classifier, load_classifier, load_method, load_pretrained
+from rhovideo.zoo.loading import classes_of, load_classifier, load_method, load_pretrained
 from rhovideo.zoo.released_cfg import released_cfg, what_is_lost
 from rhovideo.zoo.released_optimizer import released_optimizer
 
@@ -103,7 +103,7 @@ def _content(file: WeightsFile, cfg: CfgNode, encoder: str | None) -> tuple[dict
         module, kind = load_pretrained(file, encoder=encoder), "encoder"
     elif file.ours and cfg.TASK == "pretrain":
         module, kind = load_method(file, form=cfg.CONTRASTIVE.LOSS_FORM), cfg.CONTRASTIVE.TYPE
-    elif has_classifier(file, cfg):
+    elif classes_of(file, cfg):
         module, kind = load_classifier(file), "classifier"
     else:
         module, kind = load_pretrained(file), "encoder"

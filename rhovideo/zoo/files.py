@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import pickle
 import zipfile
 from collections.abc import Mapping
@@ -108,9 +109,25 @@ def _load(path: Path) -> object:
                 f"{path}: holds Python objects beside weights, which could run code when they are loaded; "
                 "it is refused. Ask its author for a file of tensors, numbers and text alone"
             ) from error
-        raise DamagedFileError(f"{path}: is truncated, damaged or no checkpoint at all; get it again") from error
+        raise DamagedFileError(f"{path}: {_no_checkpoint(start)}") from error
     except Exception as error:
-        raise DamagedFileError(f"{path}: is truncated, damaged or no checkpoint at all; get it again") from error
+        raise DamagedFileError(f"{path}: {_no_checkpoint(start)}") from error
+
+
+def _no_checkpoint(start: bytes) -> str:
+    """What a file is that torch cannot read, by its first bytes."""
+    if not start:
+        return "is empty; get it again"
+    if start.startswith(b"version https://git-lfs"):
+        return "is git-lfs's note of where the checkpoint lies; `git lfs pull` in its repository brings the file itself"
+    try:
+        # Incremental, since the last character may be cut in two.
+        text = codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        text = "\0"
+    if all(letter.isprintable() or letter.isspace() for letter in text):
+        return "is a text file and no checkpoint; write the path of a .pyth file"
+    return "is truncated, damaged or no checkpoint at all; get it again"
 
 
 def _load_tensors(path: Path) -> object:

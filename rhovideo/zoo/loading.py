@@ -170,9 +170,15 @@ def load_classifier_weights(classifier: Classifier, source: Source, cfg: CfgNode
     return report
 
 
-def has_classifier(file: WeightsFile, cfg: CfgNode) -> bool:
-    """Whether the file holds a classifier's head beside its encoder."""
-    return bool(classifier_head(file, find_any(file.state, "online"), cfg.MODEL.ARCH))
+def classes_of(file: WeightsFile, cfg: CfgNode) -> int:
+    """How many classes the file's classifier tells apart; 0 where there is no classifier beside the encoder.
+
+    Args:
+        file: a checkpoint.
+        cfg: of :func:`rhovideo.zoo.architecture.architecture`.
+    """
+    head = classifier_head(file, find_any(file.state, "online"), cfg.MODEL.ARCH)
+    return next((len(value) for ours, value in head.values() if ours == "head.projection.weight"), 0)
 
 
 def _build(builder, file: WeightsFile, cfg: CfgNode) -> nn.Module:

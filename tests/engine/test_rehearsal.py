@@ -23,7 +23,7 @@ def videos(tmp_path: Path) -> Path:
     for number in range(20):
         (tmp_path / f"{number}.mp4").touch()
     for split in ("train", "val", "test"):
-        _write(tmp_path, split, [f"{number}.mp4 {number % 3}" for number in range(20)])
+        _write(tmp_path, split, [f"{number}.mp4 {number % 3}" for number in range(20)] * 4)
     return tmp_path
 
 
@@ -32,7 +32,8 @@ def _write(folder: Path, split: str, lines: list[str]) -> None:
 
 
 def _rehearse(folder: Path, task: str = "linear", *overrides: object) -> list[Finding]:
-    cfg = load_cfg(None, ["TASK", task, "NUM_GPUS", 0, "DATA.PATH_TO_DATA_DIR", folder, *overrides])
+    words = ["TASK", task, "NUM_GPUS", 0, "TRAIN.BATCH_SIZE", 1, "DATA.PATH_TO_DATA_DIR", folder, *overrides]
+    cfg = load_cfg(None, words)
     return Rehearsal()(cfg)
 
 
@@ -111,6 +112,17 @@ def test_rows_that_training_would_refuse_are_refused(videos, lines, key, said):
 def test_only_the_first_rows_of_a_long_list_are_read(videos):
     _write(videos, "train", ["0.mp4 0"] * 100_000 + ["a row without a label"])
     assert _rehearse(videos) == []
+
+
+@pytest.mark.parametrize(("rows", "batch", "told"), [(20, 20, False), (20, 21, True), (9_000, 8_500, False)])
+def test_a_batch_that_the_list_does_not_fill_is_refused(videos, rows, batch, told):
+    _write(videos, "train", ["0.mp4 0"] * rows)
+    findings = _rehearse(videos, "finetune", "TRAIN.BATCH_SIZE", batch)
+    assert [finding.keys[0] for finding in findings] == ["TRAIN.BATCH_SIZE"] * told
+    if told:
+        assert f"lists {rows} videos, fewer than the {batch} of one step" in findings[0].wrong
+        assert findings[0].write == f"{rows} or less"
+    assert _rehearse(videos, "knn", "TRAIN.BATCH_SIZE", 10_000, "TEST.CHECKPOINT_FILE_PATH", "x.pyth") == []
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -15,8 +16,10 @@ import torch
 from rhovideo.cli import main
 from rhovideo.config import load_cfg
 from rhovideo.data.loader import build_loader
+from rhovideo.data.worker import worker_count
 from rhovideo.engine import run as engine_run
 from rhovideo.engine.checkpoint import CheckpointError
+from rhovideo.engine.inputs import autocast, job_device
 from rhovideo.engine.json_stats import read_json_stats
 from rhovideo.engine.output_dir import held
 from rhovideo.engine.pretrain import PretrainTask
@@ -138,6 +141,19 @@ def test_mixed_precision_trains(configure, tmp_path, dtype):
     assert all(value.dtype == torch.float32 for value in state.values() if value.is_floating_point())
 
 
+@pytest.mark.parametrize("gpus", [-1, 0])
+def test_float16_of_a_machine_with_gpus_is_off_on_one_without(configure, tmp_path, monkeypatch, gpus):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    keys = ["TRAIN.MIXED_PRECISION", True, "TRAIN.AMP_DTYPE", "float16", "NUM_GPUS", gpus]
+    cfg = configure("pretrain", *BYOL, *keys, "SOLVER.MAX_EPOCH", 1)
+    with autocast(cfg, job_device(cfg)):
+        product = torch.ones(2, 2) @ torch.ones(2, 2)
+    assert product.dtype == (torch.float32 if gpus else torch.float16)
+    run(cfg)
+    assert bool(final_state(tmp_path / "out")["scaler_state"]) == (gpus == 0)
+    assert ("float16 is for GPUs: it is off" in (tmp_path / "out/stdout.log").read_text()) == (gpus == -1)
+
+
 def test_gradient_is_clipped_to_the_norm(configure):
     cfg = configure("pretrain", *BYOL, "SOLVER.CLIP_GRAD_L2NORM", 0.01)
     loader = build_loader(cfg, "train", "pretrain")
@@ -186,6 +202,18 @@ def test_too_many_workers_are_told_once(configure, tmp_path, monkeypatch, recwar
     text = (tmp_path / "out/stdout.log").read_text()
     assert text.count("DATA_LOADER.NUM_WORKERS is 2, more than the 1 CPU core there is") == 1
     assert not [warning for warning in recwarn if "worker processes" in str(warning.message)]
+
+
+def test_who_says_nothing_of_workers_is_told_nothing_and_has_no_more_than_cores(configure, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
+    cfg = configure("pretrain", *BYOL, "DATA_LOADER.NUM_WORKERS", "None", "SOLVER.MAX_EPOCH", 1)
+    assert worker_count(cfg) == 1
+    run(cfg)
+    assert "NUM_WORKERS" not in (tmp_path / "out/stdout.log").read_text()
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(64)))
+    assert worker_count(cfg) == 8
+    for recipe in (Path(__file__).parents[2] / "configs").rglob("[!_]*.yaml"):
+        assert load_cfg(recipe).DATA_LOADER.NUM_WORKERS in (None, 0), recipe
 
 
 def test_finished_run_started_again_reports_the_same_numbers(configure, tmp_path):
@@ -238,12 +266,22 @@ def test_validation_that_cannot_be_read_gives_no_accuracy(configure, tmp_path, s
     assert math.isnan(results["top5"])
 
 
+def wrong_far_down(folder: Path, videos: Path) -> list:
+    """Words for lists whose fourth class stands where a job alone looks, when it starts."""
+    folder.mkdir()
+    for split in ("train", "val", "test"):
+        shutil.copy(videos / f"{split}.csv", folder)
+    rows = (folder / "train.csv").read_text()
+    (folder / "train.csv").write_text(rows * 300 + rows.split()[0] + " 3\n")
+    return ["DATA.PATH_TO_DATA_DIR", folder, "DATA.PATH_PREFIX", videos, "MODEL.NUM_CLASSES", 3]
+
+
 def test_what_was_foreseen_is_told_without_a_traceback(tmp_path, synthetic_set, capsys):
     config = write_config(tmp_path / "run.yaml", tmp_path / "out", "linear")
-    words = ["DATA.PATH_TO_DATA_DIR", synthetic_set, "MODEL.NUM_CLASSES", 2]
+    words = wrong_far_down(tmp_path / "lists", synthetic_set)
     assert main(["run", "--cfg", str(config), *map(str, words)]) == 1
     told = capsys.readouterr().err
-    assert "write MODEL.NUM_CLASSES 3" in told
+    assert "write MODEL.NUM_CLASSES 4" in told
     assert "Traceback" not in told
 
 
@@ -278,10 +316,10 @@ def test_resume_tells_of_other_settings_and_keeps_the_count_of_bad_videos(config
 
 def test_failure_is_in_the_log_of_the_run_that_failed_and_of_no_other(tmp_path, synthetic_set):
     config = write_config(tmp_path / "run.yaml", tmp_path / "out", "linear")
-    words = ["DATA.PATH_TO_DATA_DIR", synthetic_set, "MODEL.NUM_CLASSES", 2]
+    words = wrong_far_down(tmp_path / "lists", synthetic_set)
     assert main(["run", "--cfg", str(config), *map(str, words)]) == 1
     log = (tmp_path / "out/stdout.log").read_text()
-    assert log.count("write MODEL.NUM_CLASSES 3") == 1
+    assert log.count("write MODEL.NUM_CLASSES 4") == 1
     with held(tmp_path / "out"), pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine_run, "held", partial(held, patience=0.1))
         assert main(["run", "--cfg", str(config), *map(str, words)]) == 1

@@ -108,17 +108,30 @@ def test_checkpoints_that_a_protocol_cannot_take(synthetic_set, tmp_path, capsys
 
 def test_lists_with_more_classes_than_the_data_set(synthetic_set, tmp_path, capsys):
     shutil.copytree(synthetic_set, tmp_path / "lists")
-    (tmp_path / "lists/test.csv").write_text("a.mp4 60\n")
-    assert evaluate(MOCO, tmp_path / "lists", "linear", tmp_path / "out", "--dataset", "HMDB51") == 1
+    path = (tmp_path / "lists/test.csv").read_text().split()[0]
+    (tmp_path / "lists/test.csv").write_text(f"{path} 60\n")
+    assert evaluate(MOCO, tmp_path / "lists", "linear", tmp_path / "out", "--dataset", "HMDB51", *QUICK) == 1
     assert "test.csv has the label 60, and HMDB51 has 51 classes" in capsys.readouterr().err
+
+
+def test_lists_with_fewer_classes_than_the_data_set_are_not_told_as_it(synthetic_set, tmp_path, capsys):
+    words = [*QUICK, "TEST.ENABLE", "True", "--dataset", "UCF101"]
+    assert evaluate(MOCO, synthetic_set, "finetune", tmp_path / "out", *words) == 0
+    shown = capsys.readouterr()
+    why = "the lists have 3 classes, and UCF101 has 101"
+    assert f"{why}: its protocol is taken, and the number is not one of UCF101" in shown.err
+    assert f"no figure beside it: {why}" in shown.out
+    found = told(tmp_path / "out")
+    assert (found["dataset"], found["released"], found["settings"]["classes"]) == (None, None, 3)
 
 
 def test_looking_first_leaves_nothing(synthetic_set, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ["eval", MOCO, "--data", str(synthetic_set), "--protocol", "finetune", "--dataset", "UCF101"]
+    words += ["TRAIN.BATCH_SIZE", "8"]
     assert main([*words, "--dry-run", "NUM_GPUS", "-1"]) == 0
     shown = printed(capsys)
-    assert (shown["TASK"], shown["MODEL"]["NUM_CLASSES"], shown["SOLVER"]["MAX_EPOCH"]) == ("finetune", 101, 200)
+    assert (shown["TASK"], shown["MODEL"]["NUM_CLASSES"], shown["SOLVER"]["MAX_EPOCH"]) == ("finetune", 3, 200)
     assert shown["OUTPUT_DIR"] == f"outputs/eval/moco_tiny_epoch_00200_finetune_{synthetic_set.name}"
     slurm = ["--launcher", "slurm", "--nodes", "2", "--gpus-per-node", "0", "--tasks-per-node", "2"]
     assert main([*words, *slurm, "--dry-run"]) == 0
@@ -128,7 +141,9 @@ def test_looking_first_leaves_nothing(synthetic_set, tmp_path, capsys, monkeypat
 
 def printed(capsys) -> dict:
     """The configuration that --dry-run prints; before it there may be the log of an earlier job of this process."""
-    text = capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert shown.err.endswith("nothing was started\n")
+    text = shown.out
     return yaml.safe_load(text[text.index("# Protocol") :])
 
 
@@ -140,9 +155,12 @@ def test_folder_of_frame_lists_is_something_something(tmp_path, capsys):
         lines = [f'{n} {n} {frame} {n}/{n}_{frame:06d}.jpg ""' for n in range(2) for frame in range(1, 9)]
         header = "original_vido_id video_id frame_id path labels"
         (tmp_path / f"{split}.csv").write_text("\n".join([header, *lines]) + "\n")
-    assert evaluate(MOCO, tmp_path, "finetune", tmp_path / "out", "--dry-run") == 0
+    for number in range(2):
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}/{number}_000001.jpg").touch()
+    assert evaluate(MOCO, tmp_path, "finetune", tmp_path / "out", "--dry-run", "TRAIN.BATCH_SIZE", "2") == 0
     shown = printed(capsys)
-    assert (shown["TRAIN"]["DATASET"], shown["MODEL"]["NUM_CLASSES"]) == ("ssv2", 174)
+    assert (shown["TRAIN"]["DATASET"], shown["MODEL"]["NUM_CLASSES"]) == ("ssv2", 1)
     assert (shown["DATA"]["CLIP_SAMPLING"], shown["TEST"]["NUM_ENSEMBLE_VIEWS"]) == ("segment", 1)
 
 
@@ -165,10 +183,17 @@ def test_wrong_words_are_told_without_torch(words, said, synthetic_set):
     assert "Traceback" not in done.stderr
 
 
+def test_a_batch_that_the_list_does_not_fill_is_told_without_torch(synthetic_set):
+    done = without_torch("eval", MOCO, "--data", synthetic_set, "--protocol", "linear")
+    assert done.returncode == 2
+    assert f"TRAIN.BATCH_SIZE: {synthetic_set}/train.csv lists 24 videos, fewer than the 64" in done.stderr
+    assert "Write 24 or less" in done.stderr
+
+
 def test_files_that_are_not_there_are_told_without_torch(synthetic_set, tmp_path):
     done = without_torch("eval", MOCO, "--data", tmp_path, "--protocol", "linear")
     assert done.returncode == 2
     assert f"--data: {tmp_path} holds no train.csv" in done.stderr
-    done = without_torch("eval", "byol_slow_r50_8x8_rho3", "--data", synthetic_set, "--protocol", "linear")
+    done = without_torch("eval", "byol_slow_r50_8x8_rho3", "--data", synthetic_set, "--protocol", "knn")
     assert done.returncode == 1
     assert "did you mean byol_slow_r50_8x8_rho" in done.stderr

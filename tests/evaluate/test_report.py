@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,13 @@ def test_another_measurement_is_not_compared(arguments, why):
     found = compare(evaluation(released("byol_slow_r50_8x8_rho4"), *arguments))
     assert found.figure is None
     assert why in found.why_not
+
+
+def test_lists_of_other_classes_are_not_compared_with_the_data_set_that_was_named():
+    whole = evaluation(released("byol_slow_r50_8x8_rho4"), "finetune", "UCF101", 101)
+    assert compare(whole).figure.top1 == 94.7
+    found = compare(replace(whole, videos=Videos(80, {"train": 90, "test": 10}, "", "UCF101")))
+    assert (found.figure, found.why_not) == (None, "the lists have 80 classes, and UCF101 has 101")
 
 
 def test_machine_does_not_matter():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,21 +18,26 @@ ROOT = Path(__file__).parents[2]
 SMALL = ["--epochs", "2", "--batch", "8", "--crop", "32", "--depth", "18", "--width", "4", "--workers", "0"]
 
 
-def start(example: str, videos: Path, out: Path, *words: str) -> subprocess.CompletedProcess:
-    """Run an example in the folder of the videos, whose lists hold relative paths."""
-    command = [sys.executable, ROOT / "examples" / example, videos / "train.csv", "--out", out, *SMALL, *words]
+def start(example: str, data: Path, out: Path, *words: str) -> subprocess.CompletedProcess:
+    """Run an example in the folder of its output, which is not that of the videos."""
+    return launch(example, data, "--out", out, *SMALL, *words, cwd=out.parent)
+
+
+def launch(example: str, *words: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
+    command = [sys.executable, ROOT / "examples" / example, *words]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=videos, env=environment, capture_output=True, text=True)
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
-def run(example: str, videos: Path, out: Path, *words: str) -> str:
-    done = start(example, videos, out, *words)
+def run(example: str, data: Path, out: Path, *words: str) -> str:
+    done = start(example, data, out, *words)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(f"the encoder's weights are in {out}\n")
     return done.stdout
 
 
-def assert_asks_for_a_smaller_batch(example: str, videos: Path, out: Path) -> None:
-    done = start(example, videos, out, "--batch", "25", "--epochs", "1")
+def assert_asks_for_a_smaller_batch(example: str, data: Path, out: Path) -> None:
+    done = start(example, data, out, "--batch", "25", "--epochs", "1")
     assert done.returncode == 1
     assert done.stderr.strip().endswith("fewer videos than the 25 of a batch: write a smaller --batch")
     assert not out.exists()
@@ -44,21 +50,53 @@ def assert_encoder_was_trained(file: Path) -> None:
     assert encoder.blocks[0].norm.num_batches_tracked > 0
 
 
-def test_moco_on_pytorchvideos_data_set(synthetic_set, tmp_path):
-    printed = run("pytorchvideo_moco.py", synthetic_set, tmp_path / "encoder.pt", "--queue", "16", "--rho", "3")
+def test_moco_on_a_list_of_relative_paths(synthetic_set, tmp_path):
+    words = ["--queue", "16", "--rho", "3"]
+    printed = run("pytorchvideo_moco.py", synthetic_set / "train.csv", tmp_path / "encoder.pt", *words)
     assert printed.count("loss") == 2 * 24 // 8
     assert_encoder_was_trained(tmp_path / "encoder.pt")
 
 
+def test_moco_on_absolute_paths_and_on_a_folder(synthetic_set, tmp_path):
+    lines = (synthetic_set / "train.csv").read_text().splitlines()
+    (tmp_path / "list.csv").write_text("".join(f"{synthetic_set}/{line}\n" for line in lines))
+    for data in (tmp_path / "list.csv", synthetic_set / "train"):
+        words = ["--queue", "16", "--epochs", "1"]
+        assert run("pytorchvideo_moco.py", data, tmp_path / "encoder.pt", *words).count("loss") == 24 // 8
+
+
 def test_a_list_shorter_than_a_batch_is_told(synthetic_set, tmp_path):
-    assert_asks_for_a_smaller_batch("pytorchvideo_moco.py", synthetic_set, tmp_path / "encoder.pt")
+    assert_asks_for_a_smaller_batch("pytorchvideo_moco.py", synthetic_set / "train.csv", tmp_path / "encoder.pt")
+
+
+def test_every_flag_is_explained():
+    shown = launch("pytorchvideo_moco.py", "--help").stdout
+    flags = re.findall(r"^  (--\w+) \w+ +(\S.*)$", shown, re.MULTILINE)
+    assert len(flags) == 10
+
+
+@pytest.mark.parametrize(
+    ("example", "package", "told"),
+    [
+        ("lightning_byol.py", "lightning", "pip install -e '.[lightning]'"),
+        ("slowfast_train.py", "slowfast", "PYTHONPATH"),
+    ],
+)
+def test_a_package_that_is_missing_is_told_without_a_traceback(example, package, told):
+    path = str(ROOT / "examples" / example)
+    code = f"import runpy, sys; sys.modules[{package!r}] = None; runpy.run_path({path!r}, run_name='__main__')"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code, "--help"], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(importlib.util.find_spec("lightning") is None, reason="Lightning is not installed")
 def test_byol_in_lightning(synthetic_set, tmp_path):
-    run("lightning_byol.py", synthetic_set, tmp_path / "encoder.pt")
+    run("lightning_byol.py", synthetic_set / "train.csv", tmp_path / "encoder.pt")
     assert_encoder_was_trained(tmp_path / "encoder.pt")
-    assert_asks_for_a_smaller_batch("lightning_byol.py", synthetic_set, tmp_path / "other.pt")
+    assert_asks_for_a_smaller_batch("lightning_byol.py", synthetic_set / "train.csv", tmp_path / "other.pt")
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)

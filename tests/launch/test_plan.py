@@ -184,7 +184,8 @@ def test_study_is_recorded_and_may_grow(jobs_folder):
 
 
 def test_failed_cell_does_not_stop_the_others(jobs_folder, synthetic_set, capfd):
-    """Two real cells: the first one's list names no video that exists."""
+    """Two real cells: the first one's list is wrong far down, where nobody looks before the job starts."""
+    (jobs_folder / "train.csv").write_text("a.mp4 0\n" * 10_000 + "a.mp4\n")
     tiny = "NUM_FRAMES: 2, SAMPLING_RATE: 4, TRAIN_CROP_SIZE: 32, TEST_CROP_SIZE: 32, TRAIN_JITTER_SCALES: [36, 44]"
     (jobs_folder / "base.yaml").write_text(
         f"NUM_GPUS: 0\nDATA: {{{tiny}}}\nRESNET: {{WIDTH_PER_GROUP: 4}}\nDATA_LOADER: {{NUM_WORKERS: 0}}\n"

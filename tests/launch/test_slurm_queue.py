@@ -100,6 +100,15 @@ def test_a_controller_that_is_down_is_an_error_and_not_an_empty_queue(slurm):
         live_state(["17"])
 
 
+@pytest.mark.parametrize("said", ["Welcome to our cluster", "17|RUNNING", "<html>busy</html>\n17|RUNNING|node0|None"])
+def test_an_answer_that_is_no_list_of_jobs_is_an_error_and_no_end_of_them(slurm, said):
+    slurm.say("squeue", f"{said}\n")
+    with pytest.raises(SlurmError, match="no list of jobs"):
+        live_state(["17"])
+    slurm.say("squeue", "CLUSTER: one\n17_[2-3%2]|PENDING||Resources\n\n")
+    assert live_state(["17_2"])["17_2"].waiting
+
+
 def test_a_controller_that_hangs_is_given_up(slurm, monkeypatch):
     monkeypatch.setattr(slurm_queue, "SECONDS", 0.5)
     slurm.run("squeue", "echo 'retrying in 1sec' >&2; exec sleep 60")

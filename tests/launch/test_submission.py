@@ -15,7 +15,7 @@ import pytest
 
 from rhovideo.cli import main
 from rhovideo.engine.output_dir import held_to_submit
-from rhovideo.launch import batch, records
+from rhovideo.launch import batch, records, submitit_details
 from rhovideo.look.logs import single_run
 from tests.launch.run_folders import submit as leave_record
 from tests.runs import ROOT
@@ -168,9 +168,28 @@ def test_a_resume_that_fails_leaves_the_earlier_record(videos, submitting):
 
 
 def test_ctrl_c_while_sbatch_answers_leaves_nothing_in_the_queue(videos, submitting):
-    submitting.take_jobs("kill -INT $PPID; sleep 0.3")
+    submitting.take_jobs("kill -INT $(cut -d ' ' -f 4 /proc/$PPID/stat); sleep 0.3")
     assert queue() == 130
     assert submitting.words("scancel") == ["17"]
+
+
+def test_an_sbatch_that_does_not_answer_is_given_up(videos, submitting, capsys, monkeypatch):
+    monkeypatch.setattr(submitit_details, "SBATCH_SECONDS", 0.5)
+    submitting.take_jobs("exec sleep 60")
+    before = time.monotonic()
+    assert queue() == 1
+    assert time.monotonic() - before < 30
+    assert "sbatch has not answered within 0.5 seconds" in capsys.readouterr().err
+
+
+def test_the_number_of_the_job_is_that_of_sbatchs_own_line(videos, submitting, capsys):
+    submitting.take_jobs("echo 'note: job 4 of yours failed yesterday'")
+    assert queue() == 0
+    assert "job 17: pretrain.yaml in out/pretrain" in capsys.readouterr().err
+    submitting.run("sbatch", '[ "$1" = --test-only ] || echo "thank you for job 99"')
+    assert queue("OUTPUT_DIR", "other") == 1
+    assert "sbatch did not say `Submitted batch job NUMBER`" in capsys.readouterr().err
+    assert submitting.words("scancel") == []
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,28 @@ def test_csv_quotes_what_would_break_it():
     table = Table(["a", "b"], [["[1, 2]", 'say "x"'], ["", "line\nend"]])
     assert table.render("csv") == 'a,b\r\n"[1, 2]","say ""x"""\r\n,"line\nend"\r\n'
     assert "| \\|x\\| |" in Table(["a"], [["|x|"]]).render("markdown")
+
+
+def evaluation(folder: Path, **told: object) -> None:
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text("TASK: knn\n")
+    (folder / "eval.json").write_text(json.dumps({"encoder": "online", "metric": "knn_top1", **told}))
+
+
+def test_a_folder_of_evaluations_is_a_row_for_each(tmp_path, capsys):
+    folder = tmp_path / "eval"
+    evaluation(
+        folder / "b", name="byol_slow_r50_8x8_rho4", protocol="linear", dataset="K400", value=69.5, released=70.1
+    )
+    evaluation(folder / "a", checkpoint="outs/mine.pyth", protocol="knn", data="data/mine", value=41.256, released=None)
+    (folder / "damaged").mkdir()
+    (folder / "damaged/eval.json").write_text("{")
+    assert main(["results", str(folder), "--format", "csv"]) == 0
+    first, second = rows(capsys.readouterr().out)
+    assert (first["evaluation"], first["checkpoint"], first["%"], first["released"]) == ("a", "mine.pyth", "41.256", "")
+    assert (second["data"], second["%"], second["released"]) == ("K400", "69.5", "70.1")
+    assert main(["status", str(folder)]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in shown] == ["run", "a", "b"]
+    # To cancel all runs of a folder is nothing that anybody says by the way.
+    assert main(["cancel", str(folder)]) == 2

@@ -314,3 +314,17 @@ def test_slowfast_wants_whole_slow_clips():
     encoder = build_backbone(config(*TINY["slowfast R-50"]))
     with pytest.raises(ValueError, match=r"12 frames.*SLOWFAST\.ALPHA 8"):
         encoder(torch.randn(1, 3, 12, 32, 32))
+
+
+@pytest.mark.parametrize("name", ["slow R-18", "slowfast R-50", "x3d", "mvit"])
+@pytest.mark.parametrize(
+    ("shape", "write"),
+    [
+        ((2, 8, 3, 32, 32), r"clips\.transpose\(1, 2\)"),
+        ((2, 8, 32, 32, 3), r"clips\.movedim\(-1, 1\)"),
+        ((3, 8, 32, 32), r"clip\[None\]"),
+    ],
+)
+def test_dimensions_in_another_order_are_told_how_to_turn(name, shape, write):
+    with pytest.raises(ValueError, match=rf"clips \[N, 3, T, H, W\] and got {re.escape(str(list(shape)))}: .*{write}"):
+        build_backbone(config(*TINY[name]))(torch.rand(shape))

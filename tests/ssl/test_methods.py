@@ -15,7 +15,7 @@ from rhovideo.ssl.build import METHODS, build_method
 from rhovideo.ssl.byol import BYOL
 from rhovideo.ssl.losses import unit
 from rhovideo.ssl.moco import MoCo
-from rhovideo.ssl.processes import batch_shuffle, process_dependence
+from rhovideo.ssl.processes import batch_shuffle, process_dependence, warn_of_process_dependence
 from rhovideo.ssl.shuffle import BatchShuffle
 from rhovideo.ssl.simclr import SimCLR
 from rhovideo.ssl.swav import SwAV
@@ -256,7 +256,7 @@ def test_an_unknown_method_is_named():
         build_method(configuration("mem"))
 
 
-def what_depends() -> dict[str, int]:
+def what_depends() -> dict[str, object]:
     """Number of reasons, and whether MoCo shuffles, by setting; and what the log says while building."""
     cfg = configuration()
     found = {"plain": len(process_dependence(cfg)), "plain shuffles": batch_shuffle(cfg) is not None}
@@ -279,6 +279,10 @@ def what_depends() -> dict[str, int]:
     logging.getLogger("rhovideo").addHandler(handler)
     build_method(cfg)
     found["warnings"] = sum("number of processes" in record.getMessage() for record in records)
+    warn_of_process_dependence(cfg := configuration(world=4))
+    cfg.CONTRASTIVE.BN_MLP = True
+    warn_of_process_dependence(cfg)
+    found["once"] = [record.getMessage().count("BN.GLOBAL_SYNC True") for record in records[-2:]]
     return found
 
 
@@ -295,11 +299,12 @@ def test_the_log_says_what_depends_on_the_number_of_processes():
             "mlp": 1,
             "own negatives": 1,
             "warnings": 1 if rank == 0 else 0,
+            "once": [1, 1] if rank == 0 else [],
         }
 
 
 def test_one_process_depends_on_nothing_and_does_not_shuffle():
-    assert process_dependence(configuration()) == []
+    assert process_dependence(configuration()) == {}
     assert batch_shuffle(configuration()) is None
 
 

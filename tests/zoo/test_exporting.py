@@ -227,6 +227,20 @@ def test_what_cannot_be_exported_is_refused_and_writes_nothing(tmp_path):
     assert not out.exists()
 
 
+def test_a_classifier_is_told_with_the_command_that_tests_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    cfg = get_cfg()
+    cfg.TASK, cfg.MODEL.NUM_CLASSES, cfg.MODEL.FROZEN_BN, cfg.RESNET.WIDTH_PER_GROUP = "linear", 7, True, 4
+    state = build_classifier(cfg).state_dict()
+    torch.save({"format": FORMAT, "cfg": cfg.dump(), "model_state": state}, "my own.pyth")
+    assert main(["weights", "my own.pyth"]) == 0
+    told = "classifier of 7 classes: rhovideo eval 'my own.pyth' --protocol test --data DIR\n"
+    assert told in capsys.readouterr().out
+    path, _, _ = trained_method(tmp_path, "simclr")
+    assert main(["weights", str(path)]) == 0
+    assert "classifier of" not in capsys.readouterr().out
+
+
 def test_the_commands(tmp_path, capsys):
     path, _, _ = trained_method(tmp_path, "byol")
     assert main(["export", str(path), str(tmp_path / "a" / "out.pyth")]) == 0

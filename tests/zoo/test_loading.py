@@ -244,7 +244,8 @@ def bad_files(folder: Path) -> dict[str, str]:
     )
     (folder / "page.pyth").write_text("\n<!DOCTYPE html><html><title>403 Forbidden</title></html>")
     (folder / "empty.pyth").write_bytes(b"")
-    (folder / "text.pyth").write_text("version https://git-lfs.github.com/spec/v1\n")
+    (folder / "text.pyth").write_text("videos/a film in Köln.mp4 3\n" * 40, encoding="utf-8")
+    (folder / "pointer.pyth").write_text("version https://git-lfs.github.com/spec/v1\n")
     torch.save({"model_state": {"w": torch.zeros(2)}, "cfg": Payload(folder / "ran")}, folder / "payload.pyth")
     (folder / "pickle.pyth").write_bytes(pickle.dumps({"model_state": Payload(folder / "ran")}, protocol=2))
     torch.save([torch.zeros(2)], folder / "list.pyth")
@@ -257,8 +258,9 @@ def bad_files(folder: Path) -> dict[str, str]:
         "truncated": "truncated",
         "flipped": "damaged",
         "page": "web page",
-        "empty": "truncated, damaged or no checkpoint",
-        "text": "truncated, damaged or no checkpoint",
+        "empty": "is empty",
+        "text": "is a text file and no checkpoint; write the path of a .pyth file",
+        "pointer": "`git lfs pull`",
         "payload": "could run code",
         "pickle": "could run code",
         "list": "holds a list",
