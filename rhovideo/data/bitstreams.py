@@ -80,11 +80,15 @@ def _describe_nal_packet(data: bytes | memoryview, extradata: bytes, codec: str)
         slices, access, headers = H264_SLICES, H264_IDR, H264_HEADERS
     else:
         slices, access, headers = HEVC_SLICES, HEVC_RANDOM_ACCESS, HEVC_HEADERS
-    units = list(_nal_units(data, extradata, codec))
-    kinds = [_nal_kind(unit, codec) for unit in units]
-    pictures = [kind for kind in kinds if kind in slices]
-    restarts = bool(pictures) and all(kind in access for kind in pictures)
-    return restarts, tuple(bytes(unit) for unit, kind in zip(units, kinds, strict=True) if kind in headers)
+    found, pictures, restarts = [], 0, True
+    for unit in _nal_units(data, extradata, codec):
+        kind = _nal_kind(unit, codec)
+        if kind in slices:
+            pictures += 1
+            restarts = restarts and kind in access
+        elif kind in headers:
+            found.append(bytes(unit))
+    return bool(pictures) and restarts, tuple(found)
 
 
 def _nal_kind(unit: bytes | memoryview, codec: str) -> int:
