@@ -14,7 +14,7 @@ import signal
 import threading
 from multiprocessing.context import BaseContext
 
-_PRELOAD = ("rhovideo.data.forkserver_preload", "torch", "rhovideo.data.datasets")
+_PRELOAD = ("rhovideo.data.forkserver_preload", "torch", "rhovideo.data.loader")
 
 
 def worker_context() -> BaseContext:
