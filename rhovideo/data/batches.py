@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
-from torch.utils.data import default_collate
+from torch.utils.data import Dataset, get_worker_info
 
 from rhovideo.data import shared_slots
 from rhovideo.data.bad_videos import Failure
-from rhovideo.data.datasets import Sample
+from rhovideo.data.datasets import Sample, SampleKey, VideoDataset
 from rhovideo.data.shared_slots import Address, Slot
 
 
@@ -83,14 +85,37 @@ def _arrive(
     return Batch(clips, *small, failures, None if operations is None else torch.from_numpy(operations))
 
 
-def collate(samples: list[Sample]) -> Batch | Shipment:
-    """Samples of equal shape to a batch; in a worker it is put where the main process reads it."""
-    clips, pool = [sample.clips for sample in samples], shared_slots.own_pool()
-    slot = pool.take(sum(clip.numel() for clip in clips)) if pool else None
-    if slot is None:
-        return _batch(default_collate(clips), samples)
-    stacked = torch.stack(clips, out=slot.tensor((len(clips), *clips[0].shape)))
-    return Shipment(slot, pool.loader, _batch(stacked, samples))
+class BatchReader(Dataset):
+    """A dataset of which a worker reads whole batches, each sample right into the batch's memory.
+
+    Args:
+        dataset: the videos.
+    """
+
+    def __init__(self, dataset: VideoDataset) -> None:
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitems__(self, keys: list[SampleKey]) -> Batch | Shipment:
+        """The batch of these samples (called by torch's DataLoader, by this name)."""
+        shape, pool = (len(keys), *self._sample_shape), shared_slots.own_pool()
+        slot = pool.take(math.prod(shape)) if pool else None
+        clips = slot.tensor(shape) if slot else _new_memory(shape)
+        samples = [self.dataset.read(key, place.numpy()) for key, place in zip(keys, clips, strict=True)]
+        batch = _batch(clips, samples)
+        return Shipment(slot, pool.loader, batch) if slot else batch
+
+    @cached_property
+    def _sample_shape(self) -> tuple[int, ...]:
+        return self.dataset.sample_shape()
+
+
+def _new_memory(shape: tuple[int, ...]) -> torch.Tensor:
+    """Of a batch for which there is no slot; what is to leave a worker is best in shared memory from the start."""
+    clips = torch.empty(shape, dtype=torch.uint8)
+    return clips if get_worker_info() is None else clips.share_memory_()
 
 
 def _batch(clips: torch.Tensor, samples: list[Sample]) -> Batch:

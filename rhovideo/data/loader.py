@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 
 from rhovideo import distributed
 from rhovideo.data import shared_slots
-from rhovideo.data.batches import Batch, collate
+from rhovideo.data.batches import Batch, BatchReader
 from rhovideo.data.csv_parsing import ManifestError
 from rhovideo.data.datasets import TRAINING_PURPOSES, SampleKey, VideoDataset, build_dataset
 from rhovideo.data.shuffling import shuffled
@@ -92,10 +92,10 @@ class Loader:
         multiprocessing.util.Finalize(self, _kill, args=(self._processes,), exitpriority=10)
         with _quiet():
             self._loader: DataLoader | None = DataLoader(
-                dataset,
+                BatchReader(dataset),
                 batch_sampler=self._plan,
                 num_workers=num_workers,
-                collate_fn=collate,
+                collate_fn=_as_it_is,
                 pin_memory=pin_memory,
                 worker_init_fn=partial(_begin_worker, self._name),
                 multiprocessing_context=worker_context() if num_workers else None,
@@ -199,6 +199,11 @@ class _Plan:
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         return self._loader.batches_of(self.epoch, self.first_step)
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    """Instead of torch's collating, which the reader has done."""
+    return batch
 
 
 def _begin_worker(loader: str, worker_id: int) -> None:
