@@ -115,6 +115,12 @@ def _network(cfg: CfgNode) -> Iterator[Finding]:
         yield Finding(keys, "a network that computes its activations again is not compiled", "False")
 
 
+def _devices(cfg: CfgNode) -> Iterator[Finding]:
+    if cfg.DATA.AUG_DEVICE == "gpu" and cfg.NUM_GPUS == 0:
+        wrong = "gpu changes colour where the network is, and NUM_GPUS is 0: one process would do all workers' part"
+        yield Finding(("DATA.AUG_DEVICE", "NUM_GPUS"), wrong, "cpu")
+
+
 def _gaps(cfg: CfgNode) -> Iterator[Finding]:
     low, high = cfg.CONTRASTIVE.DELTA_CLIPS_MIN, cfg.CONTRASTIVE.DELTA_CLIPS_MAX
     keys = ("CONTRASTIVE.DELTA_CLIPS_MIN", "CONTRASTIVE.DELTA_CLIPS_MAX")
@@ -255,4 +261,6 @@ def _evaluation(cfg: CfgNode) -> Iterator[Finding]:
         yield Finding(("TRAIN.DATASET",), f"rhovideo does not read the lists of {cfg.TRAIN.DATASET}", remedy)
 
 
-_RULES = (_machines, _queues, _methods, _network, _gaps, _cropping, _clips, _schedule, _optimizer, _evaluation)
+_RULES = (
+    *(_machines, _queues, _methods, _network, _devices, _gaps, _cropping, _clips, _schedule, _optimizer, _evaluation),
+)

@@ -129,11 +129,26 @@ class TrainAugmentation:
         return draw_short_side_box(height, width, self.size, self.short_sides, rng, self.inverse_short_sides)
 
 
-def apply(clip: np.ndarray, operations: Sequence[Operation]) -> np.ndarray:
-    """Change the colour of a clip, uint8 [T,H,W,3], by one operation after the other."""
-    for change, amounts in operations:
+def apply(clip: np.ndarray, operations: Sequence[Operation], out: np.ndarray | None = None) -> np.ndarray:
+    """Change the colour of a clip by one operation after the other.
+
+    Args:
+        clip: uint8 [T,H,W,3].
+        operations: drawn by :meth:`TrainAugmentation.draw_operations`.
+        out: what to write the result to, apart from ``clip``; None: a new array, or ``clip`` if nothing is to be done.
+
+    Returns:
+        uint8 [T,H,W,3].
+    """
+    for change, amounts in operations[:-1]:
         clip = change(clip, *amounts)
-    return clip
+    if operations:
+        change, amounts = operations[-1]
+        return change(clip, *amounts, out=out)
+    if out is None:
+        return clip
+    np.copyto(out, clip)
+    return out
 
 
 class GrowingView:

@@ -57,14 +57,15 @@ def is_referenced(packet: bytes | memoryview, extradata: bytes, codec: str) -> b
         return True
     if codec not in ("h264", "hevc"):
         return True
+    headers, slices = (H264_HEADERS, H264_SLICES) if codec == "h264" else (HEVC_HEADERS, HEVC_SLICES)
     pictures = 0
-    for unit in _nal_units(packet, extradata, codec):
-        kind = _nal_kind(unit, codec)
-        if kind in (H264_HEADERS if codec == "h264" else HEVC_HEADERS):
+    for first in _first_bytes(packet, extradata, codec):
+        kind = _nal_kind(first, codec)
+        if kind in headers:
             return True
-        if kind in (H264_SLICES if codec == "h264" else HEVC_SLICES):
+        if kind in slices:
             # nal_ref_idc, the two bits after the first one of H.264's units, is 0.
-            if (unit[0] >> 5 & 3) if codec == "h264" else kind not in HEVC_UNREFERENCED:
+            if (first >> 5 & 3) if codec == "h264" else kind not in HEVC_UNREFERENCED:
                 return True
             pictures += 1
     return not pictures
@@ -80,23 +81,40 @@ def _describe_nal_packet(data: bytes | memoryview, extradata: bytes, codec: str)
         slices, access, headers = H264_SLICES, H264_IDR, H264_HEADERS
     else:
         slices, access, headers = HEVC_SLICES, HEVC_RANDOM_ACCESS, HEVC_HEADERS
-    units = list(_nal_units(data, extradata, codec))
-    kinds = [_nal_kind(unit, codec) for unit in units]
-    pictures = [kind for kind in kinds if kind in slices]
-    restarts = bool(pictures) and all(kind in access for kind in pictures)
-    return restarts, tuple(bytes(unit) for unit, kind in zip(units, kinds, strict=True) if kind in headers)
+    found, pictures, restarts = [], 0, True
+    for unit in _nal_units(data, extradata, codec):
+        kind = _nal_kind(unit[0], codec)
+        if kind in slices:
+            pictures += 1
+            restarts = restarts and kind in access
+        elif kind in headers:
+            found.append(bytes(unit))
+    return bool(pictures) and restarts, tuple(found)
 
 
-def _nal_kind(unit: bytes | memoryview, codec: str) -> int:
-    return unit[0] & 0x1F if codec == "h264" else unit[0] >> 1 & 0x3F
+def _nal_kind(first: int, codec: str) -> int:
+    """The type of a unit, which its first byte says."""
+    return first & 0x1F if codec == "h264" else first >> 1 & 0x3F
 
 
 def _nal_units(data: bytes | memoryview, extradata: bytes, codec: str) -> Iterator[bytes | memoryview]:
-    length_at = 4 if codec == "h264" else 21
-    # A header that starts with 1 describes units framed by their lengths (MP4, Matroska).
-    if len(extradata) > length_at and extradata[0] == 1:
-        return _units_by_length(memoryview(data), (extradata[length_at] & 3) + 1)
+    if size := _length_size(extradata, codec):
+        data = memoryview(data)
+        return (data[begin:end] for begin, end in _spans_by_length(data, size))
     return _units_by_start_code(bytes(data))
+
+
+def _first_bytes(data: bytes | memoryview, extradata: bytes, codec: str) -> list[int]:
+    """Of each unit; nothing is copied where units are framed by their lengths."""
+    if size := _length_size(extradata, codec):
+        return [data[begin] for begin, _ in _spans_by_length(data, size)]
+    return [unit[0] for unit in _units_by_start_code(bytes(data))]
+
+
+def _length_size(extradata: bytes, codec: str) -> int:
+    """Bytes of the length before each unit (MP4, Matroska: a header that starts with 1); 0: units have start codes."""
+    length_at = 4 if codec == "h264" else 21
+    return (extradata[length_at] & 3) + 1 if len(extradata) > length_at and extradata[0] == 1 else 0
 
 
 def _units_by_start_code(data: bytes) -> Iterator[bytes]:
@@ -106,13 +124,15 @@ def _units_by_start_code(data: bytes) -> Iterator[bytes]:
             yield unit
 
 
-def _units_by_length(data: memoryview, size: int) -> Iterator[memoryview]:
-    position = 0
-    while position + size < len(data):
-        end = position + size + int.from_bytes(data[position : position + size], "big")
-        if end > position + size:
-            yield data[position + size : end]
-        position = end
+def _spans_by_length(data: bytes | memoryview, size: int) -> list[tuple[int, int]]:
+    """Where each unit begins and ends; empty ones left out."""
+    spans, position, last = [], 0, len(data) - size
+    while position < last:
+        begin = position + size
+        position = begin + int.from_bytes(data[position:begin], "big")
+        if position > begin:
+            spans.append((begin, position))
+    return spans
 
 
 def _vp9_is_key(data: bytes | memoryview) -> bool:

@@ -1,8 +1,9 @@
 """Colour operations on the uint8 frames of a clip, by OpenCV and without float images.
 
-Every function takes RGB uint8 [T,H,W,3] (C-contiguous is fastest), returns a new C-contiguous array of that shape and
-leaves its input alone. Definitions are torchvision's; results are rounded to the nearest integer, where torchvision
-truncates. Operations on single pixels see the frames as one tall image, the blur sees each frame by itself.
+Every function takes RGB uint8 [T,H,W,3] (C-contiguous is fastest) and leaves it alone. It returns a new C-contiguous
+array of that shape; or, where one is given as ``out``, apart from the input in memory, it writes to that and
+returns it. Definitions are torchvision's; results are rounded to the nearest integer, where torchvision truncates.
+Operations on single pixels see the frames as one tall image, the blur sees each frame by itself.
 """
 
 from __future__ import annotations
@@ -21,54 +22,54 @@ LUMA = np.array([0.299, 0.587, 0.114])
 Operation = tuple[Callable[..., np.ndarray], tuple[float, ...]]
 
 
-def adjust_brightness(clip: np.ndarray, factor: float) -> np.ndarray:
+def adjust_brightness(clip: np.ndarray, factor: float, out: np.ndarray | None = None) -> np.ndarray:
     """Multiply by ``factor`` >= 0; 1 changes nothing."""
-    return _affine(clip, factor * np.eye(3), 0.0)
+    return _affine(clip, factor * np.eye(3), 0.0, out)
 
 
-def adjust_contrast(clip: np.ndarray, factor: float) -> np.ndarray:
+def adjust_contrast(clip: np.ndarray, factor: float, out: np.ndarray | None = None) -> np.ndarray:
     """Blend with the mean grey *of the whole clip*: ``factor * x + (1 - factor) * mean``; 1 changes nothing.
 
     As released, where the frames of a clip are stacked into one tall image: one mean for all frames (rounded to an
     integer, as PIL does), so that the clip does not flicker.
     """
     mean = round(float(np.dot(cv2.mean(_tall(clip))[:3], LUMA)))
-    return _affine(clip, factor * np.eye(3), (1.0 - factor) * mean)
+    return _affine(clip, factor * np.eye(3), (1.0 - factor) * mean, out)
 
 
-def adjust_saturation(clip: np.ndarray, factor: float) -> np.ndarray:
+def adjust_saturation(clip: np.ndarray, factor: float, out: np.ndarray | None = None) -> np.ndarray:
     """Blend each pixel with its grey: 0 is grey, 1 changes nothing."""
-    return _affine(clip, factor * np.eye(3) + (1.0 - factor) * np.tile(LUMA, (3, 1)), 0.0)
+    return _affine(clip, factor * np.eye(3) + (1.0 - factor) * np.tile(LUMA, (3, 1)), 0.0, out)
 
 
-def adjust_hue(clip: np.ndarray, shift: float) -> np.ndarray:
+def adjust_hue(clip: np.ndarray, shift: float, out: np.ndarray | None = None) -> np.ndarray:
     """Turn the hue by ``shift`` in [-0.5, 0.5] of the colour circle; hues have 256 steps, as in PIL."""
     hsv = cv2.cvtColor(_tall(clip), cv2.COLOR_RGB2HSV_FULL)
     # OpenCV divides the circle into 256 steps on the way there and into 255 on the way back.
     turned = np.round((np.arange(256) / 256 + shift) % 1.0 * 255).astype(np.uint8)
     cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, 0), turned), hsv, 0)
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL).reshape(clip.shape)
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL, dst=_tall_or_none(out)).reshape(clip.shape)
 
 
-def to_grey(clip: np.ndarray) -> np.ndarray:
+def to_grey(clip: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Luma in all three channels."""
     grey = cv2.cvtColor(_tall(clip), cv2.COLOR_RGB2GRAY)
-    return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB).reshape(clip.shape)
+    return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB, dst=_tall_or_none(out)).reshape(clip.shape)
 
 
-def gaussian_blur(clip: np.ndarray, sigma: float) -> np.ndarray:
+def gaussian_blur(clip: np.ndarray, sigma: float, out: np.ndarray | None = None) -> np.ndarray:
     """Blur each frame by itself with a Gaussian of ``sigma`` pixels, cut at three sigma, reflected at the border.
 
     The released code blurs the frames stacked into one tall image, so that they leak into each other; this does not.
     """
     kernel = cv2.getGaussianKernel(2 * math.ceil(3 * sigma) + 1, sigma, cv2.CV_32F)
-    out = np.empty(clip.shape, np.uint8)
+    out = np.empty(clip.shape, np.uint8) if out is None else out
     for source, target in zip(clip, out, strict=True):
         cv2.sepFilter2D(source, -1, kernel, kernel, dst=target, borderType=cv2.BORDER_REFLECT_101)
     return out
 
 
-def temporal_difference(clip: np.ndarray) -> np.ndarray:
+def temporal_difference(clip: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Grey differences of neighbouring frames in all three channels: (x[t] - x[t+1] + 255) / 2.
 
     The last frame repeats the difference before it; a clip of one frame becomes uniform grey. As released, but for
@@ -81,19 +82,26 @@ def temporal_difference(clip: np.ndarray) -> np.ndarray:
         now, after = grey, grey
     width = grey.shape[-1]
     difference = cv2.addWeighted(now.reshape(-1, width), 0.5, after.reshape(-1, width), -0.5, 127.5)
-    coloured = cv2.cvtColor(difference, cv2.COLOR_GRAY2RGB).reshape(len(now), *clip.shape[1:])
-    return coloured if len(grey) == 1 else np.concatenate([coloured, coloured[-1:]])
+    out = np.empty(clip.shape, np.uint8) if out is None else out
+    cv2.cvtColor(difference, cv2.COLOR_GRAY2RGB, dst=_tall(out[: len(now)]))
+    # A clip of one frame has its only difference already.
+    out[len(now) :] = out[len(now) - 1]
+    return out
 
 
 def _tall(clip: np.ndarray) -> np.ndarray:
     return clip.reshape(-1, clip.shape[2], 3)
 
 
-def _affine(clip: np.ndarray, matrix: np.ndarray, shift: float) -> np.ndarray:
+def _tall_or_none(out: np.ndarray | None) -> np.ndarray | None:
+    return None if out is None else _tall(out)
+
+
+def _affine(clip: np.ndarray, matrix: np.ndarray, shift: float, out: np.ndarray | None) -> np.ndarray:
     coefficients = np.empty((3, 4), np.float32)
     coefficients[:, :3] = matrix
     coefficients[:, 3] = shift
-    return cv2.transform(_tall(clip), coefficients).reshape(clip.shape)
+    return cv2.transform(_tall(clip), coefficients, dst=_tall_or_none(out)).reshape(clip.shape)
 
 
 @dataclass(frozen=True)

@@ -121,20 +121,29 @@ class VideoDataset(torch.utils.data.Dataset):
         return len(self.manifest)
 
     def __getitem__(self, key: SampleKey) -> Sample:
+        return self.read(key)
+
+    def read(self, key: SampleKey, out: np.ndarray | None = None) -> Sample:
+        """The sample at an address.
+
+        Args:
+            key: the address.
+            out: uint8 [V,T,S,S,3], C-contiguous, where to put the clips, such as a batch; None: a new array.
+        """
         key = SampleKey(*key)
         failures: list[Failure] = []
         for attempt in range(_MAX_ATTEMPTS if self.replace_unreadable else 1):
             index = self._video(key, attempt)
             path = self.manifest.path(index)
             try:
-                clips, operations = self._read(index, key, attempt)
+                clips, operations = self._read(index, key, attempt, out)
             except _READ_ERRORS as error:
                 reason = error.reason if isinstance(error, VideoReadError) else str(error)
                 line = self.manifest.line(index)
                 failures.append(Failure(index, path, reason, line, key.epoch, self.manifest.csv))
                 continue
             return Sample(torch.from_numpy(clips), index, self.manifest.label(index), True, failures, operations)
-        nothing, operations = self._black_sample()
+        nothing, operations = self._black_sample(out)
         return Sample(nothing, key.index, self.manifest.label(key.index), False, failures, operations)
 
     def _video(self, key: SampleKey, attempt: int) -> int:
@@ -143,7 +152,9 @@ class VideoDataset(torch.utils.data.Dataset):
         rng = generator(Stream.REPLACEMENT, self.seed, key.epoch, key.index, attempt)
         return int(rng.integers(len(self.manifest)))
 
-    def _read(self, index: int, key: SampleKey, attempt: int) -> tuple[np.ndarray, torch.Tensor | None]:
+    def _read(
+        self, index: int, key: SampleKey, attempt: int, out: np.ndarray | None
+    ) -> tuple[np.ndarray, torch.Tensor | None]:
         address = (self.seed, key.epoch, key.index, attempt)
         with self._open(index) as video:
             times = self.sampler.sample(video.num_frames, video.fps, generator(Stream.CLIP_TIMES, *address))
@@ -152,9 +163,9 @@ class VideoDataset(torch.utils.data.Dataset):
                 and isinstance(self.augmentation, TrainAugmentation)
                 and self.augmentation.spatial
             ):
-                return self._finish(self._random_crops(video, times, address))
+                return self._finish(self._random_crops(video, times, address), out)
             frames = video.frames(times.reshape(-1))
-        return self._views(frames.reshape(*times.shape, *frames.shape[1:]), address)
+        return self._views(frames.reshape(*times.shape, *frames.shape[1:]), address, out)
 
     def _random_crops(self, video: Video, times: np.ndarray, address: tuple[int, ...]) -> list[Cropped]:
         """The views of a video, cropped out of each picture as it is decoded."""
@@ -182,16 +193,19 @@ class VideoDataset(torch.utils.data.Dataset):
             raise VideoReadError(manifest.path(index), "has no label")
         return manifest.open_video(index, self.image_fps, self.backend)
 
-    def _views(self, clips: np.ndarray, address: tuple[int, ...]) -> tuple[np.ndarray, torch.Tensor | None]:
+    def _views(
+        self, clips: np.ndarray, address: tuple[int, ...], out: np.ndarray | None = None
+    ) -> tuple[np.ndarray, torch.Tensor | None]:
         """uint8 [V,T,S,S,3] from the decoded clips [n,T,H,W,3], and the operations that are left to do."""
         if isinstance(self.augmentation, EvalCrops):
-            return np.concatenate([self.augmentation(clip) for clip in clips]), None
+            return np.concatenate([self.augmentation(clip) for clip in clips], out=out), None
         return self._finish(
             [
                 self.augmentation.crop_and_draw(clip, self._view_rng(address, place, view))
                 for place, clip in enumerate(clips)
                 for view in self._per_clip
-            ]
+            ],
+            out,
         )
 
     @property
@@ -201,22 +215,24 @@ class VideoDataset(torch.utils.data.Dataset):
     def _view_rng(self, address: tuple[int, ...], place: int, view: int) -> np.random.Generator:
         return generator(Stream.AUGMENTATION, *address, place, view)
 
-    def _finish(self, views: list[Cropped]) -> tuple[np.ndarray, torch.Tensor | None]:
+    def _finish(self, views: list[Cropped], out: np.ndarray | None) -> tuple[np.ndarray, torch.Tensor | None]:
         """Change the views' colour, or say what is left to do."""
+        out = np.empty((len(views), *views[0][0].shape), np.uint8) if out is None else out
+        for (clip, operations), place in zip(views, out, strict=True):
+            apply(clip, () if self.colour_later else operations, place)
         if not self.colour_later:
-            return np.stack([apply(clip, operations) for clip, operations in views]), None
-        operations = np.stack([encode_operations(drawn) for _, drawn in views])
-        return np.stack([clip for clip, _ in views]), torch.from_numpy(operations)
+            return out, None
+        return out, torch.from_numpy(np.stack([encode_operations(operations) for _, operations in views]))
 
     def sample_shape(self) -> tuple[int, ...]:
         """[V,T,S,S,3], found by sending black frames the way of a video's."""
         return tuple(self._black_sample()[0].shape)
 
-    def _black_sample(self) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _black_sample(self, out: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
         rng = generator(Stream.CLIP_TIMES, self.seed)
         times = self.sampler.sample(1000, 30.0, rng)
-        views, operations = self._views(np.zeros((*times.shape, 32, 32, 3), np.uint8), (self.seed,))
-        return torch.zeros(views.shape, dtype=torch.uint8), None if operations is None else operations.zero_()
+        views, operations = self._views(np.zeros((*times.shape, 32, 32, 3), np.uint8), (self.seed,), out)
+        return torch.from_numpy(views).zero_(), None if operations is None else operations.zero_()
 
 
 def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:

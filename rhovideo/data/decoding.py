@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -20,18 +19,16 @@ from types import TracebackType
 
 import av
 import numpy as np
-from av.stream import Discard, Disposition
 from av.video.reformatter import VideoReformatter
 
 from rhovideo.data.bitstreams import is_referenced
+from rhovideo.data.containers import VideoReadError, begins_like_mp4, main_stream, may_stay_unparsed, open_container
 from rhovideo.data.packets import build_table, choose_packets, read_packets
 from rhovideo.data.pictures import Picture, RgbPicture
 from rhovideo.data.timeline import even_timeline
 
 # Packets of larger streams are not kept in memory but read a second time.
 KEPT_PACKETS_BYTES = 64 * 2**20
-# Demuxers that render text or open other files, which no video file should make us do.
-REFUSED_FORMATS = frozenset({"tty", "concat", "hls", "dash", "sdp", "image2"})
 # Containers without times of pictures: the demuxer makes them up, wrongly where pictures are reordered. (For MPEG-4 it
 # knows the types of the pictures and makes them up rightly.)
 UNTIMED_FORMATS = frozenset({"avi"})
@@ -39,22 +36,7 @@ UNTIMED_FORMATS = frozenset({"avi"})
 Taker = Callable[[Picture | RgbPicture, list[int]], None]
 READ_ERRORS = (av.FFmpegError, OSError, ValueError, LookupError)
 
-
-class VideoReadError(RuntimeError):
-    """A video that can't be read. The message names the file and what is wrong with it.
-
-    Attributes:
-        path: the file.
-        reason: what is wrong.
-    """
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(path, reason)
-        self.path = path
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+__all__ = ["READ_ERRORS", "Taker", "Video", "VideoReadError"]
 
 
 class Video:
@@ -172,23 +154,33 @@ class Video:
     # -- opening ------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        self._container = _open_container(self.path)
-        self._stream = _video_stream(self._container, self.path)
+        self._unparsed = begins_like_mp4(self.path)
+        # What the container says about key frames is believed where the first packet bears it out.
+        if not (self._read_stream() and (not self._unparsed or self._table.restart[:1].any())):
+            self._container.close()
+            self._unparsed = False
+            self._read_stream()
+        self._lay_timeline()
+
+    def _read_stream(self) -> bool:
+        """Open the file and list its packets; False if that can't be done without FFmpeg's parsers."""
+        self._container = open_container(self.path, self._unparsed)
+        self._stream = main_stream(self._container, self.path)
         context = self._stream.codec_context
+        self._codec, self._extradata = context.codec.canonical_name, context.extradata or b""
+        if self._unparsed and not may_stay_unparsed(self._codec):
+            return False
         context.thread_count = self._num_threads
         context.thread_type = "NONE" if self._num_threads == 1 else "AUTO"
         self._coded_size = (context.width, context.height)
         reliable = not (
-            self._container.format.name in UNTIMED_FORMATS
-            and context.has_b_frames
-            and context.codec.canonical_name != "mpeg4"
+            self._container.format.name in UNTIMED_FORMATS and context.has_b_frames and self._codec != "mpeg4"
         )
-        self._codec, self._extradata = context.codec.canonical_name, context.extradata or b""
         packets, defect = read_packets(self._container, self._stream)
         self._table = build_table(packets, self._codec, self._extradata, reliable, defect)
         # Larger streams are read again for each call, from the file.
-        self._kept = packets if sum(packet.size for packet in packets) <= KEPT_PACKETS_BYTES else None
-        self._lay_timeline()
+        self._kept = packets if sum([packet.size for packet in packets]) <= KEPT_PACKETS_BYTES else None
+        return True
 
     def _lay_timeline(self) -> None:
         """Set what an index means: its picture's time or, without times, its place in the order of showing."""
@@ -309,7 +301,7 @@ class Video:
             for first, end in ranges:
                 yield iter(self._kept[first:end])
             return
-        with _open_container(self.path) as container:
+        with open_container(self.path, self._unparsed) as container:
             stream = container.streams[self._stream.index]
             packets, position = (packet for packet in container.demux(stream) if packet.size > 0), 0
             for first, end in ranges:
@@ -357,34 +349,6 @@ def _later(latest: int | None, frame: av.VideoFrame) -> int | None:
     if latest is not None and frame.pts is not None and frame.pts <= latest:
         raise _DisorderedTimesError
     return latest if frame.pts is None else frame.pts
-
-
-def _open_container(path: str) -> av.container.InputContainer:
-    """Open a regular file, and nothing but this file: no device or pipe that could block, no playlist, no network."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
-        raise VideoReadError(path, "is not a regular file" if not os.path.isdir(path) else "is a folder, not a video")
-    if os.path.getsize(path) == 0:
-        raise VideoReadError(path, "is empty")
-    container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="ignore")
-    if REFUSED_FORMATS.intersection(container.format.name.split(",")):
-        container.close()
-        raise VideoReadError(path, f"is no video file but is recognised as {container.format.name}")
-    return container
-
-
-def _video_stream(container: av.container.InputContainer, path: str) -> av.VideoStream:
-    """The main video stream, not a cover picture; the other streams are not read."""
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-    if not streams:
-        raise VideoReadError(path, "has no video stream")
-    best = container.streams.best("video")
-    chosen = next((s for s in streams if best is not None and s.index == best.index), streams[0])
-    if chosen.codec_context is None:
-        raise VideoReadError(path, "is coded in a way that this FFmpeg has no decoder for")
-    for stream in container.streams:
-        if stream.index != chosen.index:
-            stream.discard = Discard.all
-    return chosen
 
 
 def _reason(error: Exception) -> str:

@@ -8,71 +8,32 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing.util
+import secrets
 import warnings
+import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import wait
 
 import torch
 from fvcore.common.config import CfgNode
-from torch.utils.data import DataLoader, default_collate
+from torch.utils.data import DataLoader
 
 from rhovideo import distributed
-from rhovideo.data.bad_videos import Failure
+from rhovideo.data import shared_slots
+from rhovideo.data.batches import Batch, BatchReader
 from rhovideo.data.csv_parsing import ManifestError
-from rhovideo.data.datasets import TRAINING_PURPOSES, Sample, SampleKey, VideoDataset, build_dataset
+from rhovideo.data.datasets import TRAINING_PURPOSES, SampleKey, VideoDataset, build_dataset
 from rhovideo.data.shuffling import shuffled
 from rhovideo.data.worker import initialise_worker, worker_context, worker_count
 from rhovideo.errors import JobError
 from rhovideo.randomness import Stream, generator
 
-
-@dataclass
-class Batch:
-    """The samples of one process and one (micro-)batch.
-
-    Attributes:
-        clips: uint8 [B,V,T,S,S,3].
-        index, label: int64 [B], of the videos shown; label -1 where there is none.
-        valid: bool [B], False where no video could be read.
-        failures: every video that could not be read on the way.
-        operations: float64 [B,V,K,2], what is yet to be done to the colour of each view; None if nothing is.
-    """
-
-    clips: torch.Tensor
-    index: torch.Tensor
-    label: torch.Tensor
-    valid: torch.Tensor
-    failures: list[Failure]
-    operations: torch.Tensor | None = None
-
-    def select(self, rows: torch.Tensor) -> Batch:
-        """The samples where ``rows``, bool [B], is true; all failures stay."""
-        operations = None if self.operations is None else self.operations[rows]
-        return Batch(self.clips[rows], self.index[rows], self.label[rows], self.valid[rows], self.failures, operations)
-
-    def pin_memory(self) -> Batch:
-        """Itself in page-locked memory (called by torch's DataLoader)."""
-        tensors = (tensor.pin_memory() for tensor in (self.clips, self.index, self.label, self.valid))
-        # The operations are read on the CPU.
-        return Batch(*tensors, self.failures, self.operations)
+__all__ = ["Batch", "Loader", "WorkerDiedError", "build_loader"]
 
 
 class WorkerDiedError(JobError):
     """A worker process ended without having been asked to."""
-
-
-def collate(samples: list[Sample]) -> Batch:
-    """Samples of equal shape to a batch."""
-    return Batch(
-        # In a worker this stacks right into shared memory; torch.stack would make a batch that is then copied there.
-        default_collate([sample.clips for sample in samples]),
-        torch.tensor([sample.index for sample in samples], dtype=torch.int64),
-        torch.tensor([sample.label for sample in samples], dtype=torch.int64),
-        torch.tensor([sample.valid for sample in samples], dtype=torch.bool),
-        [failure for sample in samples for failure in sample.failures],
-        None if samples[0].operations is None else torch.stack([sample.operations for sample in samples]),
-    )
 
 
 class Loader:
@@ -124,17 +85,19 @@ class Loader:
         self.world_size = world_size
         self._micro_batch = max(global_batch // (world_size * self.accumulate_steps), 1)
         self._plan = _Plan(self)
+        self._name = secrets.token_hex(8)
+        weakref.finalize(self, shared_slots.forget, self._name)
         self._processes: list = []
         # Workers do not listen to SIGTERM, with which multiprocessing would end them at exit, so we do before that.
         multiprocessing.util.Finalize(self, _kill, args=(self._processes,), exitpriority=10)
         with _quiet():
             self._loader: DataLoader | None = DataLoader(
-                dataset,
+                BatchReader(dataset),
                 batch_sampler=self._plan,
                 num_workers=num_workers,
-                collate_fn=collate,
+                collate_fn=_as_it_is,
                 pin_memory=pin_memory,
-                worker_init_fn=initialise_worker,
+                worker_init_fn=partial(_begin_worker, self._name),
                 multiprocessing_context=worker_context() if num_workers else None,
                 prefetch_factor=prefetch_factor if num_workers else None,
                 persistent_workers=num_workers > 0,
@@ -223,6 +186,7 @@ class Loader:
         if batches is not None and all(worker.is_alive() for worker in self._processes):
             batches._shutdown_workers()
         _kill(self._processes)
+        shared_slots.forget(self._name)
 
 
 class _Plan:
@@ -235,6 +199,16 @@ class _Plan:
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         return self._loader.batches_of(self.epoch, self.first_step)
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    """Instead of torch's collating, which the reader has done."""
+    return batch
+
+
+def _begin_worker(loader: str, worker_id: int) -> None:
+    initialise_worker(worker_id)
+    shared_slots.begin_pool(loader)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,11 @@
-"""The list of videos: a CSV packed once a machine into one memory-mapped file that all processes share.
+"""The list of videos: a CSV packed once a machine into one file, of which a process reads the rows that it asks for.
 
 A packed file holds the bytes of the paths, their offsets (int64), the lines (int32) and the labels (int32). Its name
 is a digest of the CSV's path, size and modification time and of how it is read, so a changed CSV gets another file.
+
+Rows are read, not mapped: the pages of a mapping that random rows touch would soon be all of them and count as memory
+of the processes, while what is read stays in the system's cache, which is one for all and given up when memory is
+needed. A process so holds nothing that grows with the list, and a rank reads its own videos' rows only.
 """
 
 from __future__ import annotations
@@ -11,10 +15,10 @@ import fcntl
 import hashlib
 import json
 import logging
-import mmap
 import os
 import struct
 import tempfile
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -35,12 +39,15 @@ _Self = TypeVar("_Self", bound="Manifest")  # typing.Self is of Python 3.11
 _MAGIC = b"rhoman01"
 # magic, rows, bytes of the paths, classes (0: no labels), bytes of the notes, bytes of the file
 _HEADER = struct.Struct("<8s5q")
+_OFFSETS, _NUMBER = struct.Struct("<2q"), struct.Struct("<i")
+_LABELS_AT_A_TIME = 2**22
 
 
 class Manifest:
     """The videos of one CSV: paths and labels by index, in the file's order.
 
-    Pickles as the name of its packed file, so workers and ranks of a machine share the same pages of memory.
+    Pickles as the name of its packed file. Each process holds that file open once; reading moves no position in it, so
+    threads and forked processes can share it.
 
     Example:
         >>> manifest = Manifest.open("train.csv", prefix="/videos")  # doctest: +SKIP
@@ -49,7 +56,7 @@ class Manifest:
     """
 
     def __init__(self, packed: str | os.PathLike) -> None:
-        """Map an existing packed file; use :meth:`open` to start from a CSV.
+        """Read an existing packed file; use :meth:`open` to start from a CSV.
 
         Raises:
             FileNotFoundError: the packed file was removed.
@@ -57,25 +64,23 @@ class Manifest:
         """
         self._packed = Path(packed)
         try:
-            with self._packed.open("rb") as file:
-                self._bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._file = os.open(packed, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"the packed manifest {packed} is gone: "
                 "if something cleans that folder, set DATA.MANIFEST_CACHE to another"
             ) from error
-        except ValueError as error:  # an empty file cannot be mapped
-            raise ManifestError(f"{packed}: empty, no packed manifest: remove it") from error
-        if len(self._bytes) < _HEADER.size:
+        weakref.finalize(self, os.close, self._file)
+        size = os.fstat(self._file).st_size
+        if size < _HEADER.size:
             raise ManifestError(f"{packed}: truncated, no packed manifest: remove it")
-        magic, rows, path_bytes, self._classes, note_bytes, size = _HEADER.unpack_from(self._bytes)
-        if magic != _MAGIC or size != len(self._bytes):
+        magic, self._rows, path_bytes, self._classes, note_bytes, said = _HEADER.unpack(self._read(0, _HEADER.size))
+        if magic != _MAGIC or said != size:
             raise ManifestError(f"{packed}: damaged, or packed by another version: remove it")
-        offsets_at = _HEADER.size + path_bytes + -path_bytes % 8
-        self._offsets = np.frombuffer(self._bytes, np.int64, rows + 1, offsets_at)
-        self._lines = np.frombuffer(self._bytes, np.int32, rows, offsets_at + 8 * (rows + 1))
-        self._labels = np.frombuffer(self._bytes, np.int32, rows, offsets_at + 8 * (rows + 1) + 4 * rows)
-        notes = json.loads(self._bytes[size - note_bytes : size])
+        self._offsets_at = _HEADER.size + path_bytes + -path_bytes % 8
+        self._lines_at = self._offsets_at + 8 * (self._rows + 1)
+        self._labels_at = self._lines_at + 4 * self._rows
+        notes = json.loads(self._read(size - note_bytes, note_bytes))
         self.csv: str = notes["csv"]
         self._root: str = notes["root"]
 
@@ -179,7 +184,7 @@ class Manifest:
         return type(self), (str(self._packed),)
 
     def __len__(self) -> int:
-        return len(self._labels)
+        return self._rows
 
     def path(self, index: int) -> str:
         """The path of video ``index``, relative ones joined to the prefix or the CSV's folder."""
@@ -200,22 +205,34 @@ class Manifest:
 
     def _text(self, index: int) -> str:
         """What the packed file holds of video ``index`` beside line and label: here the path as the list has it."""
-        index = self._checked(index)
-        first, last = int(self._offsets[index]), int(self._offsets[index + 1])
-        return os.fsdecode(self._bytes[_HEADER.size + first : _HEADER.size + last])
+        first, end = _OFFSETS.unpack(self._read(self._offsets_at + 8 * self._checked(index), _OFFSETS.size))
+        return os.fsdecode(self._read(_HEADER.size + first, end - first))
 
     def label(self, index: int) -> int:
         """The label of video ``index``, -1 if the list has none."""
-        return int(self._labels[self._checked(index)])
+        return self._number(self._labels_at, index)
 
     def line(self, index: int) -> int:
         """The line of the CSV, counted from 1, that names video ``index``."""
-        return int(self._lines[self._checked(index)])
+        return self._number(self._lines_at, index)
+
+    def _number(self, column_at: int, index: int) -> int:
+        return _NUMBER.unpack(self._read(column_at + 4 * self._checked(index), _NUMBER.size))[0]
+
+    def _read(self, at: int, size: int) -> bytes:
+        data = os.pread(self._file, size, at)
+        if len(data) < size:
+            raise ManifestError(f"{self._packed} was cut short while it was in use: remove it and start again")
+        return data
 
     @property
     def labels(self) -> np.ndarray:
         """All labels, int64 [N] (a copy); -1 everywhere if the list has none."""
-        return self._labels.astype(np.int64)
+        labels = np.empty(self._rows, np.int64)
+        for first in range(0, self._rows, _LABELS_AT_A_TIME):
+            count = min(_LABELS_AT_A_TIME, self._rows - first)
+            labels[first : first + count] = np.frombuffer(self._read(self._labels_at + 4 * first, 4 * count), np.int32)
+        return labels
 
     @property
     def has_labels(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import av
 import numpy as np
@@ -89,15 +90,17 @@ def build_table(
         reliable_times: False if the container holds no times of its own, so that the demuxer has made them up.
         defect: what is wrong with the file, or "".
     """
-    pts = np.array([0 if p.pts is None else p.pts for p in packets], dtype=np.int64)
-    shown = np.array([not p.is_discard for p in packets], dtype=bool)
-    complete = all(p.pts is not None for p in packets)
+    # One short loop a field: at thousands of packets, opening a file is as much Python as anything else.
+    times = [packet.pts for packet in packets]
+    complete = None not in times
+    pts = np.array(times if complete else [time or 0 for time in times], dtype=np.int64)
+    shown = ~np.array([packet.is_discard for packet in packets], dtype=bool)
     timed = reliable_times and complete and codec in ONE_PICTURE_A_PACKET and _orderly(pts, shown, packets)
     restart = _find_restarts(packets, codec, extradata or b"") if timed else np.zeros(len(packets), dtype=bool)
     last_duration = 0
     if shown.any() and complete:
-        last = max(np.flatnonzero(shown), key=lambda position: pts[position])
-        last_duration = int(packets[last].duration or 0)
+        positions = np.flatnonzero(shown)
+        last_duration = int(packets[positions[np.argmax(pts[positions])]].duration or 0)
     return PacketTable(pts, shown, restart, timed, last_duration, defect)
 
 
@@ -136,7 +139,7 @@ def _start_for(position: int, table: PacketTable, restarts: np.ndarray) -> int:
 def _orderly(pts: np.ndarray, shown: np.ndarray, packets: Sequence[av.Packet]) -> bool:
     """Whether the times can be those of a stream that a decoder shows from its first picture on, in their order."""
     times = pts[shown]
-    if len(np.unique(times)) < len(times):
+    if not np.diff(np.sort(times)).all():
         return False
     # A stream cut out of another one: pictures shown before the first key frame never come out.
     if not packets or not packets[0].is_keyframe or pts.min() < pts[0]:
@@ -152,22 +155,23 @@ def _find_restarts(packets: Sequence[av.Packet], codec: str, extradata: bytes) -
     restart = np.zeros(len(packets), dtype=bool)
     if codec not in RESTARTABLE_CODECS:
         return restart
-    if any(_changes_decoding(packet) for packet in packets):
+    if _change_decoding(packets):
         return restart
     seen_headers = set()
-    for position, packet in enumerate(packets):
-        if packet.is_keyframe:
-            restarts, headers = describe_key_packet(memoryview(packet), extradata, codec)
-            seen_headers.add(headers)
-            restart[position] = restarts and bool(headers or extradata or codec == "vp9")
+    keys = [packet.is_keyframe for packet in packets]
+    for position in np.flatnonzero(keys).tolist():
+        restarts, headers = describe_key_packet(memoryview(packets[position]), extradata, codec)
+        seen_headers.add(headers)
+        restart[position] = restarts and bool(headers or extradata or codec == "vp9")
     # Headers that change on the way would be missed by skipping the packets that bring them.
     if len(seen_headers - {()}) > 1:
         restart[:] = False
     return restart
 
 
-def _changes_decoding(packet: av.Packet) -> bool:
-    # Most packets have no side data at all, which is quicker to ask than whether they have this kind or that.
-    if next(packet.iter_sidedata(), None) is None:
+def _change_decoding(packets: Sequence[av.Packet]) -> bool:
+    """Whether a packet has side data that the decoder needs for all that follow."""
+    # Hardly any file has side data at all, which is quicker to ask than whether it is of this kind or that.
+    if next(chain.from_iterable(map(av.Packet.iter_sidedata, packets)), None) is None:
         return False
-    return any(packet.has_sidedata(kind) for kind in STATE_SIDE_DATA)
+    return any(packet.has_sidedata(kind) for packet in packets for kind in STATE_SIDE_DATA)

@@ -34,8 +34,11 @@ class Picture:
         self._frame = frame
         self._size = size if all(size) else (frame.width, frame.height)
         self._reformatter = reformatter
-        # No pixel is made to see how a picture of this shape would lie.
-        self.height, self.width = upright(np.empty((self._size[1], self._size[0], 0), np.uint8), frame).shape[:2]
+        self.width, self.height = self._size
+        self._turned = frame.side_data.get(SideDataType.DISPLAYMATRIX) is not None
+        if self._turned:
+            # No pixel is made to see how a picture of this shape would lie.
+            self.height, self.width = upright(np.empty((self.height, self.width, 0), np.uint8), frame).shape[:2]
 
     def rgb(self, box: Box | None = None) -> np.ndarray:
         """The picture, or a box of it, as upright RGB.
@@ -54,7 +57,8 @@ class Picture:
 
     @cached_property
     def _whole(self) -> np.ndarray:
-        return upright(self._convert(self._frame, *self._size), self._frame)
+        image = self._convert(self._frame, *self._size)
+        return upright(image, self._frame) if self._turned else image
 
     def _convert(self, frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
         return self._reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1).to_ndarray()
@@ -66,7 +70,7 @@ class Picture:
             and (frame.width, frame.height) == (width, height)
             and frame.format.name in _CUTTABLE
             and width % 2 == height % 2 == 0
-            and frame.side_data.get(SideDataType.DISPLAYMATRIX) is None
+            and not self._turned
         )
 
     def _cut(self, box: Box) -> np.ndarray:

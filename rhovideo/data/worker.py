@@ -18,7 +18,7 @@ from fvcore.common.config import CfgNode
 
 # Of each process, where nobody says how many: PySlowFast's default.
 _MOST_UNASKED = 8
-_PRELOAD = ("rhovideo.data.forkserver_preload", "torch", "rhovideo.data.datasets")
+_PRELOAD = ("rhovideo.data.forkserver_preload", "torch", "rhovideo.data.loader")
 
 
 def cores() -> int:

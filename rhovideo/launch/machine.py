@@ -33,11 +33,19 @@ def _torchrun_processes(cfg: CfgNode) -> int:
 
 def check_machine(cfg: CfgNode) -> list[Finding]:
     """What the configuration asks for and this machine does not have."""
-    findings = _check_torchrun(cfg) if under_torchrun() else _check_local(cfg)
+    findings = (_check_torchrun(cfg) if under_torchrun() else _check_local(cfg)) + _check_colour(cfg)
     if findings:
         return findings
     here = processes_here(cfg)
     return [*check_processes(as_resumed(cfg), here), *check_resume(cfg, here * cfg.NUM_SHARDS)]
+
+
+def _check_colour(cfg: CfgNode) -> list[Finding]:
+    # More GPUs than there are is another finding.
+    if cfg.DATA.AUG_DEVICE != "gpu" or cfg.NUM_GPUS >= 0 or torch.cuda.device_count():
+        return []
+    wrong = "gpu changes colour where the network is, and this machine has no GPU that torch can use"
+    return [Finding(("DATA.AUG_DEVICE",), wrong, "cpu, which lets the workers do it")]
 
 
 def _check_local(cfg: CfgNode) -> list[Finding]:

@@ -65,6 +65,7 @@ STEPS = ("TASK", "finetune", "SOLVER.LR_POLICY", "steps_with_relative_lrs", "SOL
         ("DATA.STD", "[0.2, 0.2]", "[0.2, 0.2, 0.2]", PRETRAIN),
         ("DATA.SSL_COLOR_PROB", 1.5, 1, PRETRAIN),
         ("DATA.NUM_FRAMES", 12, 16, ("TASK", "finetune", "MODEL.ARCH", "slowfast")),
+        ("DATA.AUG_DEVICE", "gpu", "cpu", (*PRETRAIN, "NUM_GPUS", 0)),
         ("TRAIN.ACCUMULATE_STEPS", 2, 1, (*PRETRAIN, "CONTRASTIVE.TYPE", "simclr")),
         ("TRAIN.BATCH_SIZE", 9, 8, ("TASK", "linear", "NUM_GPUS", 0, "NUM_CPU_PROCESSES", 4)),
         ("TRAIN.BATCH_SIZE", 12, 16, ("TASK", "linear", "NUM_GPUS", 4, "TRAIN.ACCUMULATE_STEPS", 2)),

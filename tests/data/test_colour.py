@@ -144,6 +144,27 @@ def test_operations_keep_shape_and_leave_their_input_alone(frames, height, width
         assert np.array_equal(clip, before)
 
 
+@pytest.mark.parametrize("frames", [1, 4])
+def test_operations_write_where_they_are_told(frames):
+    clip = textured_clip(shape=(frames, 11, 13))
+    operations = [
+        (colour.adjust_brightness, (1.3,)),
+        (colour.adjust_contrast, (0.7,)),
+        (colour.adjust_saturation, (1.4,)),
+        (colour.adjust_hue, (0.1,)),
+        (colour.to_grey, ()),
+        (colour.gaussian_blur, (1.2,)),
+        (colour.temporal_difference, ()),
+    ]
+    batch = np.zeros((len(operations), *clip.shape), np.uint8)
+    for place, (operation, amounts) in zip(batch, operations, strict=True):
+        returned = operation(clip, *amounts, out=place)
+        assert np.shares_memory(returned, place)
+        assert returned.shape == clip.shape
+    expected = np.stack([operation(clip, *amounts) for operation, amounts in operations])
+    assert np.array_equal(batch, expected)
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_operations_take_any_memory_layout(operation):
     clip = textured_clip(shape=(4, 11, 13))

@@ -156,3 +156,30 @@ def test_unknown_split_or_purpose_names_the_right_ones(small_cfg):
         build_dataset(small_cfg, "dev", "pretrain")
     with pytest.raises(ValueError, match="pretrain, train, eval, test"):
         build_dataset(small_cfg, "val", "validation")
+
+
+@pytest.mark.parametrize("purpose", ["pretrain", "train", "eval", "test"])
+@pytest.mark.parametrize("where", ["cpu", "gpu"])
+def test_a_sample_is_written_where_it_is_wanted(small_cfg, purpose, where):
+    """Whatever lies there before, and nothing beside it."""
+    small_cfg.DATA.AUG_DEVICE = where
+    small_cfg.DATA.TIME_DIFF_PROB = 0.3
+    dataset = build_dataset(small_cfg, "train", purpose)
+    for index in range(6):
+        memory = np.random.default_rng(0).integers(0, 256, (3, *dataset.sample_shape()), dtype=np.uint8)
+        before = memory.copy()
+        expected, sample = dataset[SampleKey(0, index)], dataset.read(SampleKey(0, index), memory[1])
+        assert np.shares_memory(sample.clips.numpy(), memory)
+        assert np.array_equal(memory[1], expected.clips)
+        assert np.array_equal(memory[[0, 2]], before[[0, 2]])
+
+
+def test_of_an_unreadable_video_black_is_written(small_cfg, tmp_path):
+    broken_list(tmp_path, set(range(12)))
+    small_cfg.DATA.PATH_TO_DATA_DIR = str(tmp_path)
+    dataset = build_dataset(small_cfg, "train", "pretrain")
+    memory = np.full(dataset.sample_shape(), 255, np.uint8)
+    sample = dataset.read(SampleKey(0, 0), memory)
+    assert not sample.valid
+    assert not memory.any()
+    assert np.shares_memory(sample.clips.numpy(), memory)

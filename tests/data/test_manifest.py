@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -238,3 +239,74 @@ def test_index_out_of_range(tmp_path):
         manifest.path(1)
     with pytest.raises(IndexError):
         manifest.label(-1)
+
+
+def numbered(tmp_path, count):
+    """A manifest of which each row is known: video i has the label i and stands on line i + 1."""
+    return opened(tmp_path, "".join(f"video{i}.mp4 {i}\n" for i in range(count)))
+
+
+def wrong_rows(manifest, rng):
+    """How many of many random rows are not as :func:`numbered` has them."""
+    return sum(row(manifest, i) != (f"video{i}.mp4", i, i + 1) for i in rng.integers(len(manifest), size=3000).tolist())
+
+
+def row(manifest, index):
+    return Path(manifest.path(index)).name, manifest.label(index), manifest.line(index)
+
+
+def test_threads_and_forked_processes_read_one_manifest_at_once(tmp_path):
+    manifest = numbered(tmp_path, 5000)
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+
+    def child(seed):
+        queue.put(wrong_rows(manifest, np.random.default_rng(seed)))
+
+    processes = [context.Process(target=child, args=(seed,)) for seed in range(3)]
+    for process in processes:
+        process.start()
+    with ThreadPoolExecutor(4) as threads:
+        wrong = list(threads.map(lambda seed: wrong_rows(manifest, np.random.default_rng(seed)), range(10, 18)))
+    assert sum(wrong) + sum(queue.get(timeout=30) for _ in processes) == 0
+    for process in processes:
+        process.join()
+    # What ends in a child leaves the file open here.
+    assert wrong_rows(manifest, np.random.default_rng(0)) == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts open files in Linux's /proc")
+def test_no_file_stays_open_after_a_manifest(tmp_path):
+    manifest = numbered(tmp_path, 10)
+    pickled = pickle.dumps(manifest)
+    damaged = tmp_path / "damaged.manifest"
+    damaged.write_bytes(b"x" * 300)
+    before = os.listdir("/proc/self/fd")
+    for _ in range(20):
+        assert len(pickle.loads(pickled)) == 10
+        with pytest.raises(ManifestError):
+            Manifest(damaged)
+    assert len(os.listdir("/proc/self/fd")) == len(before)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="looks into Linux's /proc")
+def test_rows_are_no_memory_of_the_process(tmp_path):
+    manifest = numbered(tmp_path, 1000)
+    assert wrong_rows(manifest, np.random.default_rng(0)) == 0
+    (packed,) = (tmp_path / "cache").glob("*.manifest")
+    assert str(packed) not in Path("/proc/self/maps").read_text()
+    arrays = [value for value in vars(manifest).values() if isinstance(value, (bytes, memoryview, np.ndarray))]
+    assert arrays == []
+
+
+def test_a_file_that_is_cut_short_in_use_is_an_error_that_names_it(tmp_path):
+    manifest = numbered(tmp_path, 1000)
+    (packed,) = (tmp_path / "cache").glob("*.manifest")
+    os.truncate(packed, 100)
+    with pytest.raises(ManifestError, match="cut short"):
+        manifest.path(999)
+
+
+def test_labels_of_many_rows_are_read_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr("rhovideo.data.manifest._LABELS_AT_A_TIME", 7)
+    assert numbered(tmp_path, 40).labels.tolist() == list(range(40))

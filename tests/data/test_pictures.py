@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import VideoReformatter
 
-from rhovideo.data import pictures
+from rhovideo.data import colour, pictures
 from rhovideo.data.augmentation import GrowingView, TrainAugmentation, apply
 from rhovideo.data.colour import ColourAugmentation
 from rhovideo.data.cropping import Box
@@ -81,3 +81,14 @@ def test_a_view_grows_to_what_the_augmentation_makes_of_the_clip(time_difference
         for time in (3, 0, 2, 1):
             view.take(RgbPicture(clip[time]), time)
         assert np.array_equal(apply(*view.finish()), augmentation(clip, np.random.default_rng(seed)))
+
+
+def test_a_list_of_operations_writes_its_result_only():
+    clip = np.random.default_rng(1).integers(0, 256, (2, 8, 9, 3), dtype=np.uint8)
+    before = clip.copy()
+    jitter = [(colour.adjust_brightness, (0.8,)), (colour.adjust_hue, (0.1,)), (colour.gaussian_blur, (1.0,))]
+    for length in range(4):
+        out = np.zeros_like(clip)
+        assert np.shares_memory(apply(clip, jitter[:length], out), out)
+        assert np.array_equal(out, apply(clip, jitter[:length]))
+        assert np.array_equal(clip, before)

@@ -254,6 +254,13 @@ def test_batch_is_checked_against_the_processes_there_are(tmp_path, monkeypatch)
         launch(jobs.report, configuration(tmp_path, NUM_GPUS=-1))
 
 
+def test_colour_on_a_gpu_needs_one(tmp_path, monkeypatch):
+    cfg = configuration(tmp_path, NUM_GPUS=-1, DATA__AUG_DEVICE="gpu")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(ConfigError, match=r"DATA.AUG_DEVICE: (.|\n)*no GPU(.|\n)*Write cpu"):
+        launch(jobs.report, cfg)
+
+
 def test_several_machines_need_a_launcher_for_them(tmp_path):
     with pytest.raises(ConfigError, match="torchrun --nnodes 4"):
         launch(jobs.report, configuration(tmp_path, NUM_SHARDS=4))

@@ -1,0 +1,92 @@
+"""Opening a video file: nothing but a regular file, its main video stream, and no more work than its frames need."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+import av
+from av.stream import Discard, Disposition
+
+# Demuxers that render text or open other files, which no video file should make us do.
+REFUSED_FORMATS = frozenset({"tty", "concat", "hls", "dash", "sdp", "image2"})
+# The type of the box that MP4 and its kin begin with.
+_FIRST_BOX = b"ftyp"
+# FFmpeg's parsers look into each packet for its time, its type and where it ends. MP4 says all of that itself.
+_UNPARSED = {"fflags": "+noparse+nofillin"}
+
+
+class VideoReadError(RuntimeError):
+    """A video that can't be read. The message names the file and what is wrong with it.
+
+    Attributes:
+        path: the file.
+        reason: what is wrong.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.path = path
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+def open_container(path: str, unparsed: bool = False) -> av.container.InputContainer:
+    """Open a regular file, and nothing but this file: no device or pipe that could block, no playlist, no network.
+
+    Args:
+        path: the file.
+        unparsed: hand out packets as the container describes them, see :func:`may_stay_unparsed`.
+
+    Raises:
+        VideoReadError: it is no regular file, empty, or of a format that is refused.
+        av.FFmpegError, OSError: it can't be opened.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise VideoReadError(path, "is not a regular file" if not os.path.isdir(path) else "is a folder, not a video")
+    if os.path.getsize(path) == 0:
+        raise VideoReadError(path, "is empty")
+    options = {"protocol_whitelist": "file", **(_UNPARSED if unparsed else {})}
+    container = av.open(f"file:{path}", options=options, metadata_errors="ignore")
+    if REFUSED_FORMATS.intersection(container.format.name.split(",")):
+        container.close()
+        raise VideoReadError(path, f"is no video file but is recognised as {container.format.name}")
+    return container
+
+
+def main_stream(container: av.container.InputContainer, path: str) -> av.VideoStream:
+    """The main video stream, not a cover picture; the other streams are not read.
+
+    Raises:
+        VideoReadError: there is none, or FFmpeg has no decoder for it.
+    """
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        raise VideoReadError(path, "has no video stream")
+    best = container.streams.best("video")
+    chosen = next((s for s in streams if best is not None and s.index == best.index), streams[0])
+    if chosen.codec_context is None:
+        raise VideoReadError(path, "is coded in a way that this FFmpeg has no decoder for")
+    for stream in container.streams:
+        if stream.index != chosen.index:
+            stream.discard = Discard.all
+    return chosen
+
+
+def begins_like_mp4(path: str) -> bool:
+    """Whether this is a regular file whose first bytes are those of MP4."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        return False
+    with open(path, "rb") as file:
+        return file.read(8)[4:] == _FIRST_BOX
+
+
+def may_stay_unparsed(codec: str) -> bool:
+    """Whether MP4's packets that FFmpeg's parsers have not seen say the same as others: H.264's and HEVC's do.
+
+    But for one thing: which of them are key frames is then the container's word alone. A file is read once more with
+    parsers unless its first packet is seen to be one.
+    """
+    return codec in ("h264", "hevc")

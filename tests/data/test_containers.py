@@ -1,0 +1,101 @@
+"""Packets that FFmpeg's parsers have not looked into say the same as those that they have."""
+
+import numpy as np
+import pytest
+
+import rhovideo.data.decoding as decoding
+from rhovideo.data.decoding import Video
+from tests.data.video_files import decode_plainly, remux, write_video
+
+UNEVEN = np.cumsum([0, *[20] * 17, *[50, 90] * 9]).tolist()
+FILES = {
+    "plain.mp4": {},
+    "reordered.mp4": {"b_frames": 3},
+    "quicktime.mov": {"b_frames": 2},
+    "variable.mp4": {"b_frames": 2, "times_ms": UNEVEN},
+    "open_groups.mp4": {"b_frames": 3, "options": {"x264-params": "open-gop=1:bframes=3:keyint=9"}},
+    "refreshed.mp4": {"options": {"x264-params": "intra-refresh=1:keyint=9"}},
+    "headers.mp4": {"b_frames": 2, "options": {"x264-params": "repeat-headers=1:bframes=2:keyint=9"}},
+    "interlaced.mp4": {"options": {"x264-params": "interlaced=1:keyint=9"}},
+    "hevc.mp4": {"codec": "libx265", "b_frames": 2},
+}
+
+
+def tables(path, monkeypatch):
+    """What is known of a file's packets without the parsers and with them."""
+    with Video(path) as video:
+        assert video._unparsed
+        unparsed = video._table
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "begins_like_mp4", lambda path: False)
+        with Video(path) as video:
+            assert not video._unparsed
+            return unparsed, video._table
+
+
+def assert_equal_but_for_key_frames(unparsed, parsed):
+    assert np.array_equal(unparsed.pts, parsed.pts)
+    assert np.array_equal(unparsed.shown, parsed.shown)
+    # A place that the container does not tell of is no harm: decoding then starts earlier.
+    assert not (unparsed.restart & ~parsed.restart).any()
+    assert (unparsed.timed, unparsed.last_duration) == (parsed.timed, parsed.last_duration)
+    assert unparsed.defect == parsed.defect
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_same_table_of_packets(name, tmp_path, monkeypatch):
+    how = {"codec": "libx264", **FILES[name]}
+    path = write_video(tmp_path / name, **how)
+    assert_equal_but_for_key_frames(*tables(path, monkeypatch))
+
+
+@pytest.mark.parametrize("shift", [-5, 100])
+def test_the_same_table_where_an_edit_list_hides_pictures(shift, tmp_path, monkeypatch):
+    def move(packets):
+        for packet in packets:
+            packet.pts += shift * 512
+            packet.dts += shift * 512
+        return packets
+
+    source = write_video(tmp_path / "source.mp4", "libx264", b_frames=2)
+    options = {"avoid_negative_ts": "disabled", "use_editlist": "1"}
+    unparsed, parsed = tables(remux(source, tmp_path / "video.mp4", move, options), monkeypatch)
+    assert_equal_but_for_key_frames(unparsed, parsed)
+    assert unparsed.shown.all() == (shift > 0)
+
+
+def test_the_same_table_of_a_file_that_was_cut_off(tmp_path, monkeypatch):
+    whole = write_video(tmp_path / "whole.mp4", "libx264", container_options={"movflags": "faststart"}, size=(160, 120))
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.6)])
+    unparsed, parsed = tables(path, monkeypatch)
+    assert_equal_but_for_key_frames(unparsed, parsed)
+    assert "cut off" in unparsed.defect
+
+
+@pytest.mark.parametrize("missing", [1, 4, 13])
+def test_a_first_packet_that_is_no_key_frame_whatever_the_container_says(missing, tmp_path):
+    """Cut out of another file by a tool that flags the first packet it keeps."""
+
+    def lie(packets):
+        kept = packets[missing:]
+        kept[0].is_keyframe = True
+        return kept
+
+    source = write_video(tmp_path / "source.mp4", "libx264", b_frames=2)
+    path = remux(source, tmp_path / "video.mp4", lie)
+    images, _ = decode_plainly(path)
+    with Video(path) as video:
+        assert not video._unparsed
+        assert video.num_frames == len(images)
+        assert np.array_equal(video.frames(range(len(images))), np.stack(images))
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("video.mkv", "libx264"), ("video.ts", "libx264"), ("video.mp4", "mpeg4")], ids=str
+)
+def test_parsers_look_into_all_else(name, codec, tmp_path):
+    path = write_video(tmp_path / name, codec)
+    with Video(path) as video:
+        assert not video._unparsed
+        assert np.array_equal(video.frames(range(36)), np.stack(decode_plainly(path)[0]))

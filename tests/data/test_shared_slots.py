@@ -1,0 +1,123 @@
+"""Batches in memory that is used again: never while somebody still looks at it."""
+
+import gc
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from rhovideo.data import shared_slots
+from rhovideo.data.loader import build_loader
+from rhovideo.data.shared_slots import MOST_SLOTS, SlotPool
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="needs Linux's memfd_create")
+SHAPE = (2, 3, 5)
+
+
+@pytest.fixture
+def pool():
+    yield SlotPool("tests")
+    shared_slots.forget("tests")
+
+
+def sent(pool, value):
+    """What arrives of a slot that is filled with a value; worker and main process are one here."""
+    slot = pool.take(int(np.prod(SHAPE)))
+    slot.tensor(SHAPE).fill_(value)
+    return slot.number, shared_slots.arrived(slot.address(pool.loader), SHAPE)
+
+
+def test_what_is_written_arrives_and_the_slot_is_used_again(pool):
+    for value in range(5):
+        number, clips = sent(pool, value)
+        assert number == 0
+        assert clips.dtype == torch.uint8
+        assert torch.equal(clips, torch.full(SHAPE, value, dtype=torch.uint8))
+        del clips
+
+
+def test_a_slot_stays_as_it_is_while_any_view_of_it_lives(pool):
+    _, clips = sent(pool, 1)
+    view, array = clips[1, :, 2:], clips.numpy()[0]
+    del clips
+    gc.collect()
+    assert sent(pool, 2)[0] == 1
+    assert (view == 1).all()
+    del view
+    assert sent(pool, 3)[0] == 1
+    assert (array == 1).all()
+    del array
+    assert sent(pool, 4)[0] == 0
+
+
+def test_many_batches_at_once_find_no_slot_and_a_larger_one_another(pool):
+    held = [sent(pool, value) for value in range(MOST_SLOTS)]
+    assert [number for number, _ in held] == list(range(MOST_SLOTS))
+    assert pool.take(1) is None
+    held = held[:2]
+    assert pool.take(1000) is None
+    assert pool.take(1).number == 2
+    assert [int(clips.max()) for _, clips in held] == [0, 1]
+
+
+def test_a_larger_batch_gets_a_larger_slot(pool):
+    number, clips = sent(pool, 1)
+    del clips
+    assert number == 0
+    assert pool.take(1000).capacity == 1000
+
+
+def test_a_forked_child_that_drops_its_copy_frees_nothing(pool):
+    _, clips = sent(pool, 1)
+    child = os.fork()
+    if not child:
+        del clips
+        gc.collect()
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert sent(pool, 2)[0] == 1
+    assert (clips == 1).all()
+
+
+def test_what_is_forgotten_is_kept_by_those_who_look_at_it(pool):
+    _, clips = sent(pool, 7)
+    shared_slots.forget("tests")
+    gc.collect()
+    assert (clips == 7).all()
+
+
+def test_a_loader_sends_the_same_batches_through_few_slots(small_cfg):
+    """Held batches keep what they hold while others are made; all slots are given up with the loader."""
+    alone = build_loader(small_cfg, "train", "pretrain")
+    small_cfg.DATA_LOADER.NUM_WORKERS = 1
+    loader = build_loader(small_cfg, "train", "pretrain")
+    try:
+        held = []
+        for epoch in range(4):
+            pairs = list(zip(alone.epoch(epoch), loader.epoch(epoch), strict=True))
+            held.append(pairs[-1])
+            del pairs
+            for expected, batch in held:
+                assert torch.equal(batch.clips, expected.clips)
+                assert torch.equal(batch.index, expected.index)
+                assert torch.equal(batch.label, expected.label)
+                assert torch.equal(batch.valid, expected.valid)
+        assert 1 <= len(shared_slots._mapped[loader._name]) <= MOST_SLOTS
+    finally:
+        loader.close()
+    assert loader._name not in shared_slots._mapped
+    assert torch.equal(held[0][1].clips, held[0][0].clips)
+
+
+def test_more_batches_than_slots_are_right_too(small_cfg):
+    small_cfg.TRAIN.BATCH_SIZE = 1
+    alone = build_loader(small_cfg, "train", "pretrain")
+    small_cfg.DATA_LOADER.NUM_WORKERS = 1
+    loader = build_loader(small_cfg, "train", "pretrain")
+    try:
+        expected, batches = list(alone.epoch(0)), list(loader.epoch(0))
+    finally:
+        loader.close()
+    assert len(batches) > MOST_SLOTS
+    assert all(torch.equal(a.clips, b.clips) for a, b in zip(expected, batches, strict=True))
