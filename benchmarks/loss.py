@@ -56,7 +56,7 @@ def _measure_rows(work: str, form: str, rho: int, batch: int) -> list[Row]:
     peaks = {name: peak_memory(candidate) for name, candidate in candidates.items()}
     works = {name: _ignoring(candidate) for name, candidate in candidates.items()}
     # Some kernels count a process's time in steps of milliseconds, too coarse for these.
-    times = interleaved(works, seconds=2.0, clock=time.perf_counter)
+    times = interleaved(works, seconds=1.0, clock=time.perf_counter)
     return [
         Row(f"{work}: time", {name: 1000 * seconds for name, seconds in times.items()}),
         Row(f"{work}: memory", peaks),
