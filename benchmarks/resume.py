@@ -24,7 +24,7 @@ from rhovideo.config import get_cfg
 from rhovideo.data.synthetic import write_synthetic
 from rhovideo.engine.checkpoint import FORMAT, newest_checkpoint, save_checkpoint
 from rhovideo.optim import build_optimizer
-from rhovideo.run_folder import STATS_FILE, checkpoint_path
+from rhovideo.run_folder import STATS_FILE, checkpoint_path, written_whole
 from rhovideo.ssl.build import build_method
 
 _ROOT = Path(__file__).parent.parent
@@ -42,9 +42,11 @@ DATA_LOADER: {NUM_WORKERS: 0}
 _STARTS = 3
 _NOTES = (
     "Seconds that pass. Checkpoints: MoCo on Slow R-50 with a queue of 65,536 and SGD's momenta. torch.save and "
-    "torch.load alone neither sync nor verify. Floor of writing and loading: the file's bytes, synced when written. "
-    "First step: from starting the command to the step's line in the log, of a run so small that only the start "
-    "counts; its floor: a process that imports torch, torchvision and PyTorchVideo's models."
+    "torch.load alone neither sync nor verify, and torch.save writes over the file that it wrote before, taking its "
+    "memory again. Floor of writing and loading: the file's bytes, written to a new file that is synced and then takes "
+    "the place of the old one, and read. First step: from starting the command to the step's line in the log, of a run "
+    "so small that only the start counts; its floor: until a process has imported torch, torchvision and "
+    "PyTorchVideo's models."
 )
 
 
@@ -68,7 +70,7 @@ def _checkpoint_rows(folder: Path) -> list[Row]:
     writers: dict[str, Callable[[int], object]] = {
         OURS: lambda number: save_checkpoint(state, path, keep=1),
         "torch.save": lambda number: torch.save(state, plain),
-        FLOOR: lambda number: _write_synced(folder / "bytes", content),
+        FLOOR: lambda number: _write_bytes(folder / "bytes", content),
     }
     readers: dict[str, Callable[[int], object]] = {
         OURS: lambda number: newest_checkpoint(folder),
@@ -99,11 +101,9 @@ def _state() -> dict:
     }
 
 
-def _write_synced(path: Path, content: bytes) -> None:
-    with open(path, "wb") as file:
+def _write_bytes(path: Path, content: bytes) -> None:
+    with written_whole(path) as file:
         file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _start_rows(folder: Path) -> list[Row]:
@@ -120,7 +120,7 @@ def _start_rows(folder: Path) -> list[Row]:
     subprocess.run([*command(1), str(output)], check=True, stdout=subprocess.DEVNULL)
     new, again, imports = [], [], []
     for number in range(_STARTS):
-        imports.append(_seconds_of([sys.executable, "-c", "import torch, torchvision, pytorchvideo.models.resnet"]))
+        imports.append(_seconds_of_imports())
         new.append(_until_a_step([*command(1), str(folder / f"new_{number}")], folder / f"new_{number}"))
         again.append(_until_a_step([*command(100), str(output)], output))
     floor = sorted(imports)[_STARTS // 2]
@@ -130,10 +130,20 @@ def _start_rows(folder: Path) -> list[Row]:
     ]
 
 
-def _seconds_of(command: list[str]) -> float:
+def _seconds_of_imports() -> float:
+    """Until a process has them; its end, which takes long too, does not count.
+
+    Raises:
+        RuntimeError: they fail.
+    """
+    code = "import torch, torchvision, pytorchvideo.models.resnet; print('done', flush=True)"
     start = time.perf_counter()
-    subprocess.run(command, check=True)
-    return time.perf_counter() - start
+    with subprocess.Popen([sys.executable, "-W", "ignore", "-c", code], stdout=subprocess.PIPE, text=True) as process:
+        said = process.stdout.readline()
+        seconds = time.perf_counter() - start
+    if said != "done\n":
+        raise RuntimeError(f"{code!r} ended with {process.returncode}")
+    return seconds
 
 
 def _until_a_step(command: list[str], output: Path) -> float:

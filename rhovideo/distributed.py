@@ -220,17 +220,6 @@ class _Gather(torch.autograd.Function):
         return total[first : first + ctx.batch]
 
 
-class _Sum(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, tensor: Tensor, group: dist.ProcessGroup | None) -> Tensor:
-        ctx.group = group
-        return sum_over_ranks(tensor, group)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
-        return sum_over_ranks(gradient.contiguous(), ctx.group), None
-
-
 def gather_with_gradient(tensor: Tensor) -> Tensor:
     """As :func:`gather`, and differentiable.
 
@@ -238,11 +227,6 @@ def gather_with_gradient(tensor: Tensor) -> Tensor:
     over ranks gives the gradient of the mean of the ranks' losses.
     """
     return tensor if world_size() == 1 else _Gather.apply(tensor)
-
-
-def sum_with_gradient(tensor: Tensor, group: dist.ProcessGroup | None = None) -> Tensor:
-    """The sum over the ranks of ``group``, differentiable: every rank's loss reaches every rank's input."""
-    return tensor if group_size(group) == 1 else _Sum.apply(tensor, group)
 
 
 def average_gradients(parameters: Iterable[nn.Parameter], bucket_bytes: int = 32 * 2**20) -> None:

@@ -43,14 +43,6 @@ def test_gather_with_gradient_lets_every_loss_reach_every_input(of_ranks):
         torch.testing.assert_close(mine["gather_gradient"], gradient, rtol=1e-12, atol=1e-12)
 
 
-def test_sum_with_gradient_lets_every_loss_reach_every_input(of_ranks):
-    parts = everyone(of_ranks)
-    total = sum(collectives.loss_of_sum(sum(parts), rank) for rank in range(len(parts)))
-    expected = torch.autograd.grad(total, parts)
-    for mine, gradient in zip(of_ranks, expected, strict=True):
-        torch.testing.assert_close(mine["sum_gradient"], gradient, rtol=1e-12, atol=1e-12)
-
-
 @pytest.mark.parametrize("bucket_bytes", collectives.BUCKETS)
 def test_averaged_gradients_are_those_of_the_mean_loss_over_all(bucket_bytes, of_ranks):
     network = collectives.network()

@@ -6,6 +6,7 @@ released recipes' conventions.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 import torch
@@ -25,8 +26,10 @@ class LARS(Optimizer):
     As released, tensors of one dimension (biases) in the same group are plain momentum SGD *without* weight decay.
     A group with ``apply_lars=False`` (batch norms) is plain momentum SGD with its weight decay.
 
-    All arithmetic runs over whole lists of tensors (``torch._foreach_*`` and torch's fused SGD), and nothing waits for
-    the device. As in the released code, a step leaves d in ``.grad``: measure gradient norms before it.
+    On a GPU all arithmetic runs over whole lists of tensors (``torch._foreach_*`` and torch's fused SGD), and nothing
+    waits for the device. On the CPU, where memory is what limits, a float32 tensor's norms are followed at once by all
+    the rest in one fused pass, while the tensor is in the cache. Neither leaves the gradients in ``.grad`` as they
+    were (nor does the released code): measure gradient norms before a step.
 
     Args:
         params: parameters or groups; a group may set ``apply_lars`` (default True) beside the arguments below.
@@ -81,19 +84,44 @@ class LARS(Optimizer):
                 loss = closure()
         for group in self.param_groups:
             trained = [p for p in group["params"] if p.grad is not None]
-            weight_decay = group["weight_decay"]
-            if group["apply_lars"]:
-                _adapt_gradients([p for p in trained if p.ndim != 1], group)
-                weight_decay = 0.0
-            started = [p for p in trained if "momentum_buffer" in self.state[p]]
-            self._descend(started, group, weight_decay)
-            self._descend([p for p in trained if "momentum_buffer" not in self.state[p]], group, weight_decay)
+            if not group["apply_lars"]:
+                self._descend(trained, group, group["weight_decay"])
+                continue
+            cached = {p for p in trained if p.ndim != 1 and self._is_for_one_pass(p)}
+            for p in cached:
+                self._adapt_and_descend(p, group)
+            others = [p for p in trained if p not in cached]
+            _adapt_gradients([p for p in others if p.ndim != 1], group)
+            self._descend(others, group, weight_decay=0.0)
         return loss
 
-    def _descend(self, parameters: list[Tensor], group: dict, weight_decay: float) -> None:
-        """Momentum SGD on the gradients as they are now, for parameters that all have a momentum or all have none."""
-        if not parameters:
-            return
+    def _is_for_one_pass(self, p: Tensor) -> bool:
+        # torch's fused SGD takes the gradient's scale in float32, too coarse for other types.
+        velocity = self.state[p].get("momentum_buffer")
+        return p.is_cpu and p.dtype == torch.float32 and _same_layout([p], [p.grad], [velocity])
+
+    def _adapt_and_descend(self, p: Tensor, group: dict) -> None:
+        """LARS for one tensor: its norms, then decay, rescaling, momentum and step in one pass."""
+        size, slope = (norm.item() for norm in torch._foreach_norm([p, p.grad]))
+        ratio = _ratio(size, slope, group)
+        inverse = torch.tensor(1.0 / ratio if ratio else math.inf)
+        # d = g / inverse + (ratio · λ) w
+        self._descend([p], group, weight_decay=ratio * group["weight_decay"], gradient_scale=inverse)
+
+    def _descend(
+        self, parameters: list[Tensor], group: dict, weight_decay: float, gradient_scale: Tensor | None = None
+    ) -> None:
+        """Momentum SGD on the gradients as they are now, or divided by ``gradient_scale`` (0-dim)."""
+        started = [p for p in parameters if "momentum_buffer" in self.state[p]]
+        others = [p for p in parameters if "momentum_buffer" not in self.state[p]]
+        for part in (started, others):
+            if part:
+                self._descend_alike(part, group, weight_decay, gradient_scale)
+
+    def _descend_alike(
+        self, parameters: list[Tensor], group: dict, weight_decay: float, gradient_scale: Tensor | None
+    ) -> None:
+        """As above, for parameters that all have a momentum or all have none."""
         gradients = [p.grad for p in parameters]
         velocities = [self.state[p].get("momentum_buffer") for p in parameters]
         first = velocities[0] is None
@@ -104,6 +132,7 @@ class LARS(Optimizer):
             velocities,
             fused=fused,
             foreach=not fused,
+            grad_scale=gradient_scale,
             weight_decay=weight_decay,
             momentum=group["momentum"],
             lr=group["lr"],
@@ -116,6 +145,14 @@ class LARS(Optimizer):
                 self.state[p]["momentum_buffer"] = velocity
 
 
+def _ratio(size: float, slope: float, group: dict) -> float:
+    """What d is of g + λw, for a tensor with norm ``size`` whose gradient has norm ``slope``."""
+    if slope == 0:
+        # As released: a tensor whose gradient is exactly zero does not decay either.
+        return 0.0
+    return group["trust_coefficient"] * size / (slope + group["weight_decay"] * size + group["eps"]) if size else 1.0
+
+
 def _adapt_gradients(parameters: list[Tensor], group: dict) -> None:
     """Turn each gradient into the d of the class's docstring, in place: no second set of gradients is allocated."""
     if not parameters:
@@ -126,7 +163,6 @@ def _adapt_gradients(parameters: list[Tensor], group: dict) -> None:
     decay = group["weight_decay"]
     ratios = group["trust_coefficient"] * weight_norms / (gradient_norms + decay * weight_norms + group["eps"])
     ratios = torch.where(weight_norms == 0, 1.0, ratios)
-    # As released: a tensor whose gradient is exactly zero does not decay either.
     ratios = torch.where(gradient_norms == 0, 0.0, ratios)
     if decay != 0:
         torch._foreach_add_(gradients, parameters, alpha=decay)

@@ -22,6 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from rhovideo.ssl.attention import attend
+
 
 def full_precision(function: Callable) -> Callable:
     """Run ``function`` outside of autocast, its half-precision tensor arguments turned into float32."""
@@ -57,9 +59,9 @@ def products(x: Tensor, rows: Tensor) -> Tensor:
 def log_sum_of_negatives(queries: Tensor, negatives: Tensor, temperature: float) -> Tensor:
     """``log Σ_k exp(q·k/α)`` of every query over the negatives, [B]; what all positives of a query share.
 
-    Where the negatives take no gradient, as those of a queue, one [B, N] matrix is alive at a time and none is kept
-    for the backward pass: the gradient is the softmax's mean of the negatives, [B, D], which is computed right away.
-    It can then be differentiated once only.
+    Where the negatives take no gradient, as those of a queue, nothing as wide as they are is kept for the backward
+    pass: the gradient is the softmax's mean of the negatives, [B, D], which is computed right away, while they are in
+    the cache (:func:`rhovideo.ssl.attention.attend`). It can then be differentiated once only.
 
     Args:
         queries: [B, D].
@@ -74,13 +76,9 @@ def log_sum_of_negatives(queries: Tensor, negatives: Tensor, temperature: float)
 class _LogSumOfConstants(torch.autograd.Function):
     @staticmethod
     def forward(ctx, queries: Tensor, negatives: Tensor, temperature: float) -> Tensor:
-        scores = (queries / temperature) @ negatives.T
-        largest = scores.amax(dim=1, keepdim=True)
-        weights = scores.sub_(largest).exp_()
-        total = weights.sum(dim=1, keepdim=True)
-        if ctx.needs_input_grad[0]:
-            ctx.save_for_backward(weights @ negatives / (total * temperature))
-        return (largest + total.log()).squeeze(1)
+        log_sums, means = attend(queries / temperature, negatives)
+        ctx.save_for_backward(means / temperature)
+        return log_sums
 
     @staticmethod
     @once_differentiable

@@ -87,6 +87,19 @@ def test_failed_write_leaves_the_older_checkpoint(tmp_path, monkeypatch):
     assert newest_checkpoint(tmp_path)[0] == good
 
 
+def test_the_whole_file_is_synced_before_it_takes_its_name(tmp_path, monkeypatch):
+    sizes, path, sync = [], checkpoint_path(tmp_path, 1, 0), os.fsync
+
+    def record(descriptor):
+        sizes.append((os.fstat(descriptor).st_size, path.exists()))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    save(tmp_path, 1)
+    assert sizes[0] == (path.stat().st_size, False)
+    assert read_checkpoint(path)["epoch"] == 1
+
+
 def test_run_without_checkpoints_has_none(tmp_path):
     assert newest_checkpoint(tmp_path) is None
 

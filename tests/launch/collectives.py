@@ -26,10 +26,6 @@ def loss_of_all(whole: Tensor, rank: int) -> Tensor:
     return ((own @ whole.T).exp().sum(1).log() * (rank + 1)).sum()
 
 
-def loss_of_sum(total: Tensor, rank: int) -> Tensor:
-    return (total.square() * (rank + 2)).sum().sin()
-
-
 class Network(nn.Module):
     """Layers of two precisions, one frozen and one that rank 0 does not use."""
 
@@ -109,7 +105,6 @@ def compute(cfg) -> list[dict]:
     mine = {"gathered": distributed.gather(inputs(rank)), "rows": distributed.gather_rows(inputs(rank)[: rank + 1])}
     x = inputs(rank).requires_grad_()
     (mine["gather_gradient"],) = torch.autograd.grad(loss_of_all(distributed.gather_with_gradient(x), rank), x)
-    (mine["sum_gradient"],) = torch.autograd.grad(loss_of_sum(distributed.sum_with_gradient(x), rank), x)
     mine["averaged"] = {size: averaged(rank, size) for size in BUCKETS}
     mine["given_gradients"] = list(mine["averaged"][BUCKETS[0]])
     module = odd_module(rank)

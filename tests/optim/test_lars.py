@@ -49,18 +49,20 @@ def set_gradients(parameters, gradients):
         p.grad = None if g is None else torch.tensor(g, dtype=p.dtype)
 
 
+@pytest.mark.parametrize(("dtype", "rtol", "atol"), [(torch.float64, 1e-12, 1e-13), (torch.float32, 1e-5, 1e-6)])
 @pytest.mark.parametrize("adapt", [True, False])
 @pytest.mark.parametrize(
     ("momentum", "dampening", "nesterov"),
     [(0.9, 0.0, True), (0.9, 0.0, False), (0.8, 0.3, False), (0.0, 0.0, False)],
 )
-def test_steps_follow_the_float64_reference(adapt, momentum, dampening, nesterov):
+def test_steps_follow_the_float64_reference(adapt, momentum, dampening, nesterov, dtype, rtol, atol):
+    """Also where float32 tensors take their step in one pass."""
     rng = np.random.default_rng(0)
     weights = random_tensors(rng)
     weights[4][:] = 0  # a tensor without size
     settings = {"momentum": momentum, "dampening": dampening, "nesterov": nesterov}
     naive = NaiveLars(weights, **settings, decay=0.05, trust=0.02, adapt=adapt)
-    parameters = to_parameters(weights)
+    parameters = to_parameters(weights, dtype)
     group = {"params": parameters, "apply_lars": adapt}
     optimizer = LARS([group], weight_decay=0.05, trust_coefficient=0.02, **settings)
     for step in range(6):
@@ -74,7 +76,7 @@ def test_steps_follow_the_float64_reference(adapt, momentum, dampening, nesterov
         optimizer.step()
         naive.step(gradients, lr)
         for p, w in zip(parameters, naive.weights, strict=True):
-            torch.testing.assert_close(p.detach(), torch.from_numpy(w), rtol=1e-12, atol=1e-13)
+            torch.testing.assert_close(p.detach().double(), torch.from_numpy(w), rtol=rtol, atol=atol)
 
 
 def test_resumed_from_a_state_dict_it_goes_on_bit_for_bit():
@@ -113,6 +115,30 @@ def test_memory_layouts_may_differ(which):
                 state = optimizer.state[p]
                 state["momentum_buffer"] = state["momentum_buffer"].to(memory_format=torch.channels_last)
     torch.testing.assert_close(mixed, plain)
+
+
+def test_tensors_that_cannot_take_their_step_in_one_pass_take_the_same():
+    """Their gradients lie otherwise in memory than they do, so torch's fused kernel is out of the question."""
+    torch.manual_seed(0)
+    weights, gradients = torch.randn(2, 4, 3, 5, 2), torch.randn(3, 2, 4, 3, 5, 2)
+    fused, apart = ([torch.nn.Parameter(w.clone()) for w in weights] for _ in range(2))
+    optimizers = [LARS(parameters, lr=0.3, weight_decay=1e-2, nesterov=True) for parameters in (fused, apart)]
+    for step in gradients:
+        for i, g in enumerate(step):
+            fused[i].grad = g.clone()
+            apart[i].grad = g.clone().contiguous(memory_format=torch.channels_last)
+        for optimizer in optimizers:
+            optimizer.step()
+    for one, other in zip(fused, apart, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_extreme_gradients_leave_the_weights_finite(scale):
+    p = torch.nn.Parameter(torch.ones(3, 3))
+    p.grad = torch.full((3, 3), scale)
+    LARS([p], lr=1.0, weight_decay=1e-4).step()
+    assert p.isfinite().all()
 
 
 def test_the_step_is_as_long_as_trust_times_size():

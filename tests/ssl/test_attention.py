@@ -1,0 +1,125 @@
+"""Softmax of queries over the rows of a queue, in blocks, in the precisions and with the products that there are."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from rhovideo.ssl import attention
+from rhovideo.ssl.attention import attend
+from rhovideo.ssl.losses import multi_positive_nce, separate_positive_nce, unit
+from tests.ssl.naive import naive_moco, naive_released_moco
+
+PRECISION = {torch.float32: 2e-6, torch.float64: 1e-13}
+without_function_scope = settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def random(seed: int, *shape: int) -> Tensor:
+    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+
+
+def reference(queries: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """In float64 and with autograd."""
+    queries = queries.double().requires_grad_()
+    log_sums = (queries @ rows.double().T).logsumexp(dim=1)
+    return log_sums.detach(), torch.autograd.grad(log_sums.sum(), queries)[0]
+
+
+def agree(queries: Tensor, rows: Tensor) -> None:
+    for found, expected in zip(attend(queries, rows), reference(queries, rows), strict=True):
+        assert found.dtype == queries.dtype
+        limit = PRECISION[queries.dtype] * max(1.0, expected.abs().max().item())
+        torch.testing.assert_close(found.double(), expected, rtol=0.0, atol=limit)
+
+
+@pytest.mark.parametrize("dtype", PRECISION)
+@pytest.mark.parametrize("onednn", [True, False])
+@without_function_scope
+@given(st.integers(1, 5), st.integers(1, 13), st.integers(1, 9), st.integers(0, 10**6))
+def test_log_sum_and_gradient_are_those_of_all_rows_at_once(monkeypatch, dtype, onednn, batch, number, dim, seed):
+    monkeypatch.setattr(attention, "_BLOCK_ROWS", 4)
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", onednn)
+    queries, rows = random(seed, batch, dim).to(dtype), random(seed + 1, number, dim).to(dtype)
+    # The largest score lies in any block.
+    agree(3 * queries, rows)
+
+
+@pytest.mark.parametrize("dtype", PRECISION)
+@pytest.mark.parametrize("place", [0, 5, 9])
+def test_large_products_do_not_overflow(monkeypatch, dtype, place):
+    monkeypatch.setattr(attention, "_BLOCK_ROWS", 4)
+    rows = random(0, 10, 3).to(dtype)
+    rows[place] = 200.0
+    agree(torch.tensor([[7.0, 7.0, 7.0], [-7.0, -7.0, -7.0], [0.0, 0.0, 0.0]], dtype=dtype), rows)
+
+
+class Record(TorchDispatchMode):
+    """What is computed: the operators' names, and how many numbers the largest result that is no view has."""
+
+    def __init__(self):
+        super().__init__()
+        self.names, self.largest = [], 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        self.names.append(str(function))
+        if isinstance(result, Tensor) and result._base is None:
+            self.largest = max(self.largest, result.numel())
+        return result
+
+
+@pytest.mark.parametrize("dtype", PRECISION)
+def test_nothing_is_as_wide_as_the_rows(monkeypatch, dtype):
+    monkeypatch.setattr(attention, "_BLOCK_ROWS", 16)
+    queries, rows = random(0, 3, 5).to(dtype), random(1, 1000, 5).to(dtype)
+    with Record() as record:
+        attend(queries, rows)
+    # A block's scores, or the sums of the 63 blocks.
+    assert record.largest == max(3 * 16, 63 * 3 * 5)
+
+
+def test_float32_takes_onednn_where_torch_has_it():
+    if attention._onednn_linear() is None:
+        pytest.skip("this torch has no operator for it")
+    with Record() as record:
+        attend(random(0, 2, 3).float(), random(1, 5, 3).float())
+    assert sum("_linear_pointwise" in name for name in record.names) == 2
+    assert not any("aten.mm" in name for name in record.names)
+
+
+@pytest.mark.parametrize("error", [TypeError, RuntimeError, AttributeError])
+def test_a_torch_with_another_operator_goes_without(monkeypatch, error):
+    def other(*args):
+        raise error("other arguments")
+
+    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", other)
+    assert attention._onednn_linear.__wrapped__() is None
+    monkeypatch.setattr(attention, "_onednn_linear", attention._onednn_linear.__wrapped__)
+    agree(random(0, 2, 3).float(), random(1, 5, 3).float())
+
+
+@pytest.mark.parametrize(
+    ("loss", "naive", "share"), [(multi_positive_nce, naive_moco, 3), (separate_positive_nce, naive_released_moco, 1)]
+)
+def test_losses_in_float32_are_the_equations(monkeypatch, loss, naive, share):
+    """The gradient of the summed loss too, through several blocks; ``share`` averages over the three queries."""
+    monkeypatch.setattr(attention, "_BLOCK_ROWS", 32)
+    x, keys, queue = random(0, 3, 4, 16), unit(random(1, 3, 4, 16)), unit(random(2, 100, 16))
+    exact = x.clone().requires_grad_()
+    expected = naive(unit(exact), keys, queue, 0.1)
+    expected.backward()
+    narrow = x.float().requires_grad_()
+    total = 0.0
+    for i in range(3):
+        positives = keys[[j for j in range(3) if j != i]].float()
+        part = loss(unit(narrow[i]), positives, queue.float(), 0.1) / share
+        part.backward()
+        total += part.item()
+    assert total == pytest.approx(expected.item(), rel=1e-5)
+    torch.testing.assert_close(narrow.grad.double(), exact.grad, rtol=1e-4, atol=1e-6)
