@@ -29,8 +29,10 @@ from rhovideo.data.loader import Loader
 from rhovideo.data.manifest import Manifest
 
 _BATCH = 2
-# Of a round of each candidate.
-_SAMPLES = 2 * _BATCH
+# Samples of a round, which is an epoch whose start is to weigh nothing: on small videos, where each takes less, twice
+# as many as on large ones. PyTorchVideo's take many times as long.
+_SAMPLES = {OURS: 8, "torchcodec": 4, "PyTorchVideo": 2}
+_LARGE = 500_000
 
 
 def works() -> list[tuple[Source, int]]:
@@ -59,27 +61,28 @@ def measure(only: str = "") -> Table:
 
 def _measure_row(source: Source, rho: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
-        loader = our_loader(source, rho, Path(folder))
         with Video(source.path) as video:
             num_frames = video.num_frames
-        built = peers(source.path, num_frames, _SAMPLES, rho, _BATCH)
-        loaders = {name: build() for name, build in built.items()}
+            factor = 1 if video.width * video.height > _LARGE else 2
+        samples = {name: factor * count for name, count in _SAMPLES.items()}
+        loader = our_loader(source, rho, Path(folder), samples[OURS])
         candidates: dict[str, Work] = {OURS: lambda number: _exhaust(loader.epoch(number))}
-        candidates |= {name: _epoch_of(peer) for name, peer in loaders.items()}
-        medians = interleaved(candidates, seconds=3.0, clock=_tree_seconds)
+        for name, build in peers(source.path, num_frames, samples, rho, _BATCH).items():
+            candidates[name] = _epoch_of(build())
+        medians = interleaved(candidates, seconds=4.0, slow=["PyTorchVideo"], clock=_tree_seconds)
         loader.close()
     times = draw_times(source, rho, FRAMES, STRIDE)
     floor = Floor(source)
     for indices in times:
         floor.prepare(indices)
     per_sample = interleaved({FLOOR: lambda number: floor(times[number % len(times)])}, seconds=0.5)
-    return {name: _SAMPLES / seconds for name, seconds in medians.items()} | {FLOOR: 1 / per_sample[FLOOR]}
+    return {name: samples[name] / seconds for name, seconds in medians.items()} | {FLOOR: 1 / per_sample[FLOOR]}
 
 
-def our_loader(source: Source, rho: int, folder: Path) -> Loader:
+def our_loader(source: Source, rho: int, folder: Path, samples: int) -> Loader:
     """Ours, of a list that names one video again and again."""
     csv = folder / "train.csv"
-    csv.write_text(f"{source.path} 0\n" * _SAMPLES, encoding="utf-8")
+    csv.write_text(f"{source.path} 0\n" * samples, encoding="utf-8")
     dataset = VideoDataset(
         Manifest.open(csv, cache_dir=folder),
         RhoClipSampler(rho=rho, num_frames=FRAMES, sampling_rate=STRIDE),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 
 import av
@@ -102,7 +103,11 @@ class Floor:
 
     def prepare(self, indices: np.ndarray) -> None:
         """Find out which packets these frames need."""
-        self._ranges[indices.tobytes()] = _needed(self._path, indices)
+        self._ranges[indices.tobytes()] = self._packets.needed(indices)
+
+    @cached_property
+    def _packets(self) -> _Packets:
+        return _Packets(self._path)
 
     def __call__(self, indices: np.ndarray) -> None:
         with av.open(str(self._path)) as container:
@@ -116,20 +121,26 @@ class Floor:
                 context.flush_buffers()
 
 
-def _needed(path: Path, indices: np.ndarray) -> list[list[int]]:
-    """Positions of the packets of each group of pictures, of H.264 in MP4 with closed groups."""
-    with av.open(str(path)) as container:
-        packets = [packet for packet in container.demux(video=0) if packet.size]
-    shown = np.argsort([packet.pts for packet in packets], kind="stable")
-    wanted = set(shown[indices.reshape(-1)].tolist())
-    keys = [position for position, packet in enumerate(packets) if packet.is_keyframe]
-    groups = []
-    for first, end in zip(keys, [*keys[1:], len(packets)], strict=True):
-        inside = [position for position in wanted if first <= position < end]
-        if inside:
-            reach = range(first, max(inside) + 1)
-            groups.append([p for p in reach if p in wanted or _nal_ref_idc(bytes(packets[p]))])
-    return groups
+class _Packets:
+    """What the floor knows of an H.264 stream in MP4 with closed groups of pictures."""
+
+    def __init__(self, path: Path) -> None:
+        with av.open(str(path)) as container:
+            packets = [packet for packet in container.demux(video=0) if packet.size]
+        self._shown = np.argsort([packet.pts for packet in packets], kind="stable")
+        self._keys = [position for position, packet in enumerate(packets) if packet.is_keyframe]
+        self._referenced = [bool(_nal_ref_idc(bytes(packet))) for packet in packets]
+
+    def needed(self, indices: np.ndarray) -> list[list[int]]:
+        """Positions of the packets of each group of pictures."""
+        wanted = set(self._shown[indices.reshape(-1)].tolist())
+        groups = []
+        for first, end in zip(self._keys, [*self._keys[1:], len(self._referenced)], strict=True):
+            inside = [position for position in wanted if first <= position < end]
+            if inside:
+                reach = range(first, max(inside) + 1)
+                groups.append([p for p in reach if p in wanted or self._referenced[p]])
+        return groups
 
 
 def _nal_ref_idc(packet: bytes) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -48,14 +48,18 @@ class TorchcodecDataset(Dataset):
         return torch.stack([self.augmentation(clip).permute(0, 2, 3, 1) for clip in frames])
 
 
-def peers(path: Path, num_frames: int, samples: int, rho: int, batch: int) -> dict[str, Callable[[], DataLoader]]:
-    """Of each peer that is installed, what builds its loader of ``samples`` samples of one video, in one worker."""
+def peers(
+    path: Path, num_frames: int, samples: Mapping[str, int], rho: int, batch: int
+) -> dict[str, Callable[[], DataLoader]]:
+    """Of each peer that is installed, what builds its loader of so many samples of one video, in one worker."""
     keys = {"batch_size": batch, "num_workers": 1, "persistent_workers": True, "worker_init_fn": _one_thread}
     found = {}
     if importlib.util.find_spec("pytorchvideo"):
-        found["PyTorchVideo"] = lambda: DataLoader(_pytorchvideo(path, samples, rho), **keys)
+        found["PyTorchVideo"] = lambda: DataLoader(_pytorchvideo(path, samples["PyTorchVideo"], rho), **keys)
     if importlib.util.find_spec("torchcodec"):
-        found["torchcodec"] = lambda: DataLoader(TorchcodecDataset(path, num_frames, samples, rho), **keys)
+        found["torchcodec"] = lambda: DataLoader(
+            TorchcodecDataset(path, num_frames, samples["torchcodec"], rho), **keys
+        )
     return found
 
 

@@ -1,4 +1,10 @@
-"""Samples put together to batches, and their way from a worker to the main process."""
+"""Samples put together to batches, and their way from a worker to the main process.
+
+The last operation on a view writes it to its place in its batch, and where that is a shared slot the main process finds
+it there: between the decoder's picture and the batch nothing is copied only to be moved. For a GPU one copy is left, by
+the DataLoader's thread into page-locked memory (10 MB are copied in some 0.3 ms). Page-locked slots would save it, but
+torch knows only of its own allocator's memory when the GPU has read it, and a slot must not be written before that.
+"""
 
 from __future__ import annotations
 

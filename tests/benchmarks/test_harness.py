@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from benchmarks.inputs import GeneratedSource, Source, generated
-from benchmarks.peers.decoders import Floor, _needed, peers, rhovideo
+from benchmarks.peers.decoders import Floor, _Packets, peers, rhovideo
 from benchmarks.table import FLOOR, OURS, Row, Table
 from benchmarks.timing import interleaved
 from rhovideo.data.synthetic import write_h264
@@ -30,6 +30,22 @@ def test_candidates_take_turns_on_the_same_rounds():
     assert [number for name, number in calls if name == "slow"] == [0, 0, 1, 2]
     assert [number for name, number in calls if name == "quick"] == [0, 0, 1, 2, 3, 4, 5]
     assert [name for name, number in calls[2:] if number == 1] == ["slow", "quick"]
+
+
+def test_slow_candidates_end_early_and_what_ran_before_is_warm():
+    calls, now = [], [0.0]
+
+    def work(name):
+        def run(number):
+            calls.append((name, number))
+            now[0] += 0.1
+
+        return run
+
+    candidates = {"quick": work("quick"), "slow": work("slow")}
+    interleaved(candidates, seconds=0.75, min_rounds=6, slow=["slow"], warm=True, clock=lambda: now[0])
+    assert [number for name, number in calls if name == "slow"] == [0, 1, 2]
+    assert [number for name, number in calls if name == "quick"] == list(range(8))
 
 
 def test_a_ratio_above_one_is_in_our_favour():
@@ -68,7 +84,7 @@ def test_the_floor_decodes_no_less_than_it_must(source):
     floor = Floor(source)
     floor.prepare(indices)
     floor(indices)
-    groups = _needed(source.path, indices)
+    groups = _Packets(source.path).needed(indices)
     with av.open(str(source.path)) as container:
         stream = container.streams.video[0]
         packets = [packet for packet in container.demux(stream) if packet.size]
