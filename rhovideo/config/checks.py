@@ -113,6 +113,10 @@ def _network(cfg: CfgNode) -> Iterator[Finding]:
     if cfg.MODEL.COMPILE and cfg.MODEL.ACT_CHECKPOINT:
         keys = ("MODEL.COMPILE", "MODEL.ACT_CHECKPOINT")
         yield Finding(keys, "a network that computes its activations again is not compiled", "False")
+    if cfg.MODEL.COMPILE and cfg.CONTRASTIVE.KEYS_AT_ONCE and cfg.TASK == "pretrain":
+        keys = ("MODEL.COMPILE", "CONTRASTIVE.KEYS_AT_ONCE")
+        wrong = "one pass for all clips, each with its own batch-norm statistics, would be compiled anew in every step"
+        yield Finding(keys, wrong, "False")
 
 
 def _devices(cfg: CfgNode) -> Iterator[Finding]:

@@ -129,11 +129,11 @@ def _model() -> CfgNode:
     node.DETACH_FINAL_FC = False
     # Encoder batch norm in eval mode. None: True for TASK linear, else False.
     node.FROZEN_BN = None
-    # Compute activations again in the backward pass instead of keeping them.
+    # Compute activations again in the backward pass instead of keeping them; not with COMPILE.
     node.ACT_CHECKPOINT = False
     # Ours: lay the weights of 3-D convolutions out channels last, as the clips are.
     node.CHANNELS_LAST = False
-    # Ours: compile the encoders of a pre-training (torch.compile); the first step then takes minutes.
+    # Ours: torch.compile the encoders of a pre-training; it needs a C++ compiler, and minutes in the first step.
     node.COMPILE = False
     return node
 
@@ -236,7 +236,7 @@ def _contrastive() -> CfgNode:
     # Enqueue the keys of all clips (True) or of the first one.
     node.MOCO_MULTI_VIEW_QUEUE = False
     # Ours: keys of all clips (MoCo, BYOL) in one forward pass, or one clip after the other, which needs less memory.
-    # Batch norm takes each clip's own statistics either way.
+    # Batch norm takes each clip's own statistics either way. Not with MODEL.COMPILE.
     node.KEYS_AT_ONCE = False
     # Shuffle keys among all machines (False) or those of one machine (True).
     node.LOCAL_SHUFFLE_BN = True

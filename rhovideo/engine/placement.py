@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import socket
+
 import torch
 from fvcore.common.config import CfgNode
 from torch import nn
 
 from rhovideo.engine.inputs import DTYPES
+from rhovideo.errors import JobError
 from rhovideo.models.encoder import Encoder
 
 
@@ -19,6 +24,9 @@ def place(model: nn.Module, cfg: CfgNode, device: torch.device) -> None:
         model: with its weights loaded.
         cfg: the job's.
         device: from :func:`rhovideo.engine.inputs.job_device`.
+
+    Raises:
+        JobError: MODEL.COMPILE is True, and this machine has no compiler.
     """
     model.to(device, DTYPES[cfg.TRAIN.DTYPE])
     if cfg.MODEL.CHANNELS_LAST:
@@ -27,6 +35,28 @@ def place(model: nn.Module, cfg: CfgNode, device: torch.device) -> None:
             if parameter.ndim == 5:
                 parameter.data = parameter.data.to(memory_format=torch.channels_last_3d)
     if cfg.MODEL.COMPILE:
-        for part in model.children():
-            if isinstance(part, Encoder):
-                part.compile()
+        _check_compiler(device)
+        _compile_encoders(model)
+
+
+def _check_compiler(device: torch.device) -> None:
+    """Stop before the first step, where torch would say so in the middle of its own traceback."""
+    # As torch's C++ and Triton's code look for one.
+    variable, usual = ("CXX", ["g++"]) if device.type == "cpu" else ("CC", ["gcc", "clang"])
+    wanted = [os.environ[variable]] if os.environ.get(variable) else usual
+    if not any(shutil.which(name.split()[0]) for name in wanted):
+        raise JobError(
+            f"MODEL.COMPILE is True, and {socket.gethostname()} has no {' or '.join(wanted)}: install a compiler, name "
+            f"the one there is in the environment's {variable}, or set MODEL.COMPILE False"
+        )
+
+
+def _compile_encoders(model: nn.Module) -> None:
+    for part in model.children():
+        if isinstance(part, Encoder):
+            for module in part.modules():
+                if isinstance(module, nn.Conv3d):
+                    # PyTorchVideo's shortcuts have numpy's numbers here, with which each block is compiled by itself,
+                    # and all but the first eight not at all.
+                    module.stride = tuple(map(int, module.stride))
+            part.compile()

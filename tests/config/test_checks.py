@@ -94,6 +94,7 @@ STEPS = ("TASK", "finetune", "SOLVER.LR_POLICY", "steps_with_relative_lrs", "SOL
         ("MODEL.ARCH", "slow_fast", "slowfast", PRETRAIN),
         ("MODEL.FROZEN_BN", True, False, PRETRAIN),
         ("MODEL.COMPILE", True, False, (*PRETRAIN, "MODEL.ACT_CHECKPOINT", True)),
+        ("MODEL.COMPILE", True, False, (*PRETRAIN, "CONTRASTIVE.KEYS_AT_ONCE", True)),
         ("MODEL.DETACH_FINAL_FC", True, False, ("TASK", "finetune")),
         ("MODEL.DETACH_FINAL_FC", False, True, ("TASK", "linear")),
         ("MODEL.LOSS_FUNC", "bce", "cross_entropy", ("TASK", "finetune")),
