@@ -192,14 +192,15 @@ def test_cancel_leaves_nothing_in_the_queue(cluster, tmp_path, synthetic_set):
         (["OUTPUT_DIR", "/proc/nowhere"], "/proc/nowhere", 5),
         (["DATA.PATH_TO_DATA_DIR", "/no/such/folder"], "there is no folder /no/such/folder", 5),
         (["SOLVER.BASE_RL", "1"], "SOLVER.BASE_LR", 5),
-        (["--nodes", "8"], "SLURM refuses", 30),
+        (["--nodes", "8"], "fewer than the 32 of one step", 30),
+        (["--nodes", "8", "TRAIN.BATCH_SIZE", "2"], "SLURM refuses", 30),
     ],
 )
 def test_mistakes_are_refused_before_they_are_queued(cluster, tmp_path, pretraining, words, said, seconds):
     config, rest = pretraining
     given = {"--partition": "debug", "--nodes": "2", "--tasks-per-node": "2"}
-    given |= dict([words]) if words[0].startswith("--") else {}
-    overrides = [] if words[0].startswith("--") else words
+    given |= dict([words[:2]]) if words[0].startswith("--") else {}
+    overrides = words[2:] if words[0].startswith("--") else words
     rest = [*rest, *overrides]
     if words[0] == "DATA.PATH_TO_DATA_DIR":
         rest = ["TRAIN.BATCH_SIZE", 4, *overrides]
