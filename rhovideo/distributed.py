@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from rhovideo.errors import JobError
 
+# From this size on, gradients are sent: large enough that starting a collective costs little beside it.
+BUCKET_BYTES = 32 * 2**20
 # How long a collective waits, also in the groups made later: torch would give those a default of its own.
 _timeout = timedelta(minutes=30)
 # Groups made by neighbour_group, by size: each costs connections, and many layers ask for the same one.
@@ -229,42 +231,50 @@ def gather_with_gradient(tensor: Tensor) -> Tensor:
     return tensor if world_size() == 1 else _Gather.apply(tensor)
 
 
-def average_gradients(parameters: Iterable[nn.Parameter], bucket_bytes: int = 32 * 2**20) -> None:
+def average_gradients(parameters: Iterable[nn.Parameter], bucket_bytes: int = BUCKET_BYTES) -> None:
     """Average ``.grad`` over all ranks, once a step after the last backward pass.
 
-    Buckets are filled in the parameters' order, never rebuilt, so that a resumed run sums in the same layout
-    to the last bit. A parameter without gradient on this rank counts as zero.
+    A parameter without gradient on this rank counts as zero. A resumed run sums in the same layout, to the last bit.
 
     Args:
         parameters: the trained parameters, in the same order on every rank.
-        bucket_bytes: the size from which a bucket is sent.
+        bucket_bytes: as of :func:`gradient_buckets`.
     """
     if world_size() == 1:
         return
-    bucket: list[Tensor] = []
-    size = 0
-    for parameter in parameters:
-        if not parameter.requires_grad:
-            continue
+    for bucket in gradient_buckets(parameters, bucket_bytes):
+        flat = packed_gradients(bucket)
+        dist.all_reduce(flat)
+        unpack_average(flat, bucket)
+
+
+def gradient_buckets(parameters: Iterable[nn.Parameter], bucket_bytes: int = BUCKET_BYTES) -> list[list[nn.Parameter]]:
+    """The parameters whose gradients are sent together: of one type, and together just over ``bucket_bytes``.
+
+    They depend on the parameters alone and go from the last to the first, as a backward pass comes by them.
+    """
+    buckets: list[list[nn.Parameter]] = []
+    size = bucket_bytes
+    for parameter in reversed([p for p in parameters if p.requires_grad]):
+        if size >= bucket_bytes or buckets[-1][0].dtype != parameter.dtype:
+            buckets.append([])
+            size = 0
+        buckets[-1].append(parameter)
+        size += parameter.numel() * parameter.element_size()
+    return buckets
+
+
+def packed_gradients(bucket: list[nn.Parameter]) -> Tensor:
+    """The gradients of a bucket in a row, a copy; a missing one is made zero first."""
+    for parameter in bucket:
         if parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)
-        if bucket and bucket[0].dtype != parameter.grad.dtype:
-            _average_bucket(bucket)
-            bucket, size = [], 0
-        bucket.append(parameter.grad)
-        size += parameter.grad.numel() * parameter.grad.element_size()
-        if size >= bucket_bytes:
-            _average_bucket(bucket)
-            bucket, size = [], 0
-    if bucket:
-        _average_bucket(bucket)
+    return torch.cat([parameter.grad.reshape(-1) for parameter in bucket])
 
 
-def _average_bucket(gradients: list[Tensor]) -> None:
-    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-    dist.all_reduce(flat)
-    flat /= world_size()
-    offset = 0
-    for gradient in gradients:
-        gradient.copy_(flat[offset : offset + gradient.numel()].view_as(gradient))
-        offset += gradient.numel()
+def unpack_average(total: Tensor, bucket: list[nn.Parameter]) -> None:
+    """Divide the sum of all ranks' :func:`packed_gradients` by their number, into ``.grad``."""
+    total /= world_size()
+    parts = total.split([parameter.numel() for parameter in bucket])
+    for parameter, part in zip(bucket, parts, strict=True):
+        parameter.grad.copy_(part.view_as(parameter.grad))

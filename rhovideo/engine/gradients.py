@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-import torch
 from torch import Tensor, nn
 
 from rhovideo import distributed
@@ -16,16 +15,16 @@ class GradientAverager:
     A step may take many backward passes; only its last one is announced, by :meth:`begin`. From then on a bucket of
     gradients is sent as soon as it and all before it are complete. Which gradients share a bucket, and in which order
     buckets are sent, never changes: a resumed run sums in the same layout, to the last bit, and so does a step in
-    which nothing was announced. With one process nothing is done.
+    which nothing was announced. A copy of all gradients is held until then. With one process nothing is done.
 
     Args:
-        parameters: the trained ones, in the same order on every process. They are sent from the last to the first, as a
-            backward pass comes by them.
-        bucket_bytes: the size from which a bucket is full.
+        parameters: the trained ones, in the same order on every process.
+        bucket_bytes: as of :func:`rhovideo.distributed.gradient_buckets`.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], bucket_bytes: int = 32 * 2**20) -> None:
-        self._buckets = _buckets(reversed(list(parameters)), bucket_bytes) if distributed.world_size() > 1 else []
+    def __init__(self, parameters: Iterable[nn.Parameter], bucket_bytes: int = distributed.BUCKET_BYTES) -> None:
+        alone = distributed.world_size() == 1
+        self._buckets = [] if alone else distributed.gradient_buckets(parameters, bucket_bytes)
         self._missing: list[int] | None = None
         self._sent: list[tuple[Tensor, Callable[[], object]]] = []
         for number, bucket in enumerate(self._buckets):
@@ -42,10 +41,7 @@ class GradientAverager:
             self._send()
         for bucket, (flat, wait) in zip(self._buckets, self._sent, strict=True):
             wait()
-            flat /= distributed.world_size()
-            parts = flat.split([parameter.numel() for parameter in bucket])
-            for parameter, part in zip(bucket, parts, strict=True):
-                parameter.grad.copy_(part.view_as(parameter.grad))
+            distributed.unpack_average(flat, bucket)
         self._missing, self._sent = None, []
 
     def _arrival(self, number: int) -> Callable[[nn.Parameter], None]:
@@ -63,22 +59,5 @@ class GradientAverager:
         return arrived
 
     def _send(self) -> None:
-        bucket = self._buckets[len(self._sent)]
-        for parameter in bucket:
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-        flat = torch.cat([parameter.grad.reshape(-1) for parameter in bucket])
+        flat = distributed.packed_gradients(self._buckets[len(self._sent)])
         self._sent.append((flat, distributed.start_sum(flat)))
-
-
-def _buckets(parameters: Iterable[nn.Parameter], bucket_bytes: int) -> list[list[nn.Parameter]]:
-    """Parameters in order, those of a bucket of one type and together just over ``bucket_bytes``."""
-    buckets: list[list[nn.Parameter]] = []
-    size = bucket_bytes
-    for parameter in parameters:
-        if size >= bucket_bytes or buckets[-1][0].dtype != parameter.dtype:
-            buckets.append([])
-            size = 0
-        buckets[-1].append(parameter)
-        size += parameter.numel() * parameter.element_size()
-    return buckets
