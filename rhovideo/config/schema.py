@@ -133,7 +133,7 @@ def _model() -> CfgNode:
     node.ACT_CHECKPOINT = False
     # Ours: lay the weights of 3-D convolutions out channels last, as the clips are.
     node.CHANNELS_LAST = False
-    # Ours: torch.compile the encoders of a pre-training; it needs a C++ compiler, and minutes in the first step.
+    # Ours: torch.compile the encoders; it needs a C++ compiler, and minutes in the first step.
     node.COMPILE = False
     return node
 
