@@ -8,6 +8,7 @@ use: the worker sets it, and the main process clears it when the last tensor tha
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import weakref
@@ -103,9 +104,11 @@ _mapped: dict[str, dict[tuple[int, int], mmap.mmap]] = {}
 
 
 def begin_pool(loader: str) -> None:
-    """Let this process, a worker, keep slots; does nothing where the system has no such memory."""
+    """Let this process, a worker, keep slots; does nothing where the system has no such memory, or refuses it."""
     global _pool
-    if hasattr(os, "memfd_create"):
+    # Linux has it, but for some sandboxes.
+    with contextlib.suppress(AttributeError, OSError):
+        os.close(os.memfd_create("rhovideo-batch"))
         _pool = SlotPool(loader)
 
 

@@ -33,7 +33,12 @@ def require_torchcodec() -> None:
         JobError: saying what is missing.
     """
     try:
+        import torchcodec
         from torchcodec.decoders import VideoDecoder  # noqa: F401
+
+        # Newer ones are imported without FFmpeg too, and raise at the first video.
+        if getattr(torchcodec, "ffmpeg_major_version", 0) is None:
+            raise RuntimeError("it finds no FFmpeg")
     except (ImportError, RuntimeError, OSError) as error:
         raise JobError(
             "DATA.DECODING_BACKEND is torchcodec, which can't be used here "

@@ -121,3 +121,17 @@ def test_more_batches_than_slots_are_right_too(small_cfg):
         loader.close()
     assert len(batches) > MOST_SLOTS
     assert all(torch.equal(a.clips, b.clips) for a, b in zip(expected, batches, strict=True))
+
+
+def test_without_such_memory_there_are_no_slots(monkeypatch):
+    def refused(*arguments):
+        raise PermissionError("not in this sandbox")
+
+    monkeypatch.setattr(shared_slots, "_pool", None)
+    monkeypatch.setattr(os, "memfd_create", refused)
+    shared_slots.begin_pool("tests")
+    assert shared_slots.own_pool() is None
+    monkeypatch.undo()
+    monkeypatch.setattr(shared_slots, "_pool", None)
+    shared_slots.begin_pool("tests")
+    assert shared_slots.own_pool() is not None

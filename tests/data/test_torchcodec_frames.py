@@ -1,6 +1,7 @@
 """torchcodec as a backend gives the frames of the default one, whatever the file."""
 
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -78,4 +79,16 @@ def test_without_torchcodec_it_says_what_to_do(small_cfg, monkeypatch):
     monkeypatch.setitem(sys.modules, "torchcodec.decoders", None)
     small_cfg.DATA.DECODING_BACKEND = "torchcodec"
     with pytest.raises(JobError, match=r"pip install torchcodec.*or write pyav"):
+        build_dataset(small_cfg, "train", "pretrain")
+
+
+def test_torchcodec_that_finds_no_ffmpeg_is_none(small_cfg, monkeypatch):
+    """It is imported all the same, and would leave every video to the default."""
+    found = types.SimpleNamespace(ffmpeg_major_version=8, decoders=types.SimpleNamespace(VideoDecoder=None))
+    monkeypatch.setitem(sys.modules, "torchcodec", found)
+    monkeypatch.setitem(sys.modules, "torchcodec.decoders", found.decoders)
+    require_torchcodec()
+    found.ffmpeg_major_version = None
+    small_cfg.DATA.DECODING_BACKEND = "torchcodec"
+    with pytest.raises(JobError, match=r"no FFmpeg.*or write pyav"):
         build_dataset(small_cfg, "train", "pretrain")
