@@ -1,8 +1,9 @@
 """Frames through torchcodec, where it is sure to give the same ones (DATA.DECODING_BACKEND torchcodec).
 
 The timeline, and so what an index means, stays that of :class:`rhovideo.data.decoding.Video`; torchcodec decodes and
-converts. Where its frames could differ (other pixel formats than 8-bit 4:2:0, pictures that the file turns, times that
-do not number the pictures), this class decodes as its base does.
+converts. Where its frames could differ (other pixel formats than 8-bit 4:2:0, interlaced pictures or such that the file
+turns, times that do not number the pictures, headers that change on the way, transport streams), this class decodes as
+its base does.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 
+from rhovideo.data.bitstreams import RESTARTABLE_CODECS
 from rhovideo.data.decoding import READ_ERRORS, Taker, Video
 from rhovideo.data.pictures import RgbPicture
 from rhovideo.errors import JobError
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 # Converted alike by both: one path of FFmpeg's scaler, on whole pairs of rows and columns.
 _SAME_IN_RGB = frozenset({"yuv420p", "yuvj420p"})
+# Without an index: a seek may land behind the key frame, and what depends on it is shown all the same.
+_SOUGHT_ROUGHLY = frozenset({"mpegts", "mpeg"})
 
 
 def require_torchcodec() -> None:
@@ -107,12 +111,20 @@ class TorchcodecVideo(Video):
         width, height = self._coded_size
         if not self._table.timed or context.pix_fmt not in _SAME_IN_RGB or width % 2 or height % 2:
             return False
-        return not self._is_turned()
+        if self._container.format.name in _SOUGHT_ROUGHLY:
+            return False
+        # New headers on the way may make pictures interlaced that were not at first.
+        if self._codec in RESTARTABLE_CODECS and not self._table.restart[0]:
+            return False
+        return self._is_converted_alike()
 
-    def _is_turned(self) -> bool:
-        """Whether the file says that its pictures are to be turned or mirrored: told by the first one of them."""
+    def _is_converted_alike(self) -> bool:
+        """Whether the first picture is neither turned or mirrored by the file nor interlaced.
+
+        Fields have rows of colour of their own, which torchcodec's conversion minds and PyAV's does not.
+        """
         first = int(self._table.pts[self._table.shown].min())
         frames = self._pictures_by_time({first})
         _, frame = next(frames)
         frames.close()
-        return frame.side_data.get(SideDataType.DISPLAYMATRIX) is not None
+        return not frame.interlaced_frame and frame.side_data.get(SideDataType.DISPLAYMATRIX) is None

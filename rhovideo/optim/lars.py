@@ -172,6 +172,15 @@ def _adapt_gradients(parameters: list[Tensor], group: dict) -> None:
 def _same_layout(parameters: list[Tensor], gradients: list[Tensor], velocities: list[Tensor | None]) -> bool:
     """Whether torch's fused kernels may be used: they walk memory in order, whatever the strides say."""
     return all(
-        (p.is_cpu or p.is_cuda) and p.stride() == g.stride() and (v is None or p.stride() == v.stride())
+        (p.is_cpu or p.is_cuda)
+        and _fills_its_memory(p)
+        and p.stride() == g.stride()
+        and (v is None or p.stride() == v.stride())
         for p, g, v in zip(parameters, gradients, velocities, strict=True)
     )
+
+
+def _fills_its_memory(p: Tensor) -> bool:
+    """Whether there is nothing else between a tensor's first element and its last."""
+    reach = sum((size - 1) * stride for size, stride in zip(p.shape, p.stride(), strict=True))
+    return p.numel() == 0 or reach == p.numel() - 1

@@ -20,7 +20,6 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rhovideo.ssl.attention import attend
 
@@ -61,30 +60,36 @@ def log_sum_of_negatives(queries: Tensor, negatives: Tensor, temperature: float)
 
     Where the negatives take no gradient, as those of a queue, nothing as wide as they are is kept for the backward
     pass: the gradient is the softmax's mean of the negatives, [B, D], which is computed right away, while they are in
-    the cache (:func:`rhovideo.ssl.attention.attend`). It can then be differentiated once only.
+    the cache (:func:`rhovideo.ssl.attention.attend`). It can then be differentiated once only; with
+    ``create_graph=True`` a backward pass says so.
 
     Args:
         queries: [B, D].
         negatives: [N, D].
         temperature: α.
     """
-    if negatives.requires_grad:
+    if negatives.requires_grad or not len(negatives):
         return (queries @ negatives.T / temperature).logsumexp(dim=1)
-    return _LogSumOfConstants.apply(queries, negatives, temperature)
+    return _LogSumOfConstants.apply(queries / temperature, negatives)
 
 
 class _LogSumOfConstants(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, queries: Tensor, negatives: Tensor, temperature: float) -> Tensor:
-        log_sums, means = attend(queries / temperature, negatives)
-        ctx.save_for_backward(means / temperature)
+    def forward(ctx, queries: Tensor, negatives: Tensor) -> Tensor:
+        log_sums, means = attend(queries, negatives)
+        ctx.save_for_backward(means)
         return log_sums
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
-        (of_queries,) = ctx.saved_tensors
-        return gradient[:, None] * of_queries, None, None
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        # torch's once_differentiable lets torch.autograd.grad leave this part of a second derivative out.
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "a loss over a queue can be differentiated once only: leave out create_graph=True, or give it "
+                "negatives that require gradients"
+            )
+        (means,) = ctx.saved_tensors
+        return gradient[:, None] * means, None
 
 
 @full_precision

@@ -3,6 +3,7 @@
 import sys
 import types
 
+import av
 import numpy as np
 import pytest
 
@@ -33,6 +34,7 @@ FILES = {
     "ten-bits": ({"codec": "libx264", "pix_fmt": "yuv420p10le"}, False),
     "turned": ({"codec": "libx264", "rotation": 90}, False),
     "mirrored": ({"codec": "libx264", "mirrored": True}, False),
+    "interlaced": ({"codec": "libx264", "b_frames": 2, "options": {"x264-params": "interlaced=1"}}, False),
     "uneven": ({"codec": "libx264", "b_frames": 2, "times_ms": [i * i for i in range(36)]}, True),
 }
 
@@ -55,6 +57,40 @@ def test_the_frames_are_the_same(name, suffix, tmp_path, monkeypatch):
             assert np.array_equal(video.frames(indices), expected[list(indices)])
     # A container may keep no rotation, and torchcodec may decode what it was not expected to.
     assert not plain or not by_torchcodec
+
+
+@needs_torchcodec
+@pytest.mark.parametrize("codec", ["mpeg4", "mpeg2video", "libx264"])
+def test_the_frames_of_a_transport_stream_are_the_same(codec, tmp_path):
+    path = write_video(tmp_path / "video.ts", codec, b_frames=2)
+    with Video(path) as video, TorchcodecVideo(path) as other:
+        for index in range(video.num_frames):
+            assert np.array_equal(other.frames([index]), video.frames([index]))
+
+
+@needs_torchcodec
+def test_the_frames_are_the_same_where_later_ones_are_interlaced(tmp_path):
+    headers = "repeat-headers=1:keyint=12"
+    kinds = ("", ":interlaced=1")
+    parts = [
+        write_video(tmp_path / f"{number}.ts", "libx264", options={"x264-params": headers + kind})
+        for number, kind in enumerate(kinds)
+    ]
+    path = tmp_path / "joined.mkv"
+    with av.open(str(path), "w") as joined:
+        for number, part in enumerate(parts):
+            with av.open(str(part)) as container:
+                if not number:
+                    end = container.streams.video[0].duration
+                    stream = joined.add_stream_from_template(container.streams.video[0])
+                for packet in container.demux(video=0):
+                    if packet.size:
+                        packet.stream = stream
+                        packet.pts, packet.dts = (time + number * end for time in (packet.pts, packet.dts))
+                        joined.mux(packet)
+    with Video(path) as video, TorchcodecVideo(path) as other:
+        for index in (3, 40, 60):
+            assert np.array_equal(other.frames([index]), video.frames([index]))
 
 
 @needs_torchcodec

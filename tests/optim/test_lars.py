@@ -117,6 +117,19 @@ def test_memory_layouts_may_differ(which):
     torch.testing.assert_close(mixed, plain)
 
 
+@pytest.mark.parametrize("adapt", [True, False])
+def test_a_part_of_a_larger_tensor_takes_its_step_alone(adapt):
+    torch.manual_seed(0)
+    whole, gradient = torch.randn(4, 6), torch.randn(4, 6)
+    before = whole.clone()
+    part, plain = torch.nn.Parameter(whole[:, ::2]), torch.nn.Parameter(whole[:, ::2].clone())
+    part.grad, plain.grad = gradient[:, ::2], gradient[:, ::2].clone()
+    LARS([{"params": [part], "apply_lars": adapt}], lr=1.0, trust_coefficient=0.1).step()
+    LARS([{"params": [plain], "apply_lars": adapt}], lr=1.0, trust_coefficient=0.1).step()
+    assert torch.equal(whole[:, 1::2], before[:, 1::2])
+    torch.testing.assert_close(part, plain)
+
+
 def test_tensors_that_cannot_take_their_step_in_one_pass_take_the_same():
     """Their gradients lie otherwise in memory than they do, so torch's fused kernel is out of the question."""
     torch.manual_seed(0)

@@ -74,6 +74,29 @@ def test_sum_over_negatives_is_the_same_whether_they_are_trained_or_not(shape, t
     agree(of_constants, (weights * log_sum_of_negatives(queries, negatives, temperature)).sum(), queries)
 
 
+def test_a_trained_temperature_gets_the_gradient_of_the_negatives_too():
+    q, keys = unit(embeddings(0, 3, 8)), unit(embeddings(1, 1, 3, 8))
+    queue, temperature = unit(embeddings(2, 7, 8)), torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    agree(
+        multi_positive_nce(q, keys, queue.detach(), temperature),
+        multi_positive_nce(q, keys, queue, temperature),
+        temperature,
+    )
+
+
+@pytest.mark.parametrize("loss", [multi_positive_nce, separate_positive_nce])
+def test_a_second_derivative_over_a_queue_is_refused_instead_of_half_of_it(loss):
+    q, keys, queue = embeddings(0, 3, 8), unit(embeddings(1, 1, 3, 8)).detach(), unit(embeddings(2, 7, 8)).detach()
+    with pytest.raises(RuntimeError, match=r"differentiated once only.*negatives that require gradients"):
+        torch.autograd.grad(loss(q, keys, queue, 0.1), q, create_graph=True)
+    (gradient,) = torch.autograd.grad(loss(q, keys, queue.requires_grad_(), 0.1), q, create_graph=True)
+    assert torch.autograd.grad(gradient.square().sum(), q)[0].norm() > 0
+
+
+def test_no_negatives_at_all_are_a_sum_of_zero():
+    assert (log_sum_of_negatives(embeddings(0, 3, 8), embeddings(1, 0, 8).detach(), 0.1) == -torch.inf).all()
+
+
 def test_a_sum_over_negatives_does_not_overflow():
     queries = torch.tensor([[1.0, 0.0], [0.0, 1.0]], requires_grad=True)
     found = log_sum_of_negatives(queries, torch.eye(2).repeat(3, 1), 0.001)
