@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,14 +18,16 @@ def run_script(measure: Callable[[str], Table]) -> None:
         measure: takes a part of the text of the rows that are wanted ("" for all).
     """
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", default="", help="rows whose text holds this")
+    parser.add_argument("--only", default="", help="rows whose text holds this; benchmarks/RESULTS.md shows them")
     parser.add_argument("--out", type=Path, help="a file for the table")
     arguments = parser.parse_args()
     single_thread()
-    table = measure(arguments.only).markdown()
-    print(table)
+    table = measure(arguments.only)
+    if not table.rows:
+        sys.exit(f"no row of {table.title} holds {arguments.only!r}: see benchmarks/RESULTS.md for its rows")
+    print(table.markdown())
     if arguments.out:
-        arguments.out.write_text(table, encoding="utf-8")
+        arguments.out.write_text(table.markdown(), encoding="utf-8")
 
 
 def single_thread() -> None:

@@ -1,6 +1,6 @@
 """MoCo on PyTorchVideo's data set, in a loop of one's own: no engine and no configuration of rhovideo's.
 
-    python examples/pytorchvideo_moco.py LIST_OR_FOLDER [--rho 2] [--epochs 10] ...
+    python examples/pytorchvideo_moco.py LIST_OR_FOLDER    (on a CPU: --depth 18 --width 16 --crop 64 --queue 64)
 
 One device, so MoCo's shuffling of batch norm is left out, which needs several processes to shuffle between.
 """
@@ -59,7 +59,7 @@ def main(args: argparse.Namespace) -> None:
             optimizer.zero_grad()
             for clip in keys:
                 queue.enqueue(clip)
-            print(f"epoch {epoch + 1}: loss {total:.4f}")
+            print(f"epoch {epoch + 1}: loss {total:.4f}", "" if queue.is_full else "(no step: the queue fills)")
     if total is None:
         raise SystemExit(f"{args.data}: fewer videos than the {args.batch} of a batch: write a smaller --batch")
     torch.save(encoder.state_dict(), args.out)
