@@ -101,6 +101,7 @@ class SlotPool:
 
 _pool: SlotPool | None = None
 _mapped: dict[str, dict[tuple[int, int], mmap.mmap]] = {}
+_forks = 0
 
 
 def begin_pool(loader: str) -> None:
@@ -127,7 +128,7 @@ def arrived(address: Address, shape: Sequence[int]) -> torch.Tensor:
     memory = known[address.key]
     view = _view(memory, shape)
     # The tensor's storage holds this array, so it lives as long as any view of the tensor.
-    weakref.finalize(view, _give_back, memory, os.getpid()).atexit = False
+    weakref.finalize(view, _give_back, memory, os.getpid(), _forks).atexit = False
     return torch.from_numpy(view)
 
 
@@ -140,7 +141,16 @@ def _view(memory: mmap.mmap, shape: Sequence[int]) -> np.ndarray:
     return np.frombuffer(memory, np.uint8, int(np.prod(shape)), _FIRST).reshape(shape)
 
 
-def _give_back(memory: mmap.mmap, process: int) -> None:
-    # A forked child that drops its copy of a batch must not free the parent's.
-    if os.getpid() == process:
+def _give_back(memory: mmap.mmap, process: int, forks: int) -> None:
+    # A forked child that drops its copy of a batch must not free the parent's, nor the parent what a child may look at.
+    if os.getpid() == process and forks == _forks:
         memory[0] = _FREE
+
+
+def _count_fork() -> None:
+    global _forks
+    _forks += 1
+
+
+# Not called where another program is started, as worker processes are.
+os.register_at_fork(after_in_parent=_count_fork)

@@ -80,6 +80,24 @@ def test_a_forked_child_that_drops_its_copy_frees_nothing(pool):
     assert (clips == 1).all()
 
 
+def test_what_a_forked_child_looks_at_stays_as_it_is(pool):
+    _, clips = sent(pool, 1)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.read(reader, 1)
+        os._exit(int(clips.max()))
+    del clips
+    number = sent(pool, 2)[0]
+    os.write(writer, b"x")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    os.close(reader)
+    os.close(writer)
+    assert number == 1
+    # Slots that came after the fork are used again.
+    assert sent(pool, 3)[0] == 1
+
+
 def test_what_is_forgotten_is_kept_by_those_who_look_at_it(pool):
     _, clips = sent(pool, 7)
     shared_slots.forget("tests")
