@@ -1,8 +1,9 @@
 """Frames through torchcodec, where it is sure to give the same ones (DATA.DECODING_BACKEND torchcodec).
 
 The timeline, and so what an index means, stays that of :class:`rhovideo.data.decoding.Video`; torchcodec decodes and
-converts. Where its frames could differ (other pixel formats than 8-bit 4:2:0, pictures that the file turns, times that
-do not number the pictures), this class decodes as its base does.
+converts. Where its frames could differ (other pixel formats than 8-bit 4:2:0, pictures that the file turns, interlaced
+ones, times that do not number the pictures), this class decodes as its base does. The first picture speaks for all: in
+a stream that is interlaced only later on, those pictures are a few grey levels off.
 """
 
 from __future__ import annotations
@@ -61,9 +62,9 @@ class TorchcodecVideo(Video):
     def _attempt(self, indices: np.ndarray, take: Taker) -> set[int]:
         labels, which = np.unique(self._picture[indices], return_inverse=True)
         images = None
-        if len(labels) and self._gives_the_same:
-            # Whatever it stumbles over, the base class knows what to make of it.
-            with contextlib.suppress(RuntimeError, *READ_ERRORS):
+        # Whatever it stumbles over, the base class knows what to make of it.
+        with contextlib.suppress(RuntimeError, *READ_ERRORS):
+            if len(labels) and self._gives_the_same:
                 images = self._torchcodec_images(labels)
         if images is None:
             return super()._attempt(indices, take)
@@ -102,12 +103,15 @@ class TorchcodecVideo(Video):
         width, height = self._coded_size
         if not self._table.timed or context.pix_fmt not in _SAME_IN_RGB or width % 2 or height % 2:
             return False
-        return not self._is_turned()
+        return self._is_plain()
 
-    def _is_turned(self) -> bool:
-        """Whether the file says that its pictures are to be turned or mirrored: told by the first one of them."""
+    def _is_plain(self) -> bool:
+        """Whether the first picture is neither interlaced nor, as the file says, to be turned or mirrored."""
         first = int(self._table.pts[self._table.shown].min())
-        frames = self._pictures_by_time({first})
-        _, frame = next(frames)
-        frames.close()
-        return frame.side_data.get(SideDataType.DISPLAYMATRIX) is not None
+        with contextlib.closing(self._pictures_by_time({first})) as frames:
+            _, frame = next(frames, (None, None))
+            return (
+                frame is not None
+                and not frame.interlaced_frame
+                and frame.side_data.get(SideDataType.DISPLAYMATRIX) is None
+            )

@@ -32,6 +32,7 @@ FILES = {
     "ten-bits": ({"codec": "libx264", "pix_fmt": "yuv420p10le"}, False),
     "turned": ({"codec": "libx264", "rotation": 90}, False),
     "mirrored": ({"codec": "libx264", "mirrored": True}, False),
+    "interlaced": ({"codec": "libx264", "options": {"x264-params": "interlaced=1"}}, False),
     "uneven": ({"codec": "libx264", "b_frames": 2, "times_ms": [i * i for i in range(36)]}, True),
 }
 
