@@ -2,6 +2,7 @@
 
 import sys
 
+import av
 import numpy as np
 import pytest
 
@@ -9,7 +10,7 @@ from rhovideo.data.datasets import SampleKey, build_dataset
 from rhovideo.data.decoding import Video, VideoReadError
 from rhovideo.data.torchcodec_frames import TorchcodecVideo, open_video, require_torchcodec
 from rhovideo.errors import JobError
-from tests.data.video_files import write_video
+from tests.data.video_files import remux, write_video
 
 
 def usable() -> bool:
@@ -55,6 +56,32 @@ def test_the_frames_are_the_same(name, suffix, tmp_path, monkeypatch):
             assert np.array_equal(video.frames(indices), expected[list(indices)])
     # A container may keep no rotation, and torchcodec may decode what it was not expected to.
     assert not plain or not by_torchcodec
+
+
+@needs_torchcodec
+@pytest.mark.parametrize("damage", ["noise", "not coded"])
+def test_a_damaged_first_group_hides_no_other(damage, tmp_path):
+    """Decoding its first picture raises an error, or gives no picture."""
+
+    def spoil(packets):
+        for number, packet in enumerate(packets):
+            if number >= 12:
+                yield packet
+                continue
+            content = np.random.default_rng(number).bytes(packet.size)
+            if damage == "not coded":
+                # Start code, type P, no seconds passed, marker, time, marker, not coded.
+                bits = f"0101{number:05b}10".ljust(16, "1")
+                content = b"\x00\x00\x01\xb6" + int(bits, 2).to_bytes(2, "big")
+            spoilt = av.Packet(content)
+            spoilt.pts, spoilt.dts, spoilt.time_base = packet.pts, packet.dts, packet.time_base
+            spoilt.is_keyframe = packet.is_keyframe
+            yield spoilt
+
+    path = remux(write_video(tmp_path / "source.mp4", "mpeg4"), tmp_path / "video.mp4", spoil)
+    with Video(path) as video, TorchcodecVideo(path) as same:
+        assert same.num_frames == video.num_frames == 36
+        assert np.array_equal(same.frames([20, 30]), video.frames([20, 30]))
 
 
 @needs_torchcodec
