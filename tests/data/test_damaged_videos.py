@@ -9,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from rhovideo.data import decoding
 from rhovideo.data.decoding import Video, VideoReadError
 from tests.data.video_files import decode_plainly, write_video
 
@@ -96,3 +97,47 @@ def test_sound_alone_is_no_video(tmp_path):
 def test_errors_travel_between_processes():
     error = pickle.loads(pickle.dumps(VideoReadError("a.mp4", "is empty")))
     assert (error.path, error.reason, str(error)) == ("a.mp4", "is empty", "a.mp4: is empty")
+
+
+@pytest.mark.parametrize("mistake", [ValueError("ours"), KeyError("ours"), OSError("ours")], ids=repr)
+def test_a_mistake_of_the_taker_is_not_the_files(mistake, tmp_path):
+    calls = []
+
+    def take(picture, places):
+        calls.append(places)
+        raise mistake
+
+    with Video(write_video(tmp_path / "video.mp4", "libx264", num_frames=6)) as video:
+        with pytest.raises(type(mistake)) as raised:
+            video.each([3, 4], take)
+        assert raised.value is mistake
+        assert len(calls) == 1
+        assert video.frames([3]).shape == (1, 48, 64, 3)
+
+
+def test_a_picture_that_cannot_be_converted_is_the_files(tmp_path, monkeypatch):
+    def convert(picture, *arguments):
+        raise av.error.InvalidDataError(1, "no such colours")
+
+    monkeypatch.setattr(decoding.Picture, "_convert", convert)
+    with (
+        Video(write_video(tmp_path / "video.mp4", "libx264", num_frames=6)) as video,
+        pytest.raises(VideoReadError, match=r"video\.mp4: .*no such colours"),
+    ):
+        video.frames([3])
+
+
+def test_pictures_that_change_their_shape_are_the_files(tmp_path, monkeypatch):
+    """As if it turned them from the fourth on."""
+
+    class Turning(decoding.Picture):
+        def __init__(self, frame, *arguments):
+            super().__init__(frame, *arguments)
+            if frame.time > 0.09:
+                self.height, self.width = self.width, self.height
+
+    monkeypatch.setattr(decoding, "Picture", Turning)
+    with Video(write_video(tmp_path / "video.mp4", "libx264", num_frames=6)) as video:
+        assert len(video.frames([1, 2])) == 2
+        with pytest.raises(VideoReadError, match=r"video\.mp4: .*shape.*\(48, 64\).*\(64, 48\)"):
+            video.frames([2, 5])
