@@ -1,5 +1,7 @@
 """Colour changed in batches on the device: what the workers would have made of the same draws."""
 
+import itertools
+
 import cv2
 import numpy as np
 import pytest
@@ -93,6 +95,18 @@ def test_leading_axes_and_nothing_drawn():
     changed = apply_operations(clips, operations)
     assert torch.equal(changed[0], clips[0])
     assert np.array_equal(changed[1, 2].numpy(), colour.to_grey(clips[1, 2].numpy()))
+
+
+def test_clips_of_any_layout():
+    operations = torch.from_numpy(encode_operations([(colour.to_grey, ())])).expand(2, 3, MAX_OPERATIONS, 2)
+    clips = torch.from_numpy(clips_of(6)).view(2, 3, 3, 24, 24, 3)
+    expected = apply_operations(clips, operations)
+    assert not torch.equal(expected, clips)
+    for order in itertools.permutations(range(3)):
+        turned = clips.permute(*order, 3, 4, 5).contiguous().permute(*np.argsort(order).tolist(), 3, 4, 5)
+        assert torch.equal(turned, clips)
+        assert torch.equal(apply_operations(turned, operations), expected)
+    assert torch.equal(apply_operations(clips[:, ::2], operations[:, ::2]), expected[:, ::2])
 
 
 @pytest.mark.parametrize("purpose", ["pretrain", "train"])
