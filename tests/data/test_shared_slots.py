@@ -1,13 +1,18 @@
 """Batches in memory that is used again: never while somebody still looks at it."""
 
+import errno
 import gc
+import mmap
 import os
+from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 
 from rhovideo.data import shared_slots
+from rhovideo.data.batches import Batch, BatchReader, Shipment
+from rhovideo.data.datasets import SampleKey, build_dataset
 from rhovideo.data.loader import build_loader
 from rhovideo.data.shared_slots import MOST_SLOTS, SlotPool
 
@@ -68,6 +73,38 @@ def test_a_larger_batch_gets_a_larger_slot(pool):
     assert pool.take(1000).capacity == 1000
 
 
+def open_files():
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_an_exception_while_a_batch_is_read_leaves_its_slot_free(pool, small_cfg, monkeypatch):
+    monkeypatch.setattr(shared_slots, "_pool", pool)
+    reader = BatchReader(build_dataset(small_cfg, "train", "pretrain"))
+    for _ in range(MOST_SLOTS + 1):
+        with pytest.raises(IndexError):
+            reader.__getitems__([SampleKey(0, 0), SampleKey(0, 1000)])
+    assert isinstance(reader.__getitems__([SampleKey(0, 0)]), Shipment)
+    assert len(pool._slots) == 1
+
+
+@pytest.mark.parametrize(("module", "name"), [(os, "memfd_create"), (os, "ftruncate"), (mmap, "mmap")])
+def test_where_the_system_gives_no_such_memory_the_batch_gets_other(module, name, pool, small_cfg, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(shared_slots, "_pool", pool)
+    reader = BatchReader(build_dataset(small_cfg, "train", "pretrain"))
+    before = open_files()
+    with monkeypatch.context() as refusing:
+        refusing.setattr(module, name, refuse)
+        assert pool.take(10) is None
+        batch = reader.__getitems__([SampleKey(0, 1)])
+    assert isinstance(batch, Batch)
+    assert open_files() == before
+    assert pool.take(10).number == 0
+
+
 def test_a_forked_child_that_drops_its_copy_frees_nothing(pool):
     _, clips = sent(pool, 1)
     child = os.fork()
@@ -121,3 +158,33 @@ def test_more_batches_than_slots_are_right_too(small_cfg):
         loader.close()
     assert len(batches) > MOST_SLOTS
     assert all(torch.equal(a.clips, b.clips) for a, b in zip(expected, batches, strict=True))
+
+
+def test_epochs_that_are_abandoned_leave_no_slot_used_and_no_file_open(small_cfg):
+    small_cfg.TRAIN.BATCH_SIZE = 2
+    alone = build_loader(small_cfg, "train", "pretrain")
+    expected = [list(alone.epoch(epoch)) for epoch in range(4)]
+    small_cfg.DATA_LOADER.NUM_WORKERS = 2
+    first = build_loader(small_cfg, "train", "pretrain")
+    next(first.epoch())
+    first.close()
+    del first  # which began what all loaders share
+    loader = build_loader(small_cfg, "train", "pretrain")
+    before = open_files()
+    try:
+        for epoch, wanted in enumerate((1, 0, 3, len(expected[3]))):
+            # The next epoch is begun while batches of this one are under way.
+            batches = list(islice(loader.epoch(epoch), wanted))
+            assert len(batches) == wanted
+            for batch, right in zip(batches, expected[epoch], strict=False):
+                assert torch.equal(batch.clips, right.clips)
+                assert torch.equal(batch.index, right.index)
+        del batches, batch
+        gc.collect()
+        slots = shared_slots._mapped[loader._name]
+        assert {process for process, _ in slots} == {worker.pid for worker in loader._processes}
+        assert [memory[0] for memory in slots.values()] == [0] * len(slots)
+        del slots
+    finally:
+        loader.close()
+    assert open_files() == before
