@@ -143,11 +143,16 @@ class Loader:
             try:
                 batch = next(batches)
             except StopIteration:
+                if not self.training:
+                    # Its next epoch may be hours away.
+                    shared_slots.empty(self._name)
                 return
             except Exception as error:
                 self._explain_death(error)
                 raise
             yield batch
+            # Or it would keep its memory while the next one is waited for.
+            del batch
 
     def _explain_death(self, error: Exception) -> None:
         if isinstance(error, OSError | EOFError):

@@ -8,6 +8,7 @@ use: the worker sets it, and the main process clears it when the last tensor tha
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import os
 import weakref
@@ -143,6 +144,18 @@ def arrived(address: Address, shape: Sequence[int]) -> torch.Tensor:
     # The tensor's storage holds this array, so it lives as long as any view of the tensor.
     weakref.finalize(view, _give_back, memory, os.getpid()).atexit = False
     return torch.from_numpy(view)
+
+
+def empty(loader: str) -> None:
+    """Give the memory of a loader's free slots back to the system; they are used again as if they were new.
+
+    Only while the loader's workers rest: what one of them writes at the same time is lost.
+    """
+    for memory in _mapped.get(loader, {}).values():
+        if memory[0] == _FREE:
+            # Some sandboxes know no such advice; then the memory stays.
+            with contextlib.suppress(OSError):
+                memory.madvise(mmap.MADV_REMOVE, _FIRST, len(memory) - _FIRST)
 
 
 def forget(loader: str) -> None:

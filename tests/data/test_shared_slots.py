@@ -188,3 +188,36 @@ def test_epochs_that_are_abandoned_leave_no_slot_used_and_no_file_open(small_cfg
     finally:
         loader.close()
     assert open_files() == before
+
+
+def memory_of_slots(loader):
+    """Bytes of all that this process has mapped for a loader."""
+    total = 0
+    sizes = {len(memory) for memory in shared_slots._mapped[loader._name].values()}
+    for descriptor in os.listdir("/proc/self/fd"):
+        path = f"/proc/self/fd/{descriptor}"
+        if os.path.islink(path) and "memfd:rhovideo-batch" in os.readlink(path) and os.stat(path).st_size in sizes:
+            total += os.stat(path).st_blocks * 512
+    return total
+
+
+@pytest.mark.parametrize("purpose", ["eval", "train"])
+def test_a_resting_evaluation_keeps_no_memory(purpose, small_cfg):
+    small_cfg.DATA.TRAIN_CROP_SIZE, small_cfg.DATA.TRAIN_JITTER_SCALES = 100, [100, 110]
+    alone = build_loader(small_cfg, "val", purpose)
+    small_cfg.DATA_LOADER.NUM_WORKERS = 2
+    loader = build_loader(small_cfg, "val", purpose)
+    try:
+        for epoch in range(3):
+            batches = loader.epoch(epoch)
+            for expected in alone.epoch(epoch):
+                assert torch.equal(next(batches).clips, expected.clips)
+            before, slots = memory_of_slots(loader), len(shared_slots._mapped[loader._name])
+            assert before > 4 * 2 * 100 * 100 * 3
+            assert next(batches, None) is None
+            assert memory_of_slots(loader) == (slots * mmap.PAGESIZE if purpose == "eval" else before)
+        # What is still looked at stays.
+        held = list(loader.epoch())
+        assert all(torch.equal(a.clips, b.clips) for a, b in zip(held, alone.epoch(), strict=True))
+    finally:
+        loader.close()
