@@ -124,10 +124,14 @@ def test_what_is_forgotten_is_kept_by_those_who_look_at_it(pool):
     assert (clips == 7).all()
 
 
-def test_a_loader_sends_the_same_batches_through_few_slots(small_cfg):
-    """Held batches keep what they hold while others are made; all slots are given up with the loader."""
+def test_a_loader_sends_the_same_batches_through_few_slots(small_cfg, device):
+    """Held batches keep what they hold while others are made; all slots are given up with the loader.
+
+    For a GPU they come in page-locked memory.
+    """
     alone = build_loader(small_cfg, "train", "pretrain")
     small_cfg.DATA_LOADER.NUM_WORKERS = 1
+    small_cfg.NUM_GPUS = int(device.type == "cuda")
     loader = build_loader(small_cfg, "train", "pretrain")
     try:
         held = []
@@ -136,7 +140,8 @@ def test_a_loader_sends_the_same_batches_through_few_slots(small_cfg):
             held.append(pairs[-1])
             del pairs
             for expected, batch in held:
-                assert torch.equal(batch.clips, expected.clips)
+                assert batch.clips.is_pinned() == (device.type == "cuda")
+                assert torch.equal(batch.clips.to(device, non_blocking=True).cpu(), expected.clips)
                 assert torch.equal(batch.index, expected.index)
                 assert torch.equal(batch.label, expected.label)
                 assert torch.equal(batch.valid, expected.valid)
