@@ -59,6 +59,12 @@ def open_video(path: str | os.PathLike[str], backend: str = "pyav") -> Video:
 class TorchcodecVideo(Video):
     """A :class:`Video` whose frames torchcodec decodes; the same ones."""
 
+    def close(self) -> None:
+        """As of the base class."""
+        # It keeps its file open.
+        self.__dict__.pop("_decoder", None)
+        super().close()
+
     def _attempt(self, indices: np.ndarray, take: Taker) -> set[int]:
         labels, which = np.unique(self._picture[indices], return_inverse=True)
         images = None

@@ -1,5 +1,6 @@
 """torchcodec as a backend gives the frames of the default one, whatever the file."""
 
+import os
 import sys
 
 import av
@@ -82,6 +83,22 @@ def test_a_damaged_first_group_hides_no_other(damage, tmp_path):
     with Video(path) as video, TorchcodecVideo(path) as same:
         assert same.num_frames == video.num_frames == 36
         assert np.array_equal(same.frames([20, 30]), video.frames([20, 30]))
+
+
+@needs_torchcodec
+def test_a_closed_video_has_no_file_open(tmp_path):
+    def open_files():
+        links = [f"/proc/self/fd/{descriptor}" for descriptor in os.listdir("/proc/self/fd")]
+        return [os.readlink(link) for link in links if os.path.islink(link)].count(str(path))
+
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("needs Linux's /proc")
+    path = write_video(tmp_path / "video.mp4", "libx264")
+    video = TorchcodecVideo(path)
+    video.frames([3])
+    assert open_files() == 2
+    video.close()
+    assert open_files() == 0
 
 
 @needs_torchcodec
