@@ -63,6 +63,14 @@ def test_large_products_do_not_overflow(monkeypatch, device, dtype, place):
     agree(torch.tensor(queries, dtype=dtype, device=device), rows)
 
 
+@pytest.mark.parametrize("dtype", PRECISION)
+def test_no_rows_are_no_negatives(device, dtype):
+    queries, rows = random(0, 3, 5).to(device, dtype), torch.empty(0, 5, dtype=dtype, device=device)
+    agree(queries, rows)
+    keys = unit(random(1, 2, 3, 5)).to(device, dtype)
+    assert multi_positive_nce(unit(queries), keys, rows, 0.1).item() == pytest.approx(0.0, abs=1e-6)
+
+
 class Record(TorchDispatchMode):
     """What is computed: the operators' names, and how many numbers the largest result that is no view has."""
 
