@@ -27,7 +27,7 @@ test: test-suite test-slurm
 
 # torchcodec is shown the FFmpeg of PyAV's wheel, so that its tests need none of the machine's.
 test-suite: install
-	LD_LIBRARY_PATH="$$($(RUN) -m benchmarks.peers.ffmpeg_libraries):$$LD_LIBRARY_PATH" \
+	LD_LIBRARY_PATH="$$($(RUN) -m benchmarks.peers.ffmpeg_libraries)$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}" \
 		$(RUN) -m pytest -rs -n $(PROCESSES) --dist worksteal --ignore tests/slurm
 
 # In one process, after the others: its jobs of four ranks would fight other tests for the cores. Skips where there is no SLURM.

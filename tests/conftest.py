@@ -3,12 +3,21 @@ from __future__ import annotations
 import signal
 
 import pytest
+import torch
 
 from rhovideo.data.synthetic import write_synthetic
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As for every process that a shell starts in the background; the programs that are tested here are to hear Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request):
+    """Each kind of device that a network may be on."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    return torch.device(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,10 @@ def provide_ffmpeg() -> None:
 
 
 def folder_of_names() -> Path | None:
-    """A folder in which the wheel's libraries have the names that torchcodec looks for; None if it has none."""
+    """A folder in which the wheel's libraries have the names that torchcodec looks for; None if it has none.
+
+    Links that are right are left alone, for another program may be loading through them.
+    """
     import av
 
     libraries = Path(av.__file__).parent.parent / "av.libs"
@@ -45,8 +48,11 @@ def folder_of_names() -> Path | None:
         if match and match[1] in _WANTED:
             found = True
             name = folder / f"lib{match[1]}.so.{match[2]}"
-            name.unlink(missing_ok=True)
-            name.symlink_to(library)
+            if not (name.is_symlink() and name.readlink() == library):
+                new = folder / f".{name.name}.{os.getpid()}"
+                new.unlink(missing_ok=True)
+                new.symlink_to(library)
+                new.replace(name)
     return folder if found else None
 
 

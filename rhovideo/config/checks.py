@@ -266,5 +266,15 @@ def _evaluation(cfg: CfgNode) -> Iterator[Finding]:
 
 
 _RULES = (
-    *(_machines, _queues, _methods, _network, _devices, _gaps, _cropping, _clips, _schedule, _optimizer, _evaluation),
+    _machines,
+    _queues,
+    _methods,
+    _network,
+    _devices,
+    _gaps,
+    _cropping,
+    _clips,
+    _schedule,
+    _optimizer,
+    _evaluation,
 )

@@ -108,10 +108,16 @@ class BatchReader(Dataset):
         """The batch of these samples (called by torch's DataLoader, by this name)."""
         shape, pool = (len(keys), *self._sample_shape), shared_slots.own_pool()
         slot = pool.take(math.prod(shape)) if pool else None
-        clips = slot.tensor(shape) if slot else _new_memory(shape)
-        samples = [self.dataset.read(key, place.numpy()) for key, place in zip(keys, clips, strict=True)]
-        batch = _batch(clips, samples)
-        return Shipment(slot, pool.loader, batch) if slot else batch
+        if slot is None:
+            return self._read(keys, _new_memory(shape))
+        try:
+            return Shipment(slot, pool.loader, self._read(keys, slot.tensor(shape)))
+        except BaseException:
+            slot.release()
+            raise
+
+    def _read(self, keys: list[SampleKey], clips: torch.Tensor) -> Batch:
+        return _batch(clips, [self.dataset.read(key, place.numpy()) for key, place in zip(keys, clips, strict=True)])
 
     @cached_property
     def _sample_shape(self) -> tuple[int, ...]:

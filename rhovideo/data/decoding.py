@@ -136,7 +136,8 @@ class Video:
         Args:
             indices: as of :meth:`frames`.
             take: called once for each different picture with it and with its places in ``indices``. Where something is
-                wrong with the file it may be called again for the same places; what it is given last counts.
+                wrong with the file it may be called again for the same places; what it is given last counts. What it
+                raises is raised here as it is.
 
         Raises:
             IndexError, VideoReadError: as of :meth:`frames`.
@@ -147,9 +148,13 @@ class Video:
         if indices.size and not (indices.min() >= 0 and indices.max() < self.num_frames):
             raise IndexError(f"{self.path}: frames {indices.min()} to {indices.max()} of {self.num_frames}")
         try:
-            self._hand_out(indices, take)
+            self._hand_out(indices, self._guarded(take))
+            return
         except READ_ERRORS as error:
             raise VideoReadError(self.path, f"frames can't be decoded: {_reason(error)}") from error
+        except _TakerError as error:
+            mistake = error.mistake
+        raise mistake
 
     # -- opening ------------------------------------------------------------------------------------------------
 
@@ -219,6 +224,23 @@ class Video:
         for index in indices.tolist():
             if int(self._picture[index]) in missing:
                 raise VideoReadError(self.path, f"frame {index} of {self.num_frames} can't be decoded")
+
+    def _guarded(self, take: Taker) -> Taker:
+        """``take``, whose mistakes are not mistaken for the file's; those of a conversion to RGB are the file's."""
+        shapes = set()
+
+        def guarded(picture: Picture | RgbPicture, places: list[int]) -> None:
+            shapes.add((picture.height, picture.width))
+            if len(shapes) > 1:
+                raise VideoReadError(self.path, f"its pictures change their shape: {sorted(shapes)}")
+            try:
+                take(picture, places)
+            except av.FFmpegError:
+                raise
+            except READ_ERRORS as error:
+                raise _TakerError(error) from error
+
+        return guarded
 
     def _attempt(self, indices: np.ndarray, take: Taker) -> set[int]:
         """Hand out what comes out of the decoder; the labels of what does not."""
@@ -342,6 +364,14 @@ class Video:
 
 class _DisorderedTimesError(Exception):
     """The decoder shows pictures in another order than that of their times."""
+
+
+class _TakerError(Exception):
+    """What the caller's own function raised, on its way past all that deals with damaged files."""
+
+    def __init__(self, mistake: Exception) -> None:
+        super().__init__(mistake)
+        self.mistake = mistake
 
 
 def _later(latest: int | None, frame: av.VideoFrame) -> int | None:

@@ -44,7 +44,8 @@ def apply_operations(clips: Tensor, operations: Tensor) -> Tensor:
     Returns:
         uint8 of the shape and on the device of ``clips``; a new tensor.
     """
-    changed = clips.clone()
+    # Or flatten would give a copy.
+    changed = clips.clone(memory_format=torch.contiguous_format)
     flat, drawn = changed.flatten(0, -5), operations.flatten(0, -3)
     for first in range(0, len(flat), _CLIPS_AT_A_TIME):
         part = slice(first, first + _CLIPS_AT_A_TIME)

@@ -143,11 +143,16 @@ class Loader:
             try:
                 batch = next(batches)
             except StopIteration:
+                if not self.training:
+                    # Its next epoch may be hours away.
+                    shared_slots.empty(self._name)
                 return
             except Exception as error:
                 self._explain_death(error)
                 raise
             yield batch
+            # Or it would keep its memory while the next one is waited for.
+            del batch
 
     def _explain_death(self, error: Exception) -> None:
         if isinstance(error, OSError | EOFError):
@@ -161,8 +166,8 @@ class Loader:
         raise WorkerDiedError(
             f"rank {self.rank}: worker process {ends} died while preparing batches of {self.dataset.manifest.csv}. "
             "If the machine or the job ran out of memory, lower DATA_LOADER.NUM_WORKERS or DATA_LOADER.PREFETCH_FACTOR "
-            "or ask for more; in a container, give it more shared memory (--shm-size). If it crashed on a video, "
-            "`rhovideo scan CSV` finds which"
+            "or ask for more; frames on their way count towards it. Where a container forbids memfd_create they lie in "
+            "/dev/shm: give it more (--shm-size). If it crashed on a video, `rhovideo scan CSV` finds which"
         ) from error
 
     def batches_of(self, epoch: int, first_step: int = 0) -> Iterator[list[SampleKey]]:

@@ -44,7 +44,8 @@ class Picture:
         """The picture, or a box of it, as upright RGB.
 
         A box is cut out of a large picture before the conversion, which changes no pixel: whole pairs of rows and
-        columns are cut, and the conversion takes every pair by itself.
+        columns are cut, and the conversion takes every pair by itself. Not so of an interlaced picture, in which it
+        takes rows of one field together.
 
         Returns:
             uint8 [height, width, 3] or [box.height, box.width, 3], maybe a view of what other calls return.
@@ -71,6 +72,7 @@ class Picture:
             and frame.format.name in _CUTTABLE
             and width % 2 == height % 2 == 0
             and not self._turned
+            and not frame.interlaced_frame
         )
 
     def _cut(self, box: Box) -> np.ndarray:

@@ -48,15 +48,22 @@ class Slot:
     Args:
         number: its own among the worker's.
         capacity: bytes of a batch that it holds.
+
+    Raises:
+        OSError: the system gives no such memory.
     """
 
     def __init__(self, number: int, capacity: int) -> None:
         self.number = number
         self.capacity = capacity
-        self._file = os.memfd_create("rhovideo-batch", os.MFD_CLOEXEC)
-        os.ftruncate(self._file, _FIRST + capacity)
-        self._memory = mmap.mmap(self._file, _FIRST + capacity)
-        self._is_known = False
+        file = os.memfd_create("rhovideo-batch", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(file, _FIRST + capacity)
+            self._memory = mmap.mmap(file, _FIRST + capacity)
+            # Now, for where a batch is sent nobody would hear that there is no descriptor left.
+            self._unsent: object | None = DupFd(file)
+        finally:
+            os.close(file)
 
     def take(self) -> bool:
         """Make it used; False if it is."""
@@ -65,14 +72,17 @@ class Slot:
         self._memory[0] = _USED
         return True
 
+    def release(self) -> None:
+        """Make it free, where nothing of it was sent."""
+        self._memory[0] = _FREE
+
     def tensor(self, shape: Sequence[int]) -> torch.Tensor:
         """Its memory as uint8 of a shape that fits."""
         return torch.from_numpy(_view(self._memory, shape))
 
     def address(self, loader: str) -> Address:
         """How to find it, to be sent to the main process."""
-        file = None if self._is_known else DupFd(self._file)
-        self._is_known = True
+        file, self._unsent = self._unsent, None
         return Address(loader, (os.getpid(), self.number), _FIRST + self.capacity, file)
 
 
@@ -88,15 +98,20 @@ class SlotPool:
         self._slots: list[Slot] = []
 
     def take(self, size: int) -> Slot | None:
-        """A slot for ``size`` bytes that nobody uses; None if there are too many in use already."""
+        """A slot for ``size`` bytes that nobody uses; None if too many are in use already, or there is no memory."""
         for slot in self._slots:
             if slot.capacity >= size and slot.take():
                 return slot
         if len(self._slots) == MOST_SLOTS:
             return None
-        self._slots.append(Slot(len(self._slots), size))
-        self._slots[-1].take()
-        return self._slots[-1]
+        try:
+            slot = Slot(len(self._slots), size)
+        except OSError:
+            # No file descriptor left, no address space, or a sandbox that forbids it.
+            return None
+        slot.take()
+        self._slots.append(slot)
+        return slot
 
 
 _pool: SlotPool | None = None
@@ -123,13 +138,27 @@ def arrived(address: Address, shape: Sequence[int]) -> torch.Tensor:
     known = _mapped.setdefault(address.loader, {})
     if address.file is not None:
         file = address.file.detach()
-        known[address.key] = mmap.mmap(file, address.size)
-        os.close(file)
+        try:
+            known[address.key] = mmap.mmap(file, address.size)
+        finally:
+            os.close(file)
     memory = known[address.key]
     view = _view(memory, shape)
     # The tensor's storage holds this array, so it lives as long as any view of the tensor.
     weakref.finalize(view, _give_back, memory, os.getpid(), _forks).atexit = False
     return torch.from_numpy(view)
+
+
+def empty(loader: str) -> None:
+    """Give the memory of a loader's free slots back to the system; they are used again as if they were new.
+
+    Only while the loader's workers rest: what one of them writes at the same time is lost.
+    """
+    for memory in _mapped.get(loader, {}).values():
+        if memory[0] == _FREE:
+            # Some sandboxes know no such advice; then the memory stays.
+            with contextlib.suppress(OSError):
+                memory.madvise(mmap.MADV_REMOVE, _FIRST, len(memory) - _FIRST)
 
 
 def forget(loader: str) -> None:

@@ -24,9 +24,12 @@ def shuffled(count: int, rng: np.random.Generator) -> Order:
     (:class:`KeyedPermutation`), of which any part is found without the rest: tens of millions of videos then cost a
     process neither memory nor time before its first step.
     """
-    if count <= _DRAWN_UP_TO:
-        return rng.permutation(count)
-    return KeyedPermutation(count, rng)
+    return KeyedPermutation(count, rng) if is_keyed(count) else rng.permutation(count)
+
+
+def is_keyed(count: int) -> bool:
+    """Whether :func:`shuffled` orders this many numbers by a :class:`KeyedPermutation`."""
+    return count > _DRAWN_UP_TO
 
 
 class KeyedPermutation:

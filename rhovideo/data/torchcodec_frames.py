@@ -3,7 +3,8 @@
 The timeline, and so what an index means, stays that of :class:`rhovideo.data.decoding.Video`; torchcodec decodes and
 converts. Where its frames could differ (other pixel formats than 8-bit 4:2:0, interlaced pictures or such that the file
 turns, times that do not number the pictures, headers that change on the way, transport streams), this class decodes as
-its base does.
+its base does. Where headers stay, the first picture speaks for all: pictures that are interlaced only later on are off
+by a few grey levels.
 """
 
 from __future__ import annotations
@@ -67,12 +68,18 @@ def open_video(path: str | os.PathLike[str], backend: str = "pyav") -> Video:
 class TorchcodecVideo(Video):
     """A :class:`Video` whose frames torchcodec decodes; the same ones."""
 
+    def close(self) -> None:
+        """As of the base class."""
+        # It keeps its file open.
+        self.__dict__.pop("_decoder", None)
+        super().close()
+
     def _attempt(self, indices: np.ndarray, take: Taker) -> set[int]:
         labels, which = np.unique(self._picture[indices], return_inverse=True)
         images = None
-        if len(labels) and self._gives_the_same:
-            # Whatever it stumbles over, the base class knows what to make of it.
-            with contextlib.suppress(RuntimeError, *READ_ERRORS):
+        # Whatever it stumbles over, the base class knows what to make of it.
+        with contextlib.suppress(RuntimeError, *READ_ERRORS):
+            if len(labels) and self._gives_the_same:
                 images = self._torchcodec_images(labels)
         if images is None:
             return super()._attempt(indices, take)
@@ -124,7 +131,10 @@ class TorchcodecVideo(Video):
         Fields have rows of colour of their own, which torchcodec's conversion minds and PyAV's does not.
         """
         first = int(self._table.pts[self._table.shown].min())
-        frames = self._pictures_by_time({first})
-        _, frame = next(frames)
-        frames.close()
-        return not frame.interlaced_frame and frame.side_data.get(SideDataType.DISPLAYMATRIX) is None
+        with contextlib.closing(self._pictures_by_time({first})) as frames:
+            _, frame = next(frames, (None, None))
+            return (
+                frame is not None
+                and not frame.interlaced_frame
+                and frame.side_data.get(SideDataType.DISPLAYMATRIX) is None
+            )

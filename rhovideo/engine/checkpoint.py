@@ -9,7 +9,7 @@ A checkpoint is a dictionary saved by ``torch.save`` and readable with ``weights
 ``epoch``          epochs that are complete
 ``step``           steps of the next epoch that are complete; 0 at an epoch's end
 ``global_step``    optimizer steps since the start
-``epoch_layout``   videos of an epoch and of a step: they decide what comes after ``step``
+``epoch_layout``   videos of an epoch and of a step, and how they are shuffled: what decides what comes after ``step``
 ``videos``         how many distinct ones were tried and could not be read
 ``model_state``    state dict of the method or classifier
 ``optimizer_state``, ``scaler_state``, ``task_state``

@@ -32,7 +32,7 @@ def to_network_input(clips: Tensor, cfg: CfgNode, device: torch.device, operatio
     Returns:
         ``[..., 3, T, S, S]`` of TRAIN.DTYPE, channels last in memory.
     """
-    clips = clips.to(device, non_blocking=True)
+    clips = clips.to(device, non_blocking=clips.is_pinned())
     if operations is not None:
         clips = apply_operations(clips, operations)
     if cfg.DATA.REVERSE_INPUT_CHANNEL:

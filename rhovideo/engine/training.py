@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from rhovideo import distributed, stopping
 from rhovideo.data.bad_videos import BadVideoLedger
 from rhovideo.data.loader import Batch, Loader
+from rhovideo.data.shuffling import is_keyed
 from rhovideo.engine.checkpoint import (
     FORMAT,
     CheckpointError,
@@ -303,9 +304,12 @@ class Trainer:
             logger.info("Checkpoint: %s", path)
         distributed.barrier()
 
-    def _epoch_layout(self) -> dict[str, int]:
+    def _epoch_layout(self) -> dict[str, int | str]:
         """What decides which videos come after a step of an epoch."""
-        return {"videos": len(self.loader.dataset), "global_batch": self.loader.global_batch}
+        videos = len(self.loader.dataset)
+        layout = {"videos": videos, "global_batch": self.loader.global_batch}
+        # Orders that are drawn as a whole were the only ones once, and are not named.
+        return {**layout, "order": "keyed"} if is_keyed(videos) else layout
 
     def _resume(self) -> None:
         found = newest_checkpoint(self.cfg.OUTPUT_DIR)
@@ -333,7 +337,7 @@ class Trainer:
             raise CheckpointError(
                 f"{path}: is from the middle of an epoch of {_layout_text(state['epoch_layout'])}, and there are "
                 f"{_layout_text(self._epoch_layout())} now, so what is left of it is not known. Go back to that "
-                "run's TRAIN.BATCH_SIZE and list of videos, or remove this file to go on from an earlier one."
+                "run's TRAIN.BATCH_SIZE, list of videos or rhovideo, or remove this file to go on from an earlier one."
             )
         self.position = Position(state["epoch"], state["step"], state["global_step"])
         self.ledger.resume(**state.get("videos", {}))
@@ -347,5 +351,6 @@ class Trainer:
             )
 
 
-def _layout_text(layout: dict[str, int]) -> str:
-    return f"{layout['videos']} videos in steps of {layout['global_batch']}"
+def _layout_text(layout: dict[str, int | str]) -> str:
+    order = f", in {layout['order']} order" if "order" in layout else ""
+    return f"{layout['videos']} videos in steps of {layout['global_batch']}{order}"

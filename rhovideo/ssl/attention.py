@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 
 import torch
@@ -20,11 +21,13 @@ def attend(queries: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         queries: [B, D].
-        rows: [N, D], N >= 1, of the same floating-point type and on the same device.
+        rows: [N, D], of the same floating-point type and on the same device.
 
     Returns:
-        [B] and [B, D]; no overflow, however large the products.
+        [B] and [B, D]; no overflow, however large the products. Where there are no rows, -inf and zeros.
     """
+    if not len(rows):
+        return queries.new_full(queries.shape[:1], -math.inf), torch.zeros_like(queries)
     parts = [_attend_block(queries, block) for block in rows.split(_BLOCK_ROWS if rows.is_cpu else len(rows))]
     largest, total, weighted = parts[0] if len(parts) == 1 else _merge(parts)
     return (largest + total.log()).squeeze(1), weighted / total

@@ -47,7 +47,14 @@ def test_every_box_of_every_colour_space(pix_fmt, matrix, colour_range, tmp_path
 
 @pytest.mark.parametrize(
     "how",
-    [{"rotation": 90}, {"mirrored": True}, {"pix_fmt": "yuv444p"}, {"pix_fmt": "yuv420p10le"}, {"b_frames": 2}],
+    [
+        {"rotation": 90},
+        {"mirrored": True},
+        {"pix_fmt": "yuv444p"},
+        {"pix_fmt": "yuv420p10le"},
+        {"b_frames": 2},
+        {"options": {"x264-params": "interlaced=1"}},
+    ],
     ids=str,
 )
 def test_boxes_of_decoded_pictures(how, tmp_path, always_cut):

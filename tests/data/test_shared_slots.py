@@ -1,13 +1,18 @@
 """Batches in memory that is used again: never while somebody still looks at it."""
 
+import errno
 import gc
+import mmap
 import os
+from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 
 from rhovideo.data import shared_slots
+from rhovideo.data.batches import Batch, BatchReader, Shipment
+from rhovideo.data.datasets import SampleKey, build_dataset
 from rhovideo.data.loader import build_loader
 from rhovideo.data.shared_slots import MOST_SLOTS, SlotPool
 
@@ -68,6 +73,38 @@ def test_a_larger_batch_gets_a_larger_slot(pool):
     assert pool.take(1000).capacity == 1000
 
 
+def open_files():
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))
+
+
+def test_an_exception_while_a_batch_is_read_leaves_its_slot_free(pool, small_cfg, monkeypatch):
+    monkeypatch.setattr(shared_slots, "_pool", pool)
+    reader = BatchReader(build_dataset(small_cfg, "train", "pretrain"))
+    for _ in range(MOST_SLOTS + 1):
+        with pytest.raises(IndexError):
+            reader.__getitems__([SampleKey(0, 0), SampleKey(0, 1000)])
+    assert isinstance(reader.__getitems__([SampleKey(0, 0)]), Shipment)
+    assert len(pool._slots) == 1
+
+
+@pytest.mark.parametrize(("module", "name"), [(os, "memfd_create"), (os, "ftruncate"), (mmap, "mmap")])
+def test_where_the_system_gives_no_such_memory_the_batch_gets_other(module, name, pool, small_cfg, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(shared_slots, "_pool", pool)
+    reader = BatchReader(build_dataset(small_cfg, "train", "pretrain"))
+    before = open_files()
+    with monkeypatch.context() as refusing:
+        refusing.setattr(module, name, refuse)
+        assert pool.take(10) is None
+        batch = reader.__getitems__([SampleKey(0, 1)])
+    assert isinstance(batch, Batch)
+    assert open_files() == before
+    assert pool.take(10).number == 0
+
+
 def test_a_forked_child_that_drops_its_copy_frees_nothing(pool):
     _, clips = sent(pool, 1)
     child = os.fork()
@@ -105,10 +142,14 @@ def test_what_is_forgotten_is_kept_by_those_who_look_at_it(pool):
     assert (clips == 7).all()
 
 
-def test_a_loader_sends_the_same_batches_through_few_slots(small_cfg):
-    """Held batches keep what they hold while others are made; all slots are given up with the loader."""
+def test_a_loader_sends_the_same_batches_through_few_slots(small_cfg, device):
+    """Held batches keep what they hold while others are made; all slots are given up with the loader.
+
+    For a GPU they come in page-locked memory.
+    """
     alone = build_loader(small_cfg, "train", "pretrain")
     small_cfg.DATA_LOADER.NUM_WORKERS = 1
+    small_cfg.NUM_GPUS = int(device.type == "cuda")
     loader = build_loader(small_cfg, "train", "pretrain")
     try:
         held = []
@@ -117,7 +158,8 @@ def test_a_loader_sends_the_same_batches_through_few_slots(small_cfg):
             held.append(pairs[-1])
             del pairs
             for expected, batch in held:
-                assert torch.equal(batch.clips, expected.clips)
+                assert batch.clips.is_pinned() == (device.type == "cuda")
+                assert torch.equal(batch.clips.to(device, non_blocking=True).cpu(), expected.clips)
                 assert torch.equal(batch.index, expected.index)
                 assert torch.equal(batch.label, expected.label)
                 assert torch.equal(batch.valid, expected.valid)
@@ -153,3 +195,66 @@ def test_without_such_memory_there_are_no_slots(monkeypatch):
     monkeypatch.setattr(shared_slots, "_pool", None)
     shared_slots.begin_pool("tests")
     assert shared_slots.own_pool() is not None
+
+
+def test_epochs_that_are_abandoned_leave_no_slot_used_and_no_file_open(small_cfg):
+    small_cfg.TRAIN.BATCH_SIZE = 2
+    alone = build_loader(small_cfg, "train", "pretrain")
+    expected = [list(alone.epoch(epoch)) for epoch in range(4)]
+    small_cfg.DATA_LOADER.NUM_WORKERS = 2
+    first = build_loader(small_cfg, "train", "pretrain")
+    next(first.epoch())
+    first.close()
+    del first  # which began what all loaders share
+    loader = build_loader(small_cfg, "train", "pretrain")
+    before = open_files()
+    try:
+        for epoch, wanted in enumerate((1, 0, 3, len(expected[3]))):
+            # The next epoch is begun while batches of this one are under way.
+            batches = list(islice(loader.epoch(epoch), wanted))
+            assert len(batches) == wanted
+            for batch, right in zip(batches, expected[epoch], strict=False):
+                assert torch.equal(batch.clips, right.clips)
+                assert torch.equal(batch.index, right.index)
+        del batches, batch
+        gc.collect()
+        slots = shared_slots._mapped[loader._name]
+        assert {process for process, _ in slots} == {worker.pid for worker in loader._processes}
+        assert [memory[0] for memory in slots.values()] == [0] * len(slots)
+        del slots
+    finally:
+        loader.close()
+    assert open_files() == before
+
+
+def memory_of_slots(loader):
+    """Bytes of all that this process has mapped for a loader."""
+    total = 0
+    sizes = {len(memory) for memory in shared_slots._mapped[loader._name].values()}
+    for descriptor in os.listdir("/proc/self/fd"):
+        path = f"/proc/self/fd/{descriptor}"
+        if os.path.islink(path) and "memfd:rhovideo-batch" in os.readlink(path) and os.stat(path).st_size in sizes:
+            total += os.stat(path).st_blocks * 512
+    return total
+
+
+@pytest.mark.parametrize("purpose", ["eval", "train"])
+def test_a_resting_evaluation_keeps_no_memory(purpose, small_cfg):
+    small_cfg.DATA.TRAIN_CROP_SIZE, small_cfg.DATA.TRAIN_JITTER_SCALES = 100, [100, 110]
+    alone = build_loader(small_cfg, "val", purpose)
+    small_cfg.DATA_LOADER.NUM_WORKERS = 2
+    loader = build_loader(small_cfg, "val", purpose)
+    try:
+        for epoch in range(3):
+            batches = loader.epoch(epoch)
+            for expected in alone.epoch(epoch):
+                assert torch.equal(next(batches).clips, expected.clips)
+            before, slots = memory_of_slots(loader), len(shared_slots._mapped[loader._name])
+            assert before > 4 * 2 * 100 * 100 * 3
+            assert next(batches, None) is None
+            assert memory_of_slots(loader) == (slots * mmap.PAGESIZE if purpose == "eval" else before)
+        # What is still looked at stays.
+        held = list(loader.epoch())
+        assert all(torch.equal(a.clips, b.clips) for a, b in zip(held, alone.epoch(), strict=True))
+    finally:
+        loader.close()

@@ -1,5 +1,6 @@
 """torchcodec as a backend gives the frames of the default one, whatever the file."""
 
+import os
 import sys
 import types
 
@@ -11,7 +12,7 @@ from rhovideo.data.datasets import SampleKey, build_dataset
 from rhovideo.data.decoding import Video, VideoReadError
 from rhovideo.data.torchcodec_frames import TorchcodecVideo, open_video, require_torchcodec
 from rhovideo.errors import JobError
-from tests.data.video_files import write_video
+from tests.data.video_files import remux, write_video
 
 
 def usable() -> bool:
@@ -91,6 +92,47 @@ def test_the_frames_are_the_same_where_later_ones_are_interlaced(tmp_path):
     with Video(path) as video, TorchcodecVideo(path) as other:
         for index in (3, 40, 60):
             assert np.array_equal(other.frames([index]), video.frames([index]))
+
+
+@pytest.mark.parametrize("damage", ["noise", "not coded"])
+def test_a_damaged_first_group_hides_no_other(damage, tmp_path):
+    """Decoding its first picture raises an error, or gives no picture."""
+
+    def spoil(packets):
+        for number, packet in enumerate(packets):
+            if number >= 12:
+                yield packet
+                continue
+            content = np.random.default_rng(number).bytes(packet.size)
+            if damage == "not coded":
+                # Start code, type P, no seconds passed, marker, time, marker, not coded.
+                bits = f"0101{number:05b}10".ljust(16, "1")
+                content = b"\x00\x00\x01\xb6" + int(bits, 2).to_bytes(2, "big")
+            spoilt = av.Packet(content)
+            spoilt.pts, spoilt.dts, spoilt.time_base = packet.pts, packet.dts, packet.time_base
+            spoilt.is_keyframe = packet.is_keyframe
+            yield spoilt
+
+    path = remux(write_video(tmp_path / "source.mp4", "mpeg4"), tmp_path / "video.mp4", spoil)
+    with Video(path) as video, TorchcodecVideo(path) as same:
+        assert same.num_frames == video.num_frames == 36
+        assert np.array_equal(same.frames([20, 30]), video.frames([20, 30]))
+
+
+@needs_torchcodec
+def test_a_closed_video_has_no_file_open(tmp_path):
+    def open_files():
+        links = [f"/proc/self/fd/{descriptor}" for descriptor in os.listdir("/proc/self/fd")]
+        return [os.readlink(link) for link in links if os.path.islink(link)].count(str(path))
+
+    if not os.path.isdir("/proc/self/fd"):
+        pytest.skip("needs Linux's /proc")
+    path = write_video(tmp_path / "video.mp4", "libx264")
+    video = TorchcodecVideo(path)
+    video.frames([3])
+    assert open_files() == 2
+    video.close()
+    assert open_files() == 0
 
 
 @needs_torchcodec

@@ -15,6 +15,7 @@ import torch
 
 from rhovideo.cli import main
 from rhovideo.config import load_cfg
+from rhovideo.data import shuffling
 from rhovideo.data.loader import build_loader
 from rhovideo.data.worker import worker_count
 from rhovideo.engine import run as engine_run
@@ -25,6 +26,7 @@ from rhovideo.engine.output_dir import held
 from rhovideo.engine.pretrain import PretrainTask
 from rhovideo.engine.run import run
 from rhovideo.engine.training import Trainer, TrainingStopped
+from rhovideo.run_folder import checkpoint_path
 from tests.runs import METHOD_KEYS, final_state, finish, start, write_config
 
 BYOL = ["CONTRASTIVE.TYPE", "byol", *METHOD_KEYS["byol"]]
@@ -312,6 +314,31 @@ def test_resume_tells_of_other_settings_and_keeps_the_count_of_bad_videos(config
     assert after["tried"] > before["tried"]
     told = (tmp_path / "out/stdout.log").read_text()
     assert "until now: SOLVER.BASE_LR 0.01 -> 0.005; SOLVER.MAX_EPOCH 2 -> 3. Write" in told
+
+
+def test_the_middle_of_an_epoch_is_not_resumed_in_another_order(configure, tmp_path, monkeypatch):
+    keys = [*BYOL, "TRAIN.EVAL_PERIOD", 0, "CONTRASTIVE.KNN_ON", False]
+    run(configure("pretrain", *keys))
+    state, checkpoints = final_state(tmp_path / "out"), tmp_path / "out/checkpoints"
+    # As an older rhovideo wrote it.
+    assert state["epoch_layout"] == {"videos": 24, "global_batch": 8}
+    state |= {"epoch": 1, "step": 2, "global_step": state["global_step"] // 2 + 2}
+    for path in checkpoints.iterdir():
+        path.unlink()
+    middle = checkpoint_path(tmp_path / "out", 1, 2)
+    torch.save(state, middle)
+    with monkeypatch.context() as computed:
+        computed.setattr(shuffling, "_DRAWN_UP_TO", 23)
+        with pytest.raises(CheckpointError, match=r"24 videos in steps of 8, and .* of 8, in keyed order now.*rem"):
+            run(configure("pretrain", *keys))
+        middle.unlink()
+        run(configure("pretrain", *keys))
+        assert final_state(tmp_path / "out")["epoch_layout"]["order"] == "keyed"
+    for path in checkpoints.iterdir():
+        path.unlink()
+    torch.save(state, middle)
+    run(configure("pretrain", *keys))
+    assert final_state(tmp_path / "out")["epoch"] == 2
 
 
 def test_failure_is_in_the_log_of_the_run_that_failed_and_of_no_other(tmp_path, synthetic_set):

@@ -40,6 +40,16 @@ def test_a_training_item_is_the_clips_that_our_own_training_would_see(rho_cfg):
         assert view.shape == (3, 4, 32, 32)
 
 
+def test_colour_is_changed_wherever_the_configuration_asks_for_it(rho_cfg):
+    """PySlowFast's loops do nothing to the colour of batches."""
+    rho_cfg.DATA.SSL_COLOR_JITTER = True
+    expected = data_set(rho_cfg)[7][0]
+    rho_cfg.DATA.AUG_DEVICE = "gpu"
+    assert ours(rho_cfg).DATA.AUG_DEVICE == "gpu"
+    for (view,), (same,) in zip(data_set(rho_cfg)[7][0], expected, strict=True):
+        assert view.equal(same)
+
+
 def test_time_tells_where_the_clips_lay(rho_cfg):
     rho_cfg.CONTRASTIVE.DELTA_CLIPS_MIN = 4
     *_, time, _ = data_set(rho_cfg)[0]

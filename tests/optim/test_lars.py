@@ -40,13 +40,13 @@ def random_tensors(rng):
     return [rng.normal(size=shape) for shape in SHAPES]
 
 
-def to_parameters(weights, dtype=torch.float64):
-    return [torch.nn.Parameter(torch.tensor(w, dtype=dtype)) for w in weights]
+def to_parameters(weights, dtype=torch.float64, device="cpu"):
+    return [torch.nn.Parameter(torch.tensor(w, dtype=dtype, device=device)) for w in weights]
 
 
 def set_gradients(parameters, gradients):
     for p, g in zip(parameters, gradients, strict=True):
-        p.grad = None if g is None else torch.tensor(g, dtype=p.dtype)
+        p.grad = None if g is None else torch.tensor(g, dtype=p.dtype, device=p.device)
 
 
 @pytest.mark.parametrize(("dtype", "rtol", "atol"), [(torch.float64, 1e-12, 1e-13), (torch.float32, 1e-5, 1e-6)])
@@ -55,14 +55,14 @@ def set_gradients(parameters, gradients):
     ("momentum", "dampening", "nesterov"),
     [(0.9, 0.0, True), (0.9, 0.0, False), (0.8, 0.3, False), (0.0, 0.0, False)],
 )
-def test_steps_follow_the_float64_reference(adapt, momentum, dampening, nesterov, dtype, rtol, atol):
+def test_steps_follow_the_float64_reference(adapt, momentum, dampening, nesterov, dtype, rtol, atol, device):
     """Also where float32 tensors take their step in one pass."""
     rng = np.random.default_rng(0)
     weights = random_tensors(rng)
     weights[4][:] = 0  # a tensor without size
     settings = {"momentum": momentum, "dampening": dampening, "nesterov": nesterov}
     naive = NaiveLars(weights, **settings, decay=0.05, trust=0.02, adapt=adapt)
-    parameters = to_parameters(weights, dtype)
+    parameters = to_parameters(weights, dtype, device)
     group = {"params": parameters, "apply_lars": adapt}
     optimizer = LARS([group], weight_decay=0.05, trust_coefficient=0.02, **settings)
     for step in range(6):
@@ -76,12 +76,12 @@ def test_steps_follow_the_float64_reference(adapt, momentum, dampening, nesterov
         optimizer.step()
         naive.step(gradients, lr)
         for p, w in zip(parameters, naive.weights, strict=True):
-            torch.testing.assert_close(p.detach().double(), torch.from_numpy(w), rtol=rtol, atol=atol)
+            torch.testing.assert_close(p.detach().double().cpu(), torch.from_numpy(w), rtol=rtol, atol=atol)
 
 
-def test_resumed_from_a_state_dict_it_goes_on_bit_for_bit():
+def test_resumed_from_a_state_dict_it_goes_on_bit_for_bit(device):
     rng = np.random.default_rng(1)
-    parameters = to_parameters(random_tensors(rng), torch.float32)
+    parameters = to_parameters(random_tensors(rng), torch.float32, device)
     optimizer = LARS(parameters, lr=0.3, nesterov=True, weight_decay=1e-3)
     gradients = [random_tensors(rng) for _ in range(4)]
     for g in gradients[:2]:
@@ -98,10 +98,10 @@ def test_resumed_from_a_state_dict_it_goes_on_bit_for_bit():
 
 
 @pytest.mark.parametrize("which", ["gradient", "momentum"])
-def test_memory_layouts_may_differ(which):
+def test_memory_layouts_may_differ(which, device):
     """torch's fused kernel silently mixes elements up when a gradient or a momentum is laid out otherwise."""
     torch.manual_seed(0)
-    weight, gradients = torch.randn(4, 3, 5, 2), torch.randn(2, 4, 3, 5, 2)
+    weight, gradients = torch.randn(4, 3, 5, 2).to(device), torch.randn(2, 4, 3, 5, 2).to(device)
     plain = torch.nn.Parameter(weight.clone())
     mixed = torch.nn.Parameter(weight.clone())
     for p in (plain, mixed):
@@ -130,10 +130,10 @@ def test_a_part_of_a_larger_tensor_takes_its_step_alone(adapt):
     torch.testing.assert_close(part, plain)
 
 
-def test_tensors_that_cannot_take_their_step_in_one_pass_take_the_same():
+def test_tensors_that_cannot_take_their_step_in_one_pass_take_the_same(device):
     """Their gradients lie otherwise in memory than they do, so torch's fused kernel is out of the question."""
     torch.manual_seed(0)
-    weights, gradients = torch.randn(2, 4, 3, 5, 2), torch.randn(3, 2, 4, 3, 5, 2)
+    weights, gradients = torch.randn(2, 4, 3, 5, 2).to(device), torch.randn(3, 2, 4, 3, 5, 2).to(device)
     fused, apart = ([torch.nn.Parameter(w.clone()) for w in weights] for _ in range(2))
     optimizers = [LARS(parameters, lr=0.3, weight_decay=1e-2, nesterov=True) for parameters in (fused, apart)]
     for step in gradients:
@@ -147,17 +147,17 @@ def test_tensors_that_cannot_take_their_step_in_one_pass_take_the_same():
 
 
 @pytest.mark.parametrize("scale", [1e-25, 1e25])
-def test_extreme_gradients_leave_the_weights_finite(scale):
-    p = torch.nn.Parameter(torch.ones(3, 3))
-    p.grad = torch.full((3, 3), scale)
+def test_extreme_gradients_leave_the_weights_finite(scale, device):
+    p = torch.nn.Parameter(torch.ones(3, 3, device=device))
+    p.grad = torch.full((3, 3), scale, device=device)
     LARS([p], lr=1.0, weight_decay=1e-4).step()
     assert p.isfinite().all()
 
 
-def test_the_step_is_as_long_as_trust_times_size():
-    p = torch.nn.Parameter(torch.full((3, 3), 2.0))
+def test_the_step_is_as_long_as_trust_times_size(device):
+    p = torch.nn.Parameter(torch.full((3, 3), 2.0, device=device))
     optimizer = LARS([p], lr=1.0, momentum=0.0, trust_coefficient=0.001)
-    p.grad = torch.randn(3, 3) * 1e4
+    p.grad = torch.randn(3, 3, device=device) * 1e4
     before = p.detach().clone()
     optimizer.step()
     assert (p - before).norm().item() == pytest.approx(0.001 * 6.0, rel=1e-4)

@@ -42,21 +42,33 @@ def agree(queries: Tensor, rows: Tensor) -> None:
 @pytest.mark.parametrize("onednn", [True, False])
 @without_function_scope
 @given(st.integers(1, 5), st.integers(1, 13), st.integers(1, 9), st.integers(0, 10**6))
-def test_log_sum_and_gradient_are_those_of_all_rows_at_once(monkeypatch, dtype, onednn, batch, number, dim, seed):
+def test_log_sum_and_gradient_are_those_of_all_rows_at_once(
+    monkeypatch, device, dtype, onednn, batch, number, dim, seed
+):
     monkeypatch.setattr(attention, "_BLOCK_ROWS", 4)
     monkeypatch.setattr(torch.backends.mkldnn, "enabled", onednn)
     queries, rows = random(seed, batch, dim).to(dtype), random(seed + 1, number, dim).to(dtype)
+    queries, rows = queries.to(device), rows.to(device)
     # The largest score lies in any block.
     agree(3 * queries, rows)
 
 
 @pytest.mark.parametrize("dtype", PRECISION)
 @pytest.mark.parametrize("place", [0, 5, 9])
-def test_large_products_do_not_overflow(monkeypatch, dtype, place):
+def test_large_products_do_not_overflow(monkeypatch, device, dtype, place):
     monkeypatch.setattr(attention, "_BLOCK_ROWS", 4)
-    rows = random(0, 10, 3).to(dtype)
+    rows = random(0, 10, 3).to(device, dtype)
     rows[place] = 200.0
-    agree(torch.tensor([[7.0, 7.0, 7.0], [-7.0, -7.0, -7.0], [0.0, 0.0, 0.0]], dtype=dtype), rows)
+    queries = [[7.0, 7.0, 7.0], [-7.0, -7.0, -7.0], [0.0, 0.0, 0.0]]
+    agree(torch.tensor(queries, dtype=dtype, device=device), rows)
+
+
+@pytest.mark.parametrize("dtype", PRECISION)
+def test_no_rows_are_no_negatives(device, dtype):
+    queries, rows = random(0, 3, 5).to(device, dtype), torch.empty(0, 5, dtype=dtype, device=device)
+    agree(queries, rows)
+    keys = unit(random(1, 2, 3, 5)).to(device, dtype)
+    assert multi_positive_nce(unit(queries), keys, rows, 0.1).item() == pytest.approx(0.0, abs=1e-6)
 
 
 class Record(TorchDispatchMode):
@@ -107,19 +119,19 @@ def test_a_torch_with_another_operator_goes_without(monkeypatch, error):
 @pytest.mark.parametrize(
     ("loss", "naive", "share"), [(multi_positive_nce, naive_moco, 3), (separate_positive_nce, naive_released_moco, 1)]
 )
-def test_losses_in_float32_are_the_equations(monkeypatch, loss, naive, share):
+def test_losses_in_float32_are_the_equations(monkeypatch, device, loss, naive, share):
     """The gradient of the summed loss too, through several blocks; ``share`` averages over the three queries."""
     monkeypatch.setattr(attention, "_BLOCK_ROWS", 32)
     x, keys, queue = random(0, 3, 4, 16), unit(random(1, 3, 4, 16)), unit(random(2, 100, 16))
     exact = x.clone().requires_grad_()
     expected = naive(unit(exact), keys, queue, 0.1)
     expected.backward()
-    narrow = x.float().requires_grad_()
+    narrow = x.float().to(device).requires_grad_()
     total = 0.0
     for i in range(3):
-        positives = keys[[j for j in range(3) if j != i]].float()
-        part = loss(unit(narrow[i]), positives, queue.float(), 0.1) / share
+        positives = keys[[j for j in range(3) if j != i]].float().to(device)
+        part = loss(unit(narrow[i]), positives, queue.float().to(device), 0.1) / share
         part.backward()
         total += part.item()
     assert total == pytest.approx(expected.item(), rel=1e-5)
-    torch.testing.assert_close(narrow.grad.double(), exact.grad, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(narrow.grad.double().cpu(), exact.grad, rtol=1e-4, atol=1e-6)

@@ -58,11 +58,13 @@ class Rhovideo(torch.utils.data.Dataset):
         if self._videos_are_classes:
             RhoContrastiveLoss.temperature_of_data_set = cfg.CONTRASTIVE.T
         ours = our_settings(cfg)
+        # Its loops know of no colour that is yet to be changed.
+        ours.defrost()
+        ours.DATA.AUG_DEVICE = "cpu"
+        ours.freeze()
         clips = cfg.DATA.TRAIN_CROP_NUM_TEMPORAL * cfg.DATA.TRAIN_CROP_NUM_SPATIAL
         train = "pretrain" if self._contrastive or clips > 1 else "train"
         videos = build_dataset(ours, split, {"train": train, "val": "eval", "test": "test"}[split])
-        # Its loops know of no colour that is yet to be changed.
-        videos.colour_later = False
         self._times = _Times(videos.sampler)
         videos.sampler = self._times
         self._videos = videos
