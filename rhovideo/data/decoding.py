@@ -4,7 +4,8 @@ The packets of the stream are read first, without decoding: their times number t
 are shown, so the wanted ones are chosen before anything is decoded. The decoder is fed what these need, less the
 pictures that are neither wanted nor referred to, and only the wanted ones are turned into RGB. Where a container holds
 no usable times (raw streams, AVI with reordered H.264), the stream is decoded once to count its pictures. Indices and
-pixels are those of a plain decode of the whole file.
+pixels are those of a plain decode of the whole file; but where a file is damaged and decodes all the same, what the
+decoder makes up for the damaged pictures depends on what it decoded before, and may be something else.
 """
 
 from __future__ import annotations

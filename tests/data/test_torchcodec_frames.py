@@ -94,6 +94,7 @@ def test_the_frames_are_the_same_where_later_ones_are_interlaced(tmp_path):
             assert np.array_equal(other.frames([index]), video.frames([index]))
 
 
+@needs_torchcodec
 @pytest.mark.parametrize("damage", ["noise", "not coded"])
 def test_a_damaged_first_group_hides_no_other(damage, tmp_path):
     """Decoding its first picture raises an error, or gives no picture."""
