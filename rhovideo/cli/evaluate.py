@@ -84,6 +84,8 @@ def eval_command(options: argparse.Namespace) -> int:
     overrides = [*options.overrides, *flags_as_overrides(options, options.overrides)]
     refuse_flags_as_keys(overrides, _FLAG_OF)
     evaluation, text = _prepare(options, overrides)
+    if options.dry_run and not slurm and not is_to_run(evaluation.config, evaluation.cfg):
+        say(f"{evaluation.config.parent} holds this evaluation, finished: without --dry-run its number is shown")
     if options.print_cfg or options.dry_run:
         return show_written(options, CONFIG_NAME, text, slurm, "keys, the lists with their labels, and the checkpoint")
     if not is_to_run(evaluation.config, evaluation.cfg):

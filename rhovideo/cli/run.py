@@ -15,8 +15,6 @@ from rhovideo.launch.plan import Plan, check_each, check_plan, make_plan, print_
 from rhovideo.terminal import say
 
 LAUNCHERS = ("local", "slurm")
-# The last line of a dry run on this machine.
-CHECKED = "checked: keys, files, and the first rows of the lists with their labels; nothing was started"
 
 HELP = """\
 Run one job for each configuration, in order.
@@ -239,8 +237,9 @@ def run_command(options: argparse.Namespace, configs: list[str], overrides: list
         # Now, not when a job's turn comes: the one before it may take days.
         check_each(plan, FirstRows())
     if options.dry_run and not slurm:
-        print_configurations(plan)
-        say(CHECKED)
+        from rhovideo.cli.dry_run import show_dry_run
+
+        show_dry_run(plan)
         return 0
     if sys.stderr.isatty():
         # Importing torch takes some seconds, on a shared file system many.
