@@ -52,3 +52,26 @@ def test_last_line_names_what_was_not_looked_at(jobs_folder):
     assert "; not looked at: what the videos hold, the memory that it takes; nothing" in last
     last = command("run", "--cfg", "pretrain.yaml", "--dry-run", "NUM_GPUS", -1).stderr.splitlines()[-1]
     assert "; not looked at: what the videos hold, this machine's GPUs, the memory that it takes; nothing" in last
+
+
+def test_one_video_that_is_not_there_is_named_before_and_stops_nothing(jobs_folder):
+    lines = ["a.mp4 0"] * 128
+    lines[127] = "gone.mp4 0"
+    (jobs_folder / "train.csv").write_text("\n".join(lines) + "\n")
+    said = "warning: train.csv: 1 of the 16 videos looked for is not there: "
+    after = "gone.mp4 (line 128); training replaces such a video by another one\n"
+    dry = command("run", "--cfg", "pretrain.yaml", "linear.yaml", "--dry-run")
+    assert dry.returncode == 0
+    assert dry.stderr.count(said) == dry.stderr.count(after) == 1
+    # Where torch is not there, that is as far as the run itself comes.
+    run = command("run", "--cfg", "pretrain.yaml")
+    assert said in run.stderr
+    assert after in run.stderr
+
+
+def test_of_several_that_are_not_there_the_first_is_named(jobs_folder):
+    (jobs_folder / "test.csv").write_text("a.mp4 0\ngone.mp4 0\nlost.mp4 0\na.mp4 0\n")
+    words = ["TEST.CHECKPOINT_FILE_PATH", "a.mp4", "MODEL.NUM_CLASSES", 1]
+    shown = command("run", "--cfg", "test.yaml", "--dry-run", *words).stderr
+    assert "test.csv: 2 of the 4 videos looked for are not there: the first is " in shown
+    assert "gone.mp4 (line 2); such a video is left out of the numbers\n" in shown

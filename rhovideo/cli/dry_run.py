@@ -6,6 +6,8 @@ machine must have is looked after as the run itself would.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.problems import ConfigError
@@ -17,18 +19,19 @@ from rhovideo.terminal import say
 _CHECKED = "keys, files, and the first rows of the lists with their labels"
 
 
-def show_dry_run(plan: Plan) -> None:
+def show_dry_run(plan: Plan, doubts_of_rows: Sequence[str]) -> None:
     """Print what would run, what looks like a mistake, and what was checked.
 
     Args:
         plan: checked, with its lists' first rows.
+        doubts_of_rows: what these tell (:attr:`rhovideo.engine.first_rows.FirstRows.doubts`).
 
     Raises:
         ConfigError: this machine does not have what is asked for.
         ManifestError: a row of a training list is unusable.
     """
     gpus = check_this_machine(plan)
-    told = _doubts(plan)
+    told = [*doubts_of_rows, *_doubts(plan)]
     print_configurations(plan)
     for doubt in told:
         say(f"warning: {doubt}")

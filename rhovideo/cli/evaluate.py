@@ -154,9 +154,12 @@ def _check_lists(loaded: Loaded, overrides: Sequence[object]) -> None:
 
     keys = ("DATA.PATH_TO_DATA_DIR",)
     findings = [finding for finding in check_inputs(loaded.cfg) if finding.keys[0] in keys]
-    findings = findings or FirstRows()(loaded.cfg)
+    rows = FirstRows()
+    findings = findings or rows(loaded.cfg)
     if findings:
         raise ConfigError([_of_lists(finding, overrides) for finding in findings])
+    for doubt in rows.doubts:
+        say(f"warning: {doubt}")
 
 
 def _of_lists(finding: Finding, overrides: Sequence[object]) -> Problem:
