@@ -87,6 +87,7 @@ def test_linear_classifier_then_its_test(synthetic_set, tmp_path, capsys):
     assert written["TRAIN"]["EVAL_PERIOD"] == 0
     trained = told(tmp_path / "linear")
     assert "SOLVER.MAX_EPOCH is 1 and not 60" in trained["not_compared_because"]
+    assert trained["changed"]["SOLVER.MAX_EPOCH"] == 1
 
     checkpoint = tmp_path / "linear/checkpoints/checkpoint_epoch_00001.pyth"
     assert evaluate(checkpoint, synthetic_set, "test", tmp_path / "test", *CPU) == 0
