@@ -84,6 +84,8 @@ def eval_command(options: argparse.Namespace) -> int:
     overrides = [*options.overrides, *flags_as_overrides(options, options.overrides)]
     refuse_flags_as_keys(overrides, _FLAG_OF)
     evaluation, text = _prepare(options, overrides)
+    if options.dry_run and not slurm and not is_to_run(evaluation.config, evaluation.cfg):
+        say(f"{evaluation.config.parent} holds this evaluation, finished: without --dry-run its number is shown")
     if options.print_cfg or options.dry_run:
         return show_written(options, CONFIG_NAME, text, slurm, "keys, the lists with their labels, and the checkpoint")
     if not is_to_run(evaluation.config, evaluation.cfg):
@@ -152,9 +154,12 @@ def _check_lists(loaded: Loaded, overrides: Sequence[object]) -> None:
 
     keys = ("DATA.PATH_TO_DATA_DIR",)
     findings = [finding for finding in check_inputs(loaded.cfg) if finding.keys[0] in keys]
-    findings = findings or FirstRows()(loaded.cfg)
+    rows = FirstRows()
+    findings = findings or rows(loaded.cfg)
     if findings:
         raise ConfigError([_of_lists(finding, overrides) for finding in findings])
+    for doubt in rows.doubts:
+        say(f"warning: {doubt}")
 
 
 def _of_lists(finding: Finding, overrides: Sequence[object]) -> Problem:

@@ -15,8 +15,6 @@ from rhovideo.launch.plan import Plan, check_each, check_plan, make_plan, print_
 from rhovideo.terminal import say
 
 LAUNCHERS = ("local", "slurm")
-# The last line of a dry run on this machine.
-CHECKED = "checked: keys, files, and the first rows of the lists with their labels; nothing was started"
 
 HELP = """\
 Run one job for each configuration, in order.
@@ -237,11 +235,15 @@ def run_command(options: argparse.Namespace, configs: list[str], overrides: list
         from rhovideo.engine.first_rows import FirstRows
 
         # Now, not when a job's turn comes: the one before it may take days.
-        check_each(plan, FirstRows())
-    if options.dry_run and not slurm:
-        print_configurations(plan)
-        say(CHECKED)
-        return 0
+        rows = FirstRows()
+        check_each(plan, rows)
+        if options.dry_run:
+            from rhovideo.cli.dry_run import show_dry_run
+
+            show_dry_run(plan, rows.doubts)
+            return 0
+        for doubt in rows.doubts:
+            say(f"warning: {doubt}")
     if sys.stderr.isatty():
         # Importing torch takes some seconds, on a shared file system many.
         say("checking the rest ..." if slurm else "starting ...")

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rhovideo.cli.dry_run import check_this_machine, verdict
 from rhovideo.cli.run import SLURM_FLAGS, add_launch_flags, known_flag
 from rhovideo.config.problems import COMMAND_LINE, ConfigError, Problem
 from rhovideo.launch.plan import check_plan, make_plan, print_configurations
@@ -124,6 +125,7 @@ def show_written(
         return 0
     if check:
         check_plan(plan)
+    gpus = check_this_machine(plan)
     print(text, end="")
-    say(f"checked: {checked}; nothing was started")
+    say(verdict(checked, gpus))
     return 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +30,14 @@ _KEY = re.compile(r"[A-Z][A-Z0-9_]*(?:\.[A-Z0-9_]+)+")
 
 
 class FirstRows:
-    """Looks into the lists of jobs one after the other; a list that several of them share is read once."""
+    """Looks into the lists of jobs one after the other; a list that several of them share is read once.
+
+    Attributes:
+        doubts: a sentence for each list of which a few files are missing, which ends no job.
+    """
 
     def __init__(self) -> None:
+        self.doubts: list[str] = []
         self._found: dict[tuple, list[Finding]] = {}
 
     def __call__(self, cfg: CfgNode) -> list[Finding]:
@@ -45,12 +50,16 @@ class FirstRows:
         for split in needed_splits(cfg):
             key = _list_key(cfg, split)
             if key not in self._found:
-                self._found[key] = list(_try_list(cfg, split))
+                self._found[key] = list(_try_list(cfg, split, self._doubt))
             for finding in self._found[key]:
                 # One word mends the number of classes for all lists; what is wrong with a list itself is told of each.
                 same = finding.wrong.partition(" has ")[2] if finding.keys[0] == "MODEL.NUM_CLASSES" else finding.wrong
                 findings.setdefault((finding.keys, same), finding)
         return list(findings.values())
+
+    def _doubt(self, sentence: str) -> None:
+        if sentence not in self.doubts:
+            self.doubts.append(sentence)
 
 
 def check_labels(cfg: CfgNode, split: str, csv: str | Path, num_classes: int) -> None:
@@ -101,7 +110,7 @@ def _list_key(cfg: CfgNode, split: str) -> tuple:
     )
 
 
-def _try_list(cfg: CfgNode, split: str) -> Iterator[Finding]:
+def _try_list(cfg: CfgNode, split: str, doubt: Callable[[str], None]) -> Iterator[Finding]:
     csv = Path(cfg.DATA.PATH_TO_DATA_DIR) / list_name(cfg, split)
     try:
         if reads_frame_lists(cfg):
@@ -111,7 +120,7 @@ def _try_list(cfg: CfgNode, split: str) -> Iterator[Finding]:
     except (ManifestError, OSError) as error:
         yield Finding((key_in(cfg, str(error), "DATA.PATH_TO_DATA_DIR"),), str(error))
         return
-    yield from _look_for_files(cfg, csv, paths)
+    yield from _look_for_files(cfg, csv, paths, _without(cfg, split), doubt)
     step = _step_videos(cfg, split)
     if count is not None and count < step:
         wrong = f"{csv} lists {count} videos, fewer than the {step} of one step"
@@ -153,11 +162,25 @@ def _count_of_frames(csv: Path, videos: Mapping[str, ListedVideo], labels: Mappi
     return len(videos.keys() | labels.keys()) if whole else None
 
 
-def _look_for_files(cfg: CfgNode, csv: Path, names: list[tuple[int, str]]) -> Iterator[Finding]:
-    """What is wrong if most of the files, given with their lines, are not there."""
+def _without(cfg: CfgNode, split: str) -> str:
+    """What the job does without a video of this list."""
+    if cfg.TASK in TRAINS and split == "train":
+        return "training replaces such a video by another one"
+    return "such a video gets a row of zeros" if cfg.TASK == "extract" else "such a video is left out of the numbers"
+
+
+def _look_for_files(
+    cfg: CfgNode, csv: Path, names: list[tuple[int, str]], without: str, doubt: Callable[[str], None]
+) -> Iterator[Finding]:
+    """What is wrong if most of the files, given with their lines, are not there; a few missing ones are a doubt."""
     root = root_of(csv, cfg.DATA.PATH_PREFIX)
     missing = [(line, name) for line, name in names if not os.path.exists(os.path.join(root, name))]
     if len(missing) <= max(_MISSING_SHARE, cfg.DATA.MAX_BAD_VIDEO_SHARE) * len(names):
+        if missing:
+            line, name = missing[0]
+            which = f"{len(missing)} of the {len(names)} videos looked for {'is' if len(missing) == 1 else 'are'}"
+            first = "" if len(missing) == 1 else "the first is "
+            doubt(f"{csv}: {which} not there: {first}{os.path.join(root, name)} (line {line}); {without}")
         return
     line, name = missing[0]
     others = f", nor are {len(missing) - 1} of the {len(names) - 1} others looked for" if len(missing) > 1 else ""

@@ -29,6 +29,11 @@ class Rehearsal:
         self._lists = FirstRows()
         self._networks: dict[str, list[Finding]] = {}
 
+    @property
+    def doubts(self) -> list[str]:
+        """What ends no job, and looks like a mistake: of :class:`FirstRows`."""
+        return self._lists.doubts
+
     def __call__(self, cfg: CfgNode) -> list[Finding]:
         """What would end the job in its first seconds.
 

@@ -65,8 +65,7 @@ def _run(cfg: CfgNode) -> dict[str, float]:
         write_text(output / CONFIG_FILE, cfg.dump())
         logger.info("TASK %s on %s; every key is in %s/config.yaml", cfg.TASK, _count(distributed.world_size()), output)
         _warn_of_workers(cfg)
-        if cfg.TRAIN.MIXED_PRECISION and not mixed_precision(cfg, job_device(cfg)):
-            logger.warning("no GPU is here, and TRAIN.MIXED_PRECISION in float16 is for GPUs: it is off")
+        _warn_of_mixed_precision(cfg)
     check_lists(cfg)
     stopping.leave_if_requested("before the first step")
     started = time.monotonic()
@@ -100,6 +99,21 @@ def _warn_of_workers(cfg: CfgNode) -> None:
             "DATA_LOADER.NUM_WORKERS %d or less",
             *(cfg.DATA_LOADER.NUM_WORKERS, there, there_are),
         )
+
+
+def _warn_of_mixed_precision(cfg: CfgNode) -> None:
+    """Say what becomes on a CPU of a key that is meant for GPUs."""
+    device = job_device(cfg)
+    if not cfg.TRAIN.MIXED_PRECISION or device.type != "cpu":
+        return
+    if mixed_precision(cfg, device):
+        logger.warning(
+            "TRAIN.MIXED_PRECISION is True in %s on the CPU, where it makes a step several times slower: write "
+            "TRAIN.MIXED_PRECISION False, unless it is the rounding that you want",
+            cfg.TRAIN.AMP_DTYPE,
+        )
+    else:
+        logger.warning("no GPU is here, and TRAIN.MIXED_PRECISION in float16 is for GPUs: it is off")
 
 
 def _use_sound_kernels(cfg: CfgNode) -> None:

@@ -23,8 +23,9 @@ from rhovideo.zoo.figures import Figure, figure_for, was_measured_so
 
 FILE_NAME = "eval.json"
 
-# Keys in which two measurements of one thing may differ besides: places and the seed.
-_PLACES = (*FILES, "RNG_SEED", "DATA.PATH_PREFIX", "DATA.PATH_LABEL_SEPARATOR", "DATA.SKIP_ROWS")
+# Keys in which two measurements of one thing may differ besides: places, and the seed.
+_PLACES = (*FILES, "DATA.PATH_PREFIX", "DATA.PATH_LABEL_SEPARATOR", "DATA.SKIP_ROWS")
+_SEED = "RNG_SEED"
 # Of each protocol, what is printed: a name and what it is called in results.json, the headline first.
 NUMBERS = {
     "knn": (("k-NN top-1", "knn_top1"),),
@@ -77,7 +78,7 @@ def compare(evaluation: Evaluation) -> Comparison:
         return Comparison(None, f"no {protocol} figure was released")
     if evaluation.videos.other_classes:
         return Comparison(None, evaluation.videos.other_classes)
-    changed = differences(evaluation.recipe, evaluation.cfg, (*without_a_say(evaluation.cfg), *_PLACES))
+    changed = [key for key in _changed(evaluation) if key != _SEED]
     if changed:
         values, usual = dict(leaves(evaluation.cfg)), dict(leaves(evaluation.recipe))
         said = ", ".join(f"{key} is {values[key]} and not {usual[key]}" for key in changed[:4])
@@ -95,6 +96,13 @@ def compare(evaluation: Evaluation) -> Comparison:
         where = f"of {dataset} {protocol}" if dataset else f"of {protocol} on {evaluation.videos.classes} classes"
         return Comparison(None, f"there is no figure {where} for this checkpoint")
     return Comparison(figure)
+
+
+def _changed(evaluation: Evaluation) -> dict[str, Any]:
+    """The settings with a say in the result that are not the protocol's, under dotted keys."""
+    besides = (*without_a_say(evaluation.cfg), *_PLACES)
+    values = dict(leaves(evaluation.cfg))
+    return {key: values[key] for key in differences(evaluation.recipe, evaluation.cfg, besides)}
 
 
 def _figure(evaluation: Evaluation) -> Figure | None:
@@ -164,6 +172,7 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
         "results": {key: value for key, value in results.items() if key != "task"},
         "videos": evaluation.videos.counts,
         "settings": _settings(evaluation),
+        "changed": _changed(evaluation),
         "config": str(evaluation.config),
         "rhovideo": __version__,
     }

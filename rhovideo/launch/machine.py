@@ -9,7 +9,9 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.checks import check_processes
 from rhovideo.config.problems import Finding
+from rhovideo.data.torchcodec_frames import require_torchcodec
 from rhovideo.engine.first_launch import as_resumed, check_resume
+from rhovideo.errors import JobError
 
 
 def under_torchrun() -> bool:
@@ -33,7 +35,8 @@ def _torchrun_processes(cfg: CfgNode) -> int:
 
 def check_machine(cfg: CfgNode) -> list[Finding]:
     """What the configuration asks for and this machine does not have."""
-    findings = (_check_torchrun(cfg) if under_torchrun() else _check_local(cfg)) + _check_colour(cfg)
+    findings = _check_torchrun(cfg) if under_torchrun() else _check_local(cfg)
+    findings += _check_colour(cfg) + _check_decoder(cfg)
     if findings:
         return findings
     here = processes_here(cfg)
@@ -46,6 +49,16 @@ def _check_colour(cfg: CfgNode) -> list[Finding]:
         return []
     wrong = "gpu changes colour where the network is, and this machine has no GPU that torch can use"
     return [Finding(("DATA.AUG_DEVICE",), wrong, "cpu, which lets the workers do it")]
+
+
+def _check_decoder(cfg: CfgNode) -> list[Finding]:
+    if cfg.DATA.DECODING_BACKEND != "torchcodec":
+        return []
+    try:
+        require_torchcodec()
+    except JobError as error:
+        return [Finding(("DATA.DECODING_BACKEND",), str(error).removeprefix("DATA.DECODING_BACKEND is "))]
+    return []
 
 
 def _check_local(cfg: CfgNode) -> list[Finding]:

@@ -111,7 +111,10 @@ def _rehearse(plan: Plan) -> None:
     """What takes torch: the lists' first rows, and each network built once."""
     from rhovideo.engine.rehearsal import Rehearsal
 
-    check_each(plan, Rehearsal())
+    rehearsal = Rehearsal()
+    check_each(plan, rehearsal)
+    for doubt in rehearsal.doubts:
+        say(f"warning: {doubt}")
 
 
 def _print_scripts(stages: Sequence[Stage]) -> None:

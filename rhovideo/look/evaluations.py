@@ -10,7 +10,9 @@ from typing import Any
 from rhovideo.evaluate.report import FILE_NAME
 from rhovideo.look.tables import Table
 
-_COLUMNS = ("evaluation", "checkpoint", "protocol", "data", "measure", "%", "released")
+_COLUMNS = ("evaluation", "checkpoint", "protocol", "data", "settings changed", "measure", "%", "released")
+# In a table for people.
+_MOST_CHANGES = 3
 
 
 def evaluations(folder: Path, precise: bool = False) -> Table | None:
@@ -38,13 +40,36 @@ def _read(path: Path) -> Mapping[str, Any]:
 
 
 def _row(name: str, told: Mapping[str, Any], precise: bool) -> list[str]:
-    checkpoint = str(told.get("name") or Path(str(told.get("checkpoint", ""))).name)
-    if told.get("encoder") == "momentum":
-        checkpoint += " (momentum)"
-    data = str(told.get("dataset") or told.get("data") or "")
     figure = told.get("released") if told.get("released") is not None else told.get("same_settings")
     numbers = [_number(value, precise) for value in (told.get("value"), figure)]
-    return [name, checkpoint, str(told.get("protocol") or ""), data, str(told.get("metric") or ""), *numbers]
+    what = (_checkpoint(told), str(told.get("protocol") or ""), _data(told), _changes(told, precise))
+    return [name, *what, str(told.get("metric") or ""), *numbers]
+
+
+def _checkpoint(told: Mapping[str, Any]) -> str:
+    """A released one's name, or the file, whose folders tell of which run it is."""
+    which = str(told.get("name") or "") or _from_here(str(told.get("file") or told.get("checkpoint") or ""))
+    return f"{which} (momentum)" if told.get("encoder") == "momentum" else which
+
+
+def _data(told: Mapping[str, Any]) -> str:
+    """The data set whose figures may stand beside the number, and where its lists are."""
+    dataset, folder = str(told.get("dataset") or ""), _from_here(str(told.get("data") or ""))
+    return f"{dataset} in {folder}" if dataset and folder else dataset or folder
+
+
+def _changes(told: Mapping[str, Any], in_full: bool) -> str:
+    """What is not as the protocol says; numbers with different settings are not to be held against each other."""
+    changed = told.get("changed")
+    words = [f"{key} {value}" for key, value in changed.items()] if isinstance(changed, dict) else []
+    shown = words if in_full else words[:_MOST_CHANGES]
+    return ", ".join([*shown, *([f"{len(words) - len(shown)} more"] if len(words) > len(shown) else [])])
+
+
+def _from_here(path: str) -> str:
+    """A path as one writes it in the current folder."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if path and Path(path).is_relative_to(here) else path
 
 
 def _number(value: Any, precise: bool) -> str:

@@ -62,6 +62,12 @@ def test_nearest_neighbours_of_a_released_file(synthetic_set, tmp_path, capsys):
     assert evaluate(MOCO, synthetic_set, "knn", out, *CPU) == 1
     assert "holds another run, which differs in KNN.NUM_CLIPS" in capsys.readouterr().err
 
+    # So says a dry run, which leaves the folder as it is.
+    assert evaluate(MOCO, synthetic_set, "knn", out, *CPU, "--dry-run") == 1
+    assert "holds another run, which differs in KNN.NUM_CLIPS" in capsys.readouterr().err
+    assert evaluate(MOCO, synthetic_set, "knn", out, *CPU, "KNN.NUM_CLIPS", "2", "--dry-run") == 0
+    assert "holds this evaluation, finished" in capsys.readouterr().err
+
     # The file that it leaves does the same.
     assert main(["run", "--cfg", str(out / "eval.yaml"), "OUTPUT_DIR", str(tmp_path / "again")]) == 0
     assert (tmp_path / "again/results.json").read_text() == (out / "results.json").read_text()
@@ -81,6 +87,7 @@ def test_linear_classifier_then_its_test(synthetic_set, tmp_path, capsys):
     assert written["TRAIN"]["EVAL_PERIOD"] == 0
     trained = told(tmp_path / "linear")
     assert "SOLVER.MAX_EPOCH is 1 and not 60" in trained["not_compared_because"]
+    assert trained["changed"]["SOLVER.MAX_EPOCH"] == 1
 
     checkpoint = tmp_path / "linear/checkpoints/checkpoint_epoch_00001.pyth"
     assert evaluate(checkpoint, synthetic_set, "test", tmp_path / "test", *CPU) == 0

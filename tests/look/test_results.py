@@ -170,6 +170,24 @@ def evaluation(folder: Path, **told: object) -> None:
     (folder / "eval.json").write_text(json.dumps({"encoder": "online", "metric": "knn_top1", **told}))
 
 
+def test_evaluations_are_told_apart_by_run_data_and_settings(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = "checkpoints/checkpoint_epoch_00010.pyth"
+    common = {"protocol": "linear", "value": 50.0, "data": str(tmp_path / "data/mine")}
+    evaluation(Path("eval/a"), checkpoint=f"try/moco/{file}", file=str(tmp_path / "try/moco" / file), **common)
+    changed = {"SOLVER.MAX_EPOCH": 2, "SOLVER.WARMUP_EPOCHS": 0.0, "SOLVER.LRS": [1, 2], "RNG_SEED": 1}
+    other = {"file": f"/elsewhere/moco/{file}", "dataset": "UCF101", "changed": changed}
+    evaluation(Path("eval/b"), checkpoint=f"../elsewhere/moco/{file}", **common, **other)
+    main(["results", "eval", "--format", "csv"])
+    first, second = rows(capsys.readouterr().out)
+    assert [row["checkpoint"] for row in (first, second)] == [f"try/moco/{file}", f"/elsewhere/moco/{file}"]
+    assert [row["data"] for row in (first, second)] == ["data/mine", "UCF101 in data/mine"]
+    words = "SOLVER.MAX_EPOCH 2, SOLVER.WARMUP_EPOCHS 0.0, SOLVER.LRS [1, 2], "
+    assert [row["settings changed"] for row in (first, second)] == ["", words + "RNG_SEED 1"]
+    main(["results", "eval"])
+    assert words + "1 more" in capsys.readouterr().out
+
+
 def test_a_folder_of_evaluations_is_a_row_for_each(tmp_path, capsys):
     folder = tmp_path / "eval"
     evaluation(
@@ -180,7 +198,12 @@ def test_a_folder_of_evaluations_is_a_row_for_each(tmp_path, capsys):
     (folder / "damaged/eval.json").write_text("{")
     assert main(["results", str(folder), "--format", "csv"]) == 0
     first, second = rows(capsys.readouterr().out)
-    assert (first["evaluation"], first["checkpoint"], first["%"], first["released"]) == ("a", "mine.pyth", "41.256", "")
+    assert (first["evaluation"], first["checkpoint"], first["%"], first["released"]) == (
+        "a",
+        "outs/mine.pyth",
+        "41.256",
+        "",
+    )
     assert (second["data"], second["%"], second["released"]) == ("K400", "69.5", "70.1")
     assert main(["status", str(folder)]) == 0
     shown = capsys.readouterr().out.splitlines()
