@@ -51,7 +51,17 @@ def check_processes(cfg: CfgNode, processes: int) -> list[Finding]:
         wrong = f"{world} processes cannot be split into groups of {devices} that share batch-norm statistics"
         divisors = [str(size) for size in range(2, world + 1) if world % size == 0]
         findings.append(Finding(("BN.NUM_SYNC_DEVICES", count_key), wrong, f"one of {', '.join(divisors)}"))
+    if cfg.TRAIN.BATCH_SIZE == share and _needs_two_videos(cfg, world):
+        keys = ("TRAIN.BATCH_SIZE", count_key, "TRAIN.ACCUMULATE_STEPS", "CONTRASTIVE.BN_MLP")
+        wrong = "each process gets one video at a time, of which batch norm in the projection has no statistics"
+        findings.append(Finding(keys, wrong, f"TRAIN.BATCH_SIZE {2 * share} or more"))
     return findings
+
+
+def _needs_two_videos(cfg: CfgNode, world: int) -> bool:
+    node = cfg.CONTRASTIVE
+    normalises = cfg.TASK == "pretrain" and node.BN_MLP and (node.NUM_MLP_LAYERS > 1 or node.PREDICTOR_DEPTHS)
+    return bool(normalises) and not (node.BN_SYNC_MLP and world > 1)
 
 
 def _synchronises(cfg: CfgNode) -> bool:

@@ -204,3 +204,22 @@ def test_steps_of_released_files_keep_their_meaning():
 def test_nothing_is_divided_by_a_number_out_of_range(key):
     words = ["BN.NORM_TYPE", "sync_batchnorm", "BN.GLOBAL_SYNC", False, "CONTRASTIVE.TYPE", "moco", "NUM_GPUS", 0]
     assert keys_of(*PRETRAIN, *words, key, 0) == [key]
+
+
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        ((), True),
+        (("CONTRASTIVE.BN_SYNC_MLP", True), False),
+        (("CONTRASTIVE.BN_MLP", False), False),
+        (("CONTRASTIVE.NUM_MLP_LAYERS", 1), False),
+        (("TRAIN.BATCH_SIZE", 8), False),
+        (("TRAIN.BATCH_SIZE", 8, "TRAIN.ACCUMULATE_STEPS", 2), True),
+    ],
+)
+def test_batch_norm_in_the_projection_needs_two_videos_at_a_time(words, refused):
+    head = ("TRAIN.BATCH_SIZE", 4, "CONTRASTIVE.BN_MLP", True, "CONTRASTIVE.NUM_MLP_LAYERS", 3)
+    cfg = load_cfg(None, [*PRETRAIN, "NUM_GPUS", -1, *head, *words])
+    assert [finding.write for finding in check_processes(cfg, 4)] == (
+        [f"TRAIN.BATCH_SIZE {2 * cfg.TRAIN.BATCH_SIZE} or more"] if refused else []
+    )
