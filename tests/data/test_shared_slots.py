@@ -102,7 +102,7 @@ def test_where_the_system_gives_no_such_memory_the_batch_gets_other(module, name
         assert pool.take(10) is None
         batch = reader.__getitems__([SampleKey(0, 1)])
     assert isinstance(batch, Batch)
-    assert open_files() == before
+    assert open_files() <= before
     assert pool.take(10).number == 0
 
 
