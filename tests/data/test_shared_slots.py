@@ -4,6 +4,7 @@ import errno
 import gc
 import mmap
 import os
+import time
 from itertools import islice
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_where_the_system_gives_no_such_memory_the_batch_gets_other(module, name
         assert pool.take(10) is None
         batch = reader.__getitems__([SampleKey(0, 1)])
     assert isinstance(batch, Batch)
-    assert open_files() == before
+    assert open_files() <= before
     assert pool.take(10).number == 0
 
 
@@ -224,7 +225,11 @@ def test_epochs_that_are_abandoned_leave_no_slot_used_and_no_file_open(small_cfg
         del slots
     finally:
         loader.close()
-    assert open_files() == before
+    # The threads that fed the workers' queues close them when they come to it.
+    deadline = time.monotonic() + 10
+    while open_files() > before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert open_files() <= before
 
 
 def memory_of_slots(loader):
