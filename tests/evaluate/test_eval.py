@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -71,6 +72,29 @@ def test_nearest_neighbours_of_a_released_file(synthetic_set, tmp_path, capsys):
     # The file that it leaves does the same.
     assert main(["run", "--cfg", str(out / "eval.yaml"), "OUTPUT_DIR", str(tmp_path / "again")]) == 0
     assert (tmp_path / "again/results.json").read_text() == (out / "results.json").read_text()
+
+
+def test_runs_of_one_name_in_two_studies_are_measured_into_two_folders(synthetic_set, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    places = []
+    for study in ("try", "try two", "try"):
+        checkpoint = Path(study, "moco/checkpoints/checkpoint_epoch_00010.pyth")
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        if not checkpoint.exists():
+            shutil.copy(MOCO, checkpoint)
+        words = ["eval", str(checkpoint), "--data", str(synthetic_set), "--protocol", "knn", *CPU, "KNN.NUM_CLIPS", "1"]
+        for _ in range(2):
+            assert main(words) == 0
+            places.append(re.search(r"configuration: (.*)/eval.yaml", capsys.readouterr().err)[1])
+    first, again, other, other_again, third, fourth = places
+    assert first == f"outputs/eval/moco_checkpoint_epoch_00010_knn_{synthetic_set.name}"
+    assert first == again == third == fourth
+    assert re.fullmatch(rf"{first}_[0-9a-f]{{8}}", other)
+    # Also where the one that had the plain name is gone.
+    shutil.rmtree(first)
+    assert main([*words[:1], "try two/moco/checkpoints/checkpoint_epoch_00010.pyth", *words[2:]]) == 0
+    assert other == other_again
+    assert f"configuration: {other}/eval.yaml" in capsys.readouterr().err
 
 
 def test_linear_classifier_then_its_test(synthetic_set, tmp_path, capsys):
