@@ -120,6 +120,8 @@ def test_linear_classifier_then_its_test(synthetic_set, tmp_path, capsys):
     # It is an encoder too.
     assert evaluate(checkpoint, synthetic_set, "retrieval", tmp_path / "knn", *CPU, "KNN.NUM_CLIPS", "1") == 0
     assert told(tmp_path / "knn")["metric"] == "recall_at_1"
+    log = (tmp_path / "knn/stdout.log").read_text()
+    assert "TASK knn (nearest neighbours and retrieval) is finished after" in log
 
 
 def test_checkpoints_that_a_protocol_cannot_take(synthetic_set, tmp_path, capsys):
