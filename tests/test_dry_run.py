@@ -47,6 +47,25 @@ def test_what_the_log_would_warn_of_is_told_before_without_torch(file, words, sa
     assert "warning" not in command("run", "--cfg", file, "--dry-run", *words).stderr
 
 
+def test_each_job_in_a_line_between_its_keys_and_the_verdict(jobs_folder):
+    (jobs_folder / "val.csv").write_text("a.mp4 0\n" * 5)
+    held = jobs_folder / "out/pretrain/checkpoints"
+    held.mkdir(parents=True)
+    (held / "checkpoint_epoch_00003.pyth").touch()
+    words = ["TRAIN.BATCH_SIZE", 32, "SOLVER.MAX_EPOCH", 12, "SOLVER.WARMUP_EPOCHS", 0, "TRAIN.EVAL_PERIOD", 5]
+    words += ["CONTRASTIVE.TYPE", "simclr", "MODEL.NUM_CLASSES", 1, "NUM_CPU_PROCESSES", 2]
+    done = command("run", "--cfg", "pretrain.yaml", "linear.yaml", "--dry-run", *words)
+    first, second, _ = done.stderr.splitlines()[-3:]
+    assert first == (
+        "rhovideo: pretrain.yaml: TASK pretrain; videos: train 128, val 5; 12 epochs of 4 steps of 32 videos; "
+        "2 processes on the CPU; writes to out/pretrain, from checkpoint_epoch_00003.pyth in it"
+    )
+    assert "TASK linear; videos: train 128, val 5, test 128; 12 epochs of 4 steps" in second
+    done = command("run", "--cfg", "extract.yaml", "--dry-run", "NUM_GPUS", -1, "TEST.CHECKPOINT_FILE_PATH", "a.mp4")
+    line = done.stderr.splitlines()[-2]
+    assert "videos: test 128; a process on each GPU of this machine, or where it has none 1 process on the CPU" in line
+
+
 def test_last_line_names_what_was_not_looked_at(jobs_folder):
     last = command("run", "--cfg", "pretrain.yaml", "--dry-run").stderr.splitlines()[-1]
     assert "; not looked at: what the videos hold, the memory that it takes; nothing" in last

@@ -6,14 +6,18 @@ machine must have is looked after as the run itself would.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.inputs import needed_splits
 from rhovideo.config.problems import ConfigError
 from rhovideo.config.tasks import TRAINS
-from rhovideo.engine.list_doubts import count_list, doubts
+from rhovideo.engine.first_launch import as_resumed, resumes
+from rhovideo.engine.list_doubts import Listed, count_list, doubts
 from rhovideo.launch.plan import Plan, print_configurations
+from rhovideo.run_folder import list_checkpoints
 from rhovideo.terminal import say
 
 _CHECKED = "keys, files, and the first rows of the lists with their labels"
@@ -28,12 +32,15 @@ def show_dry_run(plan: Plan, doubts_of_rows: Sequence[str]) -> None:
 
     Raises:
         ConfigError: this machine does not have what is asked for.
-        ManifestError: a row of a training list is unusable.
+        ManifestError: a row of a list is unusable.
     """
     gpus = check_this_machine(plan)
-    told = [*doubts_of_rows, *_doubts(plan)]
+    lines, doubts_of_lists = _read_lists(plan)
     print_configurations(plan)
-    for doubt in told:
+    sys.stdout.flush()
+    for line in lines:
+        say(line)
+    for doubt in [*doubts_of_rows, *doubts_of_lists]:
         say(f"warning: {doubt}")
     say(verdict(_CHECKED, gpus))
 
@@ -71,10 +78,44 @@ def verdict(checked: str, gpus: bool) -> str:
     return f"checked: {checked}; not looked at: {', '.join(skipped)}; nothing was started"
 
 
-def _doubts(plan: Plan) -> list[str]:
-    """What the log of the run would warn of, each once."""
-    told = []
-    for job in plan.jobs:
-        if job.cfg.TASK in TRAINS and (listed := count_list(job.cfg, "train")):
-            told += doubts(job.cfg, listed)
-    return list(dict.fromkeys(told))
+def _read_lists(plan: Plan) -> tuple[list[str], list[str]]:
+    """A line for each job, and what the log of the run would warn of, each once."""
+    counted: dict[tuple, Listed | None] = {}
+    lines, told = [], []
+    for cell in plan.cells:
+        for job in cell.jobs:
+            cfg, lists = as_resumed(job.cfg), {}
+            for split in needed_splits(cfg):
+                key = (cfg.TRAIN.DATASET, cfg.DATA.PATH_TO_DATA_DIR, split)
+                key += (cfg.DATA.PATH_LABEL_SEPARATOR, cfg.DATA.SKIP_ROWS)
+                if key not in counted:
+                    counted[key] = count_list(cfg, split)
+                lists[split] = counted[key]
+            lines.append(f"{job.file}{f' of {cell.name}' if cell.name else ''}: {_in_short(cfg, lists)}")
+            if cfg.TASK in TRAINS and lists["train"]:
+                told += doubts(cfg, lists["train"])
+    return lines, list(dict.fromkeys(told))
+
+
+def _in_short(cfg: CfgNode, lists: Mapping[str, Listed | None]) -> str:
+    """What a job amounts to, in a line."""
+    counts = ", ".join(f"{split} {listed.videos}" for split, listed in lists.items() if listed)
+    parts = [f"TASK {cfg.TASK}", f"videos: {counts}" if counts else "frame lists, whose videos were not counted"]
+    if cfg.TASK in TRAINS:
+        batch = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
+        steps = f"{lists['train'].videos // batch} steps" if lists["train"] else "steps"
+        parts.append(f"{cfg.SOLVER.MAX_EPOCH} epochs of {steps} of {batch} videos")
+    return "; ".join([*parts, _processes(cfg), f"writes to {cfg.OUTPUT_DIR}{_from_before(cfg)}"])
+
+
+def _processes(cfg: CfgNode) -> str:
+    on_cpu = f"{cfg.NUM_CPU_PROCESSES} process{'' if cfg.NUM_CPU_PROCESSES == 1 else 'es'} on the CPU"
+    if cfg.NUM_GPUS < 0:
+        return f"a process on each GPU of this machine, or where it has none {on_cpu}"
+    return f"{cfg.NUM_GPUS} process{'' if cfg.NUM_GPUS == 1 else 'es'}, a GPU each" if cfg.NUM_GPUS else on_cpu
+
+
+def _from_before(cfg: CfgNode) -> str:
+    """What the run folder holds that the run would go on from."""
+    checkpoints = list_checkpoints(cfg.OUTPUT_DIR) if resumes(cfg) else []
+    return f", from {checkpoints[0].name} in it" if checkpoints else ""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import re
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+import yaml
 
 from rhovideo.cli.run import flags_as_overrides
 from rhovideo.cli.written_runs import add_parser, launch_written, refuse_flags_as_keys, show_written
@@ -73,7 +76,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     parser = add_parser(commands, "eval", "measure a checkpoint", EVAL_HELP, EVAL_USAGE)
     parser.add_argument("--data", metavar="DIR", required=True, help="folder of train.csv, val.csv and test.csv")
     parser.add_argument("--protocol", choices=PROTOCOLS, required=True, help="what is measured")
-    parser.add_argument("--out", metavar="OUT", help="folder to write to (outputs/eval/CHECKPOINT_PROTOCOL_DATA)")
+    parser.add_argument("--out", metavar="OUT", help="folder to write to (outputs/eval/RUN_CHECKPOINT_PROTOCOL_DATA)")
     parser.add_argument("--dataset", choices=CLASSES, help="whose protocol (by the number of classes)")
     parser.set_defaults(function=eval_command)
 
@@ -143,10 +146,27 @@ def _places(options: argparse.Namespace) -> Settings:
 
 def _default_out(options: argparse.Namespace, data: Path) -> str:
     source = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(options.checkpoint).stem)
+    file = Path(options.checkpoint).absolute()
     # A checkpoint's own name is the same in every run folder.
-    run = Path(options.checkpoint).absolute().parent.parent.name if source.startswith("checkpoint_epoch_") else ""
+    run = file.parent.parent.name if source.startswith("checkpoint_epoch_") else ""
     encoder = "" if options.encoder == "online" else f"_{options.encoder}"
-    return f"outputs/eval/{run}{'_' if run else ''}{source}{encoder}_{options.protocol}_{data.name}"
+    out = f"outputs/eval/{run}{'_' if run else ''}{source}{encoder}_{options.protocol}_{data.name}"
+    if not file.is_file():
+        return out
+    # Two studies may have runs of one name. What was once told apart stays so, that the same words find it again.
+    digest = hashlib.sha256(os.fsencode(file) + b"\0" + os.fsencode(data)).hexdigest()
+    apart = f"{out}_{digest[:8]}"
+    return apart if Path(apart).exists() or _is_of_others(Path(out), file, data) else out
+
+
+def _is_of_others(out: Path, checkpoint: Path, data: Path) -> bool:
+    """Whether a folder holds the evaluation of another checkpoint, or on other lists."""
+    try:
+        written = yaml.safe_load((out / CONFIG_NAME).read_text(encoding="utf-8"))
+        files = {written.get(section, {}).get("CHECKPOINT_FILE_PATH") for section in ("TRAIN", "TEST")}
+        return str(checkpoint) not in files or written["DATA"]["PATH_TO_DATA_DIR"] != str(data)
+    except (OSError, ValueError, LookupError, AttributeError, yaml.YAMLError):
+        return False  # nothing is there, or nothing that can be read, which is told when it is to be used
 
 
 def _check_lists(loaded: Loaded, overrides: Sequence[object]) -> None:

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rhovideo.cli.dry_run import check_this_machine, verdict
 from rhovideo.cli.run import SLURM_FLAGS, add_launch_flags, known_flag
 from rhovideo.config.problems import COMMAND_LINE, ConfigError, Problem
 from rhovideo.launch.plan import check_plan, make_plan, print_configurations
@@ -125,6 +124,8 @@ def show_written(
         return 0
     if check:
         check_plan(plan)
+    from rhovideo.cli.dry_run import check_this_machine, verdict
+
     gpus = check_this_machine(plan)
     print(text, end="")
     say(verdict(checked, gpus))

@@ -53,6 +53,7 @@ def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None
         # The paper's features are frozen; the released loop keeps batch norm in training mode.
         cfg.MODEL.FROZEN_BN = cfg.TASK == "linear" and not slowfast
     _clips(cfg, given, notes)
+    _keys(cfg, given, notes)
     if cfg.BN.NORM_TYPE == "sync_batchnorm_apex":
         cfg.BN.NORM_TYPE = "sync_batchnorm"
     if cfg.DATA.DECODING_BACKEND == "torchvision":
@@ -79,6 +80,13 @@ def _clips(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
         cfg.TEST.NUM_ENSEMBLE_VIEWS = 1
     if cfg.DATA.USE_OFFSET_SAMPLING is None:
         cfg.DATA.USE_OFFSET_SAMPLING = True
+
+
+def _keys(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
+    """That a way of computing keys has no effect on a method without any; a sweep over methods may have it."""
+    key, kind = "CONTRASTIVE.KEYS_AT_ONCE", cfg.CONTRASTIVE.TYPE
+    if cfg.TASK == "pretrain" and key in given and cfg.CONTRASTIVE.KEYS_AT_ONCE and kind in ("simclr", "swav"):
+        notes.append(f"{key} True does nothing: it is for MoCo and BYOL, and {kind} has no momentum encoder's keys")
 
 
 def _unknown_task(task: str) -> Finding:

@@ -63,7 +63,9 @@ def _run(cfg: CfgNode) -> dict[str, float]:
     output = Path(cfg.OUTPUT_DIR)
     if distributed.is_main():
         write_text(output / CONFIG_FILE, cfg.dump())
-        logger.info("TASK %s on %s; every key is in %s/config.yaml", cfg.TASK, _count(distributed.world_size()), output)
+        logger.info(
+            "TASK %s on %s; every key is in %s/config.yaml", _task(cfg), _count(distributed.world_size()), output
+        )
         _warn_of_workers(cfg)
         _warn_of_mixed_precision(cfg)
     check_lists(cfg)
@@ -77,6 +79,11 @@ def _run(cfg: CfgNode) -> dict[str, float]:
     return results
 
 
+def _task(cfg: CfgNode) -> str:
+    """The task as a person asked for it: two protocols of ``rhovideo eval`` are one."""
+    return "knn (nearest neighbours and retrieval)" if cfg.TASK == "knn" else cfg.TASK
+
+
 def _count(processes: int) -> str:
     return "1 process" if processes == 1 else f"{processes} processes"
 
@@ -86,7 +93,7 @@ def _end(cfg: CfgNode, seconds: float) -> str:
     checkpoints = list_checkpoints(cfg.OUTPUT_DIR) if cfg.TASK in TRAINS else []
     made = f"; checkpoint {checkpoints[0]}" if checkpoints else ""
     took = timedelta(seconds=round(seconds))
-    return f"TASK {cfg.TASK} is finished after {took}; numbers in {Path(cfg.OUTPUT_DIR) / RESULTS_FILE}{made}"
+    return f"TASK {_task(cfg)} is finished after {took}; numbers in {Path(cfg.OUTPUT_DIR) / RESULTS_FILE}{made}"
 
 
 def _warn_of_workers(cfg: CfgNode) -> None:

@@ -252,8 +252,16 @@ class Trainer:
         """Raise Stopped on all processes where one was asked to stop during the last step, which is saved by now."""
         if self.stop_agreed:
             reason = stopping.requested() or "another process was asked to"
-            at = f"at epoch {self.position.epoch}, step {self.position.step}, which is saved"
-            raise stopping.Stopped(reason, f"stopped ({reason}) {at}; the same command goes on there")
+            raise stopping.Stopped(
+                reason, f"stopped ({reason}) {self._where()}, which is saved; the same command goes on there"
+            )
+
+    def _where(self) -> str:
+        """How far training is, in the words of the lines of its log, which count from 1."""
+        at, epochs = self.position, self.cfg.SOLVER.MAX_EPOCH
+        if not at.step:
+            return f"after epoch {at.epoch}/{epochs}"
+        return f"in epoch {at.epoch + 1}/{epochs} after iter {at.step}/{self.loader.steps_per_epoch}"
 
     def _finish_epoch(self) -> None:
         """Save where it is due: before an evaluation too, so that a stop in it loses no step."""
@@ -341,7 +349,7 @@ class Trainer:
             )
         self.position = Position(state["epoch"], state["step"], state["global_step"])
         self.ledger.resume(**state.get("videos", {}))
-        logger.info("Resuming from %s: epoch %d, step %d", path, state["epoch"], state["step"])
+        logger.info("Resuming from %s: %s", path, self._where())
         changed = other_settings(yaml.safe_load(state["cfg"]), self.cfg)
         if changed and distributed.is_main():
             logger.warning(

@@ -6,6 +6,7 @@ import pytest
 
 from rhovideo.config import ConfigError, load_cfg
 from rhovideo.config.checks import check_processes
+from rhovideo.config.loading import load
 
 
 def keys_of(*overrides):
@@ -223,3 +224,20 @@ def test_batch_norm_in_the_projection_needs_two_videos_at_a_time(words, refused)
     assert [finding.write for finding in check_processes(cfg, 4)] == (
         [f"TRAIN.BATCH_SIZE {2 * cfg.TRAIN.BATCH_SIZE} or more"] if refused else []
     )
+
+
+@pytest.mark.parametrize(("kind", "told"), [("simclr", 1), ("swav", 1), ("moco", 0)])
+def test_keys_at_once_says_of_which_methods_it_is(kind, told):
+    words = [*PRETRAIN, "CONTRASTIVE.TYPE", kind, "CONTRASTIVE.KEYS_AT_ONCE", True]
+    notes = load(None, words).notes
+    assert len([note for note in notes if "CONTRASTIVE.KEYS_AT_ONCE True does nothing" in note]) == told
+
+
+@pytest.mark.parametrize("task", ["pretrain", "linear"])
+def test_warm_up_that_is_too_long_may_be_left_out(task):
+    with pytest.raises(ConfigError) as error:
+        load(None, ["TASK", task, "SOLVER.MAX_EPOCH", 2, "SOLVER.WARMUP_EPOCHS", 8])
+    [problem] = [problem for problem in error.value.problems if problem.key.startswith("SOLVER")]
+    assert problem.write.startswith("SOLVER.WARMUP_EPOCHS 0, or less than 2")
+    # Recipes of pre-training are no measure of a classifier's.
+    assert ("35 of 200" in problem.write) == (task == "pretrain")

@@ -60,6 +60,10 @@ def test_ctrl_c_is_answered_by_what_comes_of_it_and_no_more(tmp_path, synthetic_
     assert len(lines) == 2, said
     assert "Ctrl-C: saving, which may take a step's time (120 s at most" in lines[0]
     assert "which is saved; the same command goes on there" in lines[1]
+    # In the words of the log's lines.
+    last = steps_done(tmp_path / "out")[-1]
+    within, after = f"in epoch {last['epoch']} after iter {last['iter']},", f"after epoch {last['epoch']},"
+    assert within in lines[1] or after in lines[1]
 
 
 @pytest.mark.parametrize(("processes", "workers"), [(1, 2), (2, 0)])
@@ -119,7 +123,7 @@ def request_at_step(monkeypatch, number):
 
 def test_stop_in_the_last_step_of_an_epoch_comes_before_its_evaluation_which_is_made_up_for(cfg, tmp_path, monkeypatch):
     request_at_step(monkeypatch, 5)
-    with pytest.raises(stopping.Stopped, match="epoch 1, step 0, which is saved"):
+    with pytest.raises(stopping.Stopped, match=r"after epoch 1/2, which is saved"):
         run_here(cfg)
     assert progress(tmp_path / "out") == (1, 0)
     assert evaluations(tmp_path / "out") == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -73,6 +74,29 @@ def test_nearest_neighbours_of_a_released_file(synthetic_set, tmp_path, capsys):
     assert (tmp_path / "again/results.json").read_text() == (out / "results.json").read_text()
 
 
+def test_runs_of_one_name_in_two_studies_are_measured_into_two_folders(synthetic_set, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    places = []
+    for study in ("try", "try two", "try"):
+        checkpoint = Path(study, "moco/checkpoints/checkpoint_epoch_00010.pyth")
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        if not checkpoint.exists():
+            shutil.copy(MOCO, checkpoint)
+        words = ["eval", str(checkpoint), "--data", str(synthetic_set), "--protocol", "knn", *CPU, "KNN.NUM_CLIPS", "1"]
+        for _ in range(2):
+            assert main(words) == 0
+            places.append(re.search(r"configuration: (.*)/eval.yaml", capsys.readouterr().err)[1])
+    first, again, other, other_again, third, fourth = places
+    assert first == f"outputs/eval/moco_checkpoint_epoch_00010_knn_{synthetic_set.name}"
+    assert first == again == third == fourth
+    assert re.fullmatch(rf"{first}_[0-9a-f]{{8}}", other)
+    # Also where the one that had the plain name is gone.
+    shutil.rmtree(first)
+    assert main([*words[:1], "try two/moco/checkpoints/checkpoint_epoch_00010.pyth", *words[2:]]) == 0
+    assert other == other_again
+    assert f"configuration: {other}/eval.yaml" in capsys.readouterr().err
+
+
 def test_linear_classifier_then_its_test(synthetic_set, tmp_path, capsys):
     lists = tmp_path / "lists"
     lists.mkdir()
@@ -96,6 +120,8 @@ def test_linear_classifier_then_its_test(synthetic_set, tmp_path, capsys):
     # It is an encoder too.
     assert evaluate(checkpoint, synthetic_set, "retrieval", tmp_path / "knn", *CPU, "KNN.NUM_CLIPS", "1") == 0
     assert told(tmp_path / "knn")["metric"] == "recall_at_1"
+    log = (tmp_path / "knn/stdout.log").read_text()
+    assert "TASK knn (nearest neighbours and retrieval) is finished after" in log
 
 
 def test_checkpoints_that_a_protocol_cannot_take(synthetic_set, tmp_path, capsys):
