@@ -69,7 +69,7 @@ def _measure_row(source: Source, rho: int) -> dict[str, float]:
         candidates: dict[str, Work] = {OURS: lambda number: _exhaust(loader.epoch(number))}
         for name, build in peers(source.path, num_frames, samples, rho, _BATCH).items():
             candidates[name] = _epoch_of(build())
-        medians = interleaved(candidates, seconds=4.0, slow=["PyTorchVideo"], clock=_tree_seconds)
+        medians = interleaved(candidates, seconds=3.0, slow=["PyTorchVideo"], clock=_tree_seconds)
         loader.close()
     times = draw_times(source, rho, FRAMES, STRIDE)
     floor = Floor(source)
