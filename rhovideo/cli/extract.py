@@ -40,7 +40,8 @@ examples:
   features = numpy.load("features/mine/features.npy", mmap_mode="r")
 
 One process a GPU, or NUM_GPUS 0 NUM_CPU_PROCESSES N. Kill it whenever you like: the same words go on where it was, with
-any number of processes, and the result is the same. A video that cannot be read has a row of zeros, and ok is 0.
+any number of processes, and the result is the same; on a CPU but for rounding, unless each process has as many threads
+(OMP_NUM_THREADS=1). A video that cannot be read has a row of zeros, and ok is 0.
 """
 
 EXTRACT_USAGE = """rhovideo extract CHECKPOINT --data FOLDER_OR_CSV --out OUT [--encoder ENCODER] [--clips N]
