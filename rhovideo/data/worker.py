@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.forkserver
+import multiprocessing.resource_tracker
 import os
 import signal
 import threading
@@ -18,6 +19,9 @@ from fvcore.common.config import CfgNode
 
 # Of each process, where nobody says how many: PySlowFast's default.
 _MOST_UNASKED = 8
+# What the scheduler or the terminal sends to every process of a job. Workers inherit from their server that these are
+# blocked, and ignore them too: torch gives each worker a handler of its own that ends it on SIGTERM.
+_FOR_THE_MAIN_PROCESS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _PRELOAD = ("rhovideo.data.forkserver_preload", "torch", "rhovideo.data.loader")
 
 
@@ -36,14 +40,22 @@ def worker_context() -> BaseContext:
     """The multiprocessing context of workers; its server is started now, so that it imports while we go on."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(_PRELOAD))
-    multiprocessing.forkserver.ensure_running()
+    # Processes inherit the mask; their interpreters could not yet ignore a signal while they start.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_MAIN_PROCESS)
+    try:
+        multiprocessing.resource_tracker.ensure_running()
+        # Starting the tracker unblocks some in this process.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_MAIN_PROCESS)
+        multiprocessing.forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return context
 
 
 def ignore_signals() -> None:
     """Leave to the main process what is sent to all of a job's processes: Ctrl-C, preemption, time limits."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"):
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    for number in _FOR_THE_MAIN_PROCESS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 def initialise_worker(worker_id: int = 0) -> None:
