@@ -12,8 +12,9 @@ from av.stream import Discard, Disposition
 REFUSED_FORMATS = frozenset({"tty", "concat", "hls", "dash", "sdp", "image2"})
 # The type of the box that MP4 and its kin begin with.
 _FIRST_BOX = b"ftyp"
-# FFmpeg's parsers look into each packet for its time, its type and where it ends. MP4 says all of that itself.
-_UNPARSED = {"fflags": "+noparse+nofillin"}
+# FFmpeg's parsers look into each packet for its time, its type and where it ends, and on opening it decodes pictures to
+# see their format and order. MP4 says all of that itself, and the decoder learns the format from its first packet.
+_UNPARSED = {"fflags": "+noparse+nofillin", "codec_whitelist": "none", "probesize": "32"}
 
 
 class VideoReadError(RuntimeError):
@@ -38,7 +39,7 @@ def open_container(path: str, unparsed: bool = False) -> av.container.InputConta
 
     Args:
         path: the file.
-        unparsed: hand out packets as the container describes them, see :func:`may_stay_unparsed`.
+        unparsed: believe what the container says of its streams and packets, see :func:`may_stay_unparsed`.
 
     Raises:
         VideoReadError: it is no regular file, empty, or of a format that is refused.

@@ -24,6 +24,7 @@ from av.video.reformatter import VideoReformatter
 
 from rhovideo.data.bitstreams import is_referenced
 from rhovideo.data.containers import VideoReadError, begins_like_mp4, main_stream, may_stay_unparsed, open_container
+from rhovideo.data.orientation import is_turned
 from rhovideo.data.packets import build_table, choose_packets, read_packets
 from rhovideo.data.pictures import Picture, RgbPicture
 from rhovideo.data.timeline import even_timeline
@@ -70,6 +71,7 @@ class Video:
         self._num_threads = num_threads
         self._container: av.container.InputContainer | None = None
         self._reformatter = VideoReformatter()
+        self._first_is_turned: bool | None = None
         try:
             self._open()
         except READ_ERRORS as error:
@@ -178,12 +180,14 @@ class Video:
             return False
         context.thread_count = self._num_threads
         context.thread_type = "NONE" if self._num_threads == 1 else "AUTO"
-        self._coded_size = (context.width, context.height)
+        # Without parsers nothing was decoded yet: the size is that of the pictures, which then have one header.
+        self._coded_size = None if self._unparsed else (context.width, context.height)
         reliable = not (
             self._container.format.name in UNTIMED_FORMATS and context.has_b_frames and self._codec != "mpeg4"
         )
         packets, defect = read_packets(self._container, self._stream)
         self._table = build_table(packets, self._codec, self._extradata, reliable, defect)
+        self._reordering = self._table.reordering() if self._unparsed else 0
         # Larger streams are read again for each call, from the file.
         self._kept = packets if sum([packet.size for packet in packets]) <= KEPT_PACKETS_BYTES else None
         return True
@@ -260,7 +264,7 @@ class Video:
         pictures = self._pictures_by_time(set(places), sparing) if timed else enumerate(self._all_pictures([]))
         for label, frame in pictures:
             if label in places:
-                take(Picture(frame, self._coded_size, self._reformatter), places[label])
+                take(Picture(frame, self._coded_size, self._reformatter, self._is_turned(frame)), places[label])
                 missing.discard(label)
             if not timed and not missing:
                 break
@@ -278,6 +282,8 @@ class Video:
         ranges = choose_packets(self._table, wanted)
         for (first, _), packets in zip(ranges, self._stretches(ranges), strict=True):
             latest = None
+            # A stream's header need not say it, and a picture that comes too late is not shown.
+            context.reorder_depth = max(context.reorder_depth, self._reordering)
             try:
                 for position, packet in enumerate(packets, first):
                     if sparing and position not in wanted and not self._is_referenced(packet):
@@ -290,6 +296,16 @@ class Video:
                     yield frame.pts, frame
             finally:
                 context.flush_buffers()
+
+    def _is_turned(self, frame: av.VideoFrame) -> bool:
+        """Whether the file says that the picture is to be turned or mirrored.
+
+        A frame that was asked for its side data returns its memory to the decoder only when Python collects garbage, so
+        only the first one is; all others for their rotation, which is 0 of those that are mirrored top to bottom.
+        """
+        if self._first_is_turned is None:
+            self._first_is_turned = is_turned(frame)
+        return self._first_is_turned or frame.rotation != 0
 
     def _is_referenced(self, packet: av.Packet) -> bool:
         return is_referenced(memoryview(packet), self._extradata, self._codec)

@@ -7,6 +7,11 @@ import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 
 
+def is_turned(frame: av.VideoFrame) -> bool:
+    """Whether a frame has a display matrix, which says how it is to be turned or mirrored."""
+    return frame.side_data.get(SideDataType.DISPLAYMATRIX) is not None
+
+
 def upright(image: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
     """Turn and mirror an image as the display matrix of its frame says.
 

@@ -55,6 +55,10 @@ class PacketTable:
         positions = np.flatnonzero(self.shown)
         return positions[np.argsort(self.pts[positions], kind="stable")]
 
+    def reordering(self) -> int:
+        """How many pictures a decoder has to hold back at most to show them in the order of their times."""
+        return int((np.arange(len(self)) - _ranks(self.pts)).max(initial=0))
+
 
 def read_packets(container: av.container.InputContainer, stream: av.VideoStream) -> tuple[list[av.Packet], str]:
     """All packets of a stream, and what stopped the reading before the end of the file, or "".
@@ -145,9 +149,14 @@ def _orderly(pts: np.ndarray, shown: np.ndarray, packets: Sequence[av.Packet]) -
     if not packets or not packets[0].is_keyframe or pts.min() < pts[0]:
         return False
     # Times that jump back, as where recordings were joined: shown in the order of decoding, not of their times.
-    rank = np.empty(len(times), dtype=np.int64)
-    rank[np.argsort(times)] = np.arange(len(times))
-    return bool(np.abs(rank - np.arange(len(times))).max(initial=0) <= MAX_REORDERING)
+    return bool(np.abs(_ranks(times) - np.arange(len(times))).max(initial=0) <= MAX_REORDERING)
+
+
+def _ranks(times: np.ndarray) -> np.ndarray:
+    """The place of each time among them in ascending order: int64."""
+    ranks = np.empty(len(times), dtype=np.int64)
+    ranks[np.argsort(times, kind="stable")] = np.arange(len(times))
+    return ranks
 
 
 def _find_restarts(packets: Sequence[av.Packet], codec: str, extradata: bytes) -> np.ndarray:

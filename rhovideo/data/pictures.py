@@ -6,7 +6,6 @@ from functools import cached_property
 
 import av
 import numpy as np
-from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import VideoReformatter
 
 from rhovideo.data.cropping import Box
@@ -23,20 +22,29 @@ class Picture:
 
     Args:
         frame: the decoder's.
-        size: width and height that it is to have before it is turned upright; another one is scaled to it.
+        size: width and height that it is to have before it is turned upright; another one is scaled to it. None: its
+            own.
         reformatter: FFmpeg's scaler, kept from picture to picture.
+        turned: whether the file says that it is to be turned or mirrored, see
+            :func:`rhovideo.data.orientation.is_turned`.
 
     Attributes:
         height, width: pixels, upright.
     """
 
-    def __init__(self, frame: av.VideoFrame, size: tuple[int, int], reformatter: VideoReformatter) -> None:
+    def __init__(
+        self,
+        frame: av.VideoFrame,
+        size: tuple[int, int] | None,
+        reformatter: VideoReformatter,
+        turned: bool,
+    ) -> None:
         self._frame = frame
-        self._size = size if all(size) else (frame.width, frame.height)
+        self._size = size if size and all(size) else (frame.width, frame.height)
         self._reformatter = reformatter
         self.width, self.height = self._size
-        self._turned = frame.side_data.get(SideDataType.DISPLAYMATRIX) is not None
-        if self._turned:
+        self._turned = turned
+        if turned:
             # No pixel is made to see how a picture of this shape would lie.
             self.height, self.width = upright(np.empty((self.height, self.width, 0), np.uint8), frame).shape[:2]
 

@@ -14,11 +14,12 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import av
 import numpy as np
-from av.sidedata.sidedata import Type as SideDataType
 
 from rhovideo.data.bitstreams import RESTARTABLE_CODECS
 from rhovideo.data.decoding import READ_ERRORS, Taker, Video
+from rhovideo.data.orientation import is_turned
 from rhovideo.data.pictures import RgbPicture
 from rhovideo.errors import JobError
 
@@ -79,7 +80,7 @@ class TorchcodecVideo(Video):
         images = None
         # Whatever it stumbles over, the base class knows what to make of it.
         with contextlib.suppress(RuntimeError, *READ_ERRORS):
-            if len(labels) and self._gives_the_same:
+            if len(labels) and self._common_shape:
                 images = self._torchcodec_images(labels)
         if images is None:
             return super()._attempt(indices, take)
@@ -96,8 +97,7 @@ class TorchcodecVideo(Video):
         batch = decoder.get_frames_at(np.searchsorted(times, labels).tolist())
         seconds = (labels * float(self._stream.time_base)).astype(np.float64)
         same_times = np.abs(batch.pts_seconds.numpy() - seconds).max() <= float(self._stream.time_base) / 2
-        width, height = self._coded_size
-        if not same_times or tuple(batch.data.shape[1:]) != (height, width, 3):
+        if not same_times or tuple(batch.data.shape[1:]) != (*self._common_shape, 3):
             return None
         return batch.data.numpy()
 
@@ -113,28 +113,30 @@ class TorchcodecVideo(Video):
         )
 
     @cached_property
-    def _gives_the_same(self) -> bool:
-        context = self._stream.codec_context
-        width, height = self._coded_size
-        if not self._table.timed or context.pix_fmt not in _SAME_IN_RGB or width % 2 or height % 2:
-            return False
-        if self._container.format.name in _SOUGHT_ROUGHLY:
-            return False
+    def _common_shape(self) -> tuple[int, int] | None:
+        """Height and width of the pictures where torchcodec is sure to give the same ones, else None."""
+        if not self._table.timed or self._container.format.name in _SOUGHT_ROUGHLY:
+            return None
         # New headers on the way may make pictures interlaced that were not at first.
         if self._codec in RESTARTABLE_CODECS and not self._table.restart[0]:
-            return False
-        return self._is_converted_alike()
-
-    def _is_converted_alike(self) -> bool:
-        """Whether the first picture is neither turned or mirrored by the file nor interlaced.
-
-        Fields have rows of colour of their own, which torchcodec's conversion minds and PyAV's does not.
-        """
+            return None
         first = int(self._table.pts[self._table.shown].min())
         with contextlib.closing(self._pictures_by_time({first})) as frames:
             _, frame = next(frames, (None, None))
-            return (
-                frame is not None
-                and not frame.interlaced_frame
-                and frame.side_data.get(SideDataType.DISPLAYMATRIX) is None
-            )
+            if frame is None or not _is_converted_alike(frame):
+                return None
+            width, height = self._coded_size or (frame.width, frame.height)
+            return height, width
+
+
+def _is_converted_alike(frame: av.VideoFrame) -> bool:
+    """Whether both make the same RGB of it.
+
+    Fields have rows of colour of their own, which torchcodec's conversion minds and PyAV's does not.
+    """
+    return (
+        frame.format.name in _SAME_IN_RGB
+        and frame.width % 2 == frame.height % 2 == 0
+        and not frame.interlaced_frame
+        and not is_turned(frame)
+    )

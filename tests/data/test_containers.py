@@ -1,5 +1,6 @@
 """Packets that FFmpeg's parsers have not looked into say the same as those that they have."""
 
+import av
 import numpy as np
 import pytest
 
@@ -71,6 +72,42 @@ def test_the_same_table_of_a_file_that_was_cut_off(tmp_path, monkeypatch):
     unparsed, parsed = tables(path, monkeypatch)
     assert_equal_but_for_key_frames(unparsed, parsed)
     assert "cut off" in unparsed.defect
+
+
+def without_order(extradata):
+    """An MP4's H.264 header as of encoders that do not say how far pictures are reordered."""
+    length = int.from_bytes(extradata[6:8], "big")
+    bits = "".join(f"{byte:08b}" for byte in extradata[8 : 8 + length]).rstrip("0")
+    # What x264 ends with: bitstream_restriction_flag, its seven fields (2 pictures reordered, 4 held), a stop bit.
+    tail = "1" + "1" + "1" + "1" + "0001001" + "0001001" + "011" + "00101" + "1"
+    assert bits.endswith(tail)
+    bits = bits.removesuffix(tail) + "01"
+    bits += "0" * (-len(bits) % 8)
+    header = bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits), 8))
+    return extradata[:6] + len(header).to_bytes(2, "big") + header + extradata[8 + length :]
+
+
+@pytest.mark.parametrize("options", [{}, {"movflags": "frag_keyframe+empty_moov"}], ids=["whole", "fragmented"])
+def test_every_picture_of_a_stream_that_does_not_say_how_it_is_reordered(options, tmp_path):
+    """Nor does a fragmented file's header; a decoder that must guess loses the pictures by which it guesses."""
+    source = write_video(
+        tmp_path / "source.mp4", "libx264", b_frames=3, options={"x264-params": "bframes=3:b-pyramid=normal:keyint=12"}
+    )
+    images, _ = decode_plainly(source)
+    path = tmp_path / "video.mp4"
+    with av.open(str(source)) as old, av.open(str(path), "w", options=options) as new:
+        stream = new.add_stream_from_template(old.streams.video[0])
+        stream.codec_context.extradata = without_order(old.streams.video[0].codec_context.extradata)
+        for packet in [packet for packet in old.demux(video=0) if packet.size]:
+            packet.stream = stream
+            new.mux(packet)
+    taken = []
+    with Video(path) as video:
+        assert video._unparsed
+        video.each(range(len(images)), lambda picture, places: taken.append((places, picture.rgb())))
+    # None came only with a second attempt.
+    assert [places for places, _ in taken] == [[index] for index in range(len(images))]
+    assert np.array_equal([image for _, image in taken], images)
 
 
 @pytest.mark.parametrize("missing", [1, 4, 13])

@@ -1,5 +1,6 @@
 """Frames by index equal a plain decode of the whole file, for all that the encoders write."""
 
+import gc
 import itertools
 
 import av
@@ -316,3 +317,16 @@ def test_sound_and_cover_pictures_are_passed_over(suffix, tmp_path):
     with Video(path) as opened:
         assert opened.num_frames == 36
         assert np.array_equal(opened.frames([0, 20, 35]), np.stack([images[0], images[20], images[35]]))
+
+
+def test_pictures_return_their_memory_to_the_decoder(tmp_path):
+    """At once, not when Python next collects garbage: new memory for each picture takes time."""
+    path = write_video(tmp_path / "video.mp4", "libx264", b_frames=2, num_frames=100)
+    addresses = set()
+    gc.disable()
+    try:
+        with Video(path) as video:
+            video.each(range(100), lambda picture, places: addresses.add(picture._frame.planes[0].buffer_ptr))
+    finally:
+        gc.enable()
+    assert len(addresses) < 30

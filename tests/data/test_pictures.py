@@ -10,6 +10,7 @@ from rhovideo.data.augmentation import GrowingView, TrainAugmentation, apply
 from rhovideo.data.colour import ColourAugmentation
 from rhovideo.data.cropping import Box
 from rhovideo.data.decoding import Video
+from rhovideo.data.orientation import is_turned
 from rhovideo.data.pictures import Picture, RgbPicture
 from tests.data.video_files import write_video
 
@@ -35,7 +36,7 @@ def test_every_box_of_every_colour_space(pix_fmt, matrix, colour_range, tmp_path
     noise = np.random.default_rng(0).integers(0, 256, (72, 64), dtype=np.uint8)
     frame = av.VideoFrame.from_ndarray(noise, format=pix_fmt)
     frame.colorspace, frame.color_range = matrix, colour_range
-    picture = Picture(frame, (64, 48), VideoReformatter())
+    picture = Picture(frame, (64, 48), VideoReformatter(), turned=False)
     whole = picture.rgb()
     assert whole.shape == (48, 64, 3) == (picture.height, picture.width, 3)
     for box in BOXES:
@@ -61,7 +62,8 @@ def test_boxes_of_decoded_pictures(how, tmp_path, always_cut):
     path = write_video(tmp_path / "video.mp4", "libx264", num_frames=3, **how)
     with Video(path) as video:
         whole = video.frames([0])[0]
-    picture = Picture(decoded(path), (64, 48), VideoReformatter())
+    frame = decoded(path)
+    picture = Picture(frame, (64, 48), VideoReformatter(), is_turned(frame))
     assert (picture.height, picture.width) == whole.shape[:2]
     for box in (Box(3, 5, 20, 31), Box(2, 2, 40, 44)):
         assert np.array_equal(picture.rgb(box), whole[box.top : box.top + box.height, box.left : box.left + box.width])
@@ -69,9 +71,9 @@ def test_boxes_of_decoded_pictures(how, tmp_path, always_cut):
 
 def test_small_pictures_are_converted_whole(tmp_path):
     frame = av.VideoFrame.from_ndarray(np.zeros((384, 340), np.uint8), format="yuv420p")
-    assert not Picture(frame, (340, 256), VideoReformatter())._is_worth_cutting(Box(0, 0, 100, 100))
+    assert not Picture(frame, (340, 256), VideoReformatter(), turned=False)._is_worth_cutting(Box(0, 0, 100, 100))
     large = av.VideoFrame.from_ndarray(np.zeros((1080, 1280), np.uint8), format="yuv420p")
-    picture = Picture(large, (1280, 720), VideoReformatter())
+    picture = Picture(large, (1280, 720), VideoReformatter(), turned=False)
     assert picture._is_worth_cutting(Box(0, 0, 500, 500))
     assert not picture._is_worth_cutting(Box(0, 0, 720, 1200))
 
