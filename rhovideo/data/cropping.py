@@ -13,7 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-# Beyond this shrinkage a bilinear sample skips source pixels, and the mean over the area takes its place.
+# Beyond this shrinkage a bilinear sample skips source pixels.
 _BILINEAR_SHRINKS_UP_TO = 2.0
 _INCEPTION_ATTEMPTS = 10
 
@@ -98,7 +98,8 @@ def resize_box(frames: np.ndarray, box: Box, height: int, width: int, flip: bool
     """Cut ``box`` out of every frame and resize it.
 
     Bilinear as released (half-pixel centres, no anti-aliasing), except where both sides shrink by more than a
-    factor of two: there the mean over each target pixel's area, which a bilinear sample would alias.
+    factor of two, which would alias: there the box is first halved, once or more, by the mean of 2 x 2 pixels (of an
+    odd number of rows or columns the last one is left out).
 
     Args:
         frames: uint8 [T,H,W,3], of any memory layout; never written to.
@@ -119,11 +120,17 @@ def resize_box(frames: np.ndarray, box: Box, height: int, width: int, flip: bool
 def resize_into(source: np.ndarray, target: np.ndarray, flip: bool = False) -> None:
     """Write one frame, uint8 [H,W,3], into another one's memory at its size, as :func:`resize_box` does."""
     height, width = target.shape[:2]
-    shrinks = min(source.shape[0] / height, source.shape[1] / width)
-    interpolation = cv2.INTER_AREA if shrinks > _BILINEAR_SHRINKS_UP_TO else cv2.INTER_LINEAR
-    cv2.resize(source, (width, height), dst=target, interpolation=interpolation)
+    while min(source.shape[0] / height, source.shape[1] / width) > _BILINEAR_SHRINKS_UP_TO:
+        source = _halved(source)
+    cv2.resize(source, (width, height), dst=target, interpolation=cv2.INTER_LINEAR)
     if flip:
         cv2.flip(target, 1, dst=target)
+
+
+def _halved(image: np.ndarray) -> np.ndarray:
+    """The mean of 2 x 2 pixels, for which OpenCV is ten times faster than for the mean over any other area."""
+    height, width = image.shape[0] // 2, image.shape[1] // 2
+    return cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
 
 
 def check_frames(frames: np.ndarray) -> None:

@@ -51,6 +51,20 @@ def test_strong_shrinking_averages_instead_of_aliasing():
     assert np.abs(ours.astype(int) - 127).max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("height", "width", "halvings"), [(41, 60, 1), (48, 47, 1), (80, 200, 1), (80, 38, 0), (163, 170, 2), (170, 190, 3)]
+)
+def test_strong_shrinking_halves_before_it_interpolates(height, width, halvings):
+    clip = noise(height, width)
+    expected = clip.astype(np.float64)
+    for _ in range(halvings):
+        rows, columns = expected.shape[1] // 2, expected.shape[2] // 2
+        expected = expected[:, : 2 * rows, : 2 * columns].reshape(2, rows, 2, columns, 2, 3).mean((2, 4))
+    ours = resize_box(clip, Box(0, 0, height, width), 20, 20)
+    # Each halving rounds, and so does the interpolation.
+    assert np.abs(ours - bilinear(expected, 20, 20)).max() <= 0.5 * (halvings + 1) + 0.5
+
+
 def test_a_box_of_the_wanted_size_is_copied():
     clip = noise(20, 30)
     ours = resize_box(clip, Box(2, 3, 16, 16), 16, 16)
