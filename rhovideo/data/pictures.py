@@ -14,7 +14,7 @@ from rhovideo.data.orientation import upright
 # Formats that are cut before they are converted: a quarter of the pixels have colour, in two planes of their own.
 _CUTTABLE = frozenset({"yuv420p", "yuvj420p"})
 # Pixels whose conversion takes as long as cutting the planes does.
-_WORTH_CUTTING = 100_000
+_WORTH_CUTTING = 50_000
 
 
 class Picture:
@@ -86,16 +86,19 @@ class Picture:
     def _cut(self, box: Box) -> np.ndarray:
         top, left = box.top // 2 * 2, box.left // 2 * 2
         height, width = (box.top + box.height + 1) // 2 * 2 - top, (box.left + box.width + 1) // 2 * 2 - left
-        parts = []
-        for plane, step in zip(self._frame.planes, (1, 2, 2), strict=True):
-            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[top // step :, left // step :]
-            parts.append(rows[: height // step, : width // step].reshape(-1))
-        packed = np.concatenate(parts).reshape(height * 3 // 2, width)
-        frame = av.VideoFrame.from_ndarray(packed, format=self._frame.format.name)
+        frame = av.VideoFrame(width, height, self._frame.format.name)
+        for whole, cut, step in zip(self._frame.planes, frame.planes, (1, 2, 2), strict=True):
+            rows, columns = height // step, width // step
+            _pixels(cut)[:rows, :columns] = _pixels(whole)[top // step :, left // step :][:rows, :columns]
         for name in ("color_range", "colorspace", "color_primaries", "color_trc"):
             setattr(frame, name, getattr(self._frame, name))
         image = self._convert(frame, width, height)
         return image[box.top - top :, box.left - left :][: box.height, : box.width]
+
+
+def _pixels(plane: av.video.plane.VideoPlane) -> np.ndarray:
+    """The memory of a plane: uint8 [rows, bytes of a row], of which the last ones may be padding."""
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
 
 
 class RgbPicture:

@@ -71,11 +71,11 @@ def test_boxes_of_decoded_pictures(how, tmp_path, always_cut):
 
 def test_small_pictures_are_converted_whole(tmp_path):
     frame = av.VideoFrame.from_ndarray(np.zeros((384, 340), np.uint8), format="yuv420p")
-    assert not Picture(frame, (340, 256), VideoReformatter(), turned=False)._is_worth_cutting(Box(0, 0, 100, 100))
+    assert not Picture(frame, (340, 256), VideoReformatter(), turned=False)._is_worth_cutting(Box(0, 0, 200, 200))
     large = av.VideoFrame.from_ndarray(np.zeros((1080, 1280), np.uint8), format="yuv420p")
     picture = Picture(large, (1280, 720), VideoReformatter(), turned=False)
     assert picture._is_worth_cutting(Box(0, 0, 500, 500))
-    assert not picture._is_worth_cutting(Box(0, 0, 720, 1200))
+    assert not picture._is_worth_cutting(Box(0, 0, 720, 1240))
 
 
 @pytest.mark.parametrize("time_difference", [0.0, 1.0])
