@@ -12,9 +12,9 @@ from av.stream import Discard, Disposition
 REFUSED_FORMATS = frozenset({"tty", "concat", "hls", "dash", "sdp", "image2"})
 # The type of the box that MP4 and its kin begin with.
 _FIRST_BOX = b"ftyp"
-# FFmpeg's parsers look into each packet for its time, its type and where it ends, and on opening it decodes pictures to
-# see their format and order. MP4 says all of that itself, and the decoder learns the format from its first packet.
-_UNPARSED = {"fflags": "+noparse+nofillin", "codec_whitelist": "none", "probesize": "32"}
+# Without parsers, which look into each packet for its time, its type and where it ends; without a decoder (none is on
+# the list), which would see on opening what the pictures are like; and with the fewest bytes that may be read for that.
+_TRUSTING = {"fflags": "+noparse+nofillin", "codec_whitelist": "none", "probesize": "32"}
 
 
 class VideoReadError(RuntimeError):
@@ -34,12 +34,12 @@ class VideoReadError(RuntimeError):
         return f"{self.path}: {self.reason}"
 
 
-def open_container(path: str, unparsed: bool = False) -> av.container.InputContainer:
+def open_container(path: str, trusting: bool = False) -> av.container.InputContainer:
     """Open a regular file, and nothing but this file: no device or pipe that could block, no playlist, no network.
 
     Args:
         path: the file.
-        unparsed: believe what the container says of its streams and packets, see :func:`may_stay_unparsed`.
+        trusting: take the container's word for what it says of its streams and packets, see :func:`may_be_trusted`.
 
     Raises:
         VideoReadError: it is no regular file, empty, or of a format that is refused.
@@ -49,7 +49,7 @@ def open_container(path: str, unparsed: bool = False) -> av.container.InputConta
         raise VideoReadError(path, "is not a regular file" if not os.path.isdir(path) else "is a folder, not a video")
     if os.path.getsize(path) == 0:
         raise VideoReadError(path, "is empty")
-    options = {"protocol_whitelist": "file", **(_UNPARSED if unparsed else {})}
+    options = {"protocol_whitelist": "file", **(_TRUSTING if trusting else {})}
     container = av.open(f"file:{path}", options=options, metadata_errors="ignore")
     if REFUSED_FORMATS.intersection(container.format.name.split(",")):
         container.close()
@@ -84,10 +84,11 @@ def begins_like_mp4(path: str) -> bool:
         return file.read(8)[4:] == _FIRST_BOX
 
 
-def may_stay_unparsed(codec: str) -> bool:
-    """Whether MP4's packets that FFmpeg's parsers have not seen say the same as others: H.264's and HEVC's do.
+def may_be_trusted(codec: str) -> bool:
+    """Whether MP4 says all of a stream that reading its frames takes, as it does of H.264's and HEVC's.
 
-    But for one thing: which of them are key frames is then the container's word alone. A file is read once more with
-    parsers unless its first packet is seen to be one.
+    Not what its pictures are like, which the decoder learns from the first packet. And which packets are key frames is
+    the container's word alone: a file is read again, with all that FFmpeg finds out, unless its first packet is seen to
+    be one.
     """
     return codec in ("h264", "hevc")

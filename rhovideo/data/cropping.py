@@ -13,7 +13,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-# Beyond this shrinkage a bilinear sample skips source pixels.
+# Beyond this shrinkage a bilinear sample skips source pixels, and the box is halved before.
 _BILINEAR_SHRINKS_UP_TO = 2.0
 _INCEPTION_ATTEMPTS = 10
 
@@ -98,8 +98,8 @@ def resize_box(frames: np.ndarray, box: Box, height: int, width: int, flip: bool
     """Cut ``box`` out of every frame and resize it.
 
     Bilinear as released (half-pixel centres, no anti-aliasing), except where both sides shrink by more than a
-    factor of two, which would alias: there the box is first halved, once or more, by the mean of 2 x 2 pixels (of an
-    odd number of rows or columns the last one is left out).
+    factor of two, which would alias: there the box is first halved, once or more, by the mean of 2 x 2 pixels (an odd
+    last row or column is left out each time, and the rest stretched over its place).
 
     Args:
         frames: uint8 [T,H,W,3], of any memory layout; never written to.
@@ -128,7 +128,7 @@ def resize_into(source: np.ndarray, target: np.ndarray, flip: bool = False) -> N
 
 
 def _halved(image: np.ndarray) -> np.ndarray:
-    """The mean of 2 x 2 pixels, for which OpenCV is ten times faster than for the mean over any other area."""
+    """The mean of 2 x 2 pixels, which OpenCV takes many times faster than a mean over any other area."""
     height, width = image.shape[0] // 2, image.shape[1] // 2
     return cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
 

@@ -23,9 +23,9 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from rhovideo.data.bitstreams import is_referenced
-from rhovideo.data.containers import VideoReadError, begins_like_mp4, main_stream, may_stay_unparsed, open_container
-from rhovideo.data.orientation import is_turned
-from rhovideo.data.packets import build_table, choose_packets, read_packets
+from rhovideo.data.containers import VideoReadError, begins_like_mp4, main_stream, may_be_trusted, open_container
+from rhovideo.data.orientation import Orientation
+from rhovideo.data.packets import H264_REORDERING, build_table, choose_packets, read_packets
 from rhovideo.data.pictures import Picture, RgbPicture
 from rhovideo.data.timeline import even_timeline
 
@@ -71,7 +71,7 @@ class Video:
         self._num_threads = num_threads
         self._container: av.container.InputContainer | None = None
         self._reformatter = VideoReformatter()
-        self._first_is_turned: bool | None = None
+        self._orientation = Orientation()
         try:
             self._open()
         except READ_ERRORS as error:
@@ -162,32 +162,35 @@ class Video:
     # -- opening ------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        self._unparsed = begins_like_mp4(self.path)
+        self._trusted = begins_like_mp4(self.path)
         # What the container says about key frames is believed where the first packet bears it out.
-        if not (self._read_stream() and (not self._unparsed or self._table.restart[:1].any())):
+        if not (self._read_stream() and (not self._trusted or self._table.restart[:1].any())):
             self._container.close()
-            self._unparsed = False
+            self._trusted = False
             self._read_stream()
         self._lay_timeline()
 
     def _read_stream(self) -> bool:
         """Open the file and list its packets; False if that can't be done without FFmpeg's parsers."""
-        self._container = open_container(self.path, self._unparsed)
+        self._container = open_container(self.path, self._trusted)
         self._stream = main_stream(self._container, self.path)
         context = self._stream.codec_context
         self._codec, self._extradata = context.codec.canonical_name, context.extradata or b""
-        if self._unparsed and not may_stay_unparsed(self._codec):
+        if self._trusted and not may_be_trusted(self._codec):
             return False
         context.thread_count = self._num_threads
         context.thread_type = "NONE" if self._num_threads == 1 else "AUTO"
-        # Without parsers nothing was decoded yet: the size is that of the pictures, which then have one header.
-        self._coded_size = None if self._unparsed else (context.width, context.height)
+        # Of a trusted stream no picture was seen yet; but these have one header, and so one size.
+        known = not self._trusted and context.width and context.height
+        self._stated_size = (context.width, context.height) if known else None
         reliable = not (
             self._container.format.name in UNTIMED_FORMATS and context.has_b_frames and self._codec != "mpeg4"
         )
         packets, defect = read_packets(self._container, self._stream)
         self._table = build_table(packets, self._codec, self._extradata, reliable, defect)
-        self._reordering = self._table.reordering() if self._unparsed else 0
+        if self._codec == "h264" and self._table.timed:
+            # Its header need not say it, and a picture that comes later than the decoder expects is not shown.
+            context.reorder_depth = max(context.reorder_depth, min(self._table.reordering(), H264_REORDERING))
         # Larger streams are read again for each call, from the file.
         self._kept = packets if sum([packet.size for packet in packets]) <= KEPT_PACKETS_BYTES else None
         return True
@@ -264,7 +267,8 @@ class Video:
         pictures = self._pictures_by_time(set(places), sparing) if timed else enumerate(self._all_pictures([]))
         for label, frame in pictures:
             if label in places:
-                take(Picture(frame, self._coded_size, self._reformatter, self._is_turned(frame)), places[label])
+                turned = self._orientation.is_turned(frame)
+                take(Picture(frame, self._stated_size, self._reformatter, turned), places[label])
                 missing.discard(label)
             if not timed and not missing:
                 break
@@ -282,8 +286,6 @@ class Video:
         ranges = choose_packets(self._table, wanted)
         for (first, _), packets in zip(ranges, self._stretches(ranges), strict=True):
             latest = None
-            # A stream's header need not say it, and a picture that comes too late is not shown.
-            context.reorder_depth = max(context.reorder_depth, self._reordering)
             try:
                 for position, packet in enumerate(packets, first):
                     if sparing and position not in wanted and not self._is_referenced(packet):
@@ -296,16 +298,6 @@ class Video:
                     yield frame.pts, frame
             finally:
                 context.flush_buffers()
-
-    def _is_turned(self, frame: av.VideoFrame) -> bool:
-        """Whether the file says that the picture is to be turned or mirrored.
-
-        A frame that was asked for its side data returns its memory to the decoder only when Python collects garbage, so
-        only the first one is; all others for their rotation, which is 0 of those that are mirrored top to bottom.
-        """
-        if self._first_is_turned is None:
-            self._first_is_turned = is_turned(frame)
-        return self._first_is_turned or frame.rotation != 0
 
     def _is_referenced(self, packet: av.Packet) -> bool:
         return is_referenced(memoryview(packet), self._extradata, self._codec)
@@ -340,7 +332,7 @@ class Video:
             for first, end in ranges:
                 yield iter(self._kept[first:end])
             return
-        with open_container(self.path, self._unparsed) as container:
+        with open_container(self.path, self._trusted) as container:
             stream = container.streams[self._stream.index]
             packets, position = (packet for packet in container.demux(stream) if packet.size > 0), 0
             for first, end in ranges:

@@ -1,8 +1,9 @@
 """Imported first by the fork server of :mod:`rhovideo.data.worker`, and by nothing else.
 
-A signal to all processes of a job would otherwise end the server, and its workers with it.
+Workers are its children: they shut out the signals to all processes of a job from their first moment on, however the
+server was started.
 """
 
-from rhovideo.data.worker import ignore_signals
+from rhovideo.data.worker import shut_out_signals
 
-ignore_signals()
+shut_out_signals()

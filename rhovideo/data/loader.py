@@ -7,6 +7,7 @@ step of an epoch without decoding what came before, and the number of processes 
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import multiprocessing.util
 import secrets
 import warnings
@@ -128,10 +129,13 @@ class Loader:
         if self._loader is None:
             raise RuntimeError("this loader is closed: build another one")
         self._plan.epoch, self._plan.first_step = epoch, first_step
+        others = multiprocessing.active_children()
         try:
             with _quiet():
                 batches = iter(self._loader)
-        except Exception as error:
+        except BaseException as error:
+            # Not all of them could be started: multiprocessing would wait for the others at exit.
+            _kill([process for process in multiprocessing.active_children() if process not in others])
             # A worker that died after its last batch of one epoch is missed at the start of the next.
             self._explain_death(error)
             raise
@@ -154,7 +158,7 @@ class Loader:
             # Or it would keep its memory while the next one is waited for.
             del batch
 
-    def _explain_death(self, error: Exception) -> None:
+    def _explain_death(self, error: BaseException) -> None:
         if isinstance(error, OSError | EOFError):
             # The connection to a dead worker breaks a moment before the system reports its end.
             wait([worker.sentinel for worker in self._processes], timeout=2)

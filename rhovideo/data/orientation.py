@@ -7,9 +7,27 @@ import numpy as np
 from av.sidedata.sidedata import Type as SideDataType
 
 
-def is_turned(frame: av.VideoFrame) -> bool:
+def has_matrix(frame: av.VideoFrame) -> bool:
     """Whether a frame has a display matrix, which says how it is to be turned or mirrored."""
     return frame.side_data.get(SideDataType.DISPLAYMATRIX) is not None
+
+
+class Orientation:
+    """Which pictures of one file are to be turned or mirrored.
+
+    A frame that was asked for its side data returns its memory to the decoder only when Python collects garbage, so
+    only the first one is: a file says it of all its pictures. Of streams that begin to say it on the way, by messages
+    of their own, all turns are seen, but no mirroring from top to bottom.
+    """
+
+    def __init__(self) -> None:
+        self._first: bool | None = None
+
+    def is_turned(self, frame: av.VideoFrame) -> bool:
+        """Whether :func:`upright` would change this picture."""
+        if self._first is None:
+            self._first = has_matrix(frame)
+        return self._first or frame.rotation != 0
 
 
 def upright(image: np.ndarray, frame: av.VideoFrame) -> np.ndarray:

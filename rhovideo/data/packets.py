@@ -20,7 +20,10 @@ from rhovideo.data.bitstreams import RESTARTABLE_CODECS, describe_key_packet
 ONE_PICTURE_A_PACKET = frozenset(
     {"h264", "hevc", "mpeg4", "vp9", "av1", "mjpeg", "mpeg1video", "mpeg2video", "ffv1", "prores", "dnxhd", "rawvideo"}
 )
-# A decoder holds back at most this many pictures to put them into the order of showing (H.264 and HEVC: 16).
+# As many pictures as an H.264 decoder ever holds back to put them into the order of showing. FFmpeg's aborts the
+# process where it is told of more.
+H264_REORDERING = 16
+# Times that order pictures otherwise than decoding by more than this have no order of showing in mind.
 MAX_REORDERING = 32
 # Side data of a packet that changes how all later packets are decoded, so that it can't be skipped.
 STATE_SIDE_DATA = ("new_extradata", "param_change", "palette")
@@ -56,7 +59,7 @@ class PacketTable:
         return positions[np.argsort(self.pts[positions], kind="stable")]
 
     def reordering(self) -> int:
-        """How many pictures a decoder has to hold back at most to show them in the order of their times."""
+        """The greatest number of pictures that a decoder has to hold back to show all in the order of their times."""
         return int((np.arange(len(self)) - _ranks(self.pts)).max(initial=0))
 
 
@@ -153,7 +156,7 @@ def _orderly(pts: np.ndarray, shown: np.ndarray, packets: Sequence[av.Packet]) -
 
 
 def _ranks(times: np.ndarray) -> np.ndarray:
-    """The place of each time among them in ascending order: int64."""
+    """The place of each time among them in ascending order, equal ones in the order given: int64."""
     ranks = np.empty(len(times), dtype=np.int64)
     ranks[np.argsort(times, kind="stable")] = np.arange(len(times))
     return ranks
@@ -172,10 +175,22 @@ def _find_restarts(packets: Sequence[av.Packet], codec: str, extradata: bytes) -
         restarts, headers = describe_key_packet(memoryview(packets[position]), extradata, codec)
         seen_headers.add(headers)
         restart[position] = restarts and bool(headers or extradata or codec == "vp9")
-    # Headers that change on the way would be missed by skipping the packets that bring them.
-    if len(seen_headers - {()}) > 1:
+    if _headers_change(seen_headers, extradata):
         restart[:] = False
     return restart
+
+
+def _headers_change(seen: set[tuple[bytes, ...]], extradata: bytes) -> bool:
+    """Whether skipping the packets that bring headers could leave a decoder with others than a whole decode has.
+
+    Args:
+        seen: the headers that the key packets carry, () for none of its own.
+    """
+    brought = seen - {()}
+    if () not in seen or not extradata:
+        return len(brought) > 1
+    # Packets without headers use the stream's, or those that came last.
+    return any(header not in extradata for headers in brought for header in headers)
 
 
 def _change_decoding(packets: Sequence[av.Packet]) -> bool:

@@ -25,8 +25,7 @@ class Picture:
         size: width and height that it is to have before it is turned upright; another one is scaled to it. None: its
             own.
         reformatter: FFmpeg's scaler, kept from picture to picture.
-        turned: whether the file says that it is to be turned or mirrored, see
-            :func:`rhovideo.data.orientation.is_turned`.
+        turned: whether it is to be turned or mirrored, see :class:`rhovideo.data.orientation.Orientation`.
 
     Attributes:
         height, width: pixels, upright.
@@ -40,7 +39,7 @@ class Picture:
         turned: bool,
     ) -> None:
         self._frame = frame
-        self._size = size if size and all(size) else (frame.width, frame.height)
+        self._size = size or (frame.width, frame.height)
         self._reformatter = reformatter
         self.width, self.height = self._size
         self._turned = turned

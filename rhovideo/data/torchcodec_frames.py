@@ -19,7 +19,7 @@ import numpy as np
 
 from rhovideo.data.bitstreams import RESTARTABLE_CODECS
 from rhovideo.data.decoding import READ_ERRORS, Taker, Video
-from rhovideo.data.orientation import is_turned
+from rhovideo.data.orientation import has_matrix
 from rhovideo.data.pictures import RgbPicture
 from rhovideo.errors import JobError
 
@@ -80,7 +80,7 @@ class TorchcodecVideo(Video):
         images = None
         # Whatever it stumbles over, the base class knows what to make of it.
         with contextlib.suppress(RuntimeError, *READ_ERRORS):
-            if len(labels) and self._common_shape:
+            if len(labels) and self._shape_if_alike:
                 images = self._torchcodec_images(labels)
         if images is None:
             return super()._attempt(indices, take)
@@ -97,7 +97,7 @@ class TorchcodecVideo(Video):
         batch = decoder.get_frames_at(np.searchsorted(times, labels).tolist())
         seconds = (labels * float(self._stream.time_base)).astype(np.float64)
         same_times = np.abs(batch.pts_seconds.numpy() - seconds).max() <= float(self._stream.time_base) / 2
-        if not same_times or tuple(batch.data.shape[1:]) != (*self._common_shape, 3):
+        if not same_times or tuple(batch.data.shape[1:]) != (*self._shape_if_alike, 3):
             return None
         return batch.data.numpy()
 
@@ -113,8 +113,8 @@ class TorchcodecVideo(Video):
         )
 
     @cached_property
-    def _common_shape(self) -> tuple[int, int] | None:
-        """Height and width of the pictures where torchcodec is sure to give the same ones, else None."""
+    def _shape_if_alike(self) -> tuple[int, int] | None:
+        """Height and width of the pictures if torchcodec is sure to give the same ones; None: it is not to be used."""
         if not self._table.timed or self._container.format.name in _SOUGHT_ROUGHLY:
             return None
         # New headers on the way may make pictures interlaced that were not at first.
@@ -125,8 +125,9 @@ class TorchcodecVideo(Video):
             _, frame = next(frames, (None, None))
             if frame is None or not _is_converted_alike(frame):
                 return None
-            width, height = self._coded_size or (frame.width, frame.height)
-            return height, width
+            if self._stated_size not in (None, (frame.width, frame.height)):
+                return None
+            return frame.height, frame.width
 
 
 def _is_converted_alike(frame: av.VideoFrame) -> bool:
@@ -138,5 +139,5 @@ def _is_converted_alike(frame: av.VideoFrame) -> bool:
         frame.format.name in _SAME_IN_RGB
         and frame.width % 2 == frame.height % 2 == 0
         and not frame.interlaced_frame
-        and not is_turned(frame)
+        and not has_matrix(frame)
     )

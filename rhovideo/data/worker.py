@@ -1,4 +1,4 @@
-"""The processes that decode: how they are started, and what they must not inherit.
+"""The processes that decode: how they are started, and what they must and must not inherit.
 
 Workers come from a fork server, a process without threads or CUDA that has imported everything once: forking the
 trainer itself would copy the locks of its threads and its signal handlers (submitit's requeues the job), and a
@@ -19,9 +19,8 @@ from fvcore.common.config import CfgNode
 
 # Of each process, where nobody says how many: PySlowFast's default.
 _MOST_UNASKED = 8
-# What the scheduler or the terminal sends to every process of a job. Workers inherit from their server that these are
-# blocked, and ignore them too: torch gives each worker a handler of its own that ends it on SIGTERM.
-_FOR_THE_MAIN_PROCESS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+# What a scheduler or a terminal sends to every process of a job, for the main process to act upon.
+_JOB_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _PRELOAD = ("rhovideo.data.forkserver_preload", "torch", "rhovideo.data.loader")
 
 
@@ -37,24 +36,34 @@ def worker_count(cfg: CfgNode) -> int:
 
 
 def worker_context() -> BaseContext:
-    """The multiprocessing context of workers; its server is started now, so that it imports while we go on."""
+    """The multiprocessing context of workers; its server is started now, so that it imports while we go on.
+
+    A process has one fork server. Where another library has started it before, workers shut out signals only once they
+    run, and import everything themselves.
+    """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(_PRELOAD))
-    # Processes inherit the mask; their interpreters could not yet ignore a signal while they start.
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_MAIN_PROCESS)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
+        # The server inherits that they are blocked: while its interpreter starts it could not shut them out yet.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _JOB_SIGNALS)
+        # The server would start the tracker, and starting it unblocks SIGINT and SIGTERM in this process.
         multiprocessing.resource_tracker.ensure_running()
-        # Starting the tracker unblocks some in this process.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _FOR_THE_MAIN_PROCESS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _JOB_SIGNALS)
         multiprocessing.forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return context
 
 
-def ignore_signals() -> None:
-    """Leave to the main process what is sent to all of a job's processes: Ctrl-C, preemption, time limits."""
-    for number in _FOR_THE_MAIN_PROCESS:
+def shut_out_signals() -> None:
+    """Leave to the main process what is sent to all of a job's processes: Ctrl-C, preemption, time limits.
+
+    Blocked, because torch gives each worker a handler that ends it on SIGTERM, before anything of ours runs there:
+    children inherit the mask from the fork server. Ignored as well, for other code may unblock them.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _JOB_SIGNALS)
+    for number in _JOB_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
@@ -63,7 +72,7 @@ def initialise_worker(worker_id: int = 0) -> None:
     import cv2
     import torch
 
-    ignore_signals()
+    shut_out_signals()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()

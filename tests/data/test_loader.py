@@ -15,6 +15,7 @@ import torch
 
 from rhovideo.data.datasets import build_dataset
 from rhovideo.data.loader import Loader, WorkerDiedError, build_loader
+from rhovideo.data.worker import worker_context
 from tests.data.conftest import NUM_VIDEOS
 from tests.data.test_datasets import broken_list
 
@@ -205,28 +206,31 @@ KILLED_TRAINER = """
 import multiprocessing.forkserver, os, pickle, signal, sys, threading
 from rhovideo.data.loader import Loader
 
-def send(everyone, finished):
+def send(server, finished):
     # What a preemption or Ctrl-C sends to every process of a job, again and again from their first moment on.
     while not finished.wait(0.0005):
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2):
+        with open(f"/proc/{server}/task/{server}/children") as children:
+            everyone = [server, *map(int, children.read().split())]
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             for pid in everyone:
                 os.kill(pid, number)
 
 if __name__ == "__main__":
     dataset = pickle.load(open(sys.argv[1], "rb"))
     loader = Loader(dataset, training=True, seed=1, global_batch=4, num_workers=2)
-    everyone = [multiprocessing.forkserver._forkserver._forkserver_pid]
+    server = multiprocessing.forkserver._forkserver._forkserver_pid
     finished = threading.Event()
-    sender = threading.Thread(target=send, args=(everyone, finished))
+    sender = threading.Thread(target=send, args=(server, finished), daemon=True)
     sender.start()
     batches = loader.epoch(0)
     pids = [worker.pid for worker in loader._processes]
-    everyone += pids
     print(*pids, flush=True)
     assert sum(1 for _ in batches) == 4
+    # Else it met a process that had ended.
+    assert sender.is_alive()
     finished.set()
     sender.join()
-    for pid in everyone:
+    for pid in (server, *pids):
         assert open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0] != "Z"
     if sys.argv[2] == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -249,6 +253,87 @@ def test_workers_end_with_the_trainer(small_cfg, tmp_path, end, code):
     while any(_runs(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not any(_runs(pid) for pid in pids)
+
+
+def test_the_main_process_keeps_its_own_signal_mask():
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        assert signal.SIGUSR1 in mask
+        assert signal.SIGTERM not in mask
+        worker_context()
+        assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == mask
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+# In fresh interpreters, each of which has a fork server of its own.
+FOREIGN_SERVER = """
+import multiprocessing, pickle, sys
+from pathlib import Path
+from rhovideo.data.loader import Loader
+
+if __name__ == "__main__":
+    multiprocessing.forkserver.ensure_running()
+    dataset = pickle.load(open(sys.argv[1], "rb"))
+    loader = Loader(dataset, training=True, seed=1, global_batch=4, num_workers=1)
+    assert sum(1 for _ in loader.epoch(0)) == 4
+    print(*[worker.pid for worker in loader._processes], flush=True)
+    sys.stdin.read()
+    loader.close()
+"""
+NO_MORE_PROCESSES = """
+import multiprocessing, pickle, sys
+from multiprocessing.popen_forkserver import Popen
+from rhovideo.data.loader import Loader
+
+if __name__ == "__main__":
+    dataset = pickle.load(open(sys.argv[1], "rb"))
+    loader = Loader(dataset, training=True, seed=1, global_batch=4, num_workers=2)
+    launch, started = Popen._launch, []
+
+    def refuse_the_second(popen, process):
+        if started:
+            raise OSError(24, "Too many open files")
+        launch(popen, process)
+        started.append(popen)
+
+    Popen._launch = refuse_the_second
+    loader.epoch(0)
+"""
+
+
+@pytest.fixture
+def start_trainer(small_cfg, tmp_path):
+    """Starts a script that is given a pickled dataset."""
+    started = []
+
+    def start(script, **pipes) -> subprocess.Popen:
+        (tmp_path / "dataset.pkl").write_bytes(pickle.dumps(build_dataset(small_cfg, "train", "pretrain")))
+        (tmp_path / "trainer.py").write_text(script)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, str(tmp_path / "trainer.py"), str(tmp_path / "dataset.pkl")]
+        started.append(subprocess.Popen(command, env=environment, text=True, **pipes))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def test_workers_of_another_librarys_server_shut_out_signals_too(start_trainer):
+    trainer = start_trainer(FOREIGN_SERVER, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    _check_shield([int(pid) for pid in trainer.stdout.readline().split()])
+    trainer.communicate("", timeout=60)
+    assert trainer.returncode == 0
+
+
+def test_workers_that_cannot_be_started_end_the_trainer(start_trainer):
+    trainer = start_trainer(NO_MORE_PROCESSES, stderr=subprocess.PIPE)
+    _, said = trainer.communicate(timeout=60)
+    assert trainer.returncode == 1
+    assert "Too many open files" in said.splitlines()[-1]
 
 
 def test_bytes_are_what_the_dataset_gives(small_cfg):

@@ -10,7 +10,7 @@ from rhovideo.data.augmentation import GrowingView, TrainAugmentation, apply
 from rhovideo.data.colour import ColourAugmentation
 from rhovideo.data.cropping import Box
 from rhovideo.data.decoding import Video
-from rhovideo.data.orientation import is_turned
+from rhovideo.data.orientation import has_matrix
 from rhovideo.data.pictures import Picture, RgbPicture
 from tests.data.video_files import write_video
 
@@ -63,19 +63,17 @@ def test_boxes_of_decoded_pictures(how, tmp_path, always_cut):
     with Video(path) as video:
         whole = video.frames([0])[0]
     frame = decoded(path)
-    picture = Picture(frame, (64, 48), VideoReformatter(), is_turned(frame))
+    picture = Picture(frame, (64, 48), VideoReformatter(), has_matrix(frame))
     assert (picture.height, picture.width) == whole.shape[:2]
     for box in (Box(3, 5, 20, 31), Box(2, 2, 40, 44)):
         assert np.array_equal(picture.rgb(box), whole[box.top : box.top + box.height, box.left : box.left + box.width])
 
 
-def test_small_pictures_are_converted_whole(tmp_path):
-    frame = av.VideoFrame.from_ndarray(np.zeros((384, 340), np.uint8), format="yuv420p")
-    assert not Picture(frame, (340, 256), VideoReformatter(), turned=False)._is_worth_cutting(Box(0, 0, 200, 200))
+def test_it_is_cut_where_much_is_saved():
     large = av.VideoFrame.from_ndarray(np.zeros((1080, 1280), np.uint8), format="yuv420p")
     picture = Picture(large, (1280, 720), VideoReformatter(), turned=False)
     assert picture._is_worth_cutting(Box(0, 0, 500, 500))
-    assert not picture._is_worth_cutting(Box(0, 0, 720, 1240))
+    assert not picture._is_worth_cutting(Box(0, 0, 720, 1280))
 
 
 @pytest.mark.parametrize("time_difference", [0.0, 1.0])
