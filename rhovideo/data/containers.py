@@ -84,11 +84,11 @@ def begins_like_mp4(path: str) -> bool:
         return file.read(8)[4:] == _FIRST_BOX
 
 
-def may_be_trusted(codec: str) -> bool:
-    """Whether MP4 says all of a stream that reading its frames takes, as it does of H.264's and HEVC's.
+def may_be_trusted(container: av.container.InputContainer, codec: str) -> bool:
+    """Whether MP4 says all of its main video stream that reading frames takes, as it does of H.264's and HEVC's.
 
     Not what its pictures are like, which the decoder learns from the first packet. And which packets are key frames is
     the container's word alone: a file is read again, with all that FFmpeg finds out, unless its first packet is seen to
-    be one.
+    be one. Which of several streams is the main one, FFmpeg tells by what it sees of them.
     """
-    return codec in ("h264", "hevc")
+    return codec in ("h264", "hevc") and len(container.streams.video) == 1

@@ -176,7 +176,7 @@ class Video:
         self._stream = main_stream(self._container, self.path)
         context = self._stream.codec_context
         self._codec, self._extradata = context.codec.canonical_name, context.extradata or b""
-        if self._trusted and not may_be_trusted(self._codec):
+        if self._trusted and not may_be_trusted(self._container, self._codec):
             return False
         context.thread_count = self._num_threads
         context.thread_type = "NONE" if self._num_threads == 1 else "AUTO"

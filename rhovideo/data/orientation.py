@@ -16,18 +16,21 @@ class Orientation:
     """Which pictures of one file are to be turned or mirrored.
 
     A frame that was asked for its side data returns its memory to the decoder only when Python collects garbage, so
-    only the first one is: a file says it of all its pictures. Of streams that begin to say it on the way, by messages
-    of their own, all turns are seen, but no mirroring from top to bottom.
+    only key frames are, which may bring a matrix of their own, and one of the others: a file's own matrix is that of
+    all of them. A stream that brings matrices with other frames is mirrored from top to bottom, which alone their
+    rotation does not tell, where that one is.
     """
 
     def __init__(self) -> None:
-        self._first: bool | None = None
+        self._others: bool | None = None
 
     def is_turned(self, frame: av.VideoFrame) -> bool:
         """Whether :func:`upright` would change this picture."""
-        if self._first is None:
-            self._first = has_matrix(frame)
-        return self._first or frame.rotation != 0
+        if frame.key_frame:
+            return has_matrix(frame)
+        if self._others is None:
+            self._others = has_matrix(frame)
+        return self._others or frame.rotation != 0
 
 
 def upright(image: np.ndarray, frame: av.VideoFrame) -> np.ndarray:

@@ -95,6 +95,26 @@ def without_order(extradata):
     return extradata[:6] + len(header).to_bytes(2, "big") + header + extradata[8 + length :]
 
 
+def test_the_main_one_of_several_streams_is_known_by_what_is_in_them(tmp_path):
+    """Of two that the file names alike, the one with more bytes."""
+    small = write_video(tmp_path / "small.mp4", "libx264", num_frames=30)
+    large = write_video(tmp_path / "large.mp4", "libx264", size=(160, 120))
+    path = tmp_path / "video.mp4"
+    with av.open(str(small)) as one, av.open(str(large)) as other, av.open(str(path), "w") as new:
+        sources = [(source, new.add_stream_from_template(source.streams.video[0])) for source in (one, other)]
+        for source, stream in sources:
+            for packet in [packet for packet in source.demux(video=0) if packet.size]:
+                packet.stream = stream
+                new.mux(packet)
+    # Track headers: version, three bytes of flags, of which 1 and 2 mean enabled and in the movie.
+    data = bytearray(path.read_bytes())
+    for header in re.finditer(b"tkhd", bytes(data)):
+        data[header.end() + 3] = 3
+    path.write_bytes(data)
+    with Video(path) as video:
+        assert (video.num_frames, video.height, video.width) == (36, 120, 160)
+
+
 class Taken:
     """What a video hands out, in that order."""
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import rhovideo.data.decoding as decoding
 from rhovideo.data.decoding import Video
+from rhovideo.data.orientation import has_matrix
 from tests.data.video_files import decode_plainly, picture, remux, write_video
 
 # Frames are shown for 20 ms in the first half, for 50 and 90 ms in turn in the second.
@@ -330,3 +331,25 @@ def test_pictures_return_their_memory_to_the_decoder(tmp_path):
     finally:
         gc.enable()
     assert len(addresses) < 30
+
+
+@pytest.mark.parametrize("first", [[0], [8], [13, 0]], ids=str)
+def test_key_frames_that_say_how_they_are_mirrored(first, tmp_path):
+    """By a message in the stream, which the other pictures do not have; whichever is read first."""
+    source = write_video(tmp_path / "source.mp4", "libx264")
+
+    def mirror(packets):
+        insert = "h264_metadata=display_orientation=insert:flip=vertical"
+        message = av.BitStreamFilterContext(insert, packets[0].stream)
+        return [told for packet in packets for told in message.filter(packet)]
+
+    path = remux(source, tmp_path / "video.mp4", mirror)
+    images, _ = decode_plainly(path)
+    with av.open(str(path)) as container:
+        mirrored = [has_matrix(frame) for frame in container.decode(video=0)]
+    assert mirrored[0]
+    assert not all(mirrored)
+    expected = [image[::-1] if turned else image for image, turned in zip(images, mirrored, strict=True)]
+    with Video(path) as video:
+        video.frames(first)
+        assert np.array_equal(video.frames(range(36)), expected)
