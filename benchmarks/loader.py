@@ -10,9 +10,10 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from benchmarks.augment import aug_plus
+from benchmarks.augment import BareCalls, aug_plus, small_clips
 from benchmarks.decode import draw_times
 from benchmarks.inputs import Source, generated, real_videos
 from benchmarks.peers.decoders import Floor
@@ -29,9 +30,9 @@ from rhovideo.data.loader import Loader
 from rhovideo.data.manifest import Manifest
 
 _BATCH = 2
-# Samples of a round, which is an epoch whose start is to weigh nothing: on small videos, where each takes less, twice
-# as many as on large ones. PyTorchVideo's take many times as long.
-_SAMPLES = {OURS: 8, "torchcodec": 4, "PyTorchVideo": 2}
+# Samples of a round, which is an epoch whose start is to weigh nothing: of small videos and of large ones, of which each
+# takes longer. PyTorchVideo's take many times as long.
+_SAMPLES = {OURS: (16, 8), "torchcodec": (8, 4), "PyTorchVideo": (4, 1)}
 _LARGE = 500_000
 
 
@@ -54,7 +55,8 @@ def measure(only: str = "") -> Table:
     notes = (
         f"ρ clips of {FRAMES}×{STRIDE} at 224² with the whole aug+ list, in batches of {_BATCH} (uint8, {pinned}the "
         "peers' in torchvision v2), by one worker process; the figures are samples a second of a core, all processes' "
-        "cores counted. The floor of exact decoding alone stands beside it, as samples a second."
+        "cores counted. The floor: exact decoding and OpenCV's bare calls of the augmentation, of frames of "
+        "340×256 that are there in RGB."
     )
     return Table("loader", "samples/s/core", notes, rows, more_is_better=True, digits=2)
 
@@ -62,21 +64,32 @@ def measure(only: str = "") -> Table:
 def _measure_row(source: Source, rho: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         with Video(source.path) as video:
-            num_frames = video.num_frames
-            factor = 1 if video.width * video.height > _LARGE else 2
-        samples = {name: factor * count for name, count in _SAMPLES.items()}
+            num_frames, is_large = video.num_frames, video.width * video.height > _LARGE
+        samples = {name: of_large if is_large else of_small for name, (of_small, of_large) in _SAMPLES.items()}
         loader = our_loader(source, rho, Path(folder), samples[OURS])
         candidates: dict[str, Work] = {OURS: lambda number: _exhaust(loader.epoch(number))}
         for name, build in peers(source.path, num_frames, samples, rho, _BATCH).items():
             candidates[name] = _epoch_of(build())
         medians = interleaved(candidates, seconds=3.0, slow=["PyTorchVideo"], clock=_tree_seconds)
         loader.close()
-    times = draw_times(source, rho, FRAMES, STRIDE)
-    floor = Floor(source)
-    for indices in times:
-        floor.prepare(indices)
-    per_sample = interleaved({FLOOR: lambda number: floor(times[number % len(times)])}, seconds=0.5)
+    per_sample = interleaved({FLOOR: _floor(source, rho)}, seconds=1.0)
     return {name: samples[name] / seconds for name, seconds in medians.items()} | {FLOOR: 1 / per_sample[FLOOR]}
+
+
+def _floor(source: Source, rho: int) -> Work:
+    """One sample: what must be decoded of it, and what OpenCV must do to small frames of it."""
+    times, decode = draw_times(source, rho, FRAMES, STRIDE), Floor(source)
+    for indices in times:
+        decode.prepare(indices)
+    augmentation, calls, clip = aug_plus(), BareCalls(FRAMES), small_clips()[0]
+
+    def sample(number: int) -> None:
+        decode(times[number % len(times)])
+        rng = np.random.default_rng(number)
+        for _ in range(rho):
+            calls(clip, augmentation.draw_operations(rng))
+
+    return sample
 
 
 def our_loader(source: Source, rho: int, folder: Path, samples: int) -> Loader:
