@@ -1,6 +1,6 @@
 """All benchmarks, each in a program of its own, and their tables in benchmarks/RESULTS.md.
 
-python -m benchmarks              all: a quarter of an hour on two idle cores; at first some minutes more, to write videos
+python -m benchmarks              all: a quarter of an hour on two idle cores, and once some minutes for the videos
 python -m benchmarks loss step    these, shown alone; RESULTS.md stays as it is
 python -m benchmarks.loss --only ρ=4    the rows of one whose text holds that
 """
