@@ -88,7 +88,7 @@ def _measure_row(
     candidates = {OURS: bound(rhovideo), **{name: bound(peer) for name, peer in found.items()}}
     candidates[FLOOR] = lambda number: floor(times[number % len(times)])
     # Comparing the frames has warmed all up.
-    medians = interleaved(candidates, seconds=0.45, min_rounds=len(times), slow=_SLOW, warm=True)
+    medians = interleaved(candidates, seconds=0.35, min_rounds=len(times), slow=_SLOW, warm=True)
     return {name: 1000 * seconds for name, seconds in medians.items()}
 
 

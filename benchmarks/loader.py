@@ -70,7 +70,7 @@ def _measure_row(source: Source, rho: int) -> dict[str, float]:
         candidates: dict[str, Work] = {OURS: lambda number: _exhaust(loader.epoch(number))}
         for name, build in peers(source.path, num_frames, samples, rho, _BATCH).items():
             candidates[name] = _epoch_of(build())
-        medians = interleaved(candidates, seconds=3.0, slow=["PyTorchVideo"], clock=_tree_seconds)
+        medians = interleaved(candidates, seconds=2.0, slow=["PyTorchVideo"], clock=_tree_seconds)
         loader.close()
     per_sample = interleaved({FLOOR: _floor(source, rho)}, seconds=1.0)
     return {name: samples[name] / seconds for name, seconds in medians.items()} | {FLOOR: 1 / per_sample[FLOOR]}
