@@ -203,7 +203,7 @@ def _exhaust(loader, batches) -> None:
 
 
 KILLED_TRAINER = """
-import multiprocessing.forkserver, os, pickle, signal, sys, threading
+import contextlib, multiprocessing.forkserver, os, pickle, signal, sys, threading
 from rhovideo.data.loader import Loader
 
 def send(server, finished):
@@ -213,7 +213,9 @@ def send(server, finished):
             everyone = [server, *map(int, children.read().split())]
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
             for pid in everyone:
-                os.kill(pid, number)
+                # What the server runs for a moment while it imports has ended by now.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
 
 if __name__ == "__main__":
     dataset = pickle.load(open(sys.argv[1], "rb"))
@@ -226,8 +228,6 @@ if __name__ == "__main__":
     pids = [worker.pid for worker in loader._processes]
     print(*pids, flush=True)
     assert sum(1 for _ in batches) == 4
-    # Else it met a process that had ended.
-    assert sender.is_alive()
     finished.set()
     sender.join()
     for pid in (server, *pids):
