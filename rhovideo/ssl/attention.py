@@ -28,9 +28,36 @@ def attend(queries: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """
     if not len(rows):
         return queries.new_full(queries.shape[:1], -math.inf), torch.zeros_like(queries)
-    parts = [_attend_block(queries, block) for block in rows.split(_BLOCK_ROWS if rows.is_cpu else len(rows))]
-    largest, total, weighted = parts[0] if len(parts) == 1 else _merge(parts)
-    return (largest + total.log()).squeeze(1), weighted / total
+    if not rows.is_cpu:
+        return _finish(*_attend_block(queries, rows))
+    blocks = rows.split(_BLOCK_ROWS)
+    total, weighted = _sum_unshifted(queries, blocks)
+    if _is_exact(total, weighted):
+        return _finish(0.0, total, weighted)
+    return _finish(*_merge([_attend_block(queries, block) for block in blocks]))
+
+
+def _finish(shift: Tensor | float, total: Tensor, weighted: Tensor) -> tuple[Tensor, Tensor]:
+    return (shift + total.log()).squeeze(1), weighted / total
+
+
+def _sum_unshifted(queries: Tensor, blocks: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    """The sum of exponentials of all scores [B, 1] and of rows weighted by them [B, D], as they are.
+
+    Embeddings of unit length and the temperatures in use have scores of which the exponentials lie well within
+    float32, so two of the five passes over them, for the largest and for subtracting it, can mostly be left out.
+    """
+    total, weighted = queries.new_zeros(len(queries), 1), torch.zeros_like(queries)
+    for block in blocks:
+        weights = narrow_product(queries, block).exp_()
+        total += weights.sum(dim=1, keepdim=True)
+        weighted += narrow_product(weights, block.T)
+    return total, weighted
+
+
+def _is_exact(total: Tensor, weighted: Tensor) -> bool:
+    """Whether nothing was too large for the type, and nothing that counts too small."""
+    return total.min().item() > 1e-20 and math.isfinite(total.sum().item() + weighted.sum().item())
 
 
 def _attend_block(queries: Tensor, block: Tensor) -> tuple[Tensor, Tensor, Tensor]:

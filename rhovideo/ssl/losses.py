@@ -104,9 +104,8 @@ def multi_positive_nce(queries: Tensor, positives: Tensor, negatives: Tensor, te
         negatives: [N, D], shared by all queries.
         temperature: α.
     """
-    positive = torch.einsum("bd,pbd->bp", queries, positives) / temperature
-    positive, negative = positive.logsumexp(dim=1), log_sum_of_negatives(queries, negatives, temperature)
-    return (torch.logaddexp(positive, negative) - positive).mean()
+    positive = (torch.linalg.vecdot(queries, positives) / temperature).logsumexp(dim=0)
+    return -F.logsigmoid(positive - log_sum_of_negatives(queries, negatives, temperature)).mean()
 
 
 @full_precision
@@ -122,9 +121,8 @@ def separate_positive_nce(queries: Tensor, positives: Tensor, negatives: Tensor,
         negatives: [N, D], shared by all queries.
         temperature: α.
     """
-    positive = torch.einsum("bd,pbd->bp", queries, positives) / temperature
-    negative = log_sum_of_negatives(queries, negatives, temperature)[:, None]
-    return (torch.logaddexp(positive, negative) - positive).mean()
+    positive = torch.linalg.vecdot(queries, positives) / temperature
+    return -F.logsigmoid(positive - log_sum_of_negatives(queries, negatives, temperature)).mean()
 
 
 @full_precision
@@ -165,7 +163,7 @@ def negative_cosine(predictions: Tensor, keys: Tensor, scale: float = 2.0) -> Te
         keys: [P, B, D], unit rows of the momentum encoder.
         scale: the factor before the cosine.
     """
-    return -scale * torch.einsum("bd,pbd->bp", predictions, keys).mean()
+    return -scale * torch.linalg.vecdot(predictions, keys).mean()
 
 
 @full_precision

@@ -63,6 +63,19 @@ def test_large_products_do_not_overflow(monkeypatch, device, dtype, place):
     agree(torch.tensor(queries, dtype=dtype, device=device), rows)
 
 
+# In float32 exp(-103) is not yet 0, exp(-87) not yet rounded to fewer digits and exp(88) not yet infinite.
+@pytest.mark.parametrize("dtype", PRECISION)
+@pytest.mark.parametrize("offset", [-800, -110, -101, -90, -60, -40, 0, 40, 80, 84, 87, 95, 110, 800])
+def test_all_scores_may_be_large_or_small(monkeypatch, device, dtype, offset):
+    monkeypatch.setattr(attention, "_BLOCK_ROWS", 4)
+    # Whole numbers, so that the scores are exact.
+    queries, rows = random(0, 3, 2).round(), random(1, 10, 2).round()
+    queries = torch.cat([queries, torch.full((3, 1), offset / 256)], dim=1)
+    queries[0, 2] = 0.0
+    rows = torch.cat([rows, torch.full((10, 1), 256.0)], dim=1)
+    agree(queries.to(device, dtype), rows.to(device, dtype))
+
+
 @pytest.mark.parametrize("dtype", PRECISION)
 def test_no_rows_are_no_negatives(device, dtype):
     queries, rows = random(0, 3, 5).to(device, dtype), torch.empty(0, 5, dtype=dtype, device=device)
@@ -87,13 +100,14 @@ class Record(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("dtype", PRECISION)
-def test_nothing_is_as_wide_as_the_rows(monkeypatch, dtype):
+@pytest.mark.parametrize(("scale", "largest"), [(1, 3 * 16), (1000, 63 * 3 * 2)])
+def test_nothing_is_as_wide_as_the_rows(monkeypatch, dtype, scale, largest):
     monkeypatch.setattr(attention, "_BLOCK_ROWS", 16)
-    queries, rows = random(0, 3, 5).to(dtype), random(1, 1000, 5).to(dtype)
+    queries, rows = scale * random(0, 3, 2).to(dtype), random(1, 1000, 2).to(dtype)
     with Record() as record:
         attend(queries, rows)
-    # A block's scores, or the sums of the 63 blocks.
-    assert record.largest == max(3 * 16, 63 * 3 * 5)
+    # A block's scores; of large scores, the sums of the 63 blocks.
+    assert record.largest == largest
 
 
 def test_float32_takes_onednn_where_torch_has_it():
