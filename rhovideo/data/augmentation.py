@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,13 +23,14 @@ from rhovideo.data.cropping import (
     check_frames,
     draw_area_box,
     draw_short_side_box,
-    resize_box,
     resize_into,
 )
 from rhovideo.data.pictures import Picture, RgbPicture
 
 # The range that goes with an area when DATA.TRAIN_JITTER_ASPECT_RELATIVE is empty.
 _DEFAULT_ASPECTS = (3 / 4, 4 / 3)
+# A clip, uint8 [T,S,S,3], whose colour is not changed yet, and what is to be done to it.
+Cropped = tuple[np.ndarray, list[Operation]]
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class TrainAugmentation:
         """
         return apply(*self.crop_and_draw(frames, rng))
 
-    def crop_and_draw(self, frames: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, list[Operation]]:
+    def crop_and_draw(self, frames: np.ndarray, rng: np.random.Generator) -> Cropped:
         """Crop one clip, and draw what is to be done to its colour without doing it.
 
         Takes and draws what a call does.
@@ -105,12 +107,10 @@ class TrainAugmentation:
             New C-contiguous uint8 [T,size,size,3], and the operations in their order.
         """
         check_frames(frames)
-        if self.spatial:
-            box, flip = self.draw_crop(frames.shape[1], frames.shape[2], rng)
-            clip = resize_box(frames, box, self.size, self.size, flip)
-        else:
-            clip = EvalCrops(self.size)(frames)[0]
-        return clip, self.draw_operations(rng)
+        view = RandomView(self, len(frames), rng)
+        for time, frame in enumerate(frames):
+            view.take(RgbPicture(frame), time)
+        return view.finish()[0]
 
     def draw_operations(self, rng: np.random.Generator) -> list[Operation]:
         """Draw what is done to a clip's colour, in the order in which it is done."""
@@ -151,33 +151,61 @@ def apply(clip: np.ndarray, operations: Sequence[Operation], out: np.ndarray | N
     return out
 
 
-class GrowingView:
-    """One random view of a clip, cropped picture by picture as these come out of a decoder.
+class GrowingView(Protocol):
+    """What is kept of a clip's frames, picture by picture as these come out of a decoder, never all of them in full."""
 
-    Gives what ``augmentation`` makes of the clip's frames, without ever holding these in full.
+    def take(self, picture: Picture | RgbPicture, time: int) -> None:
+        """Put a picture at its place in the clip, in any order; a place that is given twice keeps the last one."""
 
-    Args:
-        augmentation: with ``spatial`` on.
-        num_frames: T.
-        rng: of this view alone.
+    def finish(self) -> list[Cropped]:
+        """The clips that became of it, once all pictures were taken."""
+
+
+def growing_view(augmentation: TrainAugmentation | EvalCrops, num_frames: int, rng: np.random.Generator) -> GrowingView:
+    """An empty view of a clip of ``num_frames`` frames; a random one draws from ``rng``, of this view alone.
+
+    Its clips are what ``augmentation``, called with the clip's frames, would give.
     """
+    if isinstance(augmentation, EvalCrops):
+        return FixedCrops(augmentation, num_frames)
+    return RandomView(augmentation, num_frames, rng)
+
+
+class RandomView:
+    """The :class:`GrowingView` of a :class:`TrainAugmentation`, one clip."""
 
     def __init__(self, augmentation: TrainAugmentation, num_frames: int, rng: np.random.Generator) -> None:
         self._augmentation = augmentation
         self._rng = rng
         self._crop: tuple[Box, bool] | None = None
+        self._centre = None if augmentation.spatial else EvalCrops(augmentation.size)
         self._clip = np.empty((num_frames, augmentation.size, augmentation.size, 3), np.uint8)
 
     def take(self, picture: Picture | RgbPicture, time: int) -> None:
-        """Put a picture at its place in the clip, in any order; a place that is given twice keeps the last one."""
+        if self._centre is not None:
+            self._centre.crop_into(picture.rgb(), self._clip[time : time + 1])
+            return
         if self._crop is None:
             self._crop = self._augmentation.draw_crop(picture.height, picture.width, self._rng)
         box, flip = self._crop
         resize_into(picture.rgb(box), self._clip[time], flip)
 
-    def finish(self) -> tuple[np.ndarray, list[Operation]]:
-        """As of :meth:`TrainAugmentation.crop_and_draw`, once all pictures were taken."""
-        return self._clip, self._augmentation.draw_operations(self._rng)
+    def finish(self) -> list[Cropped]:
+        return [(self._clip, self._augmentation.draw_operations(self._rng))]
+
+
+class FixedCrops:
+    """The :class:`GrowingView` of :class:`EvalCrops`, a clip for each crop."""
+
+    def __init__(self, crops: EvalCrops, num_frames: int) -> None:
+        self._crops = crops
+        self._clips = np.empty((crops.num_crops, num_frames, crops.size, crops.size, 3), np.uint8)
+
+    def take(self, picture: Picture | RgbPicture, time: int) -> None:
+        self._crops.crop_into(picture.rgb(), self._clips[:, time])
+
+    def finish(self) -> list[Cropped]:
+        return [(clip, []) for clip in self._clips]
 
 
 def _colour_from_cfg(data: CfgNode) -> ColourAugmentation:

@@ -94,31 +94,18 @@ def _largest_centre_box(height: int, width: int, aspects: Sequence[float]) -> Bo
     return Box((height - box_height) // 2, (width - box_width) // 2, box_height, box_width)
 
 
-def resize_box(frames: np.ndarray, box: Box, height: int, width: int, flip: bool = False) -> np.ndarray:
-    """Cut ``box`` out of every frame and resize it.
+def resize_into(source: np.ndarray, target: np.ndarray, flip: bool = False) -> None:
+    """Resize one picture into another one's memory.
 
     Bilinear as released (half-pixel centres, no anti-aliasing), except where both sides shrink by more than a
-    factor of two, which would alias: there the box is first halved, once or more, by the mean of 2 x 2 pixels (an odd
-    last row or column is left out each time, and the rest stretched over its place).
+    factor of two, which would alias: there the picture is first halved, once or more, by the mean of 2 x 2 pixels (an
+    odd last row or column is left out each time, and the rest stretched over its place).
 
     Args:
-        frames: uint8 [T,H,W,3], of any memory layout; never written to.
-        box: source pixels.
-        height, width: of the result, pixels.
+        source: uint8 [H,W,3], of any memory layout; never written to.
+        target: C-contiguous uint8 [height,width,3].
         flip: mirror left and right.
-
-    Returns:
-        New C-contiguous uint8 [T,height,width,3].
     """
-    cut = frames[:, box.top : box.top + box.height, box.left : box.left + box.width]
-    out = np.empty((len(frames), height, width, 3), np.uint8)
-    for source, target in zip(cut, out, strict=True):
-        resize_into(source, target, flip)
-    return out
-
-
-def resize_into(source: np.ndarray, target: np.ndarray, flip: bool = False) -> None:
-    """Write one frame, uint8 [H,W,3], into another one's memory at its size, as :func:`resize_box` does."""
     height, width = target.shape[:2]
     while min(source.shape[0] / height, source.shape[1] / width) > _BILINEAR_SHRINKS_UP_TO:
         source = _halved(source)
@@ -163,13 +150,21 @@ class EvalCrops:
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
         check_frames(frames)
-        _, height, width, _ = frames.shape
+        crops = np.empty((self.num_crops, len(frames), self.size, self.size, 3), np.uint8)
+        for time, frame in enumerate(frames):
+            self.crop_into(frame, crops[:, time])
+        return crops
+
+    def crop_into(self, frame: np.ndarray, crops: np.ndarray) -> None:
+        """Write the crops of one frame, uint8 [H,W,3], into ``crops``, uint8 [num_crops,size,size,3]."""
+        height, width, _ = frame.shape
         short = min(height, width)
         # The released code rounds the long side down and the centre's offset up.
         new_height, new_width = (max(side * self.short_side // short, self.short_side) for side in (height, width))
-        scaled = resize_box(frames, Box(0, 0, height, width), new_height, new_width)
+        scaled = np.empty((new_height, new_width, 3), np.uint8)
+        resize_into(frame, scaled)
         along, across = max(new_height, new_width) - self.size, (self.short_side - self.size + 1) // 2
         centre = (along + 1) // 2
-        offsets = (centre,) if self.num_crops == 1 else (0, centre, along)
-        corners = [(offset, across) if new_height > new_width else (across, offset) for offset in offsets]
-        return np.stack([scaled[:, top : top + self.size, left : left + self.size] for top, left in corners])
+        for crop, offset in zip(crops, (centre,) if self.num_crops == 1 else (0, centre, along), strict=True):
+            top, left = (offset, across) if new_height > new_width else (across, offset)
+            np.copyto(crop, scaled[top : top + self.size, left : left + self.size])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -14,13 +15,12 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.inputs import label_files, list_name, reads_label_files
 from rhovideo.config.released import reads_frame_lists
-from rhovideo.data.augmentation import GrowingView, TrainAugmentation, apply, build_augmentation
+from rhovideo.data.augmentation import Cropped, TrainAugmentation, apply, build_augmentation, growing_view
 from rhovideo.data.bad_videos import Failure
 from rhovideo.data.clip_sampling import build_clip_sampler
-from rhovideo.data.colour import Operation
 from rhovideo.data.cropping import EvalCrops
 from rhovideo.data.csv_parsing import NO_LABEL
-from rhovideo.data.decoding import Video, VideoReadError
+from rhovideo.data.decoding import Taker, Video, VideoReadError
 from rhovideo.data.device_colour import encode_operations
 from rhovideo.data.frame_lists import FrameListManifest
 from rhovideo.data.image_frames import ImageFrames
@@ -33,8 +33,8 @@ SPLITS = ("train", "val", "test")
 PURPOSES = ("pretrain", "train", "eval", "test", "knn")
 TRAINING_PURPOSES = ("pretrain", "train")
 
-# A view whose colour is not changed yet, and what is to be done to it.
-Cropped = tuple[np.ndarray, list[Operation]]
+# Video.each, or what stands in for it.
+Each = Callable[[np.ndarray, Taker], None]
 # Draws after which a training sample is given up.
 _MAX_ATTEMPTS = 10
 _READ_ERRORS = (VideoReadError, OSError, av.FFmpegError, cv2.error)
@@ -158,22 +158,15 @@ class VideoDataset(torch.utils.data.Dataset):
         address = (self.seed, key.epoch, key.index, attempt)
         with self._open(index) as video:
             times = self.sampler.sample(video.num_frames, video.fps, generator(Stream.CLIP_TIMES, *address))
-            if (
-                isinstance(video, Video)
-                and isinstance(self.augmentation, TrainAugmentation)
-                and self.augmentation.spatial
-            ):
-                return self._finish(self._random_crops(video, times, address), out)
-            frames = video.frames(times.reshape(-1))
-        return self._views(frames.reshape(*times.shape, *frames.shape[1:]), address, out)
+            return self._finish(self._views(video.each, times, address), out)
 
-    def _random_crops(self, video: Video, times: np.ndarray, address: tuple[int, ...]) -> list[Cropped]:
-        """The views of a video, cropped out of each picture as it is decoded."""
+    def _views(self, each: Each, times: np.ndarray, address: tuple[int, ...]) -> list[Cropped]:
+        """The views of the clips at these times, int64 [n,T], made of each picture as it is decoded."""
         num_clips, num_frames = times.shape
         views = [
             [
-                GrowingView(self.augmentation, num_frames, self._view_rng(address, place, view))
-                for view in self._per_clip
+                growing_view(self.augmentation, num_frames, self._view_rng(address, place, view))
+                for view in range(self.views_per_clip)
             ]
             for place in range(num_clips)
         ]
@@ -184,33 +177,14 @@ class VideoDataset(torch.utils.data.Dataset):
                 for view in views[clip]:
                     view.take(picture, time)
 
-        video.each(times.reshape(-1), take)
-        return [view.finish() for clip in views for view in clip]
+        each(times.reshape(-1), take)
+        return [cropped for clip in views for view in clip for cropped in view.finish()]
 
     def _open(self, index: int) -> Video | ImageFrames:
         manifest = self.manifest
         if self.needs_labels and manifest.has_labels and manifest.label(index) == NO_LABEL:
             raise VideoReadError(manifest.path(index), "has no label")
         return manifest.open_video(index, self.image_fps, self.backend)
-
-    def _views(
-        self, clips: np.ndarray, address: tuple[int, ...], out: np.ndarray | None = None
-    ) -> tuple[np.ndarray, torch.Tensor | None]:
-        """uint8 [V,T,S,S,3] from the decoded clips [n,T,H,W,3], and the operations that are left to do."""
-        if isinstance(self.augmentation, EvalCrops):
-            return np.concatenate([self.augmentation(clip) for clip in clips], out=out), None
-        return self._finish(
-            [
-                self.augmentation.crop_and_draw(clip, self._view_rng(address, place, view))
-                for place, clip in enumerate(clips)
-                for view in self._per_clip
-            ],
-            out,
-        )
-
-    @property
-    def _per_clip(self) -> range:
-        return range(self.views_per_clip)
 
     def _view_rng(self, address: tuple[int, ...], place: int, view: int) -> np.random.Generator:
         return generator(Stream.AUGMENTATION, *address, place, view)
@@ -229,10 +203,14 @@ class VideoDataset(torch.utils.data.Dataset):
         return tuple(self._black_sample()[0].shape)
 
     def _black_sample(self, out: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
-        rng = generator(Stream.CLIP_TIMES, self.seed)
-        times = self.sampler.sample(1000, 30.0, rng)
-        views, operations = self._views(np.zeros((*times.shape, 32, 32, 3), np.uint8), (self.seed,), out)
-        return torch.from_numpy(views).zero_(), None if operations is None else operations.zero_()
+        black = RgbPicture(np.zeros((32, 32, 3), np.uint8))
+
+        def each(indices: np.ndarray, take: Taker) -> None:
+            take(black, list(range(len(indices))))
+
+        times = self.sampler.sample(1000, 30.0, generator(Stream.CLIP_TIMES, self.seed))
+        clips, operations = self._finish(self._views(each, times, (self.seed,)), out)
+        return torch.from_numpy(clips).zero_(), None if operations is None else operations.zero_()
 
 
 def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:

@@ -9,7 +9,8 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from rhovideo.data.decoding import VideoReadError
+from rhovideo.data.decoding import Taker, VideoReadError
+from rhovideo.data.pictures import RgbPicture
 
 
 class Paths(Protocol):
@@ -21,7 +22,7 @@ class Paths(Protocol):
 
 
 class ImageFrames:
-    """Frames as :class:`rhovideo.data.decoding.Video` gives them, read from one image each.
+    """Pictures as :class:`rhovideo.data.decoding.Video` hands them out, read from one image each.
 
     Args:
         path: of the video, for messages.
@@ -46,28 +47,28 @@ class ImageFrames:
     ) -> None:
         pass
 
-    def frames(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Read the images at these indices, each once however often it is asked for.
+    def each(self, indices: Sequence[int] | np.ndarray, take: Taker) -> None:
+        """Hand out the images at these indices, each once however often it is asked for.
 
         Args:
             indices: 0 to ``num_frames - 1``, in any order, at least one.
-
-        Returns:
-            uint8 [len(indices), H, W, 3] RGB.
+            take: called with each image and its places in ``indices``.
 
         Raises:
             IndexError: an index lies outside of the video.
             VideoReadError: an image is missing or damaged, or not of the others' size.
         """
-        wanted, places = np.unique(np.asarray(indices, dtype=np.int64).reshape(-1), return_inverse=True)
+        wanted, which = np.unique(np.asarray(indices, dtype=np.int64).reshape(-1), return_inverse=True)
         if not (wanted[0] >= 0 and wanted[-1] < self.num_frames):
             raise IndexError(f"{self.path}: frames {wanted[0]} to {wanted[-1]} of {self.num_frames}")
-        images = [self._read(int(index)) for index in wanted]
-        sizes = {image.shape for image in images}
-        if len(sizes) > 1:
-            listed = ", ".join(f"{width}x{height}" for height, width, _ in sorted(sizes))
-            raise VideoReadError(self.path, f"its frames are not of one size: {listed}")
-        return np.stack([images[place] for place in places])
+        sizes = set()
+        for row, index in enumerate(wanted.tolist()):
+            image = self._read(index)
+            sizes.add(image.shape)
+            if len(sizes) > 1:
+                listed = ", ".join(f"{width}x{height}" for height, width, _ in sorted(sizes))
+                raise VideoReadError(self.path, f"its frames are not of one size: {listed}")
+            take(RgbPicture(image), np.flatnonzero(which == row).tolist())
 
     def _read(self, index: int) -> np.ndarray:
         """One image, uint8 [H, W, 3] RGB."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from rhovideo.data.cropping import Box, EvalCrops, draw_area_box, draw_short_side_box, resize_box
+from rhovideo.data.cropping import Box, EvalCrops, draw_area_box, draw_short_side_box, resize_into
 
 
 def ramps(height, width, frames=2):
@@ -30,6 +30,16 @@ def bilinear(clip, height, width):
     tensor = torch.from_numpy(clip.copy()).permute(0, 3, 1, 2).double()
     out = torch.nn.functional.interpolate(tensor, size=(height, width), mode="bilinear", align_corners=False)
     return out.permute(0, 2, 3, 1).numpy()
+
+
+def resize_box(clip, box, height, width, flip=False):
+    """A box of every frame, resized."""
+    out = np.empty((len(clip), height, width, 3), np.uint8)
+    for source, target in zip(
+        clip[:, box.top : box.top + box.height, box.left : box.left + box.width], out, strict=True
+    ):
+        resize_into(source, target, flip)
+    return out
 
 
 @pytest.mark.parametrize("box", [Box(0, 0, 40, 60), Box(5, 7, 21, 33), Box(39, 59, 1, 1), Box(3, 2, 20, 20)])

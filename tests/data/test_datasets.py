@@ -10,6 +10,7 @@ import torch
 
 from rhovideo.data.augmentation import build_augmentation
 from rhovideo.data.clip_sampling import build_clip_sampler
+from rhovideo.data.cropping import EvalCrops
 from rhovideo.data.datasets import SampleKey, build_dataset
 from rhovideo.data.decoding import Video
 from rhovideo.randomness import Stream, generator
@@ -77,6 +78,22 @@ def test_eval_is_the_centre_of_the_video(small_cfg):
     # T=2 frames, tau=3: frames 0 and 3 (or 5, as an inclusive end) of a clip of 6.
     assert found[0] < found[1]
     assert abs((found[0] + found[1]) / 2 - middle) <= 2
+
+
+def test_testing_takes_every_crop_of_every_clip_in_their_order(small_cfg):
+    small_cfg.TEST.NUM_ENSEMBLE_VIEWS, small_cfg.TEST.NUM_SPATIAL_CROPS = 4, 3
+    small_cfg.DATA.TEST_CROP_SIZE = 32
+    dataset = build_dataset(small_cfg, "test", "test")
+    out = np.empty(dataset.sample_shape(), np.uint8)
+    sample = dataset.read(SampleKey(0, 3), out)
+    with Video(dataset.manifest.path(3)) as video:
+        times = build_clip_sampler(small_cfg, "test").sample(video.num_frames, video.fps, np.random.default_rng(0))
+        decoded = [video.frames(row) for row in times]
+    crops = EvalCrops(32, 3)
+    expected = np.concatenate([crops(clip) for clip in decoded])
+    assert np.shares_memory(sample.clips.numpy(), out)
+    assert np.array_equal(out, expected)
+    assert len({clip.tobytes() for clip in out}) == 12
 
 
 def broken_list(folder, broken, total=12):

@@ -58,8 +58,11 @@ def test_videos_come_in_the_order_of_the_labels_with_all_their_frames(lists, con
     assert manifest.line(0) == 2 + sum(12 + i % 5 for i in range(100, 115))
     with manifest.open_video(15, 30) as video:
         assert (video.num_frames, video.fps) == (12, 30)
-        frames = video.frames([11, 0, 0])
-    assert np.array_equal(frames, [picture(100, 12), picture(100, 1), picture(100, 1)])
+        taken = {}
+        video.each([11, 0, 0], lambda found, places: taken.update({tuple(places): found.rgb()}))
+    assert taken.keys() == {(0,), (1, 2)}
+    assert np.array_equal(taken[0,], picture(100, 12))
+    assert np.array_equal(taken[1, 2], picture(100, 1))
 
 
 def test_paths_of_any_kind_come_back(tmp_path):
@@ -206,4 +209,4 @@ def test_a_number_of_thousands_of_digits_is_a_name():
 
 def test_a_path_that_no_file_can_have_is_a_bad_video(tmp_path):
     with ImageFrames("1", ["a\0b.jpg"], 30.0) as video, pytest.raises(VideoReadError, match="frame 0"):
-        video.frames([0])
+        video.each([0], lambda picture, places: None)

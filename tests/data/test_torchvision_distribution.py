@@ -10,8 +10,9 @@ from torchvision.transforms.v2 import functional as tv
 from rhovideo.data import colour
 from rhovideo.data.augmentation import TrainAugmentation
 from rhovideo.data.colour import ColourAugmentation
-from rhovideo.data.cropping import Box, resize_box
+from rhovideo.data.cropping import Box
 from tests.data.test_colour import textured_clip
+from tests.data.test_cropping import resize_box
 
 HEIGHT, WIDTH, SIZE = 256, 340, 224
 AREAS, ASPECTS = (0.2, 0.766), (0.75, 1.3333)
