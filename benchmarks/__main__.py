@@ -48,7 +48,9 @@ def _run(subject: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "table.md"
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        begin = time.monotonic()
         subprocess.run([sys.executable, "-m", f"benchmarks.{subject}", "--out", str(out)], env=environment, check=True)
+        print(f"== {subject}: {time.monotonic() - begin:.0f} s\n", flush=True)
         return out.read_text(encoding="utf-8")
 
 

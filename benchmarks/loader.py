@@ -32,7 +32,7 @@ from rhovideo.data.manifest import Manifest
 _BATCH = 2
 # Samples of a round, which is an epoch whose start is to weigh nothing: of small videos and of large ones, which take
 # longer. PyTorchVideo's take many times as long.
-_SAMPLES = {OURS: (16, 8), "torchcodec": (8, 4), "PyTorchVideo": (4, 2)}
+_SAMPLES = {OURS: (16, 8), "torchcodec": (8, 4), "PyTorchVideo": (4, 1)}
 _LARGE = 500_000
 
 

@@ -21,8 +21,8 @@ from rhovideo.ssl.interface import all_but
 from rhovideo.ssl.losses import multi_positive_nce, separate_positive_nce, unit
 
 _QUEUE, _DIM, _TEMPERATURE = 65_536, 128, 0.1
-# Videos of a process: the released recipes' on 8 GPUs, and a larger one.
-_BATCHES = (8, 32)
+# Videos of a process, by rho: the released recipes' on 8 GPUs, and a larger one.
+_BATCHES = {2: (8, 32), 4: (8, 32), 8: (8,)}
 _NOTES = (
     f"One thread, float32, queue of {_QUEUE:,} embeddings of {_DIM}. A row is what a step needs: the loss of each of "
     "the ρ queries with the other clips' keys as positives, one after the other, and its gradient. Released: a "
@@ -37,8 +37,8 @@ def measure(only: str = "") -> Table:
     """Time every row whose text holds ``only``."""
     rows = []
     for form in ("released", "paper"):
-        for rho in (2, 4, 8):
-            for batch in _BATCHES:
+        for rho, batches in _BATCHES.items():
+            for batch in batches:
                 work = f"{form}, ρ={rho}, batch {batch}"
                 if only in work:
                     rows += _measure_rows(work, form, rho, batch)

@@ -13,16 +13,33 @@ import numpy as np
 
 from benchmarks.inputs import Source
 from rhovideo.data.containers import open_container
-from rhovideo.data.decoding import Video
+from rhovideo.data.decoding import Taker, Video
+from rhovideo.data.pictures import Picture, RgbPicture
 
 # A file and indices int64 [rho,T], ascending in each clip, to frames.
 Decoder = Callable[[Path, np.ndarray], np.ndarray]
 
 
-def rhovideo(path: Path, indices: np.ndarray) -> np.ndarray:
-    with Video(path) as video:
-        frames = video.frames(indices.reshape(-1))
-    return frames.reshape(*indices.shape, *frames.shape[1:])
+class Rhovideo:
+    """As our loader takes pictures: one by one, into memory that is used again by the next call."""
+
+    def __init__(self) -> None:
+        self._frames = np.empty((0, 0, 0, 3), np.uint8)
+
+    def __call__(self, path: Path, indices: np.ndarray) -> np.ndarray:
+        with Video(path) as video:
+            video.each(indices, self._take_for(indices.size))
+        return self._frames.reshape(*indices.shape, *self._frames.shape[1:])
+
+    def _take_for(self, count: int) -> Taker:
+        def take(picture: Picture | RgbPicture, places: list[int]) -> None:
+            shape = (count, picture.height, picture.width, 3)
+            if self._frames.shape != shape:
+                self._frames = np.empty(shape, np.uint8)
+            for place in places:
+                self._frames[place] = picture.rgb()
+
+        return take
 
 
 def pyav(path: Path, indices: np.ndarray) -> np.ndarray:
