@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from benchmarks.inputs import Source, generated, generated_videos, real_videos
-from benchmarks.peers.decoders import Decoder, Floor, Rhovideo, peers
+from benchmarks.peers.decoders import Decoder, Floor, Rhovideo, peers, rhovideo_anew
 from benchmarks.peers.ffmpeg_libraries import provide_ffmpeg
 from benchmarks.script import run_script
 from benchmarks.table import FLOOR, OURS, Row, Table
@@ -30,14 +30,19 @@ _LONG = 60
 
 
 def works() -> list[tuple[Source, int, tuple[int, int], bool]]:
-    """(video, rho, (frames, stride), whether the slow peers take part) of each row."""
+    """(video, rho, (frames, stride), whether the slowest peers take part) of each row.
+
+    They take seconds a round of large and real videos, so of these a row each has to do.
+    """
     small = [
         (source, rho, clip, source.seconds < _LONG)
         for source in generated_videos((_SMALL,))
         for rho in (1, 2, 4)
         for clip in _CLIPS
     ]
-    large = [(generated(10, _LARGE, gop), rho, (8, 8), gop * rho == 1000) for gop in (12, 250) for rho in (1, 2, 4)]
+    large = [
+        (generated(10, _LARGE, gop), rho, (8, 8), (gop, rho) == (250, 4)) for gop in (12, 250) for rho in (1, 2, 4)
+    ]
     long = [(generated(_LONG, _LARGE, gop), 4, (8, 8), False) for gop in (12, 250)]
     real = [(source, rho, (8, 8), rho == 4) for source in real_videos() for rho in (1, 2, 4)]
     return small + large + long + real
@@ -55,22 +60,23 @@ def measure(only: str = "") -> Table:
     told = ", ".join(f"{name} by up to {by}" for name, by in differing.items())
     notes = (
         "One thread; milliseconds of a core from the path to uint8 RGB frames, opening the file included. The floor "
-        "decodes the pictures that exact decoding can't do without and makes no RGB of them. Ours are taken as the "
-        "loader takes them, picture by picture into memory that is used again; peers give new memory each call, which "
-        "large frames may have to wait for. Frames were compared before they were timed: "
+        "decodes the pictures that exact decoding can't do without and makes no RGB of them. Ours goes picture "
+        "by picture, in full, into memory that is used again, as the loader's does; the peers, like our Video.frames, "
+        "give new memory each call, for which large frames may have to wait. Frames were compared before they were "
+        "timed: "
         f"{f'the same as ours but for {told} grey levels' if told else 'all peers give ours'}."
     )
     return Table("decode", "ms", notes, rows)
 
 
-def draw_times(source: Source, rho: int, frames: int, stride: int) -> list[np.ndarray]:
-    """Indices int64 [rho,T] of clips at random times, several draws."""
+def draw_times(source: Source, rho: int, frames: int, stride: int, least: int = 0) -> list[np.ndarray]:
+    """Indices int64 [rho,T] of clips at random times, several draws, at least so many."""
     rng = np.random.default_rng(0)
     with Video(source.path) as video:
         count = video.num_frames
         draws = _DRAWS if video.width * video.height < 500_000 else _DRAWS_OF_LARGE
     length = (frames - 1) * stride + 1
-    starts = [draw_starts(count, length, rho, -np.inf, np.inf, rng) for _ in range(draws)]
+    starts = [draw_starts(count, length, rho, -np.inf, np.inf, rng) for _ in range(max(draws, least))]
     return [start[:, None] + stride * np.arange(frames) for start in starts]
 
 
@@ -89,7 +95,8 @@ def _measure_row(
     def bound(decoder: Decoder) -> Callable[[int], object]:
         return lambda number: decoder(source.path, times[number % len(times)])
 
-    candidates = {OURS: bound(rhovideo), **{name: bound(peer) for name, peer in found.items()}}
+    candidates = {OURS: bound(rhovideo), "Video.frames": bound(rhovideo_anew)}
+    candidates |= {name: bound(peer) for name, peer in found.items()}
     candidates[FLOOR] = lambda number: floor(times[number % len(times)])
     # Comparing the frames has warmed all up.
     medians = interleaved(candidates, seconds=0.35, min_rounds=len(times), slow=_SLOW, warm=True)

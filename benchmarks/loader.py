@@ -31,8 +31,8 @@ from rhovideo.data.manifest import Manifest
 
 _BATCH = 2
 # Samples of a round, which is an epoch whose start is to weigh nothing: of small videos and of large ones, which take
-# longer. PyTorchVideo's take many times as long.
-_SAMPLES = {OURS: (16, 8), "torchcodec": (8, 4), "PyTorchVideo": (4, 1)}
+# longer. PyTorchVideo's take many times as long. The floor's are no epoch.
+_SAMPLES = {OURS: (16, 8), "torchcodec": (8, 4), "PyTorchVideo": (4, 2), FLOOR: (8, 8)}
 _LARGE = 500_000
 
 
@@ -70,26 +70,27 @@ def _measure_row(source: Source, rho: int) -> dict[str, float]:
         candidates: dict[str, Work] = {OURS: lambda number: _exhaust(loader.epoch(number))}
         for name, build in peers(source.path, num_frames, samples, rho, _BATCH).items():
             candidates[name] = _epoch_of(build())
+        candidates[FLOOR] = _floor(source, rho, samples[FLOOR])
         medians = interleaved(candidates, seconds=2.0, slow=["PyTorchVideo"], clock=_tree_seconds)
         loader.close()
-    per_sample = interleaved({FLOOR: _floor(source, rho)}, seconds=1.0)
-    return {name: samples[name] / seconds for name, seconds in medians.items()} | {FLOOR: 1 / per_sample[FLOOR]}
+    return {name: samples[name] / seconds for name, seconds in medians.items()}
 
 
-def _floor(source: Source, rho: int) -> Work:
-    """One sample: what must be decoded of it, and what OpenCV must do to small frames of it."""
-    times, decode = draw_times(source, rho, FRAMES, STRIDE), Floor(source)
+def _floor(source: Source, rho: int, samples: int) -> Work:
+    """What must be decoded of so many samples, and what OpenCV must do to small frames of them."""
+    times, decode = draw_times(source, rho, FRAMES, STRIDE, least=4 * samples), Floor(source)
     for indices in times:
         decode.prepare(indices)
     augmentation, calls, clip = aug_plus(), BareCalls(FRAMES), small_clips()[0]
 
-    def sample(number: int) -> None:
-        decode(times[number % len(times)])
-        rng = np.random.default_rng(number)
-        for _ in range(rho):
-            calls(clip, augmentation.draw_operations(rng))
+    def work(number: int) -> None:
+        for sample in range(number * samples, (number + 1) * samples):
+            decode(times[sample % len(times)])
+            rng = np.random.default_rng(sample)
+            for _ in range(rho):
+                calls(clip, augmentation.draw_operations(rng))
 
-    return sample
+    return work
 
 
 def our_loader(source: Source, rho: int, folder: Path, samples: int) -> Loader:

@@ -21,7 +21,7 @@ from rhovideo.ssl.interface import all_but
 from rhovideo.ssl.losses import multi_positive_nce, separate_positive_nce, unit
 
 _QUEUE, _DIM, _TEMPERATURE = 65_536, 128, 0.1
-# Videos of a process, by rho: the released recipes' on 8 GPUs, and a larger one.
+# Videos of a process, by rho: the released recipes' on 8 GPUs, and a larger one, which takes peers seconds at rho 8.
 _BATCHES = {2: (8, 32), 4: (8, 32), 8: (8,)}
 _NOTES = (
     f"One thread, float32, queue of {_QUEUE:,} embeddings of {_DIM}. A row is what a step needs: the loss of each of "

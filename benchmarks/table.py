@@ -43,12 +43,16 @@ class Table:
     digits: int = 1
 
     def markdown(self) -> str:
-        """The table with its title and notes. A ratio above 1 says how many times better ours is than that peer."""
+        """The table with its title and notes.
+
+        A ratio above 1 says how many times better ours is than that peer, "times the floor" how many times worse it is
+        than the floor.
+        """
         peers = list(dict.fromkeys(name for row in self.rows for name in row.figures if name not in (OURS, FLOOR)))
         floored = any(FLOOR in row.figures for row in self.rows)
         header = [f"work ({self.unit})", OURS, *peers]
         header += [f"ratio to {peer}" for peer in peers]
-        header += [FLOOR, "ours / floor"] if floored else []
+        header += [FLOOR, "times the floor"] if floored else []
         lines = [header, ["---"] + ["---:"] * (len(header) - 1)]
         lines += [self._cells(row, peers, floored) for row in self.rows]
         table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -64,7 +68,8 @@ class Table:
             cells.append("" if ratio is None else f"{ratio:.2f}")
         if floored:
             floor = row.figures.get(FLOOR)
-            cells += [self._number(floor), "" if floor is None else f"{ours / floor:.2f}"]
+            times = None if floor is None else (floor / ours if self.more_is_better else ours / floor)
+            cells += [self._number(floor), "" if times is None else f"{times:.2f}"]
         return cells
 
     def _number(self, figure: float | None) -> str:

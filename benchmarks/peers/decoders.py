@@ -21,7 +21,7 @@ Decoder = Callable[[Path, np.ndarray], np.ndarray]
 
 
 class Rhovideo:
-    """As our loader takes pictures: one by one, into memory that is used again by the next call."""
+    """Ours, picture by picture into memory that the next call uses again: what it gives is valid until then."""
 
     def __init__(self) -> None:
         self._frames = np.empty((0, 0, 0, 3), np.uint8)
@@ -44,15 +44,19 @@ class Rhovideo:
 
 def pyav(path: Path, indices: np.ndarray) -> np.ndarray:
     """The plain way: one pass from the start to the last wanted frame, RGB of the wanted ones."""
-    wanted, images = set(indices.reshape(-1).tolist()), {}
+    wanted = indices.reshape(-1)
+    images, left = None, set(wanted.tolist())
     with av.open(str(path)) as container:
         container.streams.video[0].codec_context.thread_type = "NONE"
         for index, frame in enumerate(container.decode(video=0)):
-            if index in wanted:
-                images[index] = frame.to_ndarray(format="rgb24")
-                if len(images) == len(wanted):
+            if index in left:
+                image = frame.to_ndarray(format="rgb24")
+                images = np.empty((len(wanted), *image.shape), np.uint8) if images is None else images
+                images[wanted == index] = image
+                left.remove(index)
+                if not left:
                     break
-    return np.stack([np.stack([images[index] for index in clip]) for clip in indices.tolist()])
+    return images.reshape(*indices.shape, *images.shape[1:])
 
 
 def pytorchvideo(path: Path, indices: np.ndarray) -> np.ndarray:
@@ -106,6 +110,13 @@ def peers() -> dict[str, Decoder]:
         found["torchcodec"] = torchcodec
         found["torchcodec, approximate"] = torchcodec_approximate
     return found
+
+
+def rhovideo_anew(path: Path, indices: np.ndarray) -> np.ndarray:
+    """Ours, into new memory, as the peers' calls give it."""
+    with Video(path) as video:
+        frames = video.frames(indices.reshape(-1))
+    return frames.reshape(*indices.shape, *frames.shape[1:])
 
 
 class Floor:

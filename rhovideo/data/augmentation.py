@@ -7,10 +7,10 @@ crop is drawn first, so switching colour off does not move it. Choosing the clip
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -29,8 +29,13 @@ from rhovideo.data.pictures import Picture, RgbPicture
 
 # The range that goes with an area when DATA.TRAIN_JITTER_ASPECT_RELATIVE is empty.
 _DEFAULT_ASPECTS = (3 / 4, 4 / 3)
-# A clip, uint8 [T,S,S,3], whose colour is not changed yet, and what is to be done to it.
-Cropped = tuple[np.ndarray, list[Operation]]
+
+
+class PendingClip(NamedTuple):
+    """A cropped clip, uint8 [T,S,S,3], and what is yet to be done to its colour, in that order."""
+
+    clip: np.ndarray
+    operations: list[Operation]
 
 
 @dataclass(frozen=True)
@@ -96,21 +101,12 @@ class TrainAugmentation:
         Returns:
             New C-contiguous uint8 [T,size,size,3].
         """
-        return apply(*self.crop_and_draw(frames, rng))
-
-    def crop_and_draw(self, frames: np.ndarray, rng: np.random.Generator) -> Cropped:
-        """Crop one clip, and draw what is to be done to its colour without doing it.
-
-        Takes and draws what a call does.
-
-        Returns:
-            New C-contiguous uint8 [T,size,size,3], and the operations in their order.
-        """
         check_frames(frames)
-        view = RandomView(self, len(frames), rng)
+        builder = clip_builder(self, len(frames), rng)
         for time, frame in enumerate(frames):
-            view.take(RgbPicture(frame), time)
-        return view.finish()[0]
+            builder.add(RgbPicture(frame), time)
+        (pending,) = builder.build()
+        return apply(*pending)
 
     def draw_operations(self, rng: np.random.Generator) -> list[Operation]:
         """Draw what is done to a clip's colour, in the order in which it is done."""
@@ -151,61 +147,60 @@ def apply(clip: np.ndarray, operations: Sequence[Operation], out: np.ndarray | N
     return out
 
 
-class GrowingView(Protocol):
-    """What is kept of a clip's frames, picture by picture as these come out of a decoder, never all of them in full."""
+class ClipBuilder(Protocol):
+    """Makes clips of pictures one by one as these come out of a decoder, and holds none of them in full."""
 
-    def take(self, picture: Picture | RgbPicture, time: int) -> None:
-        """Put a picture at its place in the clip, in any order; a place that is given twice keeps the last one."""
+    def add(self, picture: Picture | RgbPicture, time: int) -> None:
+        """Take a picture at its place in the clip, in any order; of a place that is given twice the last one counts."""
 
-    def finish(self) -> list[Cropped]:
-        """The clips that became of it, once all pictures were taken."""
+    def build(self) -> list[PendingClip]:
+        """The clips, once all pictures were added."""
 
 
-def growing_view(augmentation: TrainAugmentation | EvalCrops, num_frames: int, rng: np.random.Generator) -> GrowingView:
-    """An empty view of a clip of ``num_frames`` frames; a random one draws from ``rng``, of this view alone.
+def clip_builder(augmentation: TrainAugmentation | EvalCrops, num_frames: int, rng: np.random.Generator) -> ClipBuilder:
+    """What makes of the pictures of a clip of ``num_frames`` what ``augmentation`` would make of its frames.
 
-    Its clips are what ``augmentation``, called with the clip's frames, would give.
+    Draws come from ``rng``, which must be of this clip and view alone.
     """
     if isinstance(augmentation, EvalCrops):
-        return FixedCrops(augmentation, num_frames)
-    return RandomView(augmentation, num_frames, rng)
+        return FixedCrops(augmentation, num_frames, list)
+    if not augmentation.spatial:
+        return FixedCrops(EvalCrops(augmentation.size), num_frames, lambda: augmentation.draw_operations(rng))
+    return RandomCrop(augmentation, num_frames, rng)
 
 
-class RandomView:
-    """The :class:`GrowingView` of a :class:`TrainAugmentation`, one clip."""
+class RandomCrop:
+    """The :class:`ClipBuilder` of a :class:`TrainAugmentation` with ``spatial``: one clip."""
 
     def __init__(self, augmentation: TrainAugmentation, num_frames: int, rng: np.random.Generator) -> None:
         self._augmentation = augmentation
         self._rng = rng
         self._crop: tuple[Box, bool] | None = None
-        self._centre = None if augmentation.spatial else EvalCrops(augmentation.size)
         self._clip = np.empty((num_frames, augmentation.size, augmentation.size, 3), np.uint8)
 
-    def take(self, picture: Picture | RgbPicture, time: int) -> None:
-        if self._centre is not None:
-            self._centre.crop_into(picture.rgb(), self._clip[time : time + 1])
-            return
+    def add(self, picture: Picture | RgbPicture, time: int) -> None:
         if self._crop is None:
             self._crop = self._augmentation.draw_crop(picture.height, picture.width, self._rng)
         box, flip = self._crop
         resize_into(picture.rgb(box), self._clip[time], flip)
 
-    def finish(self) -> list[Cropped]:
-        return [(self._clip, self._augmentation.draw_operations(self._rng))]
+    def build(self) -> list[PendingClip]:
+        return [PendingClip(self._clip, self._augmentation.draw_operations(self._rng))]
 
 
 class FixedCrops:
-    """The :class:`GrowingView` of :class:`EvalCrops`, a clip for each crop."""
+    """The :class:`ClipBuilder` of :class:`EvalCrops`: a clip for each crop, whose operations ``draw`` gives."""
 
-    def __init__(self, crops: EvalCrops, num_frames: int) -> None:
+    def __init__(self, crops: EvalCrops, num_frames: int, draw: Callable[[], list[Operation]]) -> None:
         self._crops = crops
+        self._draw = draw
         self._clips = np.empty((crops.num_crops, num_frames, crops.size, crops.size, 3), np.uint8)
 
-    def take(self, picture: Picture | RgbPicture, time: int) -> None:
+    def add(self, picture: Picture | RgbPicture, time: int) -> None:
         self._crops.crop_into(picture.rgb(), self._clips[:, time])
 
-    def finish(self) -> list[Cropped]:
-        return [(clip, []) for clip in self._clips]
+    def build(self) -> list[PendingClip]:
+        return [PendingClip(clip, self._draw()) for clip in self._clips]
 
 
 def _colour_from_cfg(data: CfgNode) -> ColourAugmentation:

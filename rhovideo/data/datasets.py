@@ -15,7 +15,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.inputs import label_files, list_name, reads_label_files
 from rhovideo.config.released import reads_frame_lists
-from rhovideo.data.augmentation import Cropped, TrainAugmentation, apply, build_augmentation, growing_view
+from rhovideo.data.augmentation import PendingClip, TrainAugmentation, apply, build_augmentation, clip_builder
 from rhovideo.data.bad_videos import Failure
 from rhovideo.data.clip_sampling import build_clip_sampler
 from rhovideo.data.cropping import EvalCrops
@@ -158,27 +158,28 @@ class VideoDataset(torch.utils.data.Dataset):
         address = (self.seed, key.epoch, key.index, attempt)
         with self._open(index) as video:
             times = self.sampler.sample(video.num_frames, video.fps, generator(Stream.CLIP_TIMES, *address))
-            return self._finish(self._views(video.each, times, address), out)
+            pending = self._cropped(video.each, times, address)
+        return self._coloured(pending, out)
 
-    def _views(self, each: Each, times: np.ndarray, address: tuple[int, ...]) -> list[Cropped]:
+    def _cropped(self, each: Each, times: np.ndarray, address: tuple[int, ...]) -> list[PendingClip]:
         """The views of the clips at these times, int64 [n,T], made of each picture as it is decoded."""
         num_clips, num_frames = times.shape
-        views = [
+        builders = [
             [
-                growing_view(self.augmentation, num_frames, self._view_rng(address, place, view))
+                clip_builder(self.augmentation, num_frames, self._view_rng(address, clip, view))
                 for view in range(self.views_per_clip)
             ]
-            for place in range(num_clips)
+            for clip in range(num_clips)
         ]
 
         def take(picture: Picture | RgbPicture, places: list[int]) -> None:
             for place in places:
                 clip, time = divmod(place, num_frames)
-                for view in views[clip]:
-                    view.take(picture, time)
+                for builder in builders[clip]:
+                    builder.add(picture, time)
 
         each(times.reshape(-1), take)
-        return [cropped for clip in views for view in clip for cropped in view.finish()]
+        return [pending for of_clip in builders for builder in of_clip for pending in builder.build()]
 
     def _open(self, index: int) -> Video | ImageFrames:
         manifest = self.manifest
@@ -186,17 +187,17 @@ class VideoDataset(torch.utils.data.Dataset):
             raise VideoReadError(manifest.path(index), "has no label")
         return manifest.open_video(index, self.image_fps, self.backend)
 
-    def _view_rng(self, address: tuple[int, ...], place: int, view: int) -> np.random.Generator:
-        return generator(Stream.AUGMENTATION, *address, place, view)
+    def _view_rng(self, address: tuple[int, ...], clip: int, view: int) -> np.random.Generator:
+        return generator(Stream.AUGMENTATION, *address, clip, view)
 
-    def _finish(self, views: list[Cropped], out: np.ndarray | None) -> tuple[np.ndarray, torch.Tensor | None]:
-        """Change the views' colour, or say what is left to do."""
-        out = np.empty((len(views), *views[0][0].shape), np.uint8) if out is None else out
-        for (clip, operations), place in zip(views, out, strict=True):
-            apply(clip, () if self.colour_later else operations, place)
+    def _coloured(self, pending: list[PendingClip], out: np.ndarray | None) -> tuple[np.ndarray, torch.Tensor | None]:
+        """The views with their colour changed, or as they are and what is left to do."""
+        out = np.empty((len(pending), *pending[0].clip.shape), np.uint8) if out is None else out
+        for (clip, operations), target in zip(pending, out, strict=True):
+            apply(clip, () if self.colour_later else operations, target)
         if not self.colour_later:
             return out, None
-        return out, torch.from_numpy(np.stack([encode_operations(operations) for _, operations in views]))
+        return out, torch.from_numpy(np.stack([encode_operations(view.operations) for view in pending]))
 
     def sample_shape(self) -> tuple[int, ...]:
         """[V,T,S,S,3], found by sending black frames the way of a video's."""
@@ -209,7 +210,7 @@ class VideoDataset(torch.utils.data.Dataset):
             take(black, list(range(len(indices))))
 
         times = self.sampler.sample(1000, 30.0, generator(Stream.CLIP_TIMES, self.seed))
-        clips, operations = self._finish(self._views(each, times, (self.seed,)), out)
+        clips, operations = self._coloured(self._cropped(each, times, (self.seed,)), out)
         return torch.from_numpy(clips).zero_(), None if operations is None else operations.zero_()
 
 

@@ -51,7 +51,7 @@ class ImageFrames:
         """Hand out the images at these indices, each once however often it is asked for.
 
         Args:
-            indices: 0 to ``num_frames - 1``, in any order, at least one.
+            indices: 0 to ``num_frames - 1``, in any order.
             take: called with each image and its places in ``indices``.
 
         Raises:
@@ -59,7 +59,7 @@ class ImageFrames:
             VideoReadError: an image is missing or damaged, or not of the others' size.
         """
         wanted, which = np.unique(np.asarray(indices, dtype=np.int64).reshape(-1), return_inverse=True)
-        if not (wanted[0] >= 0 and wanted[-1] < self.num_frames):
+        if wanted.size and not (wanted[0] >= 0 and wanted[-1] < self.num_frames):
             raise IndexError(f"{self.path}: frames {wanted[0]} to {wanted[-1]} of {self.num_frames}")
         sizes = set()
         for row, index in enumerate(wanted.tolist()):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 import shutil
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from rhovideo.data.clip_sampling import build_clip_sampler
 from rhovideo.data.cropping import EvalCrops
 from rhovideo.data.datasets import SampleKey, build_dataset
 from rhovideo.data.decoding import Video
+from rhovideo.data.pictures import RgbPicture
 from rhovideo.randomness import Stream, generator
 from tests.data.conftest import NUM_VIDEOS
 from tests.videos import write_broken_video, write_video
@@ -94,6 +96,46 @@ def test_testing_takes_every_crop_of_every_clip_in_their_order(small_cfg):
     assert np.shares_memory(sample.clips.numpy(), out)
     assert np.array_equal(out, expected)
     assert len({clip.tobytes() for clip in out}) == 12
+
+
+@pytest.mark.parametrize("purpose", ["pretrain", "train", "eval", "test"])
+def test_no_picture_is_held_once_the_next_one_comes(small_cfg, purpose):
+    held = []
+
+    class Image(np.ndarray):
+        """Unlike a plain array, it can be watched."""
+
+    class Pictures:
+        num_frames, fps = 100, 30.0
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            pass
+
+        def each(self, indices, take):
+            for place in range(len(indices)):
+                assert not any(watch() is not None for watch in held)
+                image = np.zeros((90, 120, 3), np.uint8).view(Image)
+                held.append(weakref.ref(image))
+                take(RgbPicture(image), [place])
+                del image
+
+    dataset = build_dataset(small_cfg, "train", purpose)
+    dataset.manifest.open_video = lambda *args: Pictures()
+    sample = dataset[SampleKey(0, 0)]
+    assert sample.valid
+    assert len(held) > 1
+
+
+def test_without_spatial_augmentation_a_video_gives_its_centre(small_cfg):
+    small_cfg.DATA.AUG_SPATIAL, small_cfg.DATA.SSL_COLOR_JITTER = False, False
+    dataset = build_dataset(small_cfg, "train", "train")
+    clip = dataset[SampleKey(0, 3)].clips[0].numpy()
+    with Video(dataset.manifest.path(3)) as video:
+        centres = EvalCrops(small_cfg.DATA.TRAIN_CROP_SIZE)(video.frames(range(video.num_frames)))[0]
+    assert all(any(np.array_equal(frame, centre) for centre in centres) for frame in clip)
 
 
 def broken_list(folder, broken, total=12):

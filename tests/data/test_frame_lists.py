@@ -63,6 +63,10 @@ def test_videos_come_in_the_order_of_the_labels_with_all_their_frames(lists, con
     assert taken.keys() == {(0,), (1, 2)}
     assert np.array_equal(taken[0,], picture(100, 12))
     assert np.array_equal(taken[1, 2], picture(100, 1))
+    for index in (-1, 12):
+        with pytest.raises(IndexError, match="of 12"):
+            video.each([0, index], lambda found, places: None)
+    video.each([], lambda found, places: pytest.fail("nothing was asked for"))
 
 
 def test_paths_of_any_kind_come_back(tmp_path):

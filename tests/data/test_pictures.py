@@ -6,7 +6,7 @@ import pytest
 from av.video.reformatter import VideoReformatter
 
 from rhovideo.data import colour, pictures
-from rhovideo.data.augmentation import RandomView, TrainAugmentation, apply
+from rhovideo.data.augmentation import TrainAugmentation, apply, clip_builder
 from rhovideo.data.colour import ColourAugmentation
 from rhovideo.data.cropping import Box
 from rhovideo.data.decoding import Video
@@ -78,20 +78,20 @@ def test_it_is_cut_where_much_is_saved():
 
 
 @pytest.mark.parametrize("time_difference", [0.0, 1.0])
-def test_a_view_grows_to_the_augmented_crop_of_the_clip(time_difference):
+def test_pictures_in_any_order_become_the_augmented_crop_of_the_clip(time_difference):
     augmentation = TrainAugmentation(
         16, areas=(0.2, 0.8), aspects=(0.7, 1.4), colour=ColourAugmentation(), time_diff_prob=time_difference
     )
     clip = np.random.default_rng(0).integers(0, 256, (4, 30, 40, 3), dtype=np.uint8)
     for seed in range(8):
-        view = RandomView(augmentation, 4, np.random.default_rng(seed))
-        view.take(RgbPicture(clip[0]), 2)
+        builder = clip_builder(augmentation, 4, np.random.default_rng(seed))
+        builder.add(RgbPicture(clip[0]), 2)
         for time in (3, 0, 2, 1):
-            view.take(RgbPicture(clip[time]), time)
+            builder.add(RgbPicture(clip[time]), time)
         rng = np.random.default_rng(seed)
         box, flip = augmentation.draw_crop(30, 40, rng)
         expected = apply(resize_box(clip, box, 16, 16, flip), augmentation.draw_operations(rng))
-        assert np.array_equal(apply(*view.finish()[0]), expected)
+        assert np.array_equal(apply(*builder.build()[0]), expected)
 
 
 def test_a_list_of_operations_writes_its_result_only():

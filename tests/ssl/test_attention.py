@@ -76,6 +76,27 @@ def test_all_scores_may_be_large_or_small(monkeypatch, device, dtype, offset):
     agree(queries.to(device, dtype), rows.to(device, dtype))
 
 
+def test_scores_that_fit_are_not_shifted_first():
+    queries, rows = unit(random(0, 3, 5)), unit(random(1, 50, 5))
+    for temperature, shifted in ((0.1, False), (0.0005, True)):
+        with Record() as record:
+            attend(queries / temperature, rows)
+        assert any("amax" in name for name in record.names) == shifted
+
+
+def test_what_is_no_number_stays_none(device):
+    queries, rows = random(0, 3, 5).to(device), random(1, 50, 5).to(device)
+    queries[1, 2] = torch.nan
+    log_sums, means = attend(queries, rows)
+    assert log_sums.isnan().tolist() == [False, True, False]
+    assert means.isnan().all(dim=1).tolist() == [False, True, False]
+
+
+def test_no_queries_have_no_sums(device):
+    log_sums, means = attend(torch.empty(0, 5, device=device), torch.ones(9, 5, device=device))
+    assert (log_sums.shape, means.shape) == ((0,), (0, 5))
+
+
 @pytest.mark.parametrize("dtype", PRECISION)
 def test_no_rows_are_no_negatives(device, dtype):
     queries, rows = random(0, 3, 5).to(device, dtype), torch.empty(0, 5, dtype=dtype, device=device)
