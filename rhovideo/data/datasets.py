@@ -80,8 +80,9 @@ class VideoDataset(torch.utils.data.Dataset):
     Args:
         manifest: the videos.
         sampler: chooses the frames of a video's clips.
-        augmentation: a :class:`TrainAugmentation`, called for each view of each clip with its own generator, or
-            :class:`EvalCrops`, whose crops are the views.
+        augmentation: a :class:`TrainAugmentation`, which draws each view of each clip from a generator of its own, or
+            :class:`EvalCrops`, whose crops are the views; applied to pictures as they are decoded
+            (:func:`rhovideo.data.augmentation.clip_builder`).
         seed: first word of the address of every draw (RNG_SEED).
         views_per_clip: augmentations of each clip's frames.
         replace_unreadable: draw another video, at most ten in all, for one that cannot be read.

@@ -61,13 +61,16 @@ class ImageFrames:
         wanted, which = np.unique(np.asarray(indices, dtype=np.int64).reshape(-1), return_inverse=True)
         if wanted.size and not (wanted[0] >= 0 and wanted[-1] < self.num_frames):
             raise IndexError(f"{self.path}: frames {wanted[0]} to {wanted[-1]} of {self.num_frames}")
-        sizes = set()
+        first = None
         for row, index in enumerate(wanted.tolist()):
             image = self._read(index)
-            sizes.add(image.shape)
-            if len(sizes) > 1:
-                listed = ", ".join(f"{width}x{height}" for height, width, _ in sorted(sizes))
-                raise VideoReadError(self.path, f"its frames are not of one size: {listed}")
+            first = first or image.shape
+            if image.shape != first:
+                raise VideoReadError(
+                    self.path,
+                    f"its frames are not of one size: frame {index} has {image.shape[1]}x{image.shape[0]}, those "
+                    f"before it {first[1]}x{first[0]}",
+                )
             take(RgbPicture(image), np.flatnonzero(which == row).tolist())
 
     def _read(self, index: int) -> np.ndarray:

@@ -124,8 +124,18 @@ def _try_list(cfg: CfgNode, split: str, doubt: Callable[[str], None]) -> Iterato
     step = _step_videos(cfg, split)
     if count is not None and count < step:
         wrong = f"{csv} lists {count} videos, fewer than the {step} of one step"
-        share = count // cfg.NUM_SHARDS
-        yield Finding(("TRAIN.BATCH_SIZE", "NUM_SHARDS"), wrong, f"{share} or less" if share else "a list of more")
+        yield Finding(("TRAIN.BATCH_SIZE", "NUM_SHARDS"), wrong, _smaller_step(cfg, count))
+
+
+def _smaller_step(cfg: CfgNode, count: int) -> str:
+    """What to write so that a step has no more than ``count`` videos."""
+    # Where all GPUs of a machine are wanted (-1), their number is known there only.
+    processes = cfg.NUM_GPUS if cfg.NUM_GPUS else cfg.NUM_CPU_PROCESSES
+    shared_by = max(processes, 1) * cfg.TRAIN.ACCUMULATE_STEPS
+    share = count // cfg.NUM_SHARDS // shared_by * shared_by
+    if share:
+        return f"{share} or less"
+    return f"a list of {shared_by * cfg.NUM_SHARDS} videos or more, or ask for fewer machines or processes"
 
 
 def _step_videos(cfg: CfgNode, split: str) -> int:

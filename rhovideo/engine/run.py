@@ -115,7 +115,7 @@ def _warn_of_mixed_precision(cfg: CfgNode) -> None:
         return
     if mixed_precision(cfg, device):
         logger.warning(
-            "TRAIN.MIXED_PRECISION is True in %s on the CPU, where it makes a step several times slower: write "
+            "TRAIN.MIXED_PRECISION is True in %s on the CPU, where it can make a step ten times slower: write "
             "TRAIN.MIXED_PRECISION False, unless it is the rounding that you want",
             cfg.TRAIN.AMP_DTYPE,
         )

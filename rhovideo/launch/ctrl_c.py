@@ -103,7 +103,7 @@ def _watch(alarm: queue.SimpleQueue[bool], patience: float) -> None:
 
 
 def _terminate(patience: float) -> None:
-    _say(f"it does not stop: {patience:g} s have passed, ending it unsaved. The last checkpoint stays")
+    _say(f"it does not stop: {patience:g} s have passed, ending it unsaved. Checkpoints written before stay")
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -63,7 +63,7 @@ def submit_plan(plan: Plan, *, resume: bool = False, dry_run: bool = False) -> i
         for stage in stages_of(plan):
             _test(stage)
     if dry_run:
-        say("nothing was queued" + "".join(f", and SLURM was not asked: {problem.wrong}" for problem in unasked))
+        say(_verdict(unasked))
         return 0
     with _held(plan):
         # Somebody else may have submitted since they were checked.
@@ -115,6 +115,15 @@ def _rehearse(plan: Plan) -> None:
     check_each(plan, rehearsal)
     for doubt in rehearsal.doubts:
         say(f"warning: {doubt}")
+
+
+def _verdict(unasked: list[Problem]) -> str:
+    """The last line of a dry run: what was looked at, and what was not."""
+    return (
+        "checked: keys, files, the first rows of the lists with their labels, and the network; not looked at: what the "
+        "videos hold, the nodes, the memory that it takes; nothing was queued"
+        + "".join(f", and SLURM was not asked: {problem.wrong}" for problem in unasked)
+    )
 
 
 def _print_scripts(stages: Sequence[Stage]) -> None:

@@ -29,14 +29,18 @@ def attend(queries: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """
     if not len(rows):
         return queries.new_full(queries.shape[:1], -math.inf), torch.zeros_like(queries)
-    if not rows.is_cpu:
-        # Without a look at the sums, for which the host would have to wait.
-        return _log_sum_and_mean(*_attend_block(queries, rows))
-    blocks = rows.split(_BLOCK_ROWS)
-    total, weighted = _sum_unshifted(queries, blocks)
-    if _fits_the_type(total, weighted):
-        return _log_sum_and_mean(0.0, total, weighted)
-    return _log_sum_and_mean(*_merge([_attend_block(queries, block) for block in blocks]))
+    blocks = rows.split(_BLOCK_ROWS if rows.is_cpu else len(rows))
+    if _can_be_looked_at(queries):
+        total, weighted = _sum_unshifted(queries, blocks)
+        if _fits_the_type(total, weighted):
+            return _log_sum_and_mean(0.0, total, weighted)
+    parts = [_attend_block(queries, block) for block in blocks]
+    return _log_sum_and_mean(*(parts[0] if len(parts) == 1 else _merge(parts)))
+
+
+def _can_be_looked_at(values: Tensor) -> bool:
+    """Whether their size may decide what is computed: not on a GPU, which the host would wait for, nor in a graph."""
+    return values.is_cpu and type(values) is Tensor and not torch.compiler.is_compiling()
 
 
 def _log_sum_and_mean(shift: Tensor | float, total: Tensor, weighted: Tensor) -> tuple[Tensor, Tensor]:
@@ -60,8 +64,9 @@ def _sum_unshifted(queries: Tensor, blocks: tuple[Tensor, ...]) -> tuple[Tensor,
 
 def _fits_the_type(total: Tensor, weighted: Tensor) -> bool:
     """Whether nothing was too large for it, and nothing that counts too small."""
-    # Exponentials below 1e-38 lose digits in float32. Even millions of them are nothing beside 1e-20.
-    large_enough = (total > 1e-20).all().item()
+    # Smaller exponentials than the type's smallest normal number lose digits. Even millions of them are nothing beside
+    # 1e18 times that (of float16 no number is, so it never fits).
+    large_enough = (total > 1e18 * torch.finfo(total.dtype).tiny).all().item()
     return large_enough and math.isfinite(total.sum().item() + weighted.sum().item())
 
 

@@ -92,6 +92,16 @@ class _LogSumOfConstants(torch.autograd.Function):
         return gradient[:, None] * means, None
 
 
+def _scores_of_own(queries: Tensor, positives: Tensor) -> Tensor:
+    """Inner products of ``queries`` [B, D] with their own rows of ``positives`` [P, B, D]: [P, B]."""
+    if positives.dim() != 3 or positives.shape[1:] != queries.shape:
+        raise ValueError(
+            f"positives are {list(positives.shape)} for queries of {list(queries.shape)}: give [P, B, D] and [B, D], "
+            "for one key a query keys[None]"
+        )
+    return torch.linalg.vecdot(queries, positives)
+
+
 @full_precision
 def multi_positive_nce(queries: Tensor, positives: Tensor, negatives: Tensor, temperature: float) -> Tensor:
     """Equation 1 of the paper with the negatives of a queue (MoCo).
@@ -104,7 +114,7 @@ def multi_positive_nce(queries: Tensor, positives: Tensor, negatives: Tensor, te
         negatives: [N, D], shared by all queries.
         temperature: α.
     """
-    positive = (torch.linalg.vecdot(queries, positives) / temperature).logsumexp(dim=0)
+    positive = (_scores_of_own(queries, positives) / temperature).logsumexp(dim=0)
     return -F.logsigmoid(positive - log_sum_of_negatives(queries, negatives, temperature)).mean()
 
 
@@ -121,7 +131,7 @@ def separate_positive_nce(queries: Tensor, positives: Tensor, negatives: Tensor,
         negatives: [N, D], shared by all queries.
         temperature: α.
     """
-    positive = torch.linalg.vecdot(queries, positives) / temperature
+    positive = _scores_of_own(queries, positives) / temperature
     return -F.logsigmoid(positive - log_sum_of_negatives(queries, negatives, temperature)).mean()
 
 
@@ -163,7 +173,7 @@ def negative_cosine(predictions: Tensor, keys: Tensor, scale: float = 2.0) -> Te
         keys: [P, B, D], unit rows of the momentum encoder.
         scale: the factor before the cosine.
     """
-    return -scale * torch.linalg.vecdot(predictions, keys).mean()
+    return -scale * _scores_of_own(predictions, keys).mean()
 
 
 @full_precision

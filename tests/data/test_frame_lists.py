@@ -163,7 +163,7 @@ def test_frames_of_two_sizes_are_a_bad_video(lists, configure):
         cv2.imwrite(str(file), np.zeros((20, 30, 3), np.uint8))
     sample = build_dataset(configure(), "val", "eval")[SampleKey(0, 0)]
     assert not sample.valid
-    assert "not of one size: 30x20, 64x48" in sample.failures[0].reason
+    assert "not of one size: frame 4 has 30x20, those before it 64x48" in sample.failures[0].reason
 
 
 @pytest.mark.parametrize(

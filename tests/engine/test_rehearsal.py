@@ -125,6 +125,22 @@ def test_a_batch_that_the_list_does_not_fill_is_refused(videos, rows, batch, tol
     assert _rehearse(videos, "knn", "TRAIN.BATCH_SIZE", 10_000, "TEST.CHECKPOINT_FILE_PATH", "x.pyth") == []
 
 
+@pytest.mark.parametrize(
+    ("machines", "processes", "write"),
+    [
+        (2, 3, "9 or less"),
+        (3, 4, "4 or less"),
+        (8, 4, "a list of 32 videos or more, or ask for fewer machines or processes"),
+    ],
+)
+def test_a_smaller_batch_that_is_proposed_can_be_shared(videos, machines, processes, write):
+    _write(videos, "train", ["0.mp4 0"] * 20)
+    [finding] = _rehearse(
+        videos, "finetune", "TRAIN.BATCH_SIZE", 24, "NUM_SHARDS", machines, "NUM_CPU_PROCESSES", processes
+    )
+    assert finding.write == write
+
+
 @pytest.fixture
 def built(monkeypatch) -> list[str]:
     """The tasks whose networks were built, in order."""

@@ -117,6 +117,7 @@ def test_dry_run_needs_no_slurm_and_checks_what_can_be_checked(videos, slurm, ca
     shown = capsys.readouterr()
     assert shown.out.count("\nsrun ") == 2
     assert "#SBATCH --dependency=afterok:JOB_OF_STAGE_1" in shown.out
+    assert "not looked at: what the videos hold, the nodes" in shown.err
     assert "nothing was queued, and SLURM was not asked: there is no sbatch" in shown.err
     leave_record(videos / "out/pretrain", "12")
     assert queue("--dry-run") == 2

@@ -7,6 +7,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torch._subclasses import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rhovideo.ssl import attention
@@ -82,6 +83,30 @@ def test_scores_that_fit_are_not_shifted_first():
         with Record() as record:
             attend(queries / temperature, rows)
         assert any("amax" in name for name in record.names) == shifted
+
+
+def test_a_graph_can_be_traced_without_values():
+    loss = multi_positive_nce(unit(random(0, 3, 5)), unit(random(1, 2, 3, 5)), unit(random(2, 50, 5)), 0.1)
+    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
+        given = [
+            mode.from_tensor(unit(random(seed, *shape))) for seed, shape in ((0, (3, 5)), (1, (2, 3, 5)), (2, (50, 5)))
+        ]
+        assert multi_positive_nce(*given, 0.1).shape == loss.shape
+    compiled = torch.compile(multi_positive_nce, backend="aot_eager", fullgraph=True)
+    queries = unit(random(0, 3, 5)).requires_grad_()
+    found = compiled(queries, unit(random(1, 2, 3, 5)), unit(random(2, 50, 5)), 0.1)
+    torch.testing.assert_close(found.detach(), loss)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_loses_no_more_than_its_own_digits(dtype):
+    queries, rows = torch.tensor([[-16.0, 0.5]]), random(0, 40, 2).abs().float()
+    rows[:, 0] = 1.0
+    expected = reference(queries.to(dtype), rows.to(dtype))
+    for found, value in zip(attend(queries.to(dtype), rows.to(dtype)), expected, strict=True):
+        torch.testing.assert_close(
+            found.double(), value, rtol=2 * torch.finfo(dtype).eps, atol=2 * torch.finfo(dtype).eps
+        )
 
 
 def test_what_is_no_number_stays_none(device):

@@ -194,3 +194,13 @@ def test_small_temperatures_do_not_overflow(temperature):
         swapped_prediction(q, q.softmax(2).detach(), temperature),
     ]
     assert torch.stack(losses).isfinite().all()
+
+
+@pytest.mark.parametrize("shape", [(4, 6), (2, 3, 6), (2, 4, 5), (1, 2, 4, 6)])
+def test_positives_of_another_shape_are_refused(shape):
+    queries, positives, negatives = torch.ones(4, 6), torch.ones(shape), torch.ones(9, 6)
+    for loss in (multi_positive_nce, separate_positive_nce):
+        with pytest.raises(ValueError, match=r"\[P, B, D\]"):
+            loss(queries, positives, negatives, 0.1)
+    with pytest.raises(ValueError, match=r"\[P, B, D\]"):
+        negative_cosine(queries, positives)
