@@ -27,6 +27,8 @@ _SMALL, _LARGE = (340, 256), (1280, 720)
 # Candidates that decode everything from the start, or every clip by itself: up to seconds a round.
 _SLOW = ("PyTorchVideo", "PyAV, one pass")
 _LONG = 60
+# Bytes of frames from which on it is told what new memory for them costs.
+_LARGE_CALL = 32 * 2**20
 
 
 def works() -> list[tuple[Source, int, tuple[int, int], bool]]:
@@ -95,8 +97,9 @@ def _measure_row(
     def bound(decoder: Decoder) -> Callable[[int], object]:
         return lambda number: decoder(source.path, times[number % len(times)])
 
-    candidates = {OURS: bound(rhovideo), "Video.frames": bound(rhovideo_anew)}
-    candidates |= {name: bound(peer) for name, peer in found.items()}
+    candidates = {OURS: bound(rhovideo), **{name: bound(peer) for name, peer in found.items()}}
+    if ours.nbytes > _LARGE_CALL:
+        candidates["Video.frames"] = bound(rhovideo_anew)
     candidates[FLOOR] = lambda number: floor(times[number % len(times)])
     # Comparing the frames has warmed all up.
     medians = interleaved(candidates, seconds=0.35, min_rounds=len(times), slow=_SLOW, warm=True)
