@@ -156,7 +156,12 @@ class EvalCrops:
         return crops
 
     def crop_into(self, frame: np.ndarray, crops: np.ndarray) -> None:
-        """Write the crops of one frame, uint8 [H,W,3], into ``crops``, uint8 [num_crops,size,size,3]."""
+        """Write the crops of one frame.
+
+        Args:
+            frame: uint8 [H,W,3], of any size and memory layout; never written to.
+            crops: uint8 [num_crops,size,size,3], of any memory layout.
+        """
         height, width, _ = frame.shape
         short = min(height, width)
         # The released code rounds the long side down and the centre's offset up.

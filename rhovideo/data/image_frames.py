@@ -48,7 +48,7 @@ class ImageFrames:
         pass
 
     def each(self, indices: Sequence[int] | np.ndarray, take: Taker) -> None:
-        """Hand out the images at these indices, each once however often it is asked for.
+        """Hand out the images at these indices in the order of time, each once however often it is asked for.
 
         Args:
             indices: 0 to ``num_frames - 1``, in any order.

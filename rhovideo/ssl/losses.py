@@ -113,6 +113,9 @@ def multi_positive_nce(queries: Tensor, positives: Tensor, negatives: Tensor, te
         positives: [P, B, D], the P keys of each query's video.
         negatives: [N, D], shared by all queries.
         temperature: α.
+
+    Raises:
+        ValueError: the shapes do not fit each other.
     """
     positive = (_scores_of_own(queries, positives) / temperature).logsumexp(dim=0)
     return -F.logsigmoid(positive - log_sum_of_negatives(queries, negatives, temperature)).mean()
@@ -130,6 +133,9 @@ def separate_positive_nce(queries: Tensor, positives: Tensor, negatives: Tensor,
         positives: [P, B, D], the P keys of each query's video.
         negatives: [N, D], shared by all queries.
         temperature: α.
+
+    Raises:
+        ValueError: the shapes do not fit each other.
     """
     positive = _scores_of_own(queries, positives) / temperature
     return -F.logsigmoid(positive - log_sum_of_negatives(queries, negatives, temperature)).mean()
@@ -172,6 +178,9 @@ def negative_cosine(predictions: Tensor, keys: Tensor, scale: float = 2.0) -> Te
         predictions: [B, D], unit rows, the predictor's output.
         keys: [P, B, D], unit rows of the momentum encoder.
         scale: the factor before the cosine.
+
+    Raises:
+        ValueError: the shapes do not fit each other.
     """
     return -scale * _scores_of_own(predictions, keys).mean()
 
