@@ -15,9 +15,9 @@ from benchmarks.peers import torchvision_augmentation as torchvision
 from benchmarks.script import run_script
 from benchmarks.table import FLOOR, OURS, Row, Table
 from benchmarks.timing import Work, interleaved
-from rhovideo.data import colour
-from rhovideo.data.augmentation import TrainAugmentation
-from rhovideo.data.decoding import Video
+from rhovideo.data.augment import colour
+from rhovideo.data.augment.clip_augmentation import TrainAugmentation
+from rhovideo.data.video.reader import Video
 
 _PEER = "torchvision v2"
 

@@ -16,8 +16,8 @@ from benchmarks.peers.ffmpeg_libraries import provide_ffmpeg
 from benchmarks.script import run_script
 from benchmarks.table import FLOOR, OURS, Row, Table
 from benchmarks.timing import interleaved
-from rhovideo.data.decoding import Video
-from rhovideo.data.placement import draw_starts
+from rhovideo.data.sampling.start_times import draw_starts
+from rhovideo.data.video.reader import Video
 
 # Clip times are drawn this often for a row of small and of large videos. All candidates of a round decode the same
 # ones, and the fast candidates all of them.

@@ -23,11 +23,11 @@ from benchmarks.processes import cpu_seconds
 from benchmarks.script import run_script
 from benchmarks.table import FLOOR, OURS, Row, Table
 from benchmarks.timing import Work, interleaved
-from rhovideo.data.clip_sampling import RhoClipSampler
-from rhovideo.data.datasets import VideoDataset
-from rhovideo.data.decoding import Video
-from rhovideo.data.loader import Loader
-from rhovideo.data.manifest import Manifest
+from rhovideo.data.lists.manifest import Manifest
+from rhovideo.data.loading.datasets import VideoDataset
+from rhovideo.data.loading.loader import Loader
+from rhovideo.data.sampling.clip_samplers import RhoClipSampler
+from rhovideo.data.video.reader import Video
 
 _BATCH = 2
 # Samples of a round, which is an epoch whose start is to weigh nothing: of small videos and of large ones, which take

@@ -16,9 +16,9 @@ from benchmarks.peers.losses import Loss, multi_peers, separate_peers
 from benchmarks.script import run_script
 from benchmarks.table import FLOOR, OURS, Row, Table
 from benchmarks.timing import interleaved
-from rhovideo.ssl.attention import narrow_product
 from rhovideo.ssl.interface import all_but
 from rhovideo.ssl.losses import multi_positive_nce, separate_positive_nce, unit
+from rhovideo.ssl.queue_softmax import narrow_product
 
 _QUEUE, _DIM, _TEMPERATURE = 65_536, 128, 0.1
 # Videos of a process, by rho: the released recipes' on 8 GPUs, and a larger one, which takes peers seconds at rho 8.

@@ -85,8 +85,8 @@ def _measure_here(kind: str, csv: str, folder: str) -> dict[str, float]:
     import torch  # noqa: F401
 
     if kind == "rhovideo":
-        from rhovideo.data.manifest import Manifest
-        from rhovideo.data.worker import worker_context
+        from rhovideo.data.lists.manifest import Manifest
+        from rhovideo.data.loading.workers import worker_context
 
         begin = time.perf_counter()
         manifest = Manifest.open(csv, cache_dir=folder)

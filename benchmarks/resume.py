@@ -20,11 +20,12 @@ from benchmarks.inputs import cache_folder
 from benchmarks.script import run_script
 from benchmarks.table import FLOOR, OURS, Row, Table
 from benchmarks.timing import interleaved
+from rhovideo.atomic_files import written_whole
 from rhovideo.config import get_cfg
-from rhovideo.data.synthetic import write_synthetic
+from rhovideo.demo.synthetic_videos import write_synthetic
 from rhovideo.engine.checkpoint import FORMAT, newest_checkpoint, save_checkpoint
 from rhovideo.optim import build_optimizer
-from rhovideo.run_folder import STATS_FILE, checkpoint_path, written_whole
+from rhovideo.runs.folder import STATS_FILE, checkpoint_path
 from rhovideo.ssl.build import build_method
 
 _ROOT = Path(__file__).parent.parent

@@ -18,7 +18,7 @@ from pytorchvideo.data import labeled_video_dataset, make_clip_sampler
 from torch.utils.data import DataLoader
 
 import rhovideo
-from rhovideo.data.augmentation import TrainAugmentation
+from rhovideo.data.augment.clip_augmentation import TrainAugmentation
 from rhovideo.integrations.pytorchvideo import Views
 from rhovideo.models import ProjectionMLP, SyncBatchNorm
 from rhovideo.ssl.byol import BYOL

@@ -13,8 +13,8 @@ from pytorchvideo.data import labeled_video_dataset, make_clip_sampler
 from torch.utils.data import DataLoader
 
 import rhovideo
-from rhovideo.data.augmentation import TrainAugmentation
-from rhovideo.data.colour import ColourAugmentation
+from rhovideo.data.augment.clip_augmentation import TrainAugmentation
+from rhovideo.data.augment.colour import ColourAugmentation
 from rhovideo.integrations.pytorchvideo import Views
 from rhovideo.models import ProjectionMLP
 from rhovideo.ssl.losses import multi_positive_nce, unit

@@ -1,45 +1,33 @@
-"""Unsupervised spatiotemporal representation learning: rho clips of one video are positives of each other.
+"""Self-supervised learning of video encoders: ρ clips of one video are positives of each other.
 
-The public face. Names are loaded when they are first used, so that checking a configuration does not wait for torch.
+The public names. Each is imported when it is first used, so that checking a configuration does not wait for torch.
 """
 
 from __future__ import annotations
 
 import warnings
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from rhovideo.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from rhovideo.config import ConfigError, get_cfg, load_cfg
+    from rhovideo.data import build_loader
     from rhovideo.integrations import register
     from rhovideo.models import build_backbone, build_classifier, create_backbone
-    from rhovideo.ssl.build import build_method
+    from rhovideo.ssl import build_method
     from rhovideo.zoo import export, load_classifier, load_method, load_pretrained
 
 __version__ = "0.1.0"
 
-# fvcore scripts a function when it is imported, in every process anew, which torch warns of: no user can help.
+# fvcore scripts a function when it is imported, in each new process. torch warns of that, and no user can change it.
 warnings.filterwarnings("ignore", message=r".*torch\.jit\.script.* is deprecated", category=FutureWarning)
-
-_HOME = {
-    "ConfigError": "rhovideo.config",
-    "get_cfg": "rhovideo.config",
-    "load_cfg": "rhovideo.config",
-    "build_backbone": "rhovideo.models",
-    "build_classifier": "rhovideo.models",
-    "build_method": "rhovideo.ssl.build",
-    "create_backbone": "rhovideo.models",
-    "export": "rhovideo.zoo",
-    "load_classifier": "rhovideo.zoo",
-    "load_method": "rhovideo.zoo",
-    "load_pretrained": "rhovideo.zoo",
-    "register": "rhovideo.integrations",
-}
 
 __all__ = [
     "ConfigError",
     "build_backbone",
     "build_classifier",
+    "build_loader",
     "build_method",
     "create_backbone",
     "export",
@@ -50,13 +38,21 @@ __all__ = [
     "load_pretrained",
     "register",
 ]
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
-
-def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'rhovideo' has no attribute {name!r}")
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "ConfigError": "rhovideo.config",
+        "build_backbone": "rhovideo.models",
+        "build_classifier": "rhovideo.models",
+        "build_loader": "rhovideo.data",
+        "build_method": "rhovideo.ssl",
+        "create_backbone": "rhovideo.models",
+        "export": "rhovideo.zoo",
+        "get_cfg": "rhovideo.config",
+        "load_cfg": "rhovideo.config",
+        "load_classifier": "rhovideo.zoo",
+        "load_method": "rhovideo.zoo",
+        "load_pretrained": "rhovideo.zoo",
+        "register": "rhovideo.integrations",
+    },
+)

@@ -9,3 +9,11 @@ class JobError(RuntimeError):
 
 class FolderNotOursError(JobError):
     """OUTPUT_DIR cannot be written to, or another job is running in it: nothing of this job may be left there."""
+
+
+class WeightsError(JobError):
+    """A checkpoint whose weights cannot be found, read or used; the message is one line: the reason and the remedy."""
+
+
+class DamagedFileError(WeightsError):
+    """A checkpoint of which a part is missing or wrong: downloading or copying it again may help."""

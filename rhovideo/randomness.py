@@ -2,7 +2,7 @@
 
 A generator is made from an *address*, a tuple of small integers such as ``(seed, epoch, video, attempt)``.
 The same address gives the same stream on every worker, process and machine, which is what makes a
-resumed run identical to an uninterrupted one.
+resumed run identical to an uninterrupted one. Imports no torch: see :mod:`rhovideo.seeding` for its generators.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import random
 from enum import IntEnum
 
 import numpy as np
-import torch
 
 
 class Stream(IntEnum):
@@ -48,14 +47,3 @@ def torch_seed(stream: Stream, *address: int) -> int:
     """A 63-bit seed for torch's generators, a function of the address alone."""
     words = np.random.SeedSequence([int(stream), *map(int, address)]).generate_state(2, np.uint32)
     return (int(words[0]) << 31) ^ int(words[1])
-
-
-def seed_everything(stream: Stream, *address: int) -> None:
-    """Seed torch (all devices), NumPy's and Python's global generators from an address.
-
-    For code that is not ours and draws from the global generators (dropout, weight initialisation).
-    """
-    seed = torch_seed(stream, *address)
-    torch.manual_seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - for code that draws from it
-    random.seed(seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from rhovideo.config.problems import ConfigError, told
+from rhovideo.config.findings import ConfigError, told
 
 
 def say(text: str) -> None:

@@ -5,7 +5,7 @@ import signal
 import pytest
 import torch
 
-from rhovideo.data.synthetic import write_synthetic
+from rhovideo.demo.synthetic_videos import write_synthetic
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As for every process that a shell starts in the background; the programs that are tested here are to hear Ctrl-C.

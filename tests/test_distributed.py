@@ -7,9 +7,9 @@ import torch
 
 from rhovideo import distributed
 from rhovideo.errors import JobError
-from rhovideo.launch.local import launch
+from rhovideo.launch.local.processes import launch
 from tests.launch import collectives
-from tests.launch.test_local import configuration
+from tests.launch.local.test_processes import configuration
 from tests.processes import run_processes
 
 

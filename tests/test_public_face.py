@@ -12,7 +12,7 @@ import torch
 
 import rhovideo
 import rhovideo.zoo
-from tests.runs import ROOT
+from tests.configured_runs import ROOT
 
 
 @pytest.mark.parametrize("module", [rhovideo, rhovideo.zoo], ids=lambda module: module.__name__)

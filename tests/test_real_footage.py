@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.runs import METHOD_KEYS, run, write_config
+from tests.configured_runs import METHOD_KEYS, run, write_config
 
 
 @pytest.fixture(scope="module")

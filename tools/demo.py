@@ -52,7 +52,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def demo(options: argparse.Namespace) -> None:
     """Every run that was asked for, the table and the picture."""
-    from rhovideo.data.synthetic import write_synthetic
+    from rhovideo.demo.synthetic_videos import write_synthetic
 
     started = time.monotonic()
     print(f"Writing {options.videos} training and {options.videos // 2} validation videos to {options.out}/data")
@@ -114,7 +114,7 @@ def measure(options: argparse.Namespace, data: Path, seed: int, method: str, rho
 
 def linear_top1(options: argparse.Namespace, data: Path, seed: int, pretrained: Path | None) -> float:
     """Test accuracy in percent of a linear classifier on the encoder of a run, or on a random one."""
-    from rhovideo.data.synthetic import class_names
+    from rhovideo.demo.synthetic_videos import class_names
 
     name = pretrained.name if pretrained else f"random_seed{seed}"
     words = ["MODEL.NUM_CLASSES", len(class_names(CLASSES))]
@@ -128,7 +128,7 @@ def run_job(config: str, data: Path, output: Path, seed: int, *overrides: object
     """Run one configuration afresh; what it resolved to, and its numbers."""
     from rhovideo.config import load_cfg
     from rhovideo.engine.run import run
-    from rhovideo.launch.local import launch
+    from rhovideo.launch.local.processes import launch
 
     words = ["DATA.PATH_TO_DATA_DIR", data, "OUTPUT_DIR", output, "RNG_SEED", seed, *overrides]
     cfg = load_cfg(CONFIGS / config, [str(word) for word in words])
@@ -141,8 +141,8 @@ def draw(cfg: CfgNode, path: Path, title: str) -> None:
     """One picture of what the method saw and of how its loss went."""
     import numpy as np
 
-    from rhovideo.data.contact_sheet import save_report
-    from rhovideo.data.datasets import SampleKey, build_dataset
+    from rhovideo.data.loading.datasets import SampleKey, build_dataset
+    from rhovideo.demo.contact_sheet import save_report
     from rhovideo.engine.json_stats import read_json_stats
 
     dataset = build_dataset(cfg, "train", "pretrain")

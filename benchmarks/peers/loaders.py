@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from benchmarks.peers import torchvision_augmentation
 from benchmarks.peers.decoders import torchcodec
-from rhovideo.data.placement import draw_starts
+from rhovideo.data.sampling.start_times import draw_starts
 
 FRAMES, STRIDE, FPS = 8, 8, 30
 

@@ -12,10 +12,10 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from rhovideo.cli import data, evaluate, extract, look, run, weights, written_runs
-from rhovideo.config.problems import ConfigError
+from rhovideo.cli import data, evaluate, extract, generated_configs, monitor, run, weights
+from rhovideo.config.findings import ConfigError
 from rhovideo.errors import JobError
-from rhovideo.launch.ctrl_c import TOLD
+from rhovideo.launch.local.signals import TOLD
 from rhovideo.stopping import Stopped
 from rhovideo.terminal import complain, say
 
@@ -53,7 +53,7 @@ def main(words: Sequence[str] | None = None) -> int:
         if words[:1] == ["run"]:
             configs, overrides, words = run.split_run_words(words)
         elif words[:1] and words[0] in ("eval", "extract"):
-            overrides, words = written_runs.split_words(words)
+            overrides, words = generated_configs.split_words(words)
         if meant := _meant_command(words):
             say(f"there is no command {words[0]!r}: write rhovideo {meant}")
             return 2
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_command(commands)
     evaluate.add_command(commands)
     extract.add_command(commands)
-    look.add_commands(commands)
+    monitor.add_commands(commands)
     data.add_commands(commands)
     weights.add_commands(commands)
     return parser

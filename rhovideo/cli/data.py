@@ -69,7 +69,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 def index_command(options: argparse.Namespace) -> int:
     """``rhovideo index``."""
-    from rhovideo.data.indexing import IndexingError, ListsExistError, index_folder, index_hmdb51, index_ucf101
+    from rhovideo.data.lists.indexing import IndexingError, ListsExistError, index_folder, index_hmdb51, index_ucf101
 
     out = options.out or options.folder
     try:
@@ -89,7 +89,7 @@ def index_command(options: argparse.Namespace) -> int:
 
 def scan_command(options: argparse.Namespace) -> int:
     """``rhovideo scan``."""
-    from rhovideo.data.scanning import scan
+    from rhovideo.data.loading.scanning import scan
 
     if Path(options.csv).is_dir():
         say(f"{options.csv} is a folder: write one of its lists, {Path(options.csv) / 'train.csv'}")
@@ -111,7 +111,7 @@ def scan_command(options: argparse.Namespace) -> int:
 
 def synthetic_command(options: argparse.Namespace) -> int:
     """``rhovideo synthetic``."""
-    from rhovideo.data.synthetic import RECEIPT, write_synthetic
+    from rhovideo.demo.synthetic_videos import RECEIPT, write_synthetic
 
     folder = Path(options.folder)
     if (folder / "train.csv").exists() and not (folder / RECEIPT).exists():

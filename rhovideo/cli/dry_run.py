@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.inputs import needed_splits
-from rhovideo.config.problems import ConfigError
-from rhovideo.config.tasks import TRAINS
-from rhovideo.engine.first_launch import as_resumed, resumes
-from rhovideo.engine.list_doubts import Listed, count_list, doubts
+from rhovideo.checks.list_warnings import Listed, count_list, doubts
+from rhovideo.config.findings import ConfigError
+from rhovideo.config.input_files import needed_splits
+from rhovideo.config.task_defaults import TRAINS
 from rhovideo.launch.plan import Plan, print_configurations
-from rhovideo.run_folder import list_checkpoints
+from rhovideo.runs.first_launch import as_resumed, resumes
+from rhovideo.runs.folder import list_checkpoints
 from rhovideo.terminal import say
 
 _CHECKED = "keys, files, and the first rows of the lists with their labels"
@@ -28,7 +28,7 @@ def show_dry_run(plan: Plan, doubts_of_rows: Sequence[str]) -> None:
 
     Args:
         plan: checked, with its lists' first rows.
-        doubts_of_rows: what these tell (:attr:`rhovideo.engine.first_rows.FirstRows.doubts`).
+        doubts_of_rows: what these tell (:attr:`rhovideo.checks.lists.FirstRows.doubts`).
 
     Raises:
         ConfigError: this machine does not have what is asked for.
@@ -53,7 +53,7 @@ def check_this_machine(plan: Plan) -> bool:
     """
     asking = [job for job in plan.jobs if _asks_for(job.cfg)]
     if asking:
-        from rhovideo.launch.machine import check_machine
+        from rhovideo.checks.machine import check_machine
 
         problems = [job.problem(finding) for job in asking for finding in check_machine(job.cfg)]
         if problems:

@@ -13,21 +13,21 @@ from pathlib import Path
 
 import yaml
 
+from rhovideo.cli.generated_configs import add_parser, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.cli.run import flags_as_overrides
-from rhovideo.cli.written_runs import add_parser, launch_written, refuse_flags_as_keys, show_written
-from rhovideo.config.inputs import check_inputs, needed_splits
-from rhovideo.config.loading import Loaded
-from rhovideo.config.problems import COMMAND_LINE, ConfigError, Finding, Origin, Problem
-from rhovideo.config.released import FRAME_LISTS
+from rhovideo.config.findings import COMMAND_LINE, ConfigError, Finding, Origin, Problem
+from rhovideo.config.input_files import check_inputs, needed_splits
+from rhovideo.config.pyslowfast import FRAME_LISTS
+from rhovideo.config.reading import Loaded
 from rhovideo.errors import JobError
-from rhovideo.evaluate import report
-from rhovideo.evaluate.datasets import CLASSES, Videos, look_at, reader
-from rhovideo.evaluate.recipes import PROTOCOLS, TASK_OF, Settings, Subject, as_yaml, recipe, resolve
-from rhovideo.evaluate.report import Evaluation
-from rhovideo.evaluate.runs import is_to_run
-from rhovideo.run_folder import read_results
+from rhovideo.protocols import outcome
+from rhovideo.protocols.evaluation_folder import is_to_run
+from rhovideo.protocols.known_datasets import CLASSES, Videos, look_at, reader
+from rhovideo.protocols.outcome import Evaluation
+from rhovideo.protocols.recipes import PROTOCOLS, TASK_OF, Settings, Subject, as_yaml, recipe, resolve
+from rhovideo.runs.folder import read_results
 from rhovideo.terminal import say
-from rhovideo.zoo.paths import local_path
+from rhovideo.zoo.sources import local_path
 
 CONFIG_NAME = "eval.yaml"
 # Labels are at most 2^31 - 1.
@@ -72,7 +72,7 @@ _FLAG_OF = {
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
-    """Add the parser of ``eval``; its overrides are sorted out by :func:`rhovideo.cli.written_runs.split_words`."""
+    """Add the parser of ``eval``; :func:`rhovideo.cli.generated_configs.split_words` sorts out its overrides."""
     parser = add_parser(commands, "eval", "measure a checkpoint", EVAL_HELP, EVAL_USAGE)
     parser.add_argument("--data", metavar="DIR", required=True, help="folder of train.csv, val.csv and test.csv")
     parser.add_argument("--protocol", choices=PROTOCOLS, required=True, help="what is measured")
@@ -113,7 +113,7 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
     local_path(options.checkpoint)
     videos = look_at(first.cfg, needed_splits(first.cfg), dataset)
     _say_whose_protocol(protocol, videos)
-    from rhovideo.evaluate.checkpoints import examine
+    from rhovideo.protocols.measured_checkpoint import examine
 
     subject = examine(options.checkpoint, options.encoder, classifier=protocol == "test")
     if subject.note:
@@ -170,7 +170,7 @@ def _is_of_others(out: Path, checkpoint: Path, data: Path) -> bool:
 
 
 def _check_lists(loaded: Loaded, overrides: Sequence[object]) -> None:
-    from rhovideo.engine.first_rows import FirstRows
+    from rhovideo.checks.lists import FirstRows
 
     keys = ("DATA.PATH_TO_DATA_DIR",)
     findings = [finding for finding in check_inputs(loaded.cfg) if finding.keys[0] in keys]
@@ -212,8 +212,8 @@ def _tell(evaluation: Evaluation) -> int:
     if not results:
         say(f"{out}/results.json holds no numbers: see {out}/stdout.log")
         return 1
-    told = report.summary(evaluation, results)
-    path = report.write(out, told)
-    print(report.as_text(told))
+    told = outcome.summary(evaluation, results)
+    path = outcome.write(out, told)
+    print(outcome.as_text(told))
     print(f"numbers: {path}   configuration: {evaluation.config}", file=sys.stderr)
     return 0

@@ -9,14 +9,15 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.atomic_files import written_whole
+from rhovideo.cli.generated_configs import add_parser, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.cli.run import flags_as_overrides
-from rhovideo.cli.written_runs import add_parser, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.errors import JobError
-from rhovideo.evaluate.recipes import as_yaml, extract_recipe, resolve
-from rhovideo.evaluate.runs import is_to_run
-from rhovideo.run_folder import read_results, written_whole
+from rhovideo.protocols.evaluation_folder import is_to_run
+from rhovideo.protocols.recipes import as_yaml, extract_recipe, resolve
+from rhovideo.runs.folder import read_results
 from rhovideo.terminal import say
-from rhovideo.zoo.paths import local_path
+from rhovideo.zoo.sources import local_path
 
 CONFIG_NAME = "extract.yaml"
 # The list as it was when the extraction began, in OUT.
@@ -80,7 +81,7 @@ def extract_command(options: argparse.Namespace) -> int:
     listed, classes, root = _videos(Path(options.data).expanduser(), out, words.cfg)
     _refuse_other_list(out / _LIST, listed)
     local_path(options.checkpoint)
-    from rhovideo.evaluate.checkpoints import examine
+    from rhovideo.protocols.measured_checkpoint import examine
 
     subject = examine(options.checkpoint, options.encoder)
     if subject.note:
@@ -113,12 +114,12 @@ def _videos(data: Path, out: Path, cfg: CfgNode) -> tuple[bytes, list[str], str]
     Raises:
         JobError: there is nothing of this name, no video, or the list cannot be used.
     """
-    from rhovideo.data.csv_parsing import VIDEO_ENDINGS, ManifestError
-    from rhovideo.data.frame_lists import FIRST_WORD
-    from rhovideo.data.manifest import Manifest, root_of
+    from rhovideo.data.lists.csv_parsing import VIDEO_ENDINGS, ManifestError
+    from rhovideo.data.lists.frame_lists import FIRST_WORD
+    from rhovideo.data.lists.manifest import Manifest, root_of
 
     if data.is_dir():
-        from rhovideo.data.indexing import IndexingError, list_folder
+        from rhovideo.data.lists.indexing import IndexingError, list_folder
 
         try:
             listed, classes, left_out = list_folder(data, out / _LIST.parent)
@@ -175,7 +176,7 @@ def _write_list(out: Path, listed: bytes, classes: list[str]) -> None:
 def _tell(out: Path) -> int:
     """Print what there is; once, where torchrun started several of us."""
     if os.environ.get("RANK", "0") == "0":
-        from rhovideo.engine.feature_file import check_finished
+        from rhovideo.engine.evaluation.feature_file import check_finished
 
         told = read_results(out)
         check_finished(out, told.get("videos"), told.get("dim"))

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rhovideo.config.problems import COMMAND_LINE, ConfigError, Origin, Problem
+from rhovideo.config.findings import COMMAND_LINE, ConfigError, Origin, Problem
 from rhovideo.launch.plan import Plan, check_each, check_plan, make_plan, print_configurations
 from rhovideo.terminal import say
 
@@ -232,7 +232,7 @@ def run_command(options: argparse.Namespace, configs: list[str], overrides: list
         return 0
     check_plan(plan)
     if not slurm:
-        from rhovideo.engine.first_rows import FirstRows
+        from rhovideo.checks.lists import FirstRows
 
         # Now, not when a job's turn comes: the one before it may take days.
         rows = FirstRows()
@@ -248,10 +248,10 @@ def run_command(options: argparse.Namespace, configs: list[str], overrides: list
         # Importing torch takes some seconds, on a shared file system many.
         say("checking the rest ..." if slurm else "starting ...")
     if slurm:
-        from rhovideo.launch.slurm import submit_plan
+        from rhovideo.launch.slurm.launcher import submit_plan
 
         return submit_plan(plan, resume=options.resume, dry_run=options.dry_run)
-    from rhovideo.launch.in_order import run_plan
+    from rhovideo.launch.local.runner import run_plan
 
     return run_plan(plan)
 

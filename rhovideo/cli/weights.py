@@ -7,10 +7,9 @@ import logging
 import shlex
 from typing import TYPE_CHECKING
 
-from rhovideo.errors import JobError
+from rhovideo.errors import JobError, WeightsError
 from rhovideo.zoo.catalogue import ENTRIES
-from rhovideo.zoo.errors import WeightsError
-from rhovideo.zoo.paths import cache_folder, local_path
+from rhovideo.zoo.sources import cache_folder, local_path
 
 if TYPE_CHECKING:
     from rhovideo.zoo.filling import LoadReport
@@ -58,10 +57,10 @@ def weights_command(options: argparse.Namespace) -> int:
         return 0
     path = local_path(options.checkpoint)
     _warnings_to_stderr()
-    from rhovideo.models.info import describe
+    from rhovideo.models.network_size import describe
     from rhovideo.zoo.architecture import architecture
-    from rhovideo.zoo.files import read_weights
-    from rhovideo.zoo.loading import classes_of, load_pretrained
+    from rhovideo.zoo.checkpoint_files import read_weights
+    from rhovideo.zoo.pretrained import classes_of, load_pretrained
 
     file = read_weights(path)
     cfg = architecture(file, options.encoder)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rhovideo.config.schema import get_cfg
-from rhovideo.config.tasks import TRAINS
+from rhovideo.config.task_defaults import TRAINS
 
 # Keys, and sections where they end with a point, that say where a job runs and what it leaves, not what comes out.
 MACHINE = (

@@ -9,8 +9,8 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.names import get_value, leaves
-from rhovideo.config.problems import Finding
+from rhovideo.config.findings import Finding
+from rhovideo.config.keys import get_value, leaves
 
 CHOICES: dict[str, tuple] = {
     "MODEL.ARCH": ("slow", "c2d", "i3d", "slowfast", "r2plus1d", "x3d", "mvit", "s3dg"),

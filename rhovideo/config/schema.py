@@ -1,9 +1,10 @@
 """Every configuration key, its default and its meaning.
 
 Names, defaults and meanings are PySlowFast's wherever it has the key; keys of our own are marked *ours*. Keys of
-PySlowFast that would change nothing here are not in it; files may hold them, see :mod:`rhovideo.config.foreign`.
+PySlowFast that would change nothing here are not in it; files may hold them, see
+:mod:`rhovideo.config.pyslowfast_keys`.
 Exceptions: NUM_GPUS, OUTPUT_DIR, CONTRASTIVE.TYPE and the MVIT section, whose defaults there run nowhere as
-they are. A default of ``None`` means "decided by the task", see :mod:`rhovideo.config.tasks`.
+they are. A default of ``None`` means "decided by the task", see :mod:`rhovideo.config.task_defaults`.
 """
 
 from __future__ import annotations
@@ -373,7 +374,8 @@ def _solver() -> CfgNode:
 def _slurm() -> CfgNode:
     """Ours: what a job asks SLURM for, read with --launcher slurm only. 0, -1 and "" leave it to the cluster.
 
-    Each has a flag; defaults of your own go into ~/.config/rhovideo/cluster.yaml, see :mod:`rhovideo.config.slurm`.
+    Each has a flag; defaults of your own go into ~/.config/rhovideo/cluster.yaml, see
+    :mod:`rhovideo.config.slurm_options`.
     """
     node = CfgNode()
     # Names that `sinfo` and `sacctmgr show assoc user=$USER` list.

@@ -1,0 +1,96 @@
+"""From a list of videos to batches of clips."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rhovideo.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from rhovideo.data.augment.clip_augmentation import TrainAugmentation, build_augmentation, normalise
+    from rhovideo.data.augment.colour import ColourAugmentation
+    from rhovideo.data.augment.crops import EvalCrops
+    from rhovideo.data.lists.bad_videos import BadVideoLedger
+    from rhovideo.data.lists.csv_parsing import ManifestError
+    from rhovideo.data.lists.indexing import index_folder, index_hmdb51, index_ucf101
+    from rhovideo.data.lists.manifest import Manifest
+    from rhovideo.data.loading.batches import Batch
+    from rhovideo.data.loading.datasets import VideoDataset, build_dataset, open_manifest
+    from rhovideo.data.loading.loader import Loader, build_loader
+    from rhovideo.data.loading.scanning import ScanReport, scan
+    from rhovideo.data.sampling.clip_samplers import (
+        RandomClipSampler,
+        RhoClipSampler,
+        SegmentSampler,
+        UniformClipSampler,
+        build_clip_sampler,
+    )
+    from rhovideo.data.video.image_frames import ImageFrames
+    from rhovideo.data.video.reader import Video, VideoReadError
+    from rhovideo.data.video.torchcodec_reader import TorchcodecVideo, open_video
+
+__all__ = [
+    "BadVideoLedger",
+    "Batch",
+    "ColourAugmentation",
+    "EvalCrops",
+    "ImageFrames",
+    "Loader",
+    "Manifest",
+    "ManifestError",
+    "RandomClipSampler",
+    "RhoClipSampler",
+    "ScanReport",
+    "SegmentSampler",
+    "TorchcodecVideo",
+    "TrainAugmentation",
+    "UniformClipSampler",
+    "Video",
+    "VideoDataset",
+    "VideoReadError",
+    "build_augmentation",
+    "build_clip_sampler",
+    "build_dataset",
+    "build_loader",
+    "index_folder",
+    "index_hmdb51",
+    "index_ucf101",
+    "normalise",
+    "open_manifest",
+    "open_video",
+    "scan",
+]
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "BadVideoLedger": "rhovideo.data.lists.bad_videos",
+        "Batch": "rhovideo.data.loading.batches",
+        "ColourAugmentation": "rhovideo.data.augment.colour",
+        "EvalCrops": "rhovideo.data.augment.crops",
+        "ImageFrames": "rhovideo.data.video.image_frames",
+        "Loader": "rhovideo.data.loading.loader",
+        "Manifest": "rhovideo.data.lists.manifest",
+        "ManifestError": "rhovideo.data.lists.csv_parsing",
+        "RandomClipSampler": "rhovideo.data.sampling.clip_samplers",
+        "RhoClipSampler": "rhovideo.data.sampling.clip_samplers",
+        "ScanReport": "rhovideo.data.loading.scanning",
+        "SegmentSampler": "rhovideo.data.sampling.clip_samplers",
+        "TorchcodecVideo": "rhovideo.data.video.torchcodec_reader",
+        "TrainAugmentation": "rhovideo.data.augment.clip_augmentation",
+        "UniformClipSampler": "rhovideo.data.sampling.clip_samplers",
+        "Video": "rhovideo.data.video.reader",
+        "VideoDataset": "rhovideo.data.loading.datasets",
+        "VideoReadError": "rhovideo.data.video.reader",
+        "build_augmentation": "rhovideo.data.augment.clip_augmentation",
+        "build_clip_sampler": "rhovideo.data.sampling.clip_samplers",
+        "build_dataset": "rhovideo.data.loading.datasets",
+        "build_loader": "rhovideo.data.loading.loader",
+        "index_folder": "rhovideo.data.lists.indexing",
+        "index_hmdb51": "rhovideo.data.lists.indexing",
+        "index_ucf101": "rhovideo.data.lists.indexing",
+        "normalise": "rhovideo.data.augment.clip_augmentation",
+        "open_manifest": "rhovideo.data.loading.datasets",
+        "open_video": "rhovideo.data.video.torchcodec_reader",
+        "scan": "rhovideo.data.loading.scanning",
+    },
+)

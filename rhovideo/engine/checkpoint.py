@@ -27,8 +27,9 @@ from pathlib import Path
 import torch
 from fvcore.common.config import CfgNode
 
+from rhovideo.atomic_files import written_whole
 from rhovideo.errors import JobError
-from rhovideo.run_folder import list_checkpoints, written_whole
+from rhovideo.runs.folder import list_checkpoints
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def save_checkpoint(state: dict, path: Path, keep: int) -> None:
 
     Args:
         state: what the module's docstring lists.
-        path: from :func:`rhovideo.run_folder.checkpoint_path`.
+        path: from :func:`rhovideo.runs.folder.checkpoint_path`.
         keep: how many checkpoints stay; 0 keeps all.
 
     Raises:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import simplejson
 
-from rhovideo.file_end import lines_backwards
-from rhovideo.run_folder import STATS_FILE, append_line
+from rhovideo.atomic_files import append_line
+from rhovideo.runs.folder import STATS_FILE
+from rhovideo.runs.tail import lines_backwards
 
 logger = logging.getLogger(__name__)
 

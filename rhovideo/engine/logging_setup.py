@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from rhovideo.run_folder import LOG_FILE
+from rhovideo.runs.folder import LOG_FILE
 
 # PySlowFast's line, which its users' scripts read, in the file; who reads the console needs no line of code.
 _FILE_FORMAT = "[%(asctime)s][%(levelname)s] %(filename)s: %(lineno)4d: %(message)s"

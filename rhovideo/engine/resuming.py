@@ -10,8 +10,9 @@ import yaml
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
-from rhovideo.config.names import leaves
-from rhovideo.engine.first_launch import (
+from rhovideo.config.keys import leaves
+from rhovideo.optim import rate_factor
+from rhovideo.runs.first_launch import (
     FirstLaunch,
     adapt,
     first_weights,
@@ -19,8 +20,7 @@ from rhovideo.engine.first_launch import (
     resumes,
     write_first_launch,
 )
-from rhovideo.optim import rate_factor
-from rhovideo.ssl.processes import process_dependence
+from rhovideo.ssl.process_dependence import process_dependence
 
 logger = logging.getLogger(__name__)
 

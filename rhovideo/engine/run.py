@@ -13,19 +13,20 @@ import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed, stopping
-from rhovideo.config.tasks import TRAINS
-from rhovideo.data.worker import cores, worker_count
-from rhovideo.engine.classify import run_classify
-from rhovideo.engine.extract import run_extract
-from rhovideo.engine.inputs import job_device, mixed_precision
+from rhovideo.atomic_files import write_text
+from rhovideo.checks.whole_lists import check_lists
+from rhovideo.config.task_defaults import TRAINS
+from rhovideo.data.loading.workers import cores, worker_count
+from rhovideo.engine.device_inputs import job_device, mixed_precision
 from rhovideo.engine.json_stats import to_json
-from rhovideo.engine.lists import check_lists
 from rhovideo.engine.logging_setup import set_up_logging
-from rhovideo.engine.nearest import run_knn
-from rhovideo.engine.output_dir import held
-from rhovideo.engine.pretrain import run_pretrain
-from rhovideo.engine.test import run_test
-from rhovideo.run_folder import CONFIG_FILE, RESULTS_FILE, list_checkpoints, write_text
+from rhovideo.engine.tasks.classify import run_classify
+from rhovideo.engine.tasks.extract import run_extract
+from rhovideo.engine.tasks.knn import run_knn
+from rhovideo.engine.tasks.multi_view_test import run_test
+from rhovideo.engine.tasks.pretrain import run_pretrain
+from rhovideo.runs.folder import CONFIG_FILE, RESULTS_FILE, list_checkpoints
+from rhovideo.runs.lock import held
 
 logger = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from rhovideo import distributed
-from rhovideo.data.worker import worker_count
+from rhovideo.data.loading.workers import worker_count
+from rhovideo.engine.evaluation.metrics import RunningMean
 from rhovideo.engine.json_stats import JsonStats
 from rhovideo.engine.logging_setup import on_terminal
-from rhovideo.engine.metrics import RunningMean
 from rhovideo.engine.tensorboard import TensorBoard
 
 logger = logging.getLogger(__name__)

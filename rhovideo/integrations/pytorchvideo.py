@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from pytorchvideo.data import clip_sampling as theirs
 
-from rhovideo.data.augmentation import TrainAugmentation, normalise
-from rhovideo.data.clip_sampling import RhoClipSampler, SegmentSampler, clip_frames
+from rhovideo.data.augment.clip_augmentation import TrainAugmentation, normalise
+from rhovideo.data.sampling.clip_samplers import RhoClipSampler, SegmentSampler, clip_frames
 from rhovideo.integrations.substitution import substitute
 from rhovideo.randomness import python_generator
 

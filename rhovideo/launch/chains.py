@@ -8,12 +8,12 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.inputs import check_inputs
-from rhovideo.config.loading import Loaded
-from rhovideo.config.names import set_value
-from rhovideo.config.problems import Finding, Problem
+from rhovideo.config.findings import Finding, Problem
+from rhovideo.config.input_files import check_inputs
+from rhovideo.config.keys import set_value
+from rhovideo.config.reading import Loaded
 from rhovideo.errors import JobError
-from rhovideo.run_folder import list_checkpoints
+from rhovideo.runs.folder import list_checkpoints
 
 # Which earlier jobs a task takes its weights from.
 _SOURCES = {

@@ -16,8 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from rhovideo.atomic_files import write_text
 from rhovideo.errors import FolderNotOursError, JobError
-from rhovideo.run_folder import FAILURE_FILE, write_text
+from rhovideo.runs.folder import FAILURE_FILE
 
 # What is said of a process that SIGKILL has ended.
 KILLED = (

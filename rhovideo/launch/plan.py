@@ -12,15 +12,15 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.loading import Loaded, Setting, load
-from rhovideo.config.problems import ConfigError, Finding, Origin, Problem
-from rhovideo.config.slurm import cluster_file
+from rhovideo.config.findings import ConfigError, Finding, Origin, Problem
+from rhovideo.config.reading import Loaded, Setting, load
+from rhovideo.config.slurm_options import cluster_file
 from rhovideo.config.values import from_word
-from rhovideo.engine.first_launch import as_resumed
 from rhovideo.errors import JobError
 from rhovideo.launch.chains import check_chain, check_output_folders
-from rhovideo.launch.records import Study, StudyCell, read_study, write_study
 from rhovideo.launch.sweep import SWEEP, cells, check_overrides, parse_sweep, settings
+from rhovideo.runs.first_launch import as_resumed
+from rhovideo.runs.records import Study, StudyCell, read_study, write_study
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def write_study_record(plan: Plan) -> None:
     """Leave STUDY/study.json, by which the study's cells are found again.
 
     Cells of an earlier call in the same folder stay: a study may grow by a value, or by a job at the end of its chains.
-    Whoever calls it holds the study (:func:`rhovideo.engine.output_dir.held_to_submit`).
+    Whoever calls it holds the study (:func:`rhovideo.runs.lock.held_to_submit`).
 
     Raises:
         JobError: the folder's earlier record cannot be read, or has a cell's name for other values.

@@ -8,10 +8,10 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from rhovideo.config import foreign
-from rhovideo.config.loading import Setting
-from rhovideo.config.names import leaves, nearest
-from rhovideo.config.problems import ConfigError, Origin, Problem
+from rhovideo.config import pyslowfast_keys
+from rhovideo.config.findings import ConfigError, Origin, Problem
+from rhovideo.config.keys import leaves, nearest
+from rhovideo.config.reading import Setting
 from rhovideo.config.schema import get_cfg
 from rhovideo.config.values import ValueProblem, from_word, interpret
 
@@ -100,7 +100,7 @@ def _key_problems(key: str, defaults: dict[str, object]) -> list[Problem]:
         return [Problem(key, SWEEP, wrong, f"{key} VALUE without --sweep; another study for another value")]
     if key in defaults:
         return []
-    if foreign.is_foreign(key) and not any(name.startswith(f"{key}.") for name in defaults):
+    if pyslowfast_keys.is_foreign(key) and not any(name.startswith(f"{key}.") for name in defaults):
         return [Problem(key, SWEEP, "is PySlowFast's, and changes nothing here", "another key")]
     meant = nearest(key, defaults)
     remedy = f"{meant}, which is the nearest name" if meant else "a name from rhovideo/config/schema.py"

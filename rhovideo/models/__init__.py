@@ -6,7 +6,7 @@ from rhovideo.models.classifier import Classifier
 from rhovideo.models.create import create_backbone
 from rhovideo.models.encoder import Encoder
 from rhovideo.models.heads import ClassificationHead, ProjectionMLP, build_predictor, build_projection
-from rhovideo.models.info import ModelInfo, describe, model_info
+from rhovideo.models.network_size import ModelInfo, describe, model_info
 from rhovideo.models.sync_batchnorm import SyncBatchNorm, mlp_norm_layer, norm_layer
 
 __all__ = [

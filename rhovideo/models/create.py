@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rhovideo.config import get_cfg
-from rhovideo.config.names import leaves, nearest, set_value
+from rhovideo.config.keys import leaves, nearest, set_value
 from rhovideo.models.backbones import build_backbone
 from rhovideo.models.encoder import Encoder
 

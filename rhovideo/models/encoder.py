@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rhovideo.models.checkpointing import run_checkpointed
+from rhovideo.models.activation_checkpointing import run_checkpointed
 
 
 class Encoder(nn.Module):

@@ -7,7 +7,7 @@ from torch import nn
 
 from rhovideo.ssl.byol import BYOL
 from rhovideo.ssl.moco import MoCo
-from rhovideo.ssl.processes import warn_of_process_dependence
+from rhovideo.ssl.process_dependence import warn_of_process_dependence
 from rhovideo.ssl.simclr import SimCLR
 from rhovideo.ssl.swav import SwAV
 

@@ -9,11 +9,11 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from rhovideo.models import build_backbone, build_predictor, build_projection
+from rhovideo.ssl.diagnostics import embedding_std, similarity_to_keys
 from rhovideo.ssl.interface import all_but, check_form, check_views
-from rhovideo.ssl.keys import in_one_pass
 from rhovideo.ssl.losses import negative_cosine, unit
 from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
-from rhovideo.ssl.signals import embedding_std, similarity_to_keys
+from rhovideo.ssl.momentum_keys import in_one_pass
 
 
 class BYOL(nn.Module):

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rhovideo.ssl.attention import attend
+from rhovideo.ssl.queue_softmax import attend
 
 
 def full_precision(function: Callable) -> Callable:
@@ -60,7 +60,7 @@ def log_sum_of_negatives(queries: Tensor, negatives: Tensor, temperature: float)
 
     Where the negatives take no gradient, as those of a queue, nothing as wide as they are is kept for the backward
     pass: the gradient is the softmax's mean of the negatives, [B, D], which is computed right away, while they are in
-    the cache (:func:`rhovideo.ssl.attention.attend`). It can then be differentiated once only; with
+    the cache (:func:`rhovideo.ssl.queue_softmax.attend`). It can then be differentiated once only; with
     ``create_graph=True`` a backward pass says so.
 
     Args:

@@ -9,14 +9,14 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from rhovideo.models import build_backbone, build_projection
+from rhovideo.ssl.diagnostics import embedding_std
 from rhovideo.ssl.interface import all_but, check_form, check_views
-from rhovideo.ssl.keys import in_one_pass
 from rhovideo.ssl.losses import multi_positive_nce, separate_positive_nce, unit
 from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
-from rhovideo.ssl.processes import batch_shuffle
+from rhovideo.ssl.momentum_keys import in_one_pass
+from rhovideo.ssl.process_dependence import batch_shuffle
 from rhovideo.ssl.queue import Queue
 from rhovideo.ssl.shuffle import BatchShuffle
-from rhovideo.ssl.signals import embedding_std
 
 
 class MoCo(nn.Module):

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from rhovideo.distributed import gather_with_gradient, rank
 from rhovideo.models import build_backbone, build_projection
+from rhovideo.ssl.diagnostics import embedding_std, negative_similarity, positive_similarity
 from rhovideo.ssl.interface import check_form, check_views
 from rhovideo.ssl.losses import clip_nce, unit
-from rhovideo.ssl.signals import embedding_std, negative_similarity, positive_similarity
 
 
 class SimCLR(nn.Module):

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from rhovideo.distributed import rank, world_size
 from rhovideo.models import build_backbone, build_projection
+from rhovideo.ssl.diagnostics import embedding_std, negative_similarity, positive_similarity
 from rhovideo.ssl.interface import check_form, check_views
 from rhovideo.ssl.losses import products, swapped_prediction, unit
 from rhovideo.ssl.queue import Queue
-from rhovideo.ssl.signals import embedding_std, negative_similarity, positive_similarity
 from rhovideo.ssl.sinkhorn import sinkhorn_knopp
 
 RELEASED_CODE_VIEWS = 2

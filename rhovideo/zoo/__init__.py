@@ -1,33 +1,21 @@
-"""Released checkpoints, and ours: names of their tensors, loading them, and the paper's figures.
-
-Names are loaded when they are first used, so that the figures can be looked up without torch.
-"""
+"""Released checkpoints and our own: the names of their tensors, loading, exporting, the figures of the paper."""
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+from rhovideo.lazy_names import lazy_names
+
 if TYPE_CHECKING:
-    from rhovideo.zoo.errors import WeightsError
+    from rhovideo.errors import WeightsError
     from rhovideo.zoo.exporting import export
-    from rhovideo.zoo.loading import (
+    from rhovideo.zoo.pretrained import (
         load_classifier,
         load_classifier_weights,
         load_encoder_weights,
         load_method,
         load_pretrained,
     )
-
-_HOME = {
-    "WeightsError": "rhovideo.zoo.errors",
-    "export": "rhovideo.zoo.exporting",
-    "load_classifier": "rhovideo.zoo.loading",
-    "load_classifier_weights": "rhovideo.zoo.loading",
-    "load_encoder_weights": "rhovideo.zoo.loading",
-    "load_method": "rhovideo.zoo.loading",
-    "load_pretrained": "rhovideo.zoo.loading",
-}
 
 __all__ = [
     "WeightsError",
@@ -38,13 +26,15 @@ __all__ = [
     "load_method",
     "load_pretrained",
 ]
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
-
-def __getattr__(name: str) -> object:
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'rhovideo.zoo' has no attribute {name!r}")
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "WeightsError": "rhovideo.errors",
+        "export": "rhovideo.zoo.exporting",
+        "load_classifier": "rhovideo.zoo.pretrained",
+        "load_classifier_weights": "rhovideo.zoo.pretrained",
+        "load_encoder_weights": "rhovideo.zoo.pretrained",
+        "load_method": "rhovideo.zoo.pretrained",
+        "load_pretrained": "rhovideo.zoo.pretrained",
+    },
+)

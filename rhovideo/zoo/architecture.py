@@ -12,12 +12,12 @@ from fvcore.common.config import CfgNode
 from torch import Tensor
 
 from rhovideo.config import get_cfg
+from rhovideo.errors import WeightsError
 from rhovideo.models.resnet import STAGE_DEPTHS, TEMPORAL_KERNELS, TEMPORAL_POOL
 from rhovideo.models.slowfast import FAST_KERNELS, SLOW_KERNELS
-from rhovideo.zoo.errors import WeightsError
-from rhovideo.zoo.files import WeightsFile
-from rhovideo.zoo.keys import BLOCKS
-from rhovideo.zoo.locating import Located, classifier_head, find_any
+from rhovideo.zoo.checkpoint_files import WeightsFile
+from rhovideo.zoo.name_mapping import BLOCKS
+from rhovideo.zoo.tensor_location import Located, classifier_head, find_any
 
 logger = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from rhovideo.run_folder import written_whole
+from rhovideo.atomic_files import written_whole
+from rhovideo.errors import WeightsError
 from rhovideo.zoo.architecture import architecture, describe_architecture
-from rhovideo.zoo.errors import WeightsError
-from rhovideo.zoo.files import OWN, WeightsFile, read_weights
-from rhovideo.zoo.keys import BLOCKS, to_ours, to_released
-from rhovideo.zoo.loading import classes_of, load_classifier, load_method, load_pretrained
+from rhovideo.zoo.checkpoint_files import OWN, WeightsFile, read_weights
+from rhovideo.zoo.name_mapping import BLOCKS, to_ours, to_released
+from rhovideo.zoo.pretrained import classes_of, load_classifier, load_method, load_pretrained
 from rhovideo.zoo.released_cfg import released_cfg, what_is_lost
 from rhovideo.zoo.released_optimizer import released_optimizer
 

@@ -9,11 +9,11 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from rhovideo.config.names import get_value
+from rhovideo.config.keys import get_value
+from rhovideo.errors import WeightsError
 from rhovideo.zoo.architecture import describe_architecture
-from rhovideo.zoo.errors import WeightsError
-from rhovideo.zoo.files import WeightsFile
-from rhovideo.zoo.keys import BLOCKS
+from rhovideo.zoo.checkpoint_files import WeightsFile
+from rhovideo.zoo.name_mapping import BLOCKS
 
 # Counters that no result depends on.
 _OPTIONAL = ("num_batches_tracked",)

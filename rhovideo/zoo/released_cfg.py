@@ -1,6 +1,7 @@
 """A configuration of this package as PySlowFast's loader takes it: its keys alone, and its words for the task.
 
-What a word of theirs means otherwise is translated back, line by line of the table in :mod:`rhovideo.config.released`.
+What a word of theirs means otherwise is translated back, line by line of the table in
+:mod:`rhovideo.config.pyslowfast`.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import Any
 import yaml
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.names import leaves
-from rhovideo.config.released import BGR_THERE, reads_frame_lists
+from rhovideo.config.keys import leaves
+from rhovideo.config.pyslowfast import BGR_THERE, reads_frame_lists
 from rhovideo.config.schema import get_cfg
 from rhovideo.models.resnet import STAGE_DEPTHS
 from rhovideo.optim.schedules import rate_factor

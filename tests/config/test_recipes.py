@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from rhovideo.config import load_cfg
-from rhovideo.config.names import get_value
+from rhovideo.config.keys import get_value
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 RECIPES = sorted(path for path in CONFIGS.rglob("*.yaml") if not path.name.startswith("_"))

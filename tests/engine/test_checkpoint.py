@@ -14,7 +14,7 @@ from rhovideo.engine.checkpoint import (
     read_checkpoint,
     save_checkpoint,
 )
-from rhovideo.run_folder import checkpoint_path, list_checkpoints
+from rhovideo.runs.folder import checkpoint_path, list_checkpoints
 
 
 def save(folder, epoch, step=0, keep=0):

@@ -9,7 +9,7 @@ import pytest
 from rhovideo.engine import logging_setup
 from rhovideo.engine.json_stats import JsonStats
 from rhovideo.engine.logging_setup import progress, set_up_logging, shut_down_logging
-from tests.runs import ROOT
+from tests.configured_runs import ROOT
 
 logger = logging.getLogger("rhovideo.engine.something")
 

@@ -7,7 +7,7 @@ import time
 import pytest
 import torch
 
-from tests.runs import METHOD_KEYS, final_state, finish, kill, run, start, write_config
+from tests.configured_runs import METHOD_KEYS, final_state, finish, kill, run, start, write_config
 
 KEYS = ["CONTRASTIVE.TYPE", "moco", *METHOD_KEYS["moco"], "DATA.TRAIN_CROP_NUM_TEMPORAL", 2]
 OPTIONS = ["CONTRASTIVE.KEYS_AT_ONCE", True, "MODEL.CHANNELS_LAST", True]

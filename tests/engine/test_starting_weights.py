@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from rhovideo.config import cfg_from_released, load_cfg
-from rhovideo.engine.pretrain import start_from
+from rhovideo.engine.tasks.pretrain import start_from
+from rhovideo.errors import WeightsError
 from rhovideo.ssl.build import build_method
-from rhovideo.zoo.errors import WeightsError
-from rhovideo.zoo.loading import load_method
+from rhovideo.zoo.pretrained import load_method
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 METHODS = ("byol", "moco", "simclr", "swav")

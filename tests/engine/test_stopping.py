@@ -11,12 +11,13 @@ import pytest
 
 from rhovideo import stopping
 from rhovideo.config import load_cfg
-from rhovideo.engine import evaluation, training
+from rhovideo.engine import trainer
+from rhovideo.engine.evaluation import readable_batches
 from rhovideo.engine.json_stats import read_json_stats
 from rhovideo.engine.run import run as run_here
-from rhovideo.run_folder import progress
+from rhovideo.runs.folder import progress
+from tests.configured_runs import METHOD_KEYS, final_state, run, start, write_config
 from tests.engine.test_resume import assert_same
-from tests.runs import METHOD_KEYS, final_state, run, start, write_config
 
 MOCO = ["CONTRASTIVE.TYPE", "moco", *METHOD_KEYS["moco"], "DATA.TRAIN_CROP_NUM_TEMPORAL", 2]
 EPOCHS = 5
@@ -111,14 +112,14 @@ def evaluations(folder):
 
 
 def request_at_step(monkeypatch, number):
-    step = training.Trainer._train_step
+    step = trainer.Trainer._train_step
 
     def step_that_is_asked(self, batches):
         if self.position.global_step == number:
             stopping.request("test")
         return step(self, batches)
 
-    monkeypatch.setattr(training.Trainer, "_train_step", step_that_is_asked)
+    monkeypatch.setattr(trainer.Trainer, "_train_step", step_that_is_asked)
 
 
 def test_stop_in_the_last_step_of_an_epoch_comes_before_its_evaluation_which_is_made_up_for(cfg, tmp_path, monkeypatch):
@@ -133,7 +134,7 @@ def test_stop_in_the_last_step_of_an_epoch_comes_before_its_evaluation_which_is_
 
 
 def test_stop_in_an_evaluation_loses_neither_the_epoch_nor_the_evaluation(cfg, tmp_path, monkeypatch):
-    record = evaluation.BadVideoLedger.record
+    record = readable_batches.BadVideoLedger.record
 
     def asked_in_the_evaluation(self, batch):
         if batch.clips.shape[1] == 1:
@@ -141,7 +142,7 @@ def test_stop_in_an_evaluation_loses_neither_the_epoch_nor_the_evaluation(cfg, t
         return record(self, batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(evaluation.BadVideoLedger, "record", asked_in_the_evaluation)
+        patch.setattr(readable_batches.BadVideoLedger, "record", asked_in_the_evaluation)
         with pytest.raises(stopping.Stopped, match=r"in an evaluation"):
             run_here(cfg)
     assert progress(tmp_path / "out") == (1, 0)

@@ -22,7 +22,7 @@ from rhovideo.config import cfg_from_released
 from rhovideo.models import build_classifier
 from rhovideo.optim.build import build_optimizer
 from rhovideo.zoo import export
-from rhovideo.zoo.keys import to_released
+from rhovideo.zoo.name_mapping import to_released
 from tests.zoo.drawn_weights import clip
 from tests.zoo.test_exporting import REFERENCE, trained_method, write
 

@@ -9,9 +9,9 @@ from pytorchvideo.data import LabeledVideoDataset, make_clip_sampler
 from torch.utils.data import DataLoader, SequentialSampler
 
 import rhovideo
-from rhovideo.data.augmentation import TrainAugmentation
-from rhovideo.data.clip_sampling import RhoClipSampler
-from rhovideo.data.colour import ColourAugmentation
+from rhovideo.data.augment.clip_augmentation import TrainAugmentation
+from rhovideo.data.augment.colour import ColourAugmentation
+from rhovideo.data.sampling.clip_samplers import RhoClipSampler
 from rhovideo.integrations import pytorchvideo
 from rhovideo.models import ProjectionMLP
 from rhovideo.ssl.moco import MoCo

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rhovideo.data.decoding import Video, VideoReadError
+from rhovideo.data.video.reader import Video, VideoReadError
 from tests.videos import write_broken_video, write_video
 
 

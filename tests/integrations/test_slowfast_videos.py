@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from rhovideo.data.augmentation import normalise
-from rhovideo.data.datasets import SampleKey, build_dataset
+from rhovideo.data.augment.clip_augmentation import normalise
+from rhovideo.data.loading.datasets import SampleKey, build_dataset
 from tests.videos import write_broken_video
 
 

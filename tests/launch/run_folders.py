@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rhovideo.config import load_cfg
-from rhovideo.launch.records import Job, Study, StudyCell, append_attempt, write_job, write_study
+from rhovideo.runs.records import Job, Study, StudyCell, append_attempt, write_job, write_study
 
 
 def configure(run: Path, task: str, *overrides: object, config: str | None = None) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rhovideo.config import ConfigError
-from rhovideo.config.loading import load
+from rhovideo.config.reading import load
 from rhovideo.errors import JobError
 from rhovideo.launch.chains import check_chain, checkpoint_source, with_checkpoint
 from rhovideo.launch.plan import check_plan, make_plan

@@ -13,7 +13,7 @@ from torch import nn
 
 from rhovideo.config.schema import get_cfg
 from rhovideo.models import SyncBatchNorm, build_backbone, build_classifier
-from rhovideo.models.info import model_info
+from rhovideo.models.network_size import model_info
 
 TINY = {
     "slow R-18": ("slow", 18, ["RESNET.WIDTH_PER_GROUP", 4]),

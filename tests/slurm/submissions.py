@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rhovideo.engine.json_stats import read_json_stats
-from rhovideo.launch.records import Job, read_attempts, read_job
-from rhovideo.run_folder import progress
-from tests.runs import ROOT
+from rhovideo.runs.folder import progress
+from rhovideo.runs.records import Job, read_attempts, read_job
+from tests.configured_runs import ROOT
 from tests.slurm.cluster import Cluster
 
 # A job of four ranks on two cores takes half a minute to its first step.

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from rhovideo.cli import main
-from tests.runs import ROOT
+from tests.configured_runs import ROOT
 from tests.slurm.submissions import PATIENCE, Run
 
 MOCO = ROOT / "tests/reference/moco_tiny_epoch_00200.pyth"

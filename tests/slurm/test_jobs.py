@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from rhovideo.launch.records import read_attempts, run_folders
-from tests.runs import final_state, run, write_config
+from rhovideo.runs.records import read_attempts, run_folders
+from tests.configured_runs import final_state, run, write_config
 from tests.slurm.submissions import Run, ranks_of, rhovideo, seconds_since, submit
 
 # Everything that may depend on the number of processes is shared by all of them.

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from rhovideo.config.loading import Loaded, load
-from rhovideo.launch import records
-from rhovideo.launch.preflight import check_before_queueing
-from tests.launch.test_preflight import RECORD
-from tests.runs import write_config
+from rhovideo.config.reading import Loaded, load
+from rhovideo.launch.slurm.preflight import check_before_queueing
+from rhovideo.runs import records
+from tests.configured_runs import write_config
+from tests.launch.slurm.test_preflight import RECORD
 
 
 def _job(tmp_path: Path, *overrides: object) -> Loaded:

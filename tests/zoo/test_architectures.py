@@ -18,8 +18,8 @@ from rhovideo.models import build_classifier
 from rhovideo.zoo import WeightsError, load_classifier, load_pretrained
 from rhovideo.zoo.architecture import architecture
 from rhovideo.zoo.caffe2 import released_name
-from rhovideo.zoo.files import read_weights
-from rhovideo.zoo.keys import to_released
+from rhovideo.zoo.checkpoint_files import read_weights
+from rhovideo.zoo.name_mapping import to_released
 from rhovideo.zoo.released_cfg import released_cfg
 from tests.zoo.drawn_weights import clip, drawn
 

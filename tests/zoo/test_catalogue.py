@@ -34,5 +34,5 @@ def test_figures_are_the_released_ones():
 
 
 def test_names_are_known_without_torch():
-    code = "import sys, rhovideo.zoo.catalogue, rhovideo.zoo.paths; sys.exit('torch' in sys.modules)"
+    code = "import sys, rhovideo.zoo.catalogue, rhovideo.zoo.sources; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,13 +10,13 @@ import yaml
 
 from rhovideo.cli import main
 from rhovideo.config import cfg_from_released, get_cfg
-from rhovideo.config.names import leaves
+from rhovideo.config.keys import leaves
 from rhovideo.engine.checkpoint import FORMAT
 from rhovideo.models import build_backbone, build_classifier
 from rhovideo.optim.build import build_optimizer
 from rhovideo.ssl.build import METHODS, build_method
 from rhovideo.zoo import WeightsError, export, load_classifier, load_method, load_pretrained
-from rhovideo.zoo.keys import to_released
+from rhovideo.zoo.name_mapping import to_released
 from rhovideo.zoo.released_cfg import OWN_KEYS, released_cfg
 
 REFERENCE = Path(__file__).parents[1] / "reference"

@@ -4,7 +4,7 @@ import pytest
 
 from rhovideo.config import load_cfg
 from rhovideo.zoo.figures import PAPER, RELEASED, figure_for
-from tests.runs import ROOT
+from tests.configured_runs import ROOT
 
 
 def config(name: str, *overrides: object):

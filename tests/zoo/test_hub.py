@@ -12,7 +12,7 @@ import torch
 from rhovideo.config import load_cfg
 from rhovideo.zoo import load_pretrained
 from rhovideo.zoo.catalogue import ENTRIES, entry_named
-from tests.runs import ROOT
+from tests.configured_runs import ROOT
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from rhovideo.config import cfg_from_released, load_cfg
-from rhovideo.config.names import leaves
+from rhovideo.config.keys import leaves
 from rhovideo.optim.schedules import learning_rate, rate_factor
 from rhovideo.zoo.released_cfg import OWN_KEYS, OWN_SECTIONS, released_cfg, what_is_lost
 

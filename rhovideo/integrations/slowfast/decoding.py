@@ -1,4 +1,4 @@
-"""PySlowFast's decoding done by :class:`rhovideo.data.decoding.Video`: exact frames, any number of clips, one pass.
+"""PySlowFast's decoding done by :class:`rhovideo.data.video.reader.Video`: exact frames, any number of clips, one pass.
 
 Its own raises on every clip with the backend pyav, and asks the backend torchvision for functions that torchvision has
 removed. Where clips lie is kept: at random within the limits of CONTRASTIVE.DELTA_CLIPS_MIN and MAX, or clip i of n
@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from slowfast.datasets import transform
 
-from rhovideo.data.clip_sampling import clip_length
-from rhovideo.data.decoding import Video, VideoReadError
-from rhovideo.data.placement import draw_starts
+from rhovideo.data.sampling.clip_samplers import clip_length
+from rhovideo.data.sampling.start_times import draw_starts
+from rhovideo.data.video.reader import Video, VideoReadError
 from rhovideo.randomness import python_generator
 
 logger = logging.getLogger(__name__)

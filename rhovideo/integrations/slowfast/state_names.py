@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rhovideo.zoo.keys import TENSORS
+from rhovideo.zoo.name_mapping import TENSORS
 
 # What our modules' names begin with, and PySlowFast's for the same.
 _PREFIXES = {

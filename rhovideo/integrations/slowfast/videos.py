@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 
-from rhovideo.data.augmentation import normalise
-from rhovideo.data.datasets import FrameSampler, Sample, SampleKey, build_dataset
-from rhovideo.data.decoding import VideoReadError
+from rhovideo.data.augment.clip_augmentation import normalise
+from rhovideo.data.loading.datasets import FrameSampler, Sample, SampleKey, build_dataset
+from rhovideo.data.video.reader import VideoReadError
 from rhovideo.integrations.slowfast.losses import RhoContrastiveLoss
 from rhovideo.integrations.slowfast.settings import check_data, is_contrastive, is_multi_pathway, our_settings
 
@@ -139,7 +139,7 @@ class _Times:
     """A sampler that keeps where the clips of the last video lay.
 
     Args:
-        sampler: one of :mod:`rhovideo.data.clip_sampling`.
+        sampler: one of :mod:`rhovideo.data.sampling.clip_samplers`.
     """
 
     def __init__(self, sampler: FrameSampler) -> None:

@@ -1,0 +1,58 @@
+"""Writing a file as a whole or not at all, and adding lines to one. Imports nothing but the standard library."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextlib.contextmanager
+def written_whole(path: str | Path) -> Iterator[BinaryIO]:
+    """A file to write bytes to that takes the place of ``path`` once the block has ended well.
+
+    Until then it is ``.NAME.RANDOM.tmp`` beside ``path``, and it is on the disk before it is renamed: after a crash or
+    on a full disk ``path`` holds what it held before. The folder must exist.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "w+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write ``text`` (UTF-8) to ``path``, whole or not at all; the folder must exist."""
+    with written_whole(path) as file:
+        file.write(text.encode())
+
+
+def append_line(path: str | Path, text: str) -> None:
+    """Add a line (or several) in one write, apart from what a full disk may have cut off before it."""
+    with open(path, "ab+") as file:
+        empty = file.seek(0, os.SEEK_END) == 0
+        if not empty:
+            file.seek(-1, os.SEEK_END)
+        cut_off = not empty and file.read(1) != b"\n"
+        file.write(("\n" if cut_off else "").encode() + text.rstrip("\n").encode() + b"\n")
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name last through a power cut, where the file system lets folders be synced."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

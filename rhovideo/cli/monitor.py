@@ -1,0 +1,141 @@
+"""``rhovideo status``, ``logs``, ``cancel`` and ``results``: looking after runs, whichever launcher started them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from rhovideo.atomic_files import write_text
+from rhovideo.errors import JobError
+from rhovideo.monitor.tables import FORMATS
+from rhovideo.terminal import say
+
+STATUS_HELP = """\
+Tell how the jobs of a run or a study are doing: where they are, how far, their last loss and accuracy.
+
+  rhovideo status outputs/MoCo_SlowR50_8x8
+  rhovideo status studies/rho                          every job of every cell
+  rhovideo status outputs/eval                         every evaluation there
+  rhovideo status studies/rho --json                   for scripts
+
+RUN is an OUTPUT_DIR, of a job on SLURM or of a run in a terminal; STUDY the folder given as --study.
+States: waiting, running, requeued, finished, stopped, failed, cancelled, ended without a word, not started.
+"""
+
+LOGS_HELP = """\
+Print what rank 0 of a run has written in its newest job.
+
+  rhovideo logs outputs/MoCo_SlowR50_8x8 --lines 50
+  rhovideo logs outputs/MoCo_SlowR50_8x8 -f            go on until the job is over, also over a requeue
+  rhovideo logs outputs/MoCo_SlowR50_8x8 --rank 3 --stderr
+"""
+
+CANCEL_HELP = """\
+Cancel all jobs of a run or a study that wait or run on SLURM, and wait until they are gone.
+
+  rhovideo cancel outputs/MoCo_SlowR50_8x8
+  rhovideo cancel studies/rho
+
+Checkpoints stay: the same command with --resume goes on from them.
+Exit codes: 0 none is left in the queue, 1 one is, 2 it could not be done.
+"""
+
+RESULTS_HELP = """\
+Print a study's numbers: a row for each cell, and the paper's figures where it has them for the same settings.
+
+  rhovideo results studies/rho
+  rhovideo results studies/rho --format markdown
+  rhovideo results studies/rho --out rho.csv           the file's name tells the format
+  rhovideo results outputs/K400_linear_SlowR50_8x8     one run, and those that its encoder comes from
+  rhovideo results outputs/eval                        every finished evaluation there
+"""
+
+_ENDINGS = {".csv": "csv", ".md": "markdown", ".markdown": "markdown"}
+
+
+def add_commands(subparsers: argparse._SubParsersAction) -> None:
+    """Add the commands; each sets ``function``, which takes the options and returns the exit code."""
+    status = _add(subparsers, "status", "how jobs are doing", STATUS_HELP, status_command)
+    status.add_argument("path", metavar="RUN_OR_STUDY", help="a run folder (OUTPUT_DIR) or a study")
+    status.add_argument("--json", action="store_true", help="everything known, for scripts")
+
+    logs = _add(subparsers, "logs", "what a run has written", LOGS_HELP, logs_command)
+    logs.add_argument("path", metavar="RUN", help="a run folder (OUTPUT_DIR)")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on with what is being written")
+    logs.add_argument("--rank", type=int, default=0, metavar="K", help="whose log (0)")
+    logs.add_argument("--lines", type=_count, metavar="N", help="only the last ones (all)")
+    logs.add_argument("--stderr", action="store_true", help="what went to stderr: warnings of SLURM, tracebacks")
+
+    cancel = _add(subparsers, "cancel", "cancel jobs on SLURM", CANCEL_HELP, cancel_command)
+    cancel.add_argument("path", metavar="RUN_OR_STUDY", help="a run folder (OUTPUT_DIR) or a study")
+
+    results = _add(subparsers, "results", "a table of results", RESULTS_HELP, results_command)
+    results.add_argument("path", metavar="STUDY", help="a study, or a run folder")
+    results.add_argument("--format", choices=FORMATS, help="(text, or by the name of FILE)")
+    results.add_argument("--out", metavar="FILE", type=Path, help="write it there")
+
+
+def _add(subparsers, name: str, summary: str, text: str, function: Callable) -> argparse.ArgumentParser:
+    form = argparse.RawDescriptionHelpFormatter
+    parser = subparsers.add_parser(name, help=summary, description=text, formatter_class=form)
+    parser.set_defaults(function=function)
+    return parser
+
+
+def _count(word: str) -> int:
+    number = int(word)
+    if number < 0:
+        raise ValueError(word)
+    return number
+
+
+def status_command(options: argparse.Namespace) -> int:
+    """``rhovideo status``."""
+    from rhovideo.monitor.status import status, table
+
+    report = status(options.path)
+    print(report.as_json() if options.json else table(report).render("text").rstrip("\n"))
+    if report.trouble:
+        say(f"SLURM was not asked, so states are as the folders tell: {report.trouble}")
+    return 0
+
+
+def logs_command(options: argparse.Namespace) -> int:
+    """``rhovideo logs``."""
+    from rhovideo.monitor.logs import follow, show, single_run
+
+    run = single_run(options.path)
+    choice = {"rank": options.rank, "lines": options.lines, "stderr": options.stderr}
+    if not options.follow:
+        show(run, sys.stdout.buffer, **choice)
+        return 0
+    try:
+        follow(run, sys.stdout.buffer, say, **choice)
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def cancel_command(options: argparse.Namespace) -> int:
+    """``rhovideo cancel``."""
+    from rhovideo.monitor.cancel import cancel
+
+    return 0 if cancel(options.path, say) else 1
+
+
+def results_command(options: argparse.Namespace) -> int:
+    """``rhovideo results``."""
+    from rhovideo.monitor.results import results
+
+    form = options.format or (_ENDINGS.get(options.out.suffix.lower(), "text") if options.out else "text")
+    text = results(options.path, precise=form == "csv").render(form)
+    if options.out is None:
+        sys.stdout.write(text)
+        return 0
+    try:
+        write_text(options.out, text)
+    except OSError as error:
+        raise JobError(f"--out {options.out}: cannot be written ({error.strerror})") from error
+    return 0

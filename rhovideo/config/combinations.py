@@ -1,0 +1,291 @@
+"""Combinations of values that cannot work, found before anything is started."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+
+from fvcore.common.config import CfgNode
+
+from rhovideo.config.findings import Finding
+from rhovideo.config.limits import check_limits
+from rhovideo.config.pyslowfast import FRAME_LISTS, VIDEO_LISTS
+from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
+
+# Architectures whose position encodings fit crops of one size only.
+ONE_SIZE = ("mvit",)
+
+
+def check(cfg: CfgNode) -> list[Finding]:
+    """Everything that is impossible in a resolved configuration, whatever machine it will run on.
+
+    Args:
+        cfg: after :func:`rhovideo.config.task_defaults.resolve`.
+    """
+    findings = list(check_limits(cfg))
+    wrong = {finding.keys[0] for finding in findings}
+    for rule in _RULES:
+        findings += [finding for finding in rule(cfg) if wrong.isdisjoint(finding.keys)]
+    wrong = {key for finding in findings for key in finding.keys}
+    counts = ("NUM_GPUS", "NUM_CPU_PROCESSES", "NUM_SHARDS", "TRAIN.ACCUMULATE_STEPS", "BN.NUM_SYNC_DEVICES")
+    if cfg.NUM_GPUS >= 0 and wrong.isdisjoint(counts):
+        processes = cfg.NUM_GPUS or cfg.NUM_CPU_PROCESSES
+        findings += [finding for finding in check_processes(cfg, processes) if wrong.isdisjoint(finding.keys)]
+    return findings
+
+
+def check_processes(cfg: CfgNode, processes: int) -> list[Finding]:
+    """What is impossible with this many processes on each machine; NUM_GPUS -1 is known only there."""
+    findings: list[Finding] = []
+    count_key = "NUM_GPUS" if cfg.NUM_GPUS else "NUM_CPU_PROCESSES"
+    share = processes * cfg.TRAIN.ACCUMULATE_STEPS
+    if cfg.TASK in TRAINS and cfg.TRAIN.BATCH_SIZE % share:
+        steps = f" in {cfg.TRAIN.ACCUMULATE_STEPS} micro-batches" if cfg.TRAIN.ACCUMULATE_STEPS > 1 else ""
+        keys = ("TRAIN.BATCH_SIZE", count_key, "TRAIN.ACCUMULATE_STEPS")
+        wrong = f"the machine's batch of {cfg.TRAIN.BATCH_SIZE} cannot be shared evenly by {processes} processes{steps}"
+        findings.append(Finding(keys, wrong, _multiples(cfg.TRAIN.BATCH_SIZE, share)))
+    world = processes * cfg.NUM_SHARDS
+    devices = cfg.BN.NUM_SYNC_DEVICES
+    if _synchronises(cfg) and not cfg.BN.GLOBAL_SYNC and devices < world and world % devices:
+        wrong = f"{world} processes cannot be split into groups of {devices} that share batch-norm statistics"
+        divisors = [str(size) for size in range(2, world + 1) if world % size == 0]
+        findings.append(Finding(("BN.NUM_SYNC_DEVICES", count_key), wrong, f"one of {', '.join(divisors)}"))
+    if cfg.TRAIN.BATCH_SIZE == share and _needs_two_videos(cfg, world):
+        keys = ("TRAIN.BATCH_SIZE", count_key, "TRAIN.ACCUMULATE_STEPS", "CONTRASTIVE.BN_MLP")
+        wrong = "each process gets one video at a time, of which batch norm in the projection has no statistics"
+        findings.append(Finding(keys, wrong, f"TRAIN.BATCH_SIZE {2 * share} or more"))
+    return findings
+
+
+def _needs_two_videos(cfg: CfgNode, world: int) -> bool:
+    node = cfg.CONTRASTIVE
+    normalises = cfg.TASK == "pretrain" and node.BN_MLP and (node.NUM_MLP_LAYERS > 1 or node.PREDICTOR_DEPTHS)
+    return bool(normalises) and not (node.BN_SYNC_MLP and world > 1)
+
+
+def _synchronises(cfg: CfgNode) -> bool:
+    mlp = cfg.TASK == "pretrain" and cfg.CONTRASTIVE.BN_MLP and cfg.CONTRASTIVE.BN_SYNC_MLP
+    return cfg.BN.NORM_TYPE == "sync_batchnorm" or mlp
+
+
+def _multiples(value: int, unit: int) -> str:
+    """The multiples of ``unit`` next to ``value``, as a remedy."""
+    below, above = value // unit * unit, -(-value // unit) * unit
+    return f"{below} or {above}, a multiple of {unit}" if below else f"{above} or another multiple of {unit}"
+
+
+def _machines(cfg: CfgNode) -> Iterator[Finding]:
+    if cfg.SHARD_ID >= cfg.NUM_SHARDS:
+        wrong = f"machine {cfg.SHARD_ID} of {cfg.NUM_SHARDS}: they are counted from 0"
+        yield Finding(("SHARD_ID", "NUM_SHARDS"), wrong, f"a number from 0 to {cfg.NUM_SHARDS - 1}")
+
+
+def _queues(cfg: CfgNode) -> Iterator[Finding]:
+    """Every enqueued batch must fit whole, so that none is split at the queue's end."""
+    batch = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
+    if cfg.TASK != "pretrain" or batch < 1:
+        return
+    keys = ("TRAIN.BATCH_SIZE", "NUM_SHARDS")
+    said = f"the global batch of {batch} (TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE} x NUM_SHARDS {cfg.NUM_SHARDS})"
+    length = cfg.CONTRASTIVE.QUEUE_LEN
+    if cfg.CONTRASTIVE.TYPE == "moco" and length % batch:
+        yield Finding(
+            ("CONTRASTIVE.QUEUE_LEN", *keys), f"{length} is not a multiple of {said}", _multiples(length, batch)
+        )
+    length = cfg.CONTRASTIVE.SWAV_QEUE_LEN
+    if cfg.CONTRASTIVE.TYPE == "swav" and length % batch:
+        remedy = _multiples(length, batch) + ", or 0 for no queue"
+        yield Finding(("CONTRASTIVE.SWAV_QEUE_LEN", *keys), f"{length} is not a multiple of {said}", remedy)
+
+
+def _methods(cfg: CfgNode) -> Iterator[Finding]:
+    if cfg.TASK != "pretrain":
+        return
+    kind, depths = cfg.CONTRASTIVE.TYPE, cfg.CONTRASTIVE.PREDICTOR_DEPTHS
+    if kind == "byol" and (len(depths) != 1 or depths[0] < 1):
+        said = "BYOL without a predictor collapses" if not depths else f"{depths} is not one predictor's depth"
+        yield Finding(("CONTRASTIVE.PREDICTOR_DEPTHS", "CONTRASTIVE.TYPE"), said, "[2]")
+    if kind in ("simclr", "swav") and cfg.TRAIN.ACCUMULATE_STEPS > 1:
+        keys = ("TRAIN.ACCUMULATE_STEPS", "CONTRASTIVE.TYPE")
+        wrong = f"{kind}'s loss compares all videos of a batch, so summing over micro-batches would change it"
+        yield Finding(keys, wrong, "1, with a TRAIN.BATCH_SIZE that fits in memory")
+    if cfg.MODEL.FROZEN_BN:
+        yield Finding(
+            ("MODEL.FROZEN_BN", "TASK"), "True freezes statistics that pre-training has yet to learn", "False"
+        )
+    if cfg.DATA.CLIP_SAMPLING == "segment":
+        wrong = "segment sampling spreads one clip over the whole video, pre-training needs clips at several times"
+        yield Finding(("DATA.CLIP_SAMPLING", "TASK"), wrong, "random")
+
+
+def _network(cfg: CfgNode) -> Iterator[Finding]:
+    if cfg.MODEL.COMPILE and cfg.MODEL.ACT_CHECKPOINT:
+        keys = ("MODEL.COMPILE", "MODEL.ACT_CHECKPOINT")
+        yield Finding(keys, "a network that computes its activations again is not compiled", "False")
+    if cfg.MODEL.COMPILE and cfg.CONTRASTIVE.KEYS_AT_ONCE and cfg.TASK == "pretrain":
+        keys = ("MODEL.COMPILE", "CONTRASTIVE.KEYS_AT_ONCE")
+        wrong = "one pass for all clips, each with its own batch-norm statistics, would be compiled anew in every step"
+        yield Finding(keys, wrong, "False")
+
+
+def _devices(cfg: CfgNode) -> Iterator[Finding]:
+    if cfg.DATA.AUG_DEVICE == "gpu" and cfg.NUM_GPUS == 0:
+        wrong = "gpu changes colour where the network is, and NUM_GPUS is 0: one process would do all workers' part"
+        yield Finding(("DATA.AUG_DEVICE", "NUM_GPUS"), wrong, "cpu")
+
+
+def _gaps(cfg: CfgNode) -> Iterator[Finding]:
+    low, high = cfg.CONTRASTIVE.DELTA_CLIPS_MIN, cfg.CONTRASTIVE.DELTA_CLIPS_MAX
+    keys = ("CONTRASTIVE.DELTA_CLIPS_MIN", "CONTRASTIVE.DELTA_CLIPS_MAX")
+    if low > high:
+        yield Finding(
+            keys, f"the smallest gap between clips, {low:g} frames, is above the largest, {high:g}", f"{high:g} or less"
+        )
+    elif low == math.inf or high == -math.inf:
+        yield Finding(keys, f"no gap between clips is from {low:g} to {high:g} frames", "-inf and inf for no limits")
+
+
+def _cropping(cfg: CfgNode) -> Iterator[Finding]:
+    data = cfg.DATA
+    scales, area, aspect = (
+        data.TRAIN_JITTER_SCALES,
+        data.TRAIN_JITTER_SCALES_RELATIVE,
+        data.TRAIN_JITTER_ASPECT_RELATIVE,
+    )
+    yield from _range("DATA.TRAIN_JITTER_SCALES", scales, "[256, 320]", low=1)
+    yield from _range("DATA.TRAIN_JITTER_SCALES_RELATIVE", area, "[0.2, 0.766]", low=0, high=1, optional=True)
+    yield from _range("DATA.TRAIN_JITTER_ASPECT_RELATIVE", aspect, "[0.75, 1.3333]", low=0, optional=True)
+    if bool(area) != bool(aspect):
+        keys = ("DATA.TRAIN_JITTER_ASPECT_RELATIVE", "DATA.TRAIN_JITTER_SCALES_RELATIVE")
+        given, missing = reversed(keys) if area else keys
+        example = "[0.75, 1.3333]" if area else "[0.2, 0.766]"
+        yield Finding((missing, given), f"is empty while {given} is given: a crop by area needs both", example)
+    if not area and len(scales) == 2 and min(scales) < data.TRAIN_CROP_SIZE:
+        keys = ("DATA.TRAIN_CROP_SIZE", "DATA.TRAIN_JITTER_SCALES")
+        wrong = f"a crop of {data.TRAIN_CROP_SIZE} pixels does not fit into frames whose short side is {min(scales)}"
+        size = data.TRAIN_CROP_SIZE
+        remedy = f"{min(scales)} or less, or DATA.TRAIN_JITTER_SCALES [{round(size * 8 / 7)}, {round(size * 10 / 7)}]"
+        yield Finding(keys, wrong, remedy)
+    if cfg.TASK in CLASSIFIES and data.TRAIN_CROP_SIZE < 32:
+        yield Finding(
+            ("DATA.TRAIN_CROP_SIZE",), f"{data.TRAIN_CROP_SIZE} leaves no feature: the network strides 32", "32 or more"
+        )
+    if cfg.TASK in CLASSIFIES and data.TEST_CROP_SIZE < data.TRAIN_CROP_SIZE:
+        keys = ("DATA.TEST_CROP_SIZE", "DATA.TRAIN_CROP_SIZE")
+        wrong = f"{data.TEST_CROP_SIZE} is below the {data.TRAIN_CROP_SIZE} pixels that the classifier pools over"
+        yield Finding(keys, wrong, f"{data.TRAIN_CROP_SIZE} or more")
+    tests = cfg.TASK == "test" or (cfg.TASK in CLASSIFIES and cfg.TEST.ENABLE)
+    if tests and cfg.MODEL.ARCH in ONE_SIZE and data.TEST_CROP_SIZE > data.TRAIN_CROP_SIZE:
+        keys = ("DATA.TEST_CROP_SIZE", "DATA.TRAIN_CROP_SIZE", "MODEL.ARCH")
+        wrong = f"{cfg.MODEL.ARCH} is built for crops of one size, {data.TRAIN_CROP_SIZE} pixels"
+        yield Finding(keys, wrong, f"{data.TRAIN_CROP_SIZE}")
+
+
+def _range(key: str, pair: list, example: str, low: float, high: float = math.inf, optional: bool = False):
+    if optional and not pair:
+        return
+    if len(pair) != 2 or not low <= pair[0] <= pair[1] <= high or pair[1] <= 0:
+        yield Finding((key,), f"{pair} is not a range from low to high", f"two numbers, such as {example}")
+
+
+def _clips(cfg: CfgNode) -> Iterator[Finding]:
+    data = cfg.DATA
+    for key, values, example in (
+        ("DATA.MEAN", data.MEAN, "[0.45, 0.45, 0.45]"),
+        ("DATA.STD", data.STD, "[0.225, 0.225, 0.225]"),
+        ("DATA.SSL_COLOR_BRI_CON_SAT", data.SSL_COLOR_BRI_CON_SAT, "[0.4, 0.4, 0.4]"),
+    ):
+        if len(values) != 3 or any(value < 0 or (value == 0 and key == "DATA.STD") for value in values):
+            yield Finding((key,), f"{values} is not one number for each of three", f"three numbers, such as {example}")
+    low, high = data.SSL_BLUR_SIGMA_MIN, data.SSL_BLUR_SIGMA_MAX
+    if len(low) != 2 or len(high) != 2 or not 0 < low[1] <= high[1]:
+        keys = ("DATA.SSL_BLUR_SIGMA_MIN", "DATA.SSL_BLUR_SIGMA_MAX")
+        yield Finding(keys, f"{low} and {high} do not give a range of blur", "[0.0, 0.1], with a maximum of [0.0, 2.0]")
+    if any(channels != 3 for channels in data.INPUT_CHANNEL_NUM):
+        yield Finding(("DATA.INPUT_CHANNEL_NUM",), f"{data.INPUT_CHANNEL_NUM}: frames are RGB", "[3]")
+    alpha = cfg.SLOWFAST.ALPHA
+    if cfg.MODEL.ARCH == "slowfast" and (alpha < 1 or data.NUM_FRAMES % alpha):
+        keys = ("DATA.NUM_FRAMES", "SLOWFAST.ALPHA", "MODEL.ARCH")
+        wrong = f"the slow pathway takes every {alpha}th of {data.NUM_FRAMES} frames, which does not come out even"
+        yield Finding(keys, wrong, _multiples(data.NUM_FRAMES, max(1, alpha)))
+
+
+def _schedule(cfg: CfgNode) -> Iterator[Finding]:
+    solver = cfg.SOLVER
+    if cfg.TASK not in TRAINS:
+        return
+    keys = ("SOLVER.WARMUP_EPOCHS", "SOLVER.MAX_EPOCH")
+    if solver.WARMUP_EPOCHS > solver.MAX_EPOCH:
+        wrong = f"the warm-up of {solver.WARMUP_EPOCHS:g} epochs is longer than the training of {solver.MAX_EPOCH}"
+        of_others = "; the released recipes take 35 of 200" if cfg.TASK == "pretrain" else ""
+        yield Finding(keys, wrong, f"SOLVER.WARMUP_EPOCHS 0, or less than {solver.MAX_EPOCH}{of_others}")
+    elif solver.COSINE_AFTER_WARMUP and solver.WARMUP_EPOCHS == solver.MAX_EPOCH:
+        wrong = "the warm-up takes the whole training, and SOLVER.COSINE_AFTER_WARMUP begins after it"
+        yield Finding((*keys, "SOLVER.COSINE_AFTER_WARMUP"), wrong, f"less than {solver.MAX_EPOCH}")
+    if solver.BASE_LR_SCALE_NUM_SHARDS and solver.BASE_LR_BATCH:
+        keys = ("SOLVER.BASE_LR_BATCH", "SOLVER.BASE_LR_SCALE_NUM_SHARDS")
+        wrong = "the learning rate would be scaled twice, by the batch and by NUM_SHARDS"
+        yield Finding(keys, wrong, "0, or SOLVER.BASE_LR_SCALE_NUM_SHARDS False")
+    if solver.LR_POLICY == "steps_with_relative_lrs":
+        yield from _steps(solver)
+
+
+def _steps(solver: CfgNode) -> Iterator[Finding]:
+    steps, factors = solver.STEPS, solver.LRS
+    keys = ("SOLVER.STEPS", "SOLVER.LRS")
+    example = "first epochs that rise from 0, such as STEPS: [0, 60, 120] with LRS: [1, 0.1, 0.01]"
+    if not steps or steps[0] != 0 or any(later <= earlier for earlier, later in pairwise(steps)):
+        yield Finding(keys, f"{steps} does not begin with 0 and rise", example)
+    if len(steps) != len(factors):
+        wrong = f"{len(factors)} factors for the {len(steps)} stretches that begin at {steps}"
+        yield Finding(("SOLVER.LRS", "SOLVER.STEPS"), wrong, f"{len(steps)} factors; {example}")
+
+
+def _optimizer(cfg: CfgNode) -> Iterator[Finding]:
+    solver = cfg.SOLVER
+    if cfg.TASK not in TRAINS:
+        return
+    if solver.LARS_ON and solver.OPTIMIZING_METHOD != "sgd":
+        keys = ("SOLVER.LARS_ON", "SOLVER.OPTIMIZING_METHOD")
+        yield Finding(
+            keys, f"LARS scales SGD's steps, not those of {solver.OPTIMIZING_METHOD}", "False, or the method sgd"
+        )
+    if solver.OPTIMIZING_METHOD == "sgd" and solver.NESTEROV and (not solver.MOMENTUM or solver.DAMPENING):
+        keys = ("SOLVER.NESTEROV", "SOLVER.MOMENTUM", "SOLVER.DAMPENING")
+        yield Finding(keys, "Nesterov momentum needs a momentum above 0 and no dampening", "False")
+    if len(solver.BETAS) != 2 or not all(0 <= beta < 1 for beta in solver.BETAS):
+        yield Finding(("SOLVER.BETAS",), f"{solver.BETAS} are not two numbers from 0 to 1", "[0.9, 0.999]")
+    if cfg.TRAIN.MIXED_PRECISION and cfg.TRAIN.DTYPE == "float64":
+        keys = ("TRAIN.MIXED_PRECISION", "TRAIN.DTYPE")
+        yield Finding(keys, "mixed precision would undo the float64 that is asked for", "False, or TRAIN.DTYPE float32")
+
+
+def _evaluation(cfg: CfgNode) -> Iterator[Finding]:
+    knn = cfg.KNN
+    if 0 < knn.BANK_MAX < knn.K:
+        wrong = f"{knn.K} neighbours cannot be found in a bank of {knn.BANK_MAX}"
+        yield Finding(("KNN.K", "KNN.BANK_MAX"), wrong, f"{knn.BANK_MAX} or less")
+    if not knn.RECALL_AT or min(knn.RECALL_AT) < 1:
+        yield Finding(("KNN.RECALL_AT",), f"{knn.RECALL_AT} are not ranks from 1 on", "[1, 5, 10, 20, 50]")
+    if cfg.TASK in CLASSIFIES and cfg.MODEL.LOSS_FUNC != "cross_entropy":
+        keys = ("MODEL.LOSS_FUNC", "TASK")
+        yield Finding(keys, f"{cfg.MODEL.LOSS_FUNC} is not available in TASK {cfg.TASK}", "cross_entropy")
+    if cfg.TRAIN.DATASET.lower() not in (*VIDEO_LISTS, FRAME_LISTS):
+        remedy = "kinetics, for any list of video files and labels (rhovideo index), or ssv2, for lists of frames"
+        yield Finding(("TRAIN.DATASET",), f"rhovideo does not read the lists of {cfg.TRAIN.DATASET}", remedy)
+
+
+_RULES = (
+    _machines,
+    _queues,
+    _methods,
+    _network,
+    _devices,
+    _gaps,
+    _cropping,
+    _clips,
+    _schedule,
+    _optimizer,
+    _evaluation,
+)

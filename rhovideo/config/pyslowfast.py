@@ -1,0 +1,159 @@
+"""PySlowFast's files: what their words and defaults mean where ours mean something else.
+
+A file is PySlowFast's where its TASK is its word, ``ssl`` or ``ssl_eval...``. Most keys mean the same in both; those
+that do not are translated here, so that everything behind the configuration knows one meaning only:
+
+====================================  ==============================================================================
+there                                 here
+====================================  ==============================================================================
+TASK ssl, ssl_eval...                 pretrain (with the loss in its released form), linear or finetune
+SOLVER.STEPS, LRS beyond the end      cut off
+TEST.BATCH_SIZE, in views             in videos
+DATA.USE_OFFSET_SAMPLING False        kept: test clip i of n starts at i/n of the way, and the last one before the end
+TRAIN.MIXED_PRECISION, always float16 TRAIN.AMP_DTYPE float16; off on the CPU, where theirs does nothing
+TRAIN.DATASET ssv2 or charades, BGR   DATA.REVERSE_INPUT_CHANNEL turned round: frames are RGB here until then
+TRAIN.CHECKPOINT_EPOCH_RESET          always True: a checkpoint gives weights, and training begins at epoch 0
+one crop of a test clip of ssv2       the centre, as everywhere; there it is the left or upper end
+====================================  ==============================================================================
+
+:mod:`rhovideo.zoo.released_cfg` translates back: a line here is a line there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from fvcore.common.config import CfgNode
+
+from rhovideo.config.findings import Finding
+
+FRAME_LISTS = "ssv2"
+VIDEO_LISTS = ("kinetics", "ptvkinetics")
+# Data sets there whose frames are images, which its loader reads as BGR; REVERSE_INPUT_CHANNEL True makes them RGB.
+BGR_THERE = ("ssv2", "charades")
+
+_DETECTION = (
+    "action detection on AVA (person boxes, a RoI head, mAP)",
+    "TASK: finetune for data with one class a video. For AVA, fine-tune the same checkpoint with PySlowFast, or put "
+    "the encoder of rhovideo.load_pretrained under PyTorchVideo's create_resnet_with_roi_head",
+)
+_MULTI_LABEL = (
+    "multi-label classification (Charades)",
+    "TASK: finetune for data with one class a video. For Charades, fine-tune the same checkpoint with PySlowFast",
+)
+_IMAGES = ("classification of images", "kinetics, with lists of videos")
+_MISSING_DATASETS = {
+    "ava": _DETECTION,
+    "charades": _MULTI_LABEL,
+    "imagenet": _IMAGES,
+    "imagenetprefetch": _IMAGES,
+}
+_MISSING_SWITCHES = {"DETECTION.ENABLE": _DETECTION, "DATA.MULTI_LABEL": _MULTI_LABEL}
+
+
+def is_slowfast_task(task: str) -> bool:
+    """Whether ``task`` is PySlowFast's word: ``ssl`` or ``ssl_eval...``."""
+    return task.startswith("ssl")
+
+
+def reads_frame_lists(cfg: CfgNode) -> bool:
+    """Whether the videos are listed as folders of images (TRAIN.DATASET ssv2)."""
+    return cfg.TRAIN.DATASET.lower() == FRAME_LISTS
+
+
+def missing_task(values: Mapping[str, Any]) -> Finding | None:
+    """The task of PySlowFast that a file asks for and that this package does not have.
+
+    Args:
+        values: what was written, under dotted keys, PySlowFast's own ones included.
+    """
+    keys = [key for key, value in values.items() if key in _MISSING_SWITCHES and str(value).lower() == "true"]
+    dataset = str(values.get("TRAIN.DATASET", "")).lower()
+    task = str(values.get("TASK", ""))
+    found = _MISSING_DATASETS.get(dataset) or _MISSING_DATASETS.get(task.removeprefix("ssl_eval_"))
+    found = found or (_MISSING_SWITCHES[keys[0]] if keys else None)
+    if found is None:
+        return None
+    name, instead = found
+    written = ["TASK"] * (task.startswith("ssl_eval_")) + ["TRAIN.DATASET"] * (dataset in _MISSING_DATASETS) + keys
+    said = values[written[0]]
+    return Finding(tuple(written), f"{said} is {name}, a task that rhovideo does not have", instead)
+
+
+def contradictions(cfg: CfgNode, values: Mapping[str, Any]) -> list[Finding]:
+    """What PySlowFast's keys that the schema lacks ask for and cannot get.
+
+    Args:
+        cfg: resolved.
+        values: as of :func:`missing_task`.
+    """
+    findings = []
+    tests = values.get("TEST.DATASET")
+    if tests and cfg.TEST.ENABLE and str(tests).lower() != cfg.TRAIN.DATASET.lower():
+        keys = ("TEST.DATASET", "TRAIN.DATASET")
+        wrong = f"{tests} is not TRAIN.DATASET {cfg.TRAIN.DATASET}: one job reads one kind of lists here"
+        findings.append(Finding(keys, wrong, f"{cfg.TRAIN.DATASET}, and test on the other data in a job of its own"))
+    goes_on = str(values.get("TRAIN.CHECKPOINT_EPOCH_RESET", "")).lower() == "false"
+    if goes_on and cfg.TRAIN.CHECKPOINT_FILE_PATH and cfg.TASK in ("pretrain", "linear", "finetune"):
+        keys = ("TRAIN.CHECKPOINT_EPOCH_RESET", "TRAIN.CHECKPOINT_FILE_PATH")
+        wrong = "False would go on at the checkpoint's epoch with its optimizer; here it gives weights alone"
+        remedy = "True; to go on with a run of rhovideo, give its OUTPUT_DIR and TRAIN.AUTO_RESUME True"
+        findings.append(Finding(keys, wrong, remedy))
+    return findings
+
+
+def translate(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
+    """Turn a file of PySlowFast, whose TASK is ours already, into one that means the same here, in place.
+
+    Args:
+        cfg: merged, not frozen.
+        given: the keys that were written.
+        notes: is told what somebody may not expect.
+    """
+    _trim_steps(cfg)
+    _mixed_precision(cfg, given, notes)
+    if cfg.TASK == "pretrain":
+        return
+    if cfg.DATA.USE_OFFSET_SAMPLING is None:
+        cfg.DATA.USE_OFFSET_SAMPLING = False
+    _test_batch(cfg, notes)
+    if cfg.TRAIN.DATASET.lower() in BGR_THERE:
+        cfg.DATA.REVERSE_INPUT_CHANNEL = not cfg.DATA.REVERSE_INPUT_CHANNEL
+        order = "BGR" if cfg.DATA.REVERSE_INPUT_CHANNEL else "RGB"
+        notes.append(f"the network sees frames in {order}, as PySlowFast's {cfg.TRAIN.DATASET.lower()} shows them")
+
+
+def note_epoch_reset(cfg: CfgNode, values: Mapping[str, Any], notes: list[str]) -> None:
+    """Say that training begins at epoch 0 where PySlowFast, left to its default, would go on."""
+    trains = cfg.TASK in ("pretrain", "linear", "finetune")
+    if trains and cfg.TRAIN.CHECKPOINT_FILE_PATH and "TRAIN.CHECKPOINT_EPOCH_RESET" not in values:
+        notes.append(
+            "TRAIN.CHECKPOINT_FILE_PATH gives weights alone and training begins at epoch 0, "
+            "as with TRAIN.CHECKPOINT_EPOCH_RESET True"
+        )
+
+
+def _trim_steps(cfg: CfgNode) -> None:
+    """Released files list stretches after the last epoch and factors beyond the last stretch, which have no effect."""
+    cfg.SOLVER.STEPS = [step for step in cfg.SOLVER.STEPS if step < cfg.SOLVER.MAX_EPOCH]
+    cfg.SOLVER.LRS = cfg.SOLVER.LRS[: len(cfg.SOLVER.STEPS)]
+
+
+def _mixed_precision(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
+    if not cfg.TRAIN.MIXED_PRECISION or "TRAIN.AMP_DTYPE" in given:
+        return
+    if cfg.NUM_GPUS == 0:
+        cfg.TRAIN.MIXED_PRECISION = False
+        notes.append("TRAIN.MIXED_PRECISION is off on the CPU, as in PySlowFast; TRAIN.AMP_DTYPE bfloat16 turns it on")
+    else:
+        cfg.TRAIN.AMP_DTYPE = "float16"
+        notes.append("TRAIN.MIXED_PRECISION is in float16, as in PySlowFast; TRAIN.AMP_DTYPE bfloat16 changes that")
+
+
+def _test_batch(cfg: CfgNode, notes: list[str]) -> None:
+    views = cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS
+    if views > 1:
+        videos = max(1, -(-cfg.TEST.BATCH_SIZE // views))
+        notes.append(f"TEST.BATCH_SIZE {cfg.TEST.BATCH_SIZE} counts views, as in PySlowFast: {videos} videos here")
+        cfg.TEST.BATCH_SIZE = videos

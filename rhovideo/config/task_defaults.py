@@ -1,0 +1,120 @@
+"""What each TASK implies, and PySlowFast's words for it.
+
+After :func:`resolve` TASK is one of ``TASKS``, CONTRASTIVE.LOSS_FORM is ``paper`` or ``released`` and
+MODEL.FROZEN_BN is a bool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from fvcore.common.config import CfgNode
+
+from rhovideo.config import pyslowfast
+from rhovideo.config.findings import Finding
+from rhovideo.config.pyslowfast import is_slowfast_task
+
+__all__ = ["CHOICES", "CLASSIFIES", "TASKS", "TRAINS", "is_slowfast_task", "resolve"]
+
+TASKS = ("pretrain", "linear", "finetune", "test", "knn", "extract")
+TRAINS = ("pretrain", "linear", "finetune")
+CLASSIFIES = ("linear", "finetune", "test")
+
+CHOICES = (
+    "TASK: pretrain (learn from clips), linear (train a classifier on a frozen encoder), finetune, "
+    "test (multi-view accuracy), knn (nearest neighbours and retrieval) or extract (features to files)"
+)
+
+
+def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None) -> list[Finding]:
+    """Turn PySlowFast's words into ours and fill in what the task decides, in place.
+
+    Args:
+        cfg: a configuration that is not frozen.
+        given: the keys that were written in a file or on the command line.
+        notes: is told what was decided and may surprise.
+
+    Returns:
+        What contradicts the task; empty where all is well.
+    """
+    findings = []
+    notes = [] if notes is None else notes
+    slowfast = is_slowfast_task(cfg.TASK)
+    if slowfast:
+        cfg.TASK = _from_slowfast(cfg)
+        pyslowfast.translate(cfg, given, notes)
+    if cfg.TASK not in TASKS:
+        findings.append(_unknown_task(cfg.TASK))
+    if cfg.CONTRASTIVE.LOSS_FORM is None:
+        cfg.CONTRASTIVE.LOSS_FORM = "released" if slowfast and cfg.TASK == "pretrain" else "paper"
+    findings += _linear_and_finetune(cfg, given, slowfast)
+    findings += _without_training(cfg)
+    if cfg.MODEL.FROZEN_BN is None:
+        # The paper's features are frozen; the released loop keeps batch norm in training mode.
+        cfg.MODEL.FROZEN_BN = cfg.TASK == "linear" and not slowfast
+    _clips(cfg, given, notes)
+    _keys(cfg, given, notes)
+    if cfg.BN.NORM_TYPE == "sync_batchnorm_apex":
+        cfg.BN.NORM_TYPE = "sync_batchnorm"
+    if cfg.DATA.DECODING_BACKEND == "torchvision":
+        cfg.DATA.DECODING_BACKEND = "pyav"
+    return findings
+
+
+def _from_slowfast(cfg: CfgNode) -> str:
+    if cfg.TASK == "ssl":
+        return "pretrain"
+    if cfg.TASK.startswith("ssl_eval"):
+        return "linear" if cfg.MODEL.DETACH_FINAL_FC else "finetune"
+    return cfg.TASK
+
+
+def _clips(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
+    """Which clips: for a classifier of Something-Something the one of segments; and where test clips start."""
+    classifies = cfg.TASK in ("linear", "finetune", "test")
+    if pyslowfast.reads_frame_lists(cfg) and classifies and "DATA.CLIP_SAMPLING" not in given:
+        cfg.DATA.CLIP_SAMPLING = "segment"
+    if cfg.DATA.CLIP_SAMPLING == "segment" and classifies and cfg.TEST.NUM_ENSEMBLE_VIEWS != 1:
+        if "TEST.NUM_ENSEMBLE_VIEWS" in given:
+            notes.append("TEST.NUM_ENSEMBLE_VIEWS is 1: a clip of segments spans the whole video, others are the same")
+        cfg.TEST.NUM_ENSEMBLE_VIEWS = 1
+    if cfg.DATA.USE_OFFSET_SAMPLING is None:
+        cfg.DATA.USE_OFFSET_SAMPLING = True
+
+
+def _keys(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
+    """That a way of computing keys has no effect on a method without any; a sweep over methods may have it."""
+    key, kind = "CONTRASTIVE.KEYS_AT_ONCE", cfg.CONTRASTIVE.TYPE
+    if cfg.TASK == "pretrain" and key in given and cfg.CONTRASTIVE.KEYS_AT_ONCE and kind in ("simclr", "swav"):
+        notes.append(f"{key} True does nothing: it is for MoCo and BYOL, and {kind} has no momentum encoder's keys")
+
+
+def _unknown_task(task: str) -> Finding:
+    if not task:
+        remedy = f"{CHOICES}; with a supervised file of PySlowFast's, which has none: ssl_eval, which trains all of it"
+        return Finding(("TASK",), "is missing: it says what the job does", remedy)
+    return Finding(("TASK",), f"there is no task {task!r}", CHOICES + "; PySlowFast's ssl and ssl_eval_... work too")
+
+
+def _without_training(cfg: CfgNode) -> list[Finding]:
+    """TRAIN.ENABLE False asks for the evaluation alone, as in PySlowFast."""
+    trains = cfg.TASK in TRAINS and cfg.TRAIN.ENABLE
+    if not trains and not cfg.TEST.ENABLE and cfg.TASK in TASKS:
+        keys = ("TEST.ENABLE", "TRAIN.ENABLE", "TASK")
+        return [Finding(keys, "neither training nor testing is enabled: nothing to do", "True")]
+    if not cfg.TRAIN.ENABLE:
+        cfg.TASK = {"pretrain": "knn", "linear": "test", "finetune": "test"}.get(cfg.TASK, cfg.TASK)
+    return []
+
+
+def _linear_and_finetune(cfg: CfgNode, given: Collection[str], slowfast: bool) -> list[Finding]:
+    keys = ("MODEL.DETACH_FINAL_FC", "TASK")
+    if cfg.TASK == "linear" and not slowfast:
+        if "MODEL.DETACH_FINAL_FC" in given and not cfg.MODEL.DETACH_FINAL_FC:
+            return [
+                Finding(keys, "False trains the encoder too, which TASK linear does not", "TASK: finetune, or True")
+            ]
+        cfg.MODEL.DETACH_FINAL_FC = True
+    if cfg.TASK in ("pretrain", "finetune") and cfg.MODEL.DETACH_FINAL_FC:
+        return [Finding(keys, f"True would leave the encoder untrained in TASK {cfg.TASK}", "TASK: linear, or False")]
+    return []

@@ -1,0 +1,266 @@
+"""What is done to the frames of a clip between the decoder and the encoder.
+
+Bytes stay bytes: frames go in and out as uint8 [T,H,W,3] and are scaled and normalised on the device
+(:func:`normalise`). All draws are shared by the frames of a clip and come from the generator that is passed in; the
+crop is drawn first, so switching colour off does not move it. Choosing the clip's frames is the sampler's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from fvcore.common.config import CfgNode
+
+from rhovideo.data.augment.colour import ColourAugmentation, Operation, temporal_difference
+from rhovideo.data.augment.crops import (
+    Box,
+    EvalCrops,
+    check_frames,
+    draw_area_box,
+    draw_short_side_box,
+    resize_into,
+)
+from rhovideo.data.video.frame import Picture, RgbPicture
+
+# The range that goes with an area when DATA.TRAIN_JITTER_ASPECT_RELATIVE is empty.
+_DEFAULT_ASPECTS = (3 / 4, 4 / 3)
+
+
+class PendingClip(NamedTuple):
+    """A cropped clip, uint8 [T,S,S,3], and what is yet to be done to its colour, in that order."""
+
+    clip: np.ndarray
+    operations: list[Operation]
+
+
+@dataclass(frozen=True)
+class TrainAugmentation:
+    """Random crop, flip and colour of a clip.
+
+    Attributes:
+        size: side of the square result, pixels (DATA.TRAIN_CROP_SIZE).
+        spatial: draw crop and flip (DATA.AUG_SPATIAL); without it the centre crop, never flipped.
+        short_sides, inverse_short_sides: VGG-style crops, see :func:`draw_short_side_box`.
+        areas, aspects: Inception-style crops in their stead where ``areas`` is given, see :func:`draw_area_box`.
+        flip_prob: probability of mirroring left and right.
+        time_diff_prob: probability that :func:`temporal_difference` replaces the clip's colour. Such a clip gets no
+            jitter, grey or blur. (The public code hands the draw out for that purpose but never reads it, so
+            there the jitter still follows.)
+        colour: jitter, grey and blur; None changes no colour.
+    """
+
+    size: int
+    spatial: bool = True
+    short_sides: Sequence[float] = (256, 320)
+    areas: Sequence[float] = ()
+    aspects: Sequence[float] = ()
+    flip_prob: float = 0.5
+    time_diff_prob: float = 0.0
+    colour: ColourAugmentation | None = None
+    inverse_short_sides: bool = False
+
+    @classmethod
+    def from_cfg(cls, cfg: CfgNode, purpose: str = "pretrain") -> TrainAugmentation:
+        """The augmentation that DATA's keys describe.
+
+        Args:
+            cfg: a whole configuration.
+            purpose: "pretrain" or "train"; as released, both read the same keys.
+        """
+        if purpose not in ("pretrain", "train"):
+            raise ValueError(f'purpose is "{purpose}"; write "pretrain" or "train"')
+        data = cfg.DATA
+        if data.TRAIN_JITTER_ASPECT_RELATIVE and not data.TRAIN_JITTER_SCALES_RELATIVE:
+            raise ValueError(
+                "DATA.TRAIN_JITTER_ASPECT_RELATIVE needs DATA.TRAIN_JITTER_SCALES_RELATIVE beside it, e.g. [0.2, 0.766]"
+            )
+        return cls(
+            size=data.TRAIN_CROP_SIZE,
+            spatial=data.AUG_SPATIAL,
+            short_sides=tuple(data.TRAIN_JITTER_SCALES),
+            areas=tuple(data.TRAIN_JITTER_SCALES_RELATIVE),
+            aspects=tuple(data.TRAIN_JITTER_ASPECT_RELATIVE) or _DEFAULT_ASPECTS,
+            flip_prob=0.5 if data.RANDOM_FLIP else 0.0,
+            time_diff_prob=data.TIME_DIFF_PROB,
+            colour=_colour_from_cfg(data) if data.SSL_COLOR_JITTER else None,
+            inverse_short_sides=data.INV_UNIFORM_SAMPLE,
+        )
+
+    def __call__(self, frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Augment one clip.
+
+        Args:
+            frames: uint8 [T,H,W,3], RGB, of any size and memory layout; never written to.
+            rng: source of every draw; equal generators give equal clips.
+
+        Returns:
+            New C-contiguous uint8 [T,size,size,3].
+        """
+        check_frames(frames)
+        builder = clip_builder(self, len(frames), rng)
+        for time, frame in enumerate(frames):
+            builder.add(RgbPicture(frame), time)
+        (pending,) = builder.build()
+        return apply(*pending)
+
+    def draw_operations(self, rng: np.random.Generator) -> list[Operation]:
+        """Draw what is done to a clip's colour, in the order in which it is done."""
+        if self.time_diff_prob > 0 and rng.random() < self.time_diff_prob:
+            return [(temporal_difference, ())]
+        return [] if self.colour is None else self.colour.draw(rng)
+
+    def draw_crop(self, height: int, width: int, rng: np.random.Generator) -> tuple[Box, bool]:
+        """Draw the crop of a clip whose frames are ``height`` x ``width`` pixels, and whether it is mirrored."""
+        return self.draw_box(height, width, rng), bool(rng.random() < self.flip_prob)
+
+    def draw_box(self, height: int, width: int, rng: np.random.Generator) -> Box:
+        """Draw the crop of a clip whose frames are ``height`` x ``width`` pixels."""
+        if self.areas:
+            return draw_area_box(height, width, self.areas, self.aspects or _DEFAULT_ASPECTS, rng)
+        return draw_short_side_box(height, width, self.size, self.short_sides, rng, self.inverse_short_sides)
+
+
+def apply(clip: np.ndarray, operations: Sequence[Operation], out: np.ndarray | None = None) -> np.ndarray:
+    """Change the colour of a clip by one operation after the other.
+
+    Args:
+        clip: uint8 [T,H,W,3].
+        operations: drawn by :meth:`TrainAugmentation.draw_operations`.
+        out: what to write the result to, apart from ``clip``; None: a new array, or ``clip`` if nothing is to be done.
+
+    Returns:
+        uint8 [T,H,W,3].
+    """
+    for change, amounts in operations[:-1]:
+        clip = change(clip, *amounts)
+    if operations:
+        change, amounts = operations[-1]
+        return change(clip, *amounts, out=out)
+    if out is None:
+        return clip
+    np.copyto(out, clip)
+    return out
+
+
+class ClipBuilder(Protocol):
+    """Makes clips of pictures one by one as these come out of a decoder, and holds none of them in full."""
+
+    def add(self, picture: Picture | RgbPicture, time: int) -> None:
+        """Take a picture at its place in the clip, in any order; of a place that is given twice the last one counts."""
+
+    def build(self) -> list[PendingClip]:
+        """The clips, once all pictures were added."""
+
+
+def clip_builder(augmentation: TrainAugmentation | EvalCrops, num_frames: int, rng: np.random.Generator) -> ClipBuilder:
+    """What makes of the pictures of a clip of ``num_frames`` what ``augmentation`` would make of its frames.
+
+    Draws come from ``rng``, which must be of this clip and view alone.
+    """
+    if isinstance(augmentation, EvalCrops):
+        return FixedCrops(augmentation, num_frames, list)
+    if not augmentation.spatial:
+        return FixedCrops(EvalCrops(augmentation.size), num_frames, lambda: augmentation.draw_operations(rng))
+    return RandomCrop(augmentation, num_frames, rng)
+
+
+class RandomCrop:
+    """The :class:`ClipBuilder` of a :class:`TrainAugmentation` with ``spatial``: one clip."""
+
+    def __init__(self, augmentation: TrainAugmentation, num_frames: int, rng: np.random.Generator) -> None:
+        self._augmentation = augmentation
+        self._rng = rng
+        self._crop: tuple[Box, bool] | None = None
+        self._clip = np.empty((num_frames, augmentation.size, augmentation.size, 3), np.uint8)
+
+    def add(self, picture: Picture | RgbPicture, time: int) -> None:
+        if self._crop is None:
+            self._crop = self._augmentation.draw_crop(picture.height, picture.width, self._rng)
+        box, flip = self._crop
+        resize_into(picture.rgb(box), self._clip[time], flip)
+
+    def build(self) -> list[PendingClip]:
+        return [PendingClip(self._clip, self._augmentation.draw_operations(self._rng))]
+
+
+class FixedCrops:
+    """The :class:`ClipBuilder` of :class:`EvalCrops`: a clip for each crop, whose operations ``draw`` gives."""
+
+    def __init__(self, crops: EvalCrops, num_frames: int, draw: Callable[[], list[Operation]]) -> None:
+        self._crops = crops
+        self._draw = draw
+        self._clips = np.empty((crops.num_crops, num_frames, crops.size, crops.size, 3), np.uint8)
+
+    def add(self, picture: Picture | RgbPicture, time: int) -> None:
+        self._crops.crop_into(picture.rgb(), self._clips[:, time])
+
+    def build(self) -> list[PendingClip]:
+        return [PendingClip(clip, self._draw()) for clip in self._clips]
+
+
+def _colour_from_cfg(data: CfgNode) -> ColourAugmentation:
+    return ColourAugmentation(
+        strengths=tuple(data.SSL_COLOR_BRI_CON_SAT),
+        hue=data.SSL_COLOR_HUE,
+        jitter_prob=data.SSL_COLOR_PROB,
+        grey_prob=data.COLOR_RND_GRAYSCALE,
+        blur_prob=data.SSL_BLUR_PROB,
+        blur_sigma=(data.SSL_BLUR_SIGMA_MIN[1], data.SSL_BLUR_SIGMA_MAX[1]),
+        moco_v2=data.SSL_MOCOV2_AUG,
+    )
+
+
+def build_augmentation(cfg: CfgNode, purpose: str) -> TrainAugmentation | EvalCrops:
+    """The augmentation of a purpose.
+
+    Args:
+        cfg: a whole configuration.
+        purpose: "pretrain" and "train" give random crops; "eval" and "knn" the centre at TRAIN_CROP_SIZE
+            of the short side at TRAIN_JITTER_SCALES[0] (or at TRAIN_CROP_SIZE, where crops are drawn by area); "test"
+            TEST.NUM_SPATIAL_CROPS crops at TEST_CROP_SIZE.
+    """
+    if purpose in ("pretrain", "train"):
+        return TrainAugmentation.from_cfg(cfg, purpose)
+    if purpose in ("eval", "knn"):
+        # Areas leave the short side open; then the crop takes all of it, as in testing.
+        short_side = None if cfg.DATA.TRAIN_JITTER_SCALES_RELATIVE else int(cfg.DATA.TRAIN_JITTER_SCALES[0])
+        return EvalCrops(cfg.DATA.TRAIN_CROP_SIZE, 1, short_side)
+    if purpose == "test":
+        return EvalCrops(cfg.DATA.TEST_CROP_SIZE, cfg.TEST.NUM_SPATIAL_CROPS)
+    raise ValueError(f'purpose is "{purpose}"; write "pretrain", "train", "eval", "test" or "knn"')
+
+
+def normalise(
+    clips: torch.Tensor, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype = torch.float32
+) -> torch.Tensor:
+    """Bytes to what an encoder takes, ``(clips / 255 - mean) / std``, on the clips' device.
+
+    One multiply-add over the bytes; the channels become an axis by a change of strides alone, so the result is
+    channels-last in memory.
+
+    Args:
+        clips: uint8 [...,T,H,W,3].
+        mean, std: of each channel, for values in 0..1.
+        dtype: of the result; arithmetic is float32, or float64 for float64.
+
+    Returns:
+        [...,3,T,H,W] of ``dtype``.
+    """
+    compute = torch.float64 if dtype == torch.float64 else torch.float32
+    shift, scale = _shift_and_scale(tuple(mean), tuple(std), clips.device, compute)
+    return torch.addcmul(shift, clips, scale).to(dtype).movedim(-1, -4)
+
+
+@lru_cache(maxsize=8)
+def _shift_and_scale(
+    mean: tuple[float, ...], std: tuple[float, ...], device: torch.device, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of each channel; kept, since putting them on a GPU makes the host wait for it."""
+    deviation = torch.tensor(std, dtype=torch.float64)
+    shift, scale = -torch.tensor(mean, dtype=torch.float64) / deviation, 1.0 / (255.0 * deviation)
+    return shift.to(device, dtype), scale.to(device, dtype)

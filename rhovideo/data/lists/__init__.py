@@ -1,0 +1,26 @@
+"""Lists of videos: reading, packing and making them, and the ledger of bad videos."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rhovideo.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from rhovideo.data.lists.bad_videos import BadVideoLedger
+    from rhovideo.data.lists.csv_parsing import ManifestError
+    from rhovideo.data.lists.indexing import index_folder, index_hmdb51, index_ucf101
+    from rhovideo.data.lists.manifest import Manifest
+
+__all__ = ["BadVideoLedger", "Manifest", "ManifestError", "index_folder", "index_hmdb51", "index_ucf101"]
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "BadVideoLedger": "rhovideo.data.lists.bad_videos",
+        "Manifest": "rhovideo.data.lists.manifest",
+        "ManifestError": "rhovideo.data.lists.csv_parsing",
+        "index_folder": "rhovideo.data.lists.indexing",
+        "index_hmdb51": "rhovideo.data.lists.indexing",
+        "index_ucf101": "rhovideo.data.lists.indexing",
+    },
+)

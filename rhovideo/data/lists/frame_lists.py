@@ -1,0 +1,232 @@
+"""PySlowFast's lists of frames: videos as folders of images, labelled by Something-Something's JSON files.
+
+A list begins with the line ``original_vido_id video_id frame_id path labels`` and then names one image a line, in the
+order of time. A video's frames are nearly always numbered one by one, so they are kept as runs ("78687/78687_", first
+number 1, six digits, ".jpg", 45 of them); a list of nineteen million lines packs into a few megabytes.
+"""
+
+from __future__ import annotations
+
+import bisect
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+
+from rhovideo.data.lists.csv_parsing import NO_LABEL, ManifestError, Rows
+from rhovideo.data.lists.manifest import Manifest
+from rhovideo.data.lists.template_labels import read_labels
+from rhovideo.data.video.image_frames import ImageFrames
+from rhovideo.data.video.reader import VideoReadError
+
+HEADER = "original_vido_id video_id frame_id path labels"
+# What tells such a list from one of video files.
+FIRST_WORD = "original_vido_id"
+_FORMAT = "frames 1"
+_BLOCK = 4096
+# Of a path read backwards: what comes before its first number.
+_NUMBERED = re.compile(r"([^0-9]*)([0-9]+)(.*)", re.DOTALL)
+
+# A longer number is no frame's, and Python reads none of thousands of digits.
+_MOST_DIGITS = 18
+
+
+@dataclass
+class Run:
+    """Images whose paths differ in one number, which goes up by one.
+
+    Attributes:
+        before, after: the path before and after the number.
+        first: the first number; -1 for a single path without any, which ``before`` is.
+        width: its digits, with leading zeros.
+        count: how many images.
+    """
+
+    before: str
+    first: int
+    width: int
+    after: str
+    count: int = 1
+
+    @classmethod
+    def of(cls, path: str) -> Run:
+        """The run that a path begins."""
+        match = _NUMBERED.fullmatch(path[::-1])
+        if match is None or len(match[2]) > _MOST_DIGITS:
+            return cls(path, -1, 0, "")
+        after, digits, before = (part[::-1] for part in match.groups())
+        return cls(before, int(digits), len(digits), after)
+
+    def path(self, place: int) -> str:
+        """The path at ``place``, counted from 0."""
+        return self.before if self.first < 0 else f"{self.before}{self.first + place:0{self.width}d}{self.after}"
+
+    def add(self, path: str) -> bool:
+        """Take the path in if it is the next one."""
+        if self.first < 0 or path != self.path(self.count):
+            return False
+        self.count += 1
+        return True
+
+
+@dataclass
+class ListedVideo:
+    """A video of a frame list: the line of its first frame, counted from 1 (0: it has none), and its frames."""
+
+    line: int
+    runs: list[Run]
+
+    def add(self, path: str) -> None:
+        if not self.runs or not self.runs[-1].add(path):
+            self.runs.append(Run.of(path))
+
+
+class FrameListManifest(Manifest):
+    """The videos of a frame list, by index.
+
+    Where there are labels, the videos come in the order of their JSON file, as in PySlowFast. A video that this file
+    names and the list does not has no frames; one that only the list names has the label -1, at the end.
+    """
+
+    @classmethod
+    def open(
+        cls,
+        csv: str | os.PathLike,
+        *,
+        labels: tuple[str | os.PathLike, str | os.PathLike] | None,
+        prefix: str = "",
+        cache_dir: str | os.PathLike = "",
+    ) -> FrameListManifest:
+        """The videos that ``csv`` lists; packs it first if that has not been done on this machine.
+
+        Args:
+            csv: the frame list.
+            labels: Something-Something's JSON files: the videos' templates and the templates' numbers; None: no labels.
+            prefix: folder that relative paths start from (DATA.PATH_PREFIX); empty: the folder of ``csv``.
+            cache_dir: folder for the packed file (DATA.MANIFEST_CACHE); empty: the temporary folder.
+
+        Raises:
+            ManifestError: a line or a JSON file is wrong, or the packed file cannot be written.
+            FileNotFoundError: one of the files is missing.
+        """
+        csv = Path(os.path.abspath(csv))
+        files = [csv, *(Path(os.path.abspath(file)) for file in labels or ())]
+        for file in files:
+            if not file.is_file():
+                raise FileNotFoundError(f"{file}: there is no such file, which TRAIN.DATASET ssv2 reads")
+        return cls._open_packed(
+            files,
+            [_FORMAT],
+            lambda: _rows(csv, read_labels(*labels) if labels else {}),
+            "lists no video",
+            prefix=prefix,
+            cache_dir=cache_dir,
+        )
+
+    def path(self, index: int) -> str:
+        """The folder of a video's frames, with its name where others share the folder."""
+        name, runs = self._row(index)
+        folder = os.path.join(self._root, os.path.dirname(runs[0].path(0)) if runs else "")
+        return folder if os.path.basename(folder) == name else os.path.join(folder, name)
+
+    def open_video(self, index: int, image_fps: float, backend: str = "pyav") -> ImageFrames:
+        """As of :class:`Manifest`; raises VideoReadError where the list has no frame of the video."""
+        _, runs = self._row(index)
+        if not runs:
+            raise VideoReadError(self.path(index), f"{self.csv} lists no frame of it")
+        return ImageFrames(self.path(index), _Frames(self._root, runs), image_fps)
+
+    def _row(self, index: int) -> tuple[str, list[Run]]:
+        name, *runs = json.loads(self._text(index))
+        return name, [Run(*run) for run in runs]
+
+
+class _Frames:
+    """The paths of a video's frames, made when asked for."""
+
+    def __init__(self, root: str, runs: list[Run]) -> None:
+        self._root = root
+        self._runs = runs
+        self._ends = list(accumulate(run.count for run in runs))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def __getitem__(self, place: int) -> str:
+        which = bisect.bisect_right(self._ends, place)
+        run = self._runs[which]
+        return os.path.join(self._root, run.path(place - (self._ends[which] - run.count)))
+
+
+def read_frame_list(csv: Path, max_bytes: int | None = None) -> dict[str, ListedVideo]:
+    """The videos of a frame list by name, in the order of their first lines.
+
+    Args:
+        csv: the list.
+        max_bytes: stop after about so many.
+
+    Raises:
+        ManifestError: it is no frame list, or a line has not the five fields of the header.
+    """
+    videos: dict[str, ListedVideo] = {}
+    try:
+        with csv.open(encoding="utf-8-sig") as lines:
+            _check_header(csv, lines.readline())
+            read = 0
+            for number, line in enumerate(lines, 2):
+                if not line.strip():
+                    continue
+                fields = line.split()
+                if len(fields) != 5:
+                    raise ManifestError(f"{csv}, line {number}: {line.strip()[:120]!r} is not `{HEADER}`: five fields")
+                name, path = fields[0], fields[3]
+                if name not in videos:
+                    videos[name] = ListedVideo(number, [])
+                videos[name].add(path)
+                read += len(line)
+                if max_bytes is not None and read >= max_bytes:
+                    break
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{csv}: is not UTF-8 text ({error.reason}): give a list of frames") from error
+    if not videos:
+        raise ManifestError(f"{csv} lists no frame: write `{HEADER}` on its first line and one frame on each after it")
+    return videos
+
+
+def _check_header(csv: Path, line: str) -> None:
+    if not line.startswith(FIRST_WORD):
+        raise ManifestError(
+            f"{csv}, line 1: a list of frames begins with the line `{HEADER}`, this one with {line.strip()[:80]!r}. "
+            "For a list of video files write TRAIN.DATASET kinetics"
+        )
+
+
+def _rows(csv: Path, labels: Mapping[str, int]) -> Iterator[Rows]:
+    """What a packed file holds: of each video its name and runs as JSON."""
+    videos = read_frame_list(csv)
+    if labels and not labels.keys() & videos.keys():
+        raise ManifestError(
+            f"{csv} and its JSON file have no video in common: {next(iter(videos))} and {next(iter(labels))} are the "
+            "first ones. Give files of one split and one release"
+        )
+    names = list(dict.fromkeys([*labels, *videos]))
+    for first in range(0, len(names), _BLOCK):
+        block = names[first : first + _BLOCK]
+        listed = [videos.get(name) or ListedVideo(0, []) for name in block]
+        texts = [_packed_text(name, video.runs) for name, video in zip(block, listed, strict=True)]
+        yield Rows(
+            np.frombuffer(b"".join(texts), np.uint8),
+            np.array([len(text) for text in texts], np.int64),
+            np.array([labels.get(name, NO_LABEL) for name in block], np.int32),
+            np.array([video.line for video in listed], np.int32),
+        )
+
+
+def _packed_text(name: str, runs: list[Run]) -> bytes:
+    fields = [[run.before, run.first, run.width, run.after, run.count] for run in runs]
+    return json.dumps([name, *fields], separators=(",", ":")).encode()

@@ -1,0 +1,371 @@
+"""Lists of videos (train.csv, val.csv, test.csv) from a folder, or from the official splits of UCF101 and HMDB51."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from rhovideo.atomic_files import written_whole
+from rhovideo.data.lists.csv_parsing import NO_LABEL, VIDEO_ENDINGS
+from rhovideo.randomness import Stream, generator
+
+_SPLITS = ("train", "val", "test")
+# Sub-folders that are taken as splits.
+_SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_SHOWN = 5
+
+
+class IndexingError(ValueError):
+    """A folder or split file that no list can be made from; the message says what is missing."""
+
+
+class ListsExistError(IndexingError):
+    """There are lists already, which nobody has asked to overwrite."""
+
+
+class Entry(NamedTuple):
+    """One video and its label (-1: none)."""
+
+    path: Path
+    label: int
+
+
+@dataclass
+class IndexSummary:
+    """What was written: videos of each list, class names, what was left out and why."""
+
+    out_dir: Path
+    counts: dict[str, int]
+    classes: list[str]
+    left_out: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{split}.csv {count}" for split, count in self.counts.items())
+        classes = f"{len(self.classes)} classes" if self.classes else "no labels"
+        lines = [f"{self.out_dir}: {counts} videos; {classes}", *self.notes]
+        if self.left_out:
+            lines.append(f"left out {len(self.left_out)}:")
+            lines += [f"  {item}" for item in self.left_out[:_SHOWN]]
+            lines += ["  ..."] if len(self.left_out) > _SHOWN else []
+        return "\n".join(lines)
+
+
+def index_folder(
+    folder: str | os.PathLike,
+    out_dir: str | os.PathLike,
+    *,
+    val_share: float = 0.1,
+    seed: int = 0,
+    labels: bool | None = None,
+    endings: Sequence[str] = VIDEO_ENDINGS,
+    force: bool = False,
+) -> IndexSummary:
+    """List the videos below ``folder`` in ``out_dir``/{train,val,test}.csv, and their classes, if any, in classes.txt.
+
+    Sub-folders named train, val (valid, validation) and test are taken as the splits; otherwise ``val_share`` of each
+    class, drawn with ``seed``, becomes val.csv. Without a test folder, test.csv equals val.csv. Where all videos lie
+    in two or more sub-folders, these are the classes, labelled in the order of their names.
+    Links are followed; hidden files are not listed. Paths are relative where ``folder`` lies in ``out_dir``.
+
+    Args:
+        labels: True: sub-folders are classes; False: no labels; None: decide by where the videos lie.
+        endings: of the files that count as videos, in any case of letters.
+        force: overwrite lists that exist.
+
+    Raises:
+        IndexingError: no folder, no video, or the lists exist already.
+    """
+    folder, out_dir = Path(folder), Path(out_dir)
+    if not folder.is_dir():
+        raise IndexingError(f"{folder} is no folder: write the folder that holds the videos")
+    if not 0 <= val_share < 1:
+        raise IndexingError(f"the share of validation videos is {val_share}: write a number from 0 up to (not with) 1")
+    _refuse_to_overwrite(out_dir, force)
+    left_out: list[str] = []
+    notes: list[str] = []
+    roots = _split_roots(folder)
+    found = {split: _find_videos(root, tuple(e.lower() for e in endings), left_out) for split, root in roots.items()}
+    if not any(found.values()):
+        raise IndexingError(f"no video below {folder}: looked for files that end in {' '.join(endings)}")
+    classes = _class_names(found, roots, labels)
+    splits = {split: _labelled(videos, roots[split], classes) for split, videos in found.items()}
+    if "val" not in splits and "train" in splits:
+        splits["train"], splits["val"] = _hold_out(splits["train"], val_share, seed)
+        whole = "each class" if classes else "the videos"
+        notes.append(f"val.csv: {val_share:.0%} of {whole}, drawn with seed {seed}")
+    if "test" not in splits:
+        splits["test"] = splits.get("val", [])
+        notes.append("test.csv equals val.csv")
+    splits = {split: splits.get(split, []) for split in _SPLITS}
+    return _write_index(out_dir, splits, classes, left_out, notes)
+
+
+def list_folder(folder: str | os.PathLike, out_dir: str | os.PathLike) -> tuple[bytes, list[str], list[str]]:
+    """One list of all videos below ``folder``, as a CSV in ``out_dir`` would hold it; nothing is written.
+
+    Splits and classes are found as by :func:`index_folder`; the splits stand one after the other.
+
+    Returns:
+        The CSV's bytes, the classes' names by label (none where folders are no classes), and what was left out and why.
+
+    Raises:
+        IndexingError: no folder, or no video in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise IndexingError(f"{folder} is no folder: write the folder that holds the videos, or a list of them")
+    left_out: list[str] = []
+    roots = _split_roots(folder)
+    endings = tuple(VIDEO_ENDINGS)
+    found = {split: _find_videos(root, endings, left_out) for split, root in roots.items()}
+    if not any(found.values()):
+        raise IndexingError(f"no video below {folder}: looked for files that end in {' '.join(endings)}")
+    classes = _class_names(found, roots, None)
+    splits = [split for split in _SPLITS if split in roots]
+    entries = [entry for split in splits for entry in _labelled(found[split], roots[split], classes)]
+    return b"".join(_csv_line(entry, Path(out_dir)) for entry in entries), classes, left_out
+
+
+def _refuse_to_overwrite(out_dir: Path, force: bool) -> None:
+    existing = [name for name in (*(f"{split}.csv" for split in _SPLITS), "classes.txt") if (out_dir / name).exists()]
+    if existing and not force:
+        raise ListsExistError(
+            f"{out_dir} already holds {', '.join(existing)}: choose another folder, or force overwriting"
+        )
+
+
+def _split_roots(folder: Path) -> dict[str, Path]:
+    """The folder of each split; the whole folder is "train" if it has no folder of that name."""
+    roots: dict[str, Path] = {}
+    for child in sorted(folder.iterdir()):
+        split = _SPLIT_FOLDERS.get(child.name.lower())
+        if split is None or not child.is_dir():
+            continue
+        if split in roots:
+            raise IndexingError(f"{roots[split]} and {child} both look like the split {split}: keep one of them")
+        roots[split] = child
+    return roots if "train" in roots else {"train": folder}
+
+
+def _find_videos(root: Path, endings: tuple[str, ...], left_out: list[str]) -> list[Path]:
+    """The videos below ``root`` in the order of their paths; what looks like one but cannot be listed is noted."""
+    videos = []
+    for path in _walk(root, left_out):
+        if not path.name.lower().endswith(endings):
+            continue
+        if any(c in str(path) for c in "\n\r\0"):
+            left_out.append(f"{path!r}: a line break in the name cannot stand in a list")
+        elif not path.is_file():
+            left_out.append(f"{path}: a link to nothing")
+        else:
+            videos.append(path)
+    return sorted(videos, key=lambda path: os.fsencode(path.relative_to(root)))
+
+
+def _walk(root: Path, left_out: list[str]) -> Iterator[Path]:
+    """All files below ``root`` that are not hidden; links are followed, each folder is entered once."""
+    entered = set()
+    for place, folders, files in os.walk(root, followlinks=True):
+        real = os.path.realpath(place)
+        if real in entered:
+            left_out.append(f"{place}: the same folder as one already listed")
+            folders.clear()
+            continue
+        entered.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
+
+
+def _class_names(found: Mapping[str, list[Path]], roots: Mapping[str, Path], labels: bool | None) -> list[str]:
+    if labels is False:
+        return []
+    parts = [path.relative_to(roots[split]).parts for split, videos in found.items() for path in videos]
+    loose = [part[0] for part in parts if len(part) == 1]
+    names = sorted({part[0] for part in parts if len(part) > 1}, key=os.fsencode)
+    if labels and loose:
+        raise IndexingError(f"{loose[0]} lies in no class folder: move it into one, or index without labels")
+    return names if labels or (not loose and len(names) > 1) else []
+
+
+def _labelled(videos: list[Path], root: Path, classes: Sequence[str]) -> list[Entry]:
+    number = {name: label for label, name in enumerate(classes)}
+    return [Entry(path, number.get(path.relative_to(root).parts[0], NO_LABEL)) for path in videos]
+
+
+def _hold_out(entries: list[Entry], share: float, seed: int) -> tuple[list[Entry], list[Entry]]:
+    """Split off ``share`` of each class, at least one of two or more if ``share`` is positive."""
+    kept, held = [], []
+    groups: dict[int, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.label, []).append(entry)
+    for label, own in sorted(groups.items()):
+        number = min(max(round(share * len(own)), 1), len(own) - 1) if share > 0 else 0
+        chosen = set(generator(Stream.SHUFFLE, seed, label + 1).permutation(len(own))[:number].tolist())
+        kept += [entry for place, entry in enumerate(own) if place not in chosen]
+        held += [entry for place, entry in enumerate(own) if place in chosen]
+    return kept, held
+
+
+def _write_index(
+    out_dir: Path,
+    splits: Mapping[str, Iterable[Entry]],
+    classes: list[str],
+    left_out: list[str],
+    notes: list[str],
+) -> IndexSummary:
+    out_dir.mkdir(parents=True, exist_ok=True)
+    counts = {}
+    for split, entries in splits.items():
+        lines = [_csv_line(entry, out_dir) for entry in entries]
+        counts[split] = len(lines)
+        _write_whole(out_dir / f"{split}.csv", b"".join(lines))
+    names = out_dir / "classes.txt"
+    if classes:
+        _write_whole(names, b"".join(os.fsencode(name) + b"\n" for name in classes))
+    else:
+        names.unlink(missing_ok=True)
+    summary = IndexSummary(out_dir, counts, classes, left_out, notes)
+    print(summary)
+    return summary
+
+
+def _csv_line(entry: Entry, out_dir: Path) -> bytes:
+    """A line that reads back with a space as separator: the label is what follows the last one.
+
+    A path without label may hold spaces too, for it ends like a video file.
+    """
+    path = os.path.abspath(entry.path)
+    home = os.path.abspath(out_dir)
+    if path.startswith(os.path.join(home, "")):
+        path = os.path.relpath(path, home)
+        # A blank at the start of a line would be dropped.
+        path = path if path.strip() == path else os.path.join(".", path)
+    readable_alone = " " not in path or path.lower().endswith(VIDEO_ENDINGS)
+    label = "" if entry.label == NO_LABEL and readable_alone else f" {entry.label}"
+    return os.fsencode(f"{path}{label}\n")
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    with written_whole(path) as file:
+        file.write(content)
+
+
+def index_ucf101(
+    videos: str | os.PathLike, split_dir: str | os.PathLike, out_dir: str | os.PathLike, *, force: bool = False
+) -> list[IndexSummary]:
+    """The three official splits of UCF101 in ``out_dir``/split{1,2,3}/{train,val,test}.csv (val and test are equal).
+
+    Args:
+        videos: folder with the .avi files, in class folders or not.
+        split_dir: the unpacked ucfTrainTestlist: classInd.txt, trainlist0{1,2,3}.txt, testlist0{1,2,3}.txt.
+
+    Raises:
+        IndexingError: a file is missing, or a line of one is not as expected.
+    """
+    videos, split_dir, out_dir = Path(videos), Path(split_dir), Path(out_dir)
+    class_file = split_dir / "classInd.txt"
+    number: dict[str, int] = {}
+    for line, words in _split_lines(class_file, "UCF101's ucfTrainTestlist"):
+        if len(words) != 2 or not words[0].isdigit():
+            raise IndexingError(f"{class_file}, line {line}: expected a number and a class name")
+        number[words[1]] = int(words[0]) - 1
+    classes = sorted(number, key=number.__getitem__)
+    if sorted(number.values()) != list(range(len(number))):
+        raise IndexingError(f"{class_file}: the classes are not numbered 1 to {len(number)}")
+
+    def entries(name: str) -> list[Entry]:
+        rows = []
+        for line, words in _split_lines(split_dir / name, "UCF101's ucfTrainTestlist"):
+            class_name, _, file_name = words[0].partition("/")
+            if class_name not in number or not file_name:
+                raise IndexingError(
+                    f"{split_dir / name}, line {line}: expected Class/video.avi with a class of classInd.txt"
+                )
+            rows.append((class_name, file_name, number[class_name]))
+        return _locate(videos, rows, "UCF101")
+
+    found = [(entries(f"trainlist0{k}.txt"), entries(f"testlist0{k}.txt")) for k in (1, 2, 3)]
+    return _write_splits(out_dir, found, classes, force)
+
+
+def index_hmdb51(
+    videos: str | os.PathLike, split_dir: str | os.PathLike, out_dir: str | os.PathLike, *, force: bool = False
+) -> list[IndexSummary]:
+    """The three official splits of HMDB51 in ``out_dir``/split{1,2,3}/{train,val,test}.csv (val and test are equal).
+
+    Args:
+        videos: folder with the .avi files, in class folders or not.
+        split_dir: the unpacked testTrainMulti_7030_splits: {class}_test_split{1,2,3}.txt, lines ``video.avi 0|1|2``
+            (unused, train, test). Labels follow the order of the classes' names.
+
+    Raises:
+        IndexingError: a file is missing, or a line of one is not as expected.
+    """
+    videos, split_dir, out_dir = Path(videos), Path(split_dir), Path(out_dir)
+    suffix = "_test_split{}.txt"
+    names = {
+        path.name.removesuffix(suffix.format(k)) for k in (1, 2, 3) for path in split_dir.glob("*" + suffix.format(k))
+    }
+    if not names:
+        raise IndexingError(
+            f"{split_dir}: no file like brush_hair_test_split1.txt: unpack HMDB51's testTrainMulti_7030_splits there"
+        )
+    classes = sorted(names)
+    found = []
+    for k in (1, 2, 3):
+        chosen: dict[str, list[tuple[str, str, int]]] = {"0": [], "1": [], "2": []}
+        for label, class_name in enumerate(classes):
+            file = split_dir / (class_name + suffix.format(k))
+            for line, words in _split_lines(file, "HMDB51's testTrainMulti_7030_splits"):
+                if len(words) != 2 or words[1] not in chosen:
+                    raise IndexingError(f"{file}, line {line}: expected a file name and 0, 1 or 2")
+                chosen[words[1]].append((class_name, words[0], label))
+        found.append((_locate(videos, chosen["1"], "HMDB51"), _locate(videos, chosen["2"], "HMDB51")))
+    return _write_splits(out_dir, found, classes, force)
+
+
+def _split_lines(file: Path, source: str) -> Iterator[tuple[int, list[str]]]:
+    """The words of each line that is not blank, split at the *last* blank, with the line's number."""
+    if not file.is_file():
+        raise IndexingError(f"{file} is missing: unpack {source} into {file.parent}")
+    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+        if words := line.strip().rsplit(maxsplit=1):
+            yield number, words
+
+
+def _locate(videos: Path, rows: Sequence[tuple[str, str, int]], dataset: str) -> list[Entry]:
+    """The files of (class, file name, label), looked for in class folders, then without them."""
+    entries, missing = [], []
+    for class_name, file_name, label in rows:
+        places = (videos / class_name / file_name, videos / file_name)
+        place = next((place for place in places if place.is_file()), None)
+        if place is None:
+            missing.append(str(places[0]))
+        else:
+            entries.append(Entry(place, label))
+    if missing:
+        first = ", ".join(missing[:_SHOWN])
+        raise IndexingError(f"{len(missing)} of {len(rows)} videos of {dataset} are missing, the first ones: {first}")
+    return entries
+
+
+def _write_splits(
+    out_dir: Path, found: list[tuple[list[Entry], list[Entry]]], classes: list[str], force: bool
+) -> list[IndexSummary]:
+    folders = [out_dir / f"split{k}" for k in range(1, len(found) + 1)]
+    for folder in folders:
+        _refuse_to_overwrite(folder, force)
+    return [
+        _write_index(folder, {"train": train, "val": test, "test": test}, classes, [], _class_notes(train, classes))
+        for folder, (train, test) in zip(folders, found, strict=True)
+    ]
+
+
+def _class_notes(train: list[Entry], classes: list[str]) -> list[str]:
+    counts = Counter(entry.label for entry in train)
+    return [f"no training video of {name}" for label, name in enumerate(classes) if not counts[label]]

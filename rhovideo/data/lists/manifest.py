@@ -1,0 +1,331 @@
+"""The list of videos: a CSV packed once a machine into one file, of which a process reads the rows that it asks for.
+
+A packed file holds the bytes of the paths, their offsets (int64), the lines (int32) and the labels (int32). Its name
+is a digest of the CSV's path, size and modification time and of how it is read, so a changed CSV gets another file.
+
+Rows are read, not mapped: the pages of a mapping that random rows touch would soon be all of them and count as memory
+of the processes, while what is read stays in the system's cache, which is one for all and given up when memory is
+needed. A process so holds nothing that grows with the list, and a rank reads its own videos' rows only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import struct
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import numpy as np
+
+from rhovideo.atomic_files import written_whole
+from rhovideo.data.lists.csv_parsing import NO_LABEL, ManifestError, Rows, read_rows
+from rhovideo.data.video.image_frames import ImageFrames
+from rhovideo.data.video.reader import Video
+from rhovideo.data.video.torchcodec_reader import open_video
+
+__all__ = ["NO_LABEL", "Manifest", "ManifestError"]
+
+logger = logging.getLogger(__name__)
+
+_Self = TypeVar("_Self", bound="Manifest")  # typing.Self is of Python 3.11
+_MAGIC = b"rhoman01"
+# magic, rows, bytes of the paths, classes (0: no labels), bytes of the notes, bytes of the file
+_HEADER = struct.Struct("<8s5q")
+_OFFSETS, _NUMBER = struct.Struct("<2q"), struct.Struct("<i")
+_LABELS_AT_A_TIME = 2**22
+
+
+class Manifest:
+    """The videos of one CSV: paths and labels by index, in the file's order.
+
+    Pickles as the name of its packed file. Each process holds that file open once; reading moves no position in it, so
+    threads and forked processes can share it.
+
+    Example:
+        >>> manifest = Manifest.open("train.csv", prefix="/videos")  # doctest: +SKIP
+        >>> manifest.path(0), manifest.label(0)  # doctest: +SKIP
+        ('/videos/a.mp4', 3)
+    """
+
+    def __init__(self, packed: str | os.PathLike) -> None:
+        """Read an existing packed file; use :meth:`open` to start from a CSV.
+
+        Raises:
+            FileNotFoundError: the packed file was removed.
+            ManifestError: it is no packed file, or truncated.
+        """
+        self._packed = Path(packed)
+        try:
+            self._file = os.open(packed, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"the packed manifest {packed} is gone: "
+                "if something cleans that folder, set DATA.MANIFEST_CACHE to another"
+            ) from error
+        weakref.finalize(self, os.close, self._file)
+        size = os.fstat(self._file).st_size
+        if size < _HEADER.size:
+            raise ManifestError(f"{packed}: truncated, no packed manifest: remove it")
+        magic, self._rows, path_bytes, self._classes, note_bytes, said = _HEADER.unpack(self._read(0, _HEADER.size))
+        if magic != _MAGIC or said != size:
+            raise ManifestError(f"{packed}: damaged, or packed by another version: remove it")
+        self._offsets_at = _HEADER.size + path_bytes + -path_bytes % 8
+        self._lines_at = self._offsets_at + 8 * (self._rows + 1)
+        self._labels_at = self._lines_at + 4 * self._rows
+        notes = json.loads(self._read(size - note_bytes, note_bytes))
+        self.csv: str = notes["csv"]
+        self._root: str = notes["root"]
+
+    @classmethod
+    def open(
+        cls,
+        csv: str | os.PathLike,
+        *,
+        separator: str = " ",
+        prefix: str = "",
+        skip_rows: int = 0,
+        cache_dir: str | os.PathLike = "",
+    ) -> Manifest:
+        """The videos that ``csv`` lists; packs it first if that has not been done on this machine.
+
+        Args:
+            csv: a text file with ``path label`` or ``path`` on each line (DATA.PATH_TO_DATA_DIR's train.csv, ...).
+            separator: what stands between path and label (DATA.PATH_LABEL_SEPARATOR).
+            prefix: folder that relative paths start from (DATA.PATH_PREFIX); empty: the folder of ``csv``.
+            skip_rows: lines to leave out at the top (DATA.SKIP_ROWS).
+            cache_dir: folder for the packed file (DATA.MANIFEST_CACHE); empty: the temporary folder.
+
+        Raises:
+            ManifestError: a line is wrong, there is no video in the file, or the packed file cannot be written.
+            FileNotFoundError: there is no such CSV.
+        """
+        csv = Path(os.path.abspath(csv))
+        if not csv.exists():
+            raise FileNotFoundError(
+                f"{csv}: no such list of videos: see DATA.PATH_TO_DATA_DIR, or make one with `rhovideo index FOLDER`"
+            )
+        after = f" after the first {skip_rows} lines (DATA.SKIP_ROWS)" if skip_rows else ""
+        return cls._open_packed(
+            [csv],
+            [separator, skip_rows],
+            lambda: read_rows(csv, separator, skip_rows),
+            f"lists no video{after}: write `path label` or `path` on each line",
+            prefix=prefix,
+            cache_dir=cache_dir,
+        )
+
+    @classmethod
+    def _open_packed(
+        cls: type[_Self],
+        files: Sequence[Path],
+        how: Sequence[str | int],
+        read: Callable[[], Iterator[Rows]],
+        if_empty: str,
+        *,
+        prefix: str,
+        cache_dir: str | os.PathLike,
+    ) -> _Self:
+        """The packed file of a list; made first if there is none.
+
+        Args:
+            files: what the rows are read from, the list first; a change of one makes another packed file.
+            how: whatever else the rows depend on.
+            read: reads them, in blocks.
+            if_empty: what to say of a list without any.
+            prefix, cache_dir: as of :meth:`open`.
+        """
+        csv = files[0]
+        root = root_of(csv, prefix)
+        identity = _identity(files, [*how, root])
+        digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]
+        folder = _cache_folder(cache_dir)
+        packed = folder / f"{csv.stem}-{digest}.manifest"
+        manifest = cls._if_usable(packed)
+        if manifest is not None:
+            return manifest
+        try:
+            with _lock(packed.with_suffix(".lock")):
+                manifest = cls._if_usable(packed)
+                if manifest is None:
+                    _pack(csv, packed, root, read(), if_empty)
+                    if _identity(files, [*how, root]) != identity:
+                        packed.unlink()
+                        raise ManifestError(f"{csv} was changed while it was being read: start again")
+                    manifest = cls(packed)
+        except OSError as error:
+            if error.filename is not None and str(error.filename) in map(str, files):
+                raise
+            raise ManifestError(
+                f"cannot write the packed manifest of {csv} in {folder} ({error.strerror or error}): "
+                "set DATA.MANIFEST_CACHE to a writable folder with room for as many bytes as the CSV and 16 a line"
+            ) from error
+        return manifest
+
+    @classmethod
+    def _if_usable(cls: type[_Self], packed: Path) -> _Self | None:
+        try:
+            manifest = cls(packed)
+        except (OSError, ManifestError):
+            return None
+        # Cleaners of temporary folders remove what has not been used for days.
+        with contextlib.suppress(OSError):
+            os.utime(packed)
+        return manifest
+
+    def __reduce__(self) -> tuple:
+        return type(self), (str(self._packed),)
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def path(self, index: int) -> str:
+        """The path of video ``index``, relative ones joined to the prefix or the CSV's folder."""
+        return os.path.join(self._root, self._text(index))
+
+    def open_video(self, index: int, image_fps: float, backend: str = "pyav") -> Video | ImageFrames:
+        """Video ``index``, open for reading frames.
+
+        Args:
+            index: its place in the list.
+            image_fps: frames a second that it counts as having where its frames are images.
+            backend: what decodes where they are not, see :func:`rhovideo.data.video.torchcodec_reader.open_video`.
+
+        Raises:
+            VideoReadError: it cannot be read.
+        """
+        return open_video(self.path(index), backend)
+
+    def _text(self, index: int) -> str:
+        """What the packed file holds of video ``index`` beside line and label: here the path as the list has it."""
+        first, end = _OFFSETS.unpack(self._read(self._offsets_at + 8 * self._checked(index), _OFFSETS.size))
+        return os.fsdecode(self._read(_HEADER.size + first, end - first))
+
+    def label(self, index: int) -> int:
+        """The label of video ``index``, -1 if the list has none."""
+        return self._number(self._labels_at, index)
+
+    def line(self, index: int) -> int:
+        """The line of the CSV, counted from 1, that names video ``index``."""
+        return self._number(self._lines_at, index)
+
+    def _number(self, column_at: int, index: int) -> int:
+        return _NUMBER.unpack(self._read(column_at + 4 * self._checked(index), _NUMBER.size))[0]
+
+    def _read(self, at: int, size: int) -> bytes:
+        data = os.pread(self._file, size, at)
+        if len(data) < size:
+            raise ManifestError(f"{self._packed} was cut short while it was in use: remove it and start again")
+        return data
+
+    @property
+    def labels(self) -> np.ndarray:
+        """All labels, int64 [N] (a copy); -1 everywhere if the list has none."""
+        labels = np.empty(self._rows, np.int64)
+        for first in range(0, self._rows, _LABELS_AT_A_TIME):
+            count = min(_LABELS_AT_A_TIME, self._rows - first)
+            labels[first : first + count] = np.frombuffer(self._read(self._labels_at + 4 * first, 4 * count), np.int32)
+        return labels
+
+    @property
+    def has_labels(self) -> bool:
+        return self._classes > 0
+
+    @property
+    def num_classes(self) -> int:
+        """The largest label plus one; 0 if the list has none."""
+        return self._classes
+
+    def _checked(self, index: int) -> int:
+        if not 0 <= index < len(self):
+            raise IndexError(f"video {index} of {len(self)} in {self.csv}")
+        return index
+
+
+def root_of(csv: str | os.PathLike, prefix: str) -> str:
+    """The folder that a list's relative paths start from: ``prefix``, or the list's own."""
+    return os.path.abspath(prefix or os.path.dirname(os.path.abspath(csv)))
+
+
+def _identity(files: Sequence[Path], how: Sequence[str | int]) -> list:
+    found = [(os.path.realpath(file), file.stat()) for file in files]
+    return [[[path, status.st_size, status.st_mtime_ns] for path, status in found], *how, _MAGIC.decode()]
+
+
+def _cache_folder(cache_dir: str | os.PathLike) -> Path:
+    """The folder of the packed files, made if needed; the default one belongs to this user alone."""
+    folder = Path(os.path.abspath(cache_dir)) if cache_dir else None
+    private = folder is None
+    if folder is None:
+        folder = Path(tempfile.gettempdir()) / f"rhovideo-manifests-{os.getuid()}"
+    try:
+        folder.mkdir(mode=0o700 if private else 0o777, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ManifestError(
+            f"cannot make the folder {folder} for packed manifests ({error.strerror}): "
+            "set DATA.MANIFEST_CACHE to a writable folder"
+        ) from error
+    if private and folder.stat().st_uid != os.getuid():
+        raise ManifestError(f"{folder} belongs to another user: set DATA.MANIFEST_CACHE to a folder of yours")
+    return folder
+
+
+@contextlib.contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold the machine's lock ``path``; it ends with the process that holds it, however that ends."""
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            # Some network file systems have no locks. The file is renamed into place, so the worst is double work.
+            logger.warning("%s: no file locks here (%s): processes may pack the same list twice", path, error.strerror)
+        yield
+
+
+def _pack(csv: Path, packed: Path, root: str, rows: Iterator[Rows], if_empty: str) -> None:
+    """Write the packed file of ``csv`` under a temporary name, then rename it; memory in use is one block's."""
+    logger.info("packing %s into %s", csv, packed)
+    with written_whole(packed) as out:
+        _write_packed(out, packed.parent, csv, root, rows, if_empty)
+        os.fchmod(out.fileno(), 0o644)
+
+
+def _write_packed(out: BinaryIO, folder: Path, csv: Path, root: str, parts: Iterator[Rows], if_empty: str) -> None:
+    rows = path_bytes = 0
+    top_label = NO_LABEL
+    out.write(bytes(_HEADER.size))
+    with contextlib.ExitStack() as stack:
+        # Columns whose length is known at the end only wait in files of their own.
+        offsets, lines, labels = (stack.enter_context(tempfile.TemporaryFile(dir=folder)) for _ in range(3))
+        offsets.write(bytes(8))
+        for part in parts:
+            out.write(part.paths)
+            offsets.write(path_bytes + np.cumsum(part.lengths))
+            lines.write(part.lines)
+            labels.write(part.labels)
+            rows += len(part.labels)
+            path_bytes += len(part.paths)
+            top_label = max(top_label, int(part.labels.max()))
+        if not rows:
+            raise ManifestError(f"{csv} {if_empty}")
+        out.write(bytes(-path_bytes % 8))
+        for column in (offsets, lines, labels):
+            _append(out, column)
+    notes = json.dumps({"csv": str(csv), "root": root}).encode()
+    out.write(notes)
+    size = out.tell()
+    out.seek(0)
+    out.write(_HEADER.pack(_MAGIC, rows, path_bytes, top_label + 1, len(notes), size))
+
+
+def _append(out: BinaryIO, column: BinaryIO) -> None:
+    column.seek(0)
+    while data := column.read(2**22):
+        out.write(data)

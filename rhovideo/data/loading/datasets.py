@@ -1,0 +1,274 @@
+"""Videos to samples: choose clips, decode them in one pass, augment them. Nothing depends on what ran before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import av
+import cv2
+import numpy as np
+import torch
+from fvcore.common.config import CfgNode
+
+from rhovideo.config.input_files import label_files, list_name, reads_label_files
+from rhovideo.config.pyslowfast import reads_frame_lists
+from rhovideo.data.augment.clip_augmentation import (
+    PendingClip,
+    TrainAugmentation,
+    apply,
+    build_augmentation,
+    clip_builder,
+)
+from rhovideo.data.augment.crops import EvalCrops
+from rhovideo.data.augment.device_colour import encode_operations
+from rhovideo.data.lists.bad_videos import Failure
+from rhovideo.data.lists.csv_parsing import NO_LABEL
+from rhovideo.data.lists.frame_lists import FrameListManifest
+from rhovideo.data.lists.manifest import Manifest
+from rhovideo.data.sampling.clip_samplers import build_clip_sampler
+from rhovideo.data.video.frame import Picture, RgbPicture
+from rhovideo.data.video.image_frames import ImageFrames
+from rhovideo.data.video.reader import Taker, Video, VideoReadError
+from rhovideo.data.video.torchcodec_reader import require_torchcodec
+from rhovideo.randomness import Stream, generator
+
+SPLITS = ("train", "val", "test")
+PURPOSES = ("pretrain", "train", "eval", "test", "knn")
+TRAINING_PURPOSES = ("pretrain", "train")
+
+# Video.each, or what stands in for it.
+Each = Callable[[np.ndarray, Taker], None]
+# Draws after which a training sample is given up.
+_MAX_ATTEMPTS = 10
+_READ_ERRORS = (VideoReadError, OSError, av.FFmpegError, cv2.error)
+
+
+class FrameSampler(Protocol):
+    """What a dataset needs of the samplers in :mod:`rhovideo.data.sampling.clip_samplers`."""
+
+    def sample(self, num_frames: int, fps: float, rng: np.random.Generator) -> np.ndarray: ...
+
+
+class SampleKey(NamedTuple):
+    """The address of a sample: video ``index`` of the manifest in ``epoch``."""
+
+    epoch: int
+    index: int
+
+
+@dataclass
+class Sample:
+    """The views of one video.
+
+    Attributes:
+        clips: uint8 [V,T,S,S,3], RGB; clips ordered in time, the views of a clip next to each other.
+        index, label: of the video that is shown, which replaces the one asked for if that cannot be read.
+        valid: False if no video could be read; then ``clips`` are zeros and ``index`` is the one asked for.
+        failures: the videos that could not be read.
+        operations: float64 [V,K,2], what is yet to be done to the colour of each view, see
+            :mod:`rhovideo.data.augment.device_colour`; None if nothing is.
+    """
+
+    clips: torch.Tensor
+    index: int
+    label: int
+    valid: bool = True
+    failures: list[Failure] = field(default_factory=list)
+    operations: torch.Tensor | None = None
+
+
+class VideoDataset(torch.utils.data.Dataset):
+    """A map from :class:`SampleKey` to :class:`Sample`; equal keys give equal samples in any process.
+
+    Args:
+        manifest: the videos.
+        sampler: chooses the frames of a video's clips.
+        augmentation: a :class:`TrainAugmentation`, which draws each view of each clip from a generator of its own, or
+            :class:`EvalCrops`, whose crops are the views; applied to pictures as they are decoded
+            (:func:`rhovideo.data.augment.clip_augmentation.clip_builder`).
+        seed: first word of the address of every draw (RNG_SEED).
+        views_per_clip: augmentations of each clip's frames.
+        replace_unreadable: draw another video, at most ten in all, for one that cannot be read.
+        needs_labels: a video that has no label though others have counts as unreadable.
+        image_fps: frames a second that videos count as whose frames are images (DATA.TARGET_FPS).
+        backend: what decodes, "pyav" or "torchcodec" (DATA.DECODING_BACKEND); the frames are the same.
+        colour_later: only draw what a :class:`TrainAugmentation` does to colour, and hand it on with the crops
+            (DATA.AUG_DEVICE gpu).
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        sampler: FrameSampler,
+        augmentation: TrainAugmentation | EvalCrops,
+        *,
+        seed: int,
+        views_per_clip: int = 1,
+        replace_unreadable: bool = True,
+        needs_labels: bool = False,
+        image_fps: float = 30.0,
+        backend: str = "pyav",
+        colour_later: bool = False,
+    ) -> None:
+        self.manifest = manifest
+        self.sampler = sampler
+        self.augmentation = augmentation
+        self.seed = seed
+        self.views_per_clip = views_per_clip
+        self.replace_unreadable = replace_unreadable
+        self.needs_labels = needs_labels
+        self.image_fps = image_fps
+        self.backend = backend
+        self.colour_later = colour_later and isinstance(augmentation, TrainAugmentation)
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    def __getitem__(self, key: SampleKey) -> Sample:
+        return self.read(key)
+
+    def read(self, key: SampleKey, out: np.ndarray | None = None) -> Sample:
+        """The sample at an address.
+
+        Args:
+            key: the address.
+            out: uint8 [V,T,S,S,3], C-contiguous, where to put the clips, such as a batch; None: a new array.
+        """
+        key = SampleKey(*key)
+        failures: list[Failure] = []
+        for attempt in range(_MAX_ATTEMPTS if self.replace_unreadable else 1):
+            index = self._video(key, attempt)
+            path = self.manifest.path(index)
+            try:
+                clips, operations = self._read(index, key, attempt, out)
+            except _READ_ERRORS as error:
+                reason = error.reason if isinstance(error, VideoReadError) else str(error)
+                line = self.manifest.line(index)
+                failures.append(Failure(index, path, reason, line, key.epoch, self.manifest.csv))
+                continue
+            return Sample(torch.from_numpy(clips), index, self.manifest.label(index), True, failures, operations)
+        nothing, operations = self._black_sample(out)
+        return Sample(nothing, key.index, self.manifest.label(key.index), False, failures, operations)
+
+    def _video(self, key: SampleKey, attempt: int) -> int:
+        if attempt == 0:
+            return key.index
+        rng = generator(Stream.REPLACEMENT, self.seed, key.epoch, key.index, attempt)
+        return int(rng.integers(len(self.manifest)))
+
+    def _read(
+        self, index: int, key: SampleKey, attempt: int, out: np.ndarray | None
+    ) -> tuple[np.ndarray, torch.Tensor | None]:
+        address = (self.seed, key.epoch, key.index, attempt)
+        with self._open(index) as video:
+            times = self.sampler.sample(video.num_frames, video.fps, generator(Stream.CLIP_TIMES, *address))
+            pending = self._cropped(video.each, times, address)
+        return self._coloured(pending, out)
+
+    def _cropped(self, each: Each, times: np.ndarray, address: tuple[int, ...]) -> list[PendingClip]:
+        """The views of the clips at these times, int64 [n,T], made of each picture as it is decoded."""
+        num_clips, num_frames = times.shape
+        builders = [
+            [
+                clip_builder(self.augmentation, num_frames, self._view_rng(address, clip, view))
+                for view in range(self.views_per_clip)
+            ]
+            for clip in range(num_clips)
+        ]
+
+        def take(picture: Picture | RgbPicture, places: list[int]) -> None:
+            for place in places:
+                clip, time = divmod(place, num_frames)
+                for builder in builders[clip]:
+                    builder.add(picture, time)
+
+        each(times.reshape(-1), take)
+        return [pending for of_clip in builders for builder in of_clip for pending in builder.build()]
+
+    def _open(self, index: int) -> Video | ImageFrames:
+        manifest = self.manifest
+        if self.needs_labels and manifest.has_labels and manifest.label(index) == NO_LABEL:
+            raise VideoReadError(manifest.path(index), "has no label")
+        return manifest.open_video(index, self.image_fps, self.backend)
+
+    def _view_rng(self, address: tuple[int, ...], clip: int, view: int) -> np.random.Generator:
+        return generator(Stream.AUGMENTATION, *address, clip, view)
+
+    def _coloured(self, pending: list[PendingClip], out: np.ndarray | None) -> tuple[np.ndarray, torch.Tensor | None]:
+        """The views with their colour changed, or as they are and what is left to do."""
+        out = np.empty((len(pending), *pending[0].clip.shape), np.uint8) if out is None else out
+        for (clip, operations), target in zip(pending, out, strict=True):
+            apply(clip, () if self.colour_later else operations, target)
+        if not self.colour_later:
+            return out, None
+        return out, torch.from_numpy(np.stack([encode_operations(view.operations) for view in pending]))
+
+    def sample_shape(self) -> tuple[int, ...]:
+        """[V,T,S,S,3], found by sending black frames the way of a video's."""
+        return tuple(self._black_sample()[0].shape)
+
+    def _black_sample(self, out: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
+        black = RgbPicture(np.zeros((32, 32, 3), np.uint8))
+
+        def each(indices: np.ndarray, take: Taker) -> None:
+            take(black, list(range(len(indices))))
+
+        times = self.sampler.sample(1000, 30.0, generator(Stream.CLIP_TIMES, self.seed))
+        clips, operations = self._coloured(self._cropped(each, times, (self.seed,)), out)
+        return torch.from_numpy(clips).zero_(), None if operations is None else operations.zero_()
+
+
+def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
+    """The videos of a split, prepared for a purpose.
+
+    Args:
+        cfg: a loaded configuration.
+        split: which list: "train", "val" or "test" (DATA.PATH_TO_DATA_DIR/{split}.csv).
+        purpose: "pretrain": rho clips (rho=1: two views of one clip); "train": one random, augmented clip;
+            "eval": the centre clip, centre crop; "test": TEST.NUM_ENSEMBLE_VIEWS clips, TEST.NUM_SPATIAL_CROPS crops;
+            "knn": KNN.NUM_CLIPS clips, centre crop.
+            Unreadable videos are replaced in the first two only.
+    """
+    if split not in SPLITS:
+        raise ValueError(f'split is "{split}"; write one of {", ".join(SPLITS)}')
+    if purpose not in PURPOSES:
+        raise ValueError(f'purpose is "{purpose}"; write one of {", ".join(PURPOSES)}')
+    if cfg.DATA.DECODING_BACKEND == "torchcodec":
+        require_torchcodec()
+    return VideoDataset(
+        open_manifest(cfg, split),
+        build_clip_sampler(cfg, purpose),
+        build_augmentation(cfg, purpose),
+        seed=cfg.RNG_SEED,
+        views_per_clip=_views_per_clip(cfg) if purpose == "pretrain" else 1,
+        replace_unreadable=purpose in TRAINING_PURPOSES,
+        needs_labels=purpose != "pretrain" and cfg.TASK != "extract",
+        image_fps=cfg.DATA.TARGET_FPS,
+        backend=cfg.DATA.DECODING_BACKEND,
+        colour_later=cfg.DATA.AUG_DEVICE == "gpu",
+    )
+
+
+def open_manifest(cfg: CfgNode, split: str) -> Manifest:
+    """The list of videos of a split, read as DATA's keys and TRAIN.DATASET say."""
+    data = cfg.DATA
+    csv = Path(data.PATH_TO_DATA_DIR) / list_name(cfg, split)
+    if reads_frame_lists(cfg):
+        names = label_files(split) if reads_label_files(cfg, split) else ()
+        labels = tuple(csv.with_name(name) for name in names) or None
+        return FrameListManifest.open(csv, labels=labels, prefix=data.PATH_PREFIX, cache_dir=data.MANIFEST_CACHE)
+    return Manifest.open(
+        csv,
+        separator=data.PATH_LABEL_SEPARATOR,
+        prefix=data.PATH_PREFIX,
+        skip_rows=data.SKIP_ROWS,
+        cache_dir=data.MANIFEST_CACHE,
+    )
+
+
+def _views_per_clip(cfg: CfgNode) -> int:
+    alone = cfg.DATA.TRAIN_CROP_NUM_TEMPORAL == 1 and cfg.DATA.TRAIN_CROP_NUM_SPATIAL == 1
+    return 2 if alone else cfg.DATA.TRAIN_CROP_NUM_SPATIAL

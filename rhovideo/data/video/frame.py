@@ -1,0 +1,118 @@
+"""One decoded picture, turned into RGB as far as it is wanted."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import av
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from rhovideo.data.augment.crops import Box
+from rhovideo.data.video.orientation import upright
+
+# Formats that are cut before they are converted: a quarter of the pixels have colour, in two planes of their own.
+_CUTTABLE = frozenset({"yuv420p", "yuvj420p"})
+# Pixels whose conversion takes as long as cutting the planes does.
+_WORTH_CUTTING = 50_000
+
+
+class Picture:
+    """A picture as the decoder holds it.
+
+    Args:
+        frame: the decoder's.
+        size: width and height that it is to have before it is turned upright; another one is scaled to it. None: its
+            own.
+        reformatter: FFmpeg's scaler, kept from picture to picture.
+        turned: whether it is to be turned or mirrored, see :class:`rhovideo.data.video.orientation.Orientation`.
+
+    Attributes:
+        height, width: pixels, upright.
+    """
+
+    def __init__(
+        self,
+        frame: av.VideoFrame,
+        size: tuple[int, int] | None,
+        reformatter: VideoReformatter,
+        turned: bool,
+    ) -> None:
+        self._frame = frame
+        self._size = size or (frame.width, frame.height)
+        self._reformatter = reformatter
+        self.width, self.height = self._size
+        self._turned = turned
+        if turned:
+            # No pixel is made to see how a picture of this shape would lie.
+            self.height, self.width = upright(np.empty((self.height, self.width, 0), np.uint8), frame).shape[:2]
+
+    def rgb(self, box: Box | None = None) -> np.ndarray:
+        """The picture, or a box of it, as upright RGB.
+
+        A box is cut out of a large picture before the conversion, which changes no pixel: whole pairs of rows and
+        columns are cut, and the conversion takes every pair by itself. Not so of an interlaced picture, in which it
+        takes rows of one field together.
+
+        Returns:
+            uint8 [height, width, 3] or [box.height, box.width, 3], maybe a view of what other calls return.
+        """
+        if box is None:
+            return self._whole
+        if self._is_worth_cutting(box):
+            return self._cut(box)
+        return self._whole[box.top : box.top + box.height, box.left : box.left + box.width]
+
+    @cached_property
+    def _whole(self) -> np.ndarray:
+        image = self._convert(self._frame, *self._size)
+        return upright(image, self._frame) if self._turned else image
+
+    def _convert(self, frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
+        return self._reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1).to_ndarray()
+
+    def _is_worth_cutting(self, box: Box) -> bool:
+        frame, (width, height) = self._frame, self._size
+        return (
+            width * height - box.width * box.height > _WORTH_CUTTING
+            and (frame.width, frame.height) == (width, height)
+            and frame.format.name in _CUTTABLE
+            and width % 2 == height % 2 == 0
+            and not self._turned
+            and not frame.interlaced_frame
+        )
+
+    def _cut(self, box: Box) -> np.ndarray:
+        top, left = box.top // 2 * 2, box.left // 2 * 2
+        height, width = (box.top + box.height + 1) // 2 * 2 - top, (box.left + box.width + 1) // 2 * 2 - left
+        frame = av.VideoFrame(width, height, self._frame.format.name)
+        for whole, cut, step in zip(self._frame.planes, frame.planes, (1, 2, 2), strict=True):
+            rows, columns = height // step, width // step
+            _pixels(cut)[:rows, :columns] = _pixels(whole)[top // step :, left // step :][:rows, :columns]
+        for name in ("color_range", "colorspace", "color_primaries", "color_trc"):
+            setattr(frame, name, getattr(self._frame, name))
+        image = self._convert(frame, width, height)
+        return image[box.top - top :, box.left - left :][: box.height, : box.width]
+
+
+def _pixels(plane: av.video.plane.VideoPlane) -> np.ndarray:
+    """The memory of a plane: uint8 [rows, bytes of a row], of which the last ones may be padding."""
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+
+
+class RgbPicture:
+    """A :class:`Picture` that is in RGB already.
+
+    Args:
+        image: uint8 [H,W,3], upright.
+    """
+
+    def __init__(self, image: np.ndarray) -> None:
+        self._image = image
+        self.height, self.width = image.shape[:2]
+
+    def rgb(self, box: Box | None = None) -> np.ndarray:
+        """As of :class:`Picture`: a view."""
+        if box is None:
+            return self._image
+        return self._image[box.top : box.top + box.height, box.left : box.left + box.width]

@@ -1,0 +1,87 @@
+"""A video whose frames are image files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from rhovideo.data.video.frame import RgbPicture
+from rhovideo.data.video.reader import Taker, VideoReadError
+
+
+class Paths(Protocol):
+    """A sequence of paths."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: int) -> str: ...
+
+
+class ImageFrames:
+    """Pictures as :class:`rhovideo.data.video.reader.Video` hands them out, read from one image each.
+
+    Args:
+        path: of the video, for messages.
+        images: the images' paths in the order of time.
+        fps: frames a second that they count as.
+
+    Attributes:
+        num_frames: how many images there are.
+    """
+
+    def __init__(self, path: str, images: Paths, fps: float) -> None:
+        self.path = path
+        self.num_frames = len(images)
+        self.fps = fps
+        self._images = images
+
+    def __enter__(self) -> ImageFrames:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
+
+    def each(self, indices: Sequence[int] | np.ndarray, take: Taker) -> None:
+        """Hand out the images at these indices in the order of time, each once however often it is asked for.
+
+        Args:
+            indices: 0 to ``num_frames - 1``, in any order.
+            take: called with each image and its places in ``indices``.
+
+        Raises:
+            IndexError: an index lies outside of the video.
+            VideoReadError: an image is missing or damaged, or not of the others' size.
+        """
+        wanted, which = np.unique(np.asarray(indices, dtype=np.int64).reshape(-1), return_inverse=True)
+        if wanted.size and not (wanted[0] >= 0 and wanted[-1] < self.num_frames):
+            raise IndexError(f"{self.path}: frames {wanted[0]} to {wanted[-1]} of {self.num_frames}")
+        first = None
+        for row, index in enumerate(wanted.tolist()):
+            image = self._read(index)
+            first = first or image.shape
+            if image.shape != first:
+                raise VideoReadError(
+                    self.path,
+                    f"its frames are not of one size: frame {index} has {image.shape[1]}x{image.shape[0]}, those "
+                    f"before it {first[1]}x{first[0]}",
+                )
+            take(RgbPicture(image), np.flatnonzero(which == row).tolist())
+
+    def _read(self, index: int) -> np.ndarray:
+        """One image, uint8 [H, W, 3] RGB."""
+        path = self._images[index]
+        try:
+            data = np.fromfile(path, np.uint8)
+        except (OSError, ValueError) as error:  # a zero byte in a path is a ValueError
+            reason = getattr(error, "strerror", None) or error
+            raise VideoReadError(self.path, f"frame {index}, {path!r}: {reason}") from error
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+        if image is None:
+            raise VideoReadError(self.path, f"frame {index}, {path}: is no image")
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

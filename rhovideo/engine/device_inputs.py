@@ -1,0 +1,54 @@
+"""From a loader's bytes to what a network takes: transfer, then scale and normalise in one step on the device."""
+
+from __future__ import annotations
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor
+
+from rhovideo import distributed
+from rhovideo.data.augment.clip_augmentation import normalise
+from rhovideo.data.augment.device_colour import apply_operations
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def job_device(cfg: CfgNode) -> torch.device:
+    """The device of this process: its own GPU, or the CPU where NUM_GPUS is 0 or the machine has none."""
+    if cfg.NUM_GPUS == 0 or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", distributed.own_gpu())
+
+
+def to_network_input(clips: Tensor, cfg: CfgNode, device: torch.device, operations: Tensor | None = None) -> Tensor:
+    """Move uint8 clips to the device, change there what is left to change of their colour, and normalise them.
+
+    Args:
+        clips: uint8 ``[..., T, S, S, 3]``, RGB.
+        cfg: DATA.MEAN, DATA.STD, DATA.REVERSE_INPUT_CHANNEL and TRAIN.DTYPE.
+        device: where the network is.
+        operations: float64 ``[..., K, 2]``, see :func:`rhovideo.data.augment.device_colour.apply_operations`.
+
+    Returns:
+        ``[..., 3, T, S, S]`` of TRAIN.DTYPE, channels last in memory.
+    """
+    clips = clips.to(device, non_blocking=clips.is_pinned())
+    if operations is not None:
+        clips = apply_operations(clips, operations)
+    if cfg.DATA.REVERSE_INPUT_CHANNEL:
+        clips = clips.flip(-1)
+    return normalise(clips, cfg.DATA.MEAN, cfg.DATA.STD, DTYPES[cfg.TRAIN.DTYPE])
+
+
+def mixed_precision(cfg: CfgNode, device: torch.device) -> bool:
+    """Whether TRAIN.MIXED_PRECISION holds here: float16, which PySlowFast's files mean, is for GPUs.
+
+    On a CPU that stands in for a GPU (NUM_GPUS is not 0) it is off, as there. NUM_GPUS 0 with it is somebody's wish.
+    """
+    unasked = device.type == "cpu" and cfg.NUM_GPUS != 0 and cfg.TRAIN.AMP_DTYPE == "float16"
+    return cfg.TRAIN.MIXED_PRECISION and not unasked
+
+
+def autocast(cfg: CfgNode, device: torch.device) -> torch.autocast:
+    """Mixed precision in TRAIN.AMP_DTYPE, where :func:`mixed_precision` holds; else it does nothing."""
+    return torch.autocast(device.type, dtype=DTYPES[cfg.TRAIN.AMP_DTYPE], enabled=mixed_precision(cfg, device))

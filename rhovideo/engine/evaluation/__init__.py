@@ -1,0 +1,1 @@
+"""Scores, accuracies, features and nearest neighbours."""

@@ -1,0 +1,230 @@
+"""Features on the disk while they are made: rows of a .npy file that many processes fill, and what is filled already.
+
+``features.npy`` is float16 [N, C] for ``numpy.load(path, mmap_mode="r")``, and is there once all rows are. Until then
+it is ``.features.part``, and the files in ``.progress`` say which blocks of rows are in it: a line each, written after
+the block has reached the disk, so a process may be killed at any moment. Blocks begin and end with a page of the file,
+so that machines of a network file system never write to the same one. Without torch.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rhovideo.atomic_files import write_text, written_whole
+from rhovideo.errors import JobError
+from rhovideo.runs.folder import RESULTS_FILE
+
+FEATURES, MANIFEST, IDENTITY = "features.npy", "manifest.csv", "extract.json"
+_PART, _PROGRESS = ".features.part", ".progress"
+_PAGE = 4096
+# Few, so that little is lost with a process and a short list is shared by all.
+_BLOCK_ROWS = 16
+_DTYPE = np.dtype("<f2")
+# Of the identity, what may change between two starts of one extraction.
+_MAY_CHANGE = ("checkpoint", "rhovideo")
+# Of a setting that it does not name.
+_USUAL = "as by default"
+
+
+class FeatureFile:
+    """The features of one extraction.
+
+    Args:
+        folder: where the files are, which exists.
+        rows: videos, N.
+        dim: size of a feature, C.
+    """
+
+    def __init__(self, folder: str | Path, rows: int, dim: int) -> None:
+        self.folder = Path(folder)
+        self.rows = rows
+        self.dim = dim
+        unit = _PAGE // math.gcd(_PAGE, dim * _DTYPE.itemsize)
+        self._block_rows = -(-_BLOCK_ROWS // unit) * unit
+        self._journal = self.folder / _PROGRESS / f"{secrets.token_hex(8)}.txt"
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.rows // self._block_rows)
+
+    def rows_of(self, block: int) -> range:
+        """The rows of a block; the last one may be short."""
+        first = block * self._block_rows
+        return range(first, min(first + self._block_rows, self.rows))
+
+    @property
+    def complete(self) -> bool:
+        return (self.folder / FEATURES).exists()
+
+    def prepare(self, identity: Mapping[str, Any]) -> None:
+        """Begin, or go on with what is there. On one process, before the others write.
+
+        Args:
+            identity: all that the features depend on, for JSON; kept in ``extract.json``.
+
+        Raises:
+            JobError: the folder holds features of something else, or damaged ones, or the disk is full.
+        """
+        path = self.folder / IDENTITY
+        identity = json.loads(json.dumps(dict(identity)))
+        if path.exists():
+            self._check_identity(_read_identity(path), identity)
+        elif self.complete:
+            raise JobError(f"{self.folder} holds {FEATURES} of something else: write another --out, or remove it")
+        else:
+            write_text(path, json.dumps(identity, indent=2) + "\n")
+        if self.complete and not (self._is_whole(FEATURES) and (self.folder / MANIFEST).exists()):
+            raise _damaged(self.folder)
+        part = self.folder / _PART
+        if not self.complete and not self._is_whole(_PART):
+            # Whatever was noted belongs to a file that is gone, or cut off.
+            shutil.rmtree(self.folder / _PROGRESS, ignore_errors=True)
+            with written_whole(part) as file:
+                file.write(_header(self.rows, self.dim))
+                file.truncate(self._bytes)
+        (self.folder / _PROGRESS).mkdir(exist_ok=True)
+
+    def _check_identity(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        keys = [key for key in dict.fromkeys([*before, *now]) if key not in _MAY_CHANGE]
+        changed = [
+            f"{key} {before.get(key, _USUAL)}, now {now.get(key, _USUAL)}"
+            for key in keys
+            if before.get(key) != now.get(key)
+        ]
+        if changed:
+            raise JobError(
+                f"{self.folder} holds features made otherwise ({'; '.join(changed[:3])}): write another --out, "
+                "or remove it"
+            )
+
+    def done(self) -> dict[int, bytes]:
+        """The blocks that are on the disk: block to a byte a row, 1 where the video could be read, else 0."""
+        found: dict[int, bytes] = {}
+        for journal in sorted((self.folder / _PROGRESS).glob("*.txt")):
+            for line in journal.read_bytes().split(b"\n"):
+                number, _, flags = line.partition(b" ")
+                whole = number.isdigit() and int(number) < self.blocks and not flags.strip(b"01")
+                if whole and len(flags) == len(self.rows_of(int(number))):
+                    found[int(number)] = bytes(flag == ord("1") for flag in flags)
+        return found
+
+    def write(self, block: int, values: np.ndarray, readable: np.ndarray) -> None:
+        """Put a block on the disk, then note that it is there.
+
+        Args:
+            block: its number.
+            values: float16 [n, dim], a row for each of :meth:`rows_of`.
+            readable: bool [n].
+        """
+        data = memoryview(np.ascontiguousarray(values, _DTYPE)).cast("B")
+        place = _PAGE + block * self._block_rows * self._row_bytes
+        with (self.folder / _PART).open("r+b", buffering=0) as file:
+            file.seek(place)
+            while data:
+                data = data[file.write(data) :]
+            os.fsync(file.fileno())
+        flags = "".join("1" if flag else "0" for flag in readable)
+        with self._journal.open("ab", buffering=0) as journal:
+            journal.write(f"{block} {flags}\n".encode())
+            os.fsync(journal.fileno())
+
+    def finish(self, done: Mapping[int, bytes], paths: Iterable[str], labels: Iterable[int]) -> int:
+        """Write the manifest and give the features their name. On one process, after the others have written.
+
+        Args:
+            done: as :meth:`done`, of all blocks.
+            paths, labels: of the rows; -1 where there is no label.
+
+        Returns:
+            How many videos could not be read.
+        """
+        missing = [block for block in range(self.blocks) if block not in done]
+        if missing:
+            raise JobError(f"{len(missing)} of {self.blocks} blocks of features are missing: start it again to go on")
+        flags = b"".join(done[block] for block in range(self.blocks))
+        with written_whole(self.folder / MANIFEST) as file:
+            # Names of files are bytes, not always text.
+            text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+            writer = csv.writer(text, lineterminator="\n")
+            writer.writerow(("row", "path", "label", "ok"))
+            writer.writerows(
+                (row, path, "" if label < 0 else label, flag)
+                for row, (path, label, flag) in enumerate(zip(paths, labels, flags, strict=True))
+            )
+            text.detach()
+        os.replace(self.folder / _PART, self.folder / FEATURES)
+        shutil.rmtree(self.folder / _PROGRESS, ignore_errors=True)
+        return flags.count(0)
+
+    def unreadable(self) -> int:
+        """Of a finished extraction: how many videos could not be read."""
+        with (self.folder / MANIFEST).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return sum(line["ok"] == "0" for line in csv.DictReader(file))
+
+    def _is_whole(self, name: str) -> bool:
+        """Whether a file of features is there, in its full length."""
+        path = self.folder / name
+        return path.exists() and path.stat().st_size == self._bytes
+
+    @property
+    def _bytes(self) -> int:
+        return _PAGE + self.rows * self._row_bytes
+
+    @property
+    def _row_bytes(self) -> int:
+        return self.dim * _DTYPE.itemsize
+
+
+def _read_identity(path: Path) -> Mapping[str, Any]:
+    try:
+        identity = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(identity, dict):
+            return identity
+        wrong = f"holds a {type(identity).__name__}"
+    except (OSError, ValueError) as error:
+        wrong = str(error)
+    raise JobError(f"{path}: cannot be read ({wrong}): write another --out, or remove {path.parent}")
+
+
+def _header(rows: int, dim: int) -> bytes:
+    """NumPy's header of a float16 [rows, dim], filled up to a whole page."""
+    start = np.lib.format.magic(1, 0)
+    fields = f"{{'descr': '{_DTYPE.str}', 'fortran_order': False, 'shape': ({rows}, {dim}), }}"
+    length = _PAGE - len(start) - 2
+    return start + length.to_bytes(2, "little") + fields.ljust(length - 1).encode() + b"\n"
+
+
+def check_finished(folder: Path, rows: int, dim: int) -> None:
+    """Look whether what a finished extraction has written is still there, and whole.
+
+    Args:
+        folder: of the extraction.
+        rows, dim: shape of its features.
+
+    Raises:
+        JobError: it is not.
+    """
+    try:
+        shape = np.load(folder / FEATURES, mmap_mode="r").shape
+    except (OSError, ValueError):
+        shape = None
+    if shape != (rows, dim) or not (folder / MANIFEST).exists():
+        raise _damaged(folder)
+
+
+def _damaged(folder: Path) -> JobError:
+    return JobError(
+        f"{folder / FEATURES} has been cut off since it was written, or {MANIFEST} beside it is gone: remove "
+        f"{FEATURES} and {RESULTS_FILE} there, and start it again to make them anew"
+    )

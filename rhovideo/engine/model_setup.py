@@ -1,0 +1,62 @@
+"""Where a network lies, how its weights are laid out there, and whether it is compiled."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import nn
+
+from rhovideo.engine.device_inputs import DTYPES
+from rhovideo.errors import JobError
+from rhovideo.models.encoder import Encoder
+
+
+def place(model: nn.Module, cfg: CfgNode, device: torch.device) -> None:
+    """Move ``model`` to the device, in place, as TRAIN.DTYPE, MODEL.CHANNELS_LAST and MODEL.COMPILE say.
+
+    None of them changes the names or the values in its state, so a run can be resumed with other settings.
+
+    Args:
+        model: with its weights loaded.
+        cfg: the job's.
+        device: from :func:`rhovideo.engine.device_inputs.job_device`.
+
+    Raises:
+        JobError: MODEL.COMPILE is True, and this machine has no compiler.
+    """
+    model.to(device, DTYPES[cfg.TRAIN.DTYPE])
+    if cfg.MODEL.CHANNELS_LAST:
+        for parameter in model.parameters():
+            # The weights of 3-D convolutions; no other layer has as many dimensions.
+            if parameter.ndim == 5:
+                parameter.data = parameter.data.to(memory_format=torch.channels_last_3d)
+    if cfg.MODEL.COMPILE:
+        _check_compiler(device)
+        _compile_encoders(model)
+
+
+def _check_compiler(device: torch.device) -> None:
+    """Stop before the first step, where torch would say so in the middle of its own traceback."""
+    # As torch's C++ and Triton's code look for one.
+    variable, usual = ("CXX", ["g++"]) if device.type == "cpu" else ("CC", ["gcc", "clang"])
+    wanted = [os.environ[variable]] if os.environ.get(variable) else usual
+    if not any(shutil.which(name.split()[0]) for name in wanted):
+        raise JobError(
+            f"MODEL.COMPILE is True, and {socket.gethostname()} has no {' or '.join(wanted)}: install a compiler, name "
+            f"the one there is in the environment's {variable}, or set MODEL.COMPILE False"
+        )
+
+
+def _compile_encoders(model: nn.Module) -> None:
+    for part in model.children():
+        if isinstance(part, Encoder):
+            for module in part.modules():
+                if isinstance(module, nn.Conv3d):
+                    # PyTorchVideo's shortcuts have numpy's numbers here, with which each block is compiled by itself,
+                    # and all but the first eight not at all.
+                    module.stride = tuple(map(int, module.stride))
+            part.compile()

@@ -1,0 +1,1 @@
+"""What a job does: one file a TASK."""

@@ -1,0 +1,115 @@
+"""TASK linear and TASK finetune: a classifier on a pre-trained encoder."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from contextlib import closing
+
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor
+from torch.nn import functional
+
+from rhovideo import distributed
+from rhovideo.data.loading.loader import Batch, Loader, build_loader
+from rhovideo.engine.device_inputs import job_device, to_network_input
+from rhovideo.engine.evaluation import readable_batches
+from rhovideo.engine.evaluation.metrics import topk_correct
+from rhovideo.engine.model_setup import place
+from rhovideo.engine.resuming import settle
+from rhovideo.engine.tasks.multi_view_test import run_test, test_classifier
+from rhovideo.engine.trainer import Trainer
+from rhovideo.models.build import build_classifier
+from rhovideo.models.network_size import describe
+from rhovideo.randomness import Stream
+from rhovideo.seeding import seed_everything
+from rhovideo.zoo.pretrained import load_encoder_weights
+
+logger = logging.getLogger(__name__)
+
+
+class ClassifyTask:
+    """A classifier trained with cross-entropy on one random clip of each video."""
+
+    def __init__(self, cfg: CfgNode) -> None:
+        self.cfg = cfg
+        self.device = job_device(cfg)
+        seed_everything(Stream.INITIALISATION, cfg.RNG_SEED)
+        self.model = build_classifier(cfg)
+        if cfg.LOG_MODEL_INFO:
+            logger.info(describe(self.model, cfg))
+        self._load_encoder()
+        place(self.model, cfg, self.device)
+        self._signals: dict[str, Tensor] = {}
+        self._validation: Loader | None = None
+
+    def _load_encoder(self) -> None:
+        source = self.cfg.TRAIN.CHECKPOINT_FILE_PATH
+        if source:
+            load_encoder_weights(self.model.encoder, source, self.cfg)
+        elif distributed.is_main():
+            logger.warning(
+                "TRAIN.CHECKPOINT_FILE_PATH is empty: the encoder starts from random weights. "
+                "To measure a pre-trained one, write the path of its checkpoint."
+            )
+
+    def losses(self, batch: Batch, progress: float) -> Iterator[Tensor]:
+        # One view a video.
+        operations = None if batch.operations is None else batch.operations[:, 0]
+        clips = to_network_input(batch.clips[:, 0], self.cfg, self.device, operations)
+        labels = batch.label.to(self.device)
+        logits = self.model(clips)
+        self._signals = {"top1": 100 * topk_correct(logits.detach(), labels, (1,))[0] / len(labels)}
+        yield functional.cross_entropy(logits, labels)
+
+    def num_losses(self, batch: Batch) -> int:
+        return 1
+
+    def before_step(self, progress: float, step: int) -> bool:
+        return True
+
+    def after_batch(self, batch: Batch) -> None:
+        pass
+
+    def signals(self) -> dict[str, float | Tensor]:
+        return self._signals
+
+    @torch.no_grad()
+    def evaluate(self) -> dict[str, float]:
+        """Top-1 and top-5 of one centre clip of each validation video, in percent."""
+        if self._validation is None:
+            self._validation = build_loader(self.cfg, "val", "eval")
+        counts = torch.zeros(3, dtype=torch.int64, device=self.device)
+        for batch in readable_batches(self._validation, self.cfg, "validation"):
+            logits = self.model(to_network_input(batch.clips[:, 0], self.cfg, self.device))
+            labels = batch.label.to(self.device)
+            counts[:2] += topk_correct(logits, labels, (1, 5))
+            counts[2] += len(labels)
+        top1, top5, total = distributed.sum_over_ranks(counts).tolist()
+        share = 100 / total if total else math.nan  # no validation video could be read
+        return {"top1": share * top1, "top5": share * top5}
+
+    def state_dict(self) -> dict:
+        return {}
+
+    def load_state_dict(self, state: dict) -> None:
+        pass
+
+    def close(self) -> None:
+        """End the workers of the validation set."""
+        if self._validation is not None:
+            self._validation.close()
+
+
+def run_classify(cfg: CfgNode) -> dict[str, float]:
+    """Train a classifier where TRAIN.ENABLE, test it on many views where TEST.ENABLE; the numbers of both."""
+    if not cfg.TRAIN.ENABLE:
+        return run_test(cfg)
+    cfg, rate_factor = settle(cfg)
+    with closing(build_loader(cfg, "train", "train")) as loader, closing(ClassifyTask(cfg)) as task:
+        results = Trainer(cfg, task, loader, rate_factor).train()
+    if cfg.TEST.ENABLE:
+        results |= test_classifier(cfg, task.model)
+    return results

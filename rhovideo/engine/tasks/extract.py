@@ -1,0 +1,189 @@
+"""TASK extract: the pooled features of every video of a list, on the disk."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from fvcore.common.config import CfgNode
+from torch import Tensor, nn
+
+from rhovideo import __version__, distributed, stopping
+from rhovideo.config.comparison import FILES, settings_with_a_say
+from rhovideo.config.input_files import label_files, reads_label_files
+from rhovideo.data.lists.bad_videos import BadVideoLedger
+from rhovideo.data.loading.datasets import SampleKey, VideoDataset, build_dataset
+from rhovideo.data.loading.loader import Batch, Loader
+from rhovideo.data.loading.workers import worker_count
+from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_network_input
+from rhovideo.engine.evaluation.feature_file import FEATURES, FeatureFile
+from rhovideo.engine.logging_setup import progress
+from rhovideo.errors import JobError
+from rhovideo.zoo.pretrained import load_pretrained
+from rhovideo.zoo.sources import local_path
+
+logger = logging.getLogger(__name__)
+
+_LARGEST = float(torch.finfo(torch.float16).max)
+
+
+class BlockLoader(Loader):
+    """The videos of some blocks of rows, block by block, in batches that never reach over a block's end.
+
+    What shares a batch depends on the block alone, not on the number of processes.
+
+    Args:
+        dataset: all videos.
+        blocks: the rows of each.
+        batch: videos of a batch.
+        workers: keywords of :class:`Loader`.
+    """
+
+    def __init__(self, dataset: VideoDataset, blocks: Sequence[range], batch: int, **workers: Any) -> None:
+        super().__init__(dataset, training=False, seed=0, global_batch=batch, **workers)
+        self._batches = [rows[first : first + batch] for rows in blocks for first in range(0, len(rows), batch)]
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return len(self._batches)
+
+    def batches_of(self, epoch: int, first_step: int = 0) -> Iterator[list[SampleKey]]:
+        for rows in self._batches[first_step:]:
+            yield [SampleKey(epoch, row) for row in rows]
+
+
+@torch.no_grad()
+def run_extract(cfg: CfgNode) -> dict[str, float]:
+    """Write the features of the videos of DATA.PATH_TO_DATA_DIR/test.csv into OUTPUT_DIR.
+
+    A feature is the encoder's pooled one, averaged over KNN.NUM_CLIPS clips of the video; a video that cannot be read
+    has zeros. ``features.npy`` [N, C] and ``manifest.csv`` are there once all are done; the same call goes on with what
+    an earlier one has left, whatever the number of processes was. TEST.BATCH_SIZE is of one process here.
+
+    Returns:
+        ``videos``, ``unreadable``, and ``dim``, the size of a feature.
+
+    Raises:
+        JobError: OUTPUT_DIR holds features of something else.
+    """
+    source = cfg.TEST.CHECKPOINT_FILE_PATH or cfg.TRAIN.CHECKPOINT_FILE_PATH
+    if not source:
+        raise JobError("TASK extract takes a checkpoint: write TEST.CHECKPOINT_FILE_PATH path/to/checkpoint.pyth")
+    encoder = load_pretrained(source, cfg, encoder=cfg.TRAIN.CHECKPOINT_ENCODER)
+    encoder.to(job_device(cfg), DTYPES[cfg.TRAIN.DTYPE])
+    dataset = build_dataset(cfg, "test", "knn")
+    manifest = dataset.manifest
+    file = FeatureFile(cfg.OUTPUT_DIR, len(manifest), encoder.dim)
+    # Rank 0 looks for all: on a network file system the others may see an older state.
+    done: dict[int, bytes] = {}
+    if distributed.is_main():
+        file.prepare(_identity(cfg, local_path(source), Path(manifest.csv), file))
+        done = {} if file.complete else file.done()
+    complete, done = distributed.gather_objects((file.complete, done))[0]
+    if not complete:
+        unreadable = _extract_missing(cfg, encoder, dataset, file, done)
+    else:
+        unreadable = file.unreadable() if distributed.is_main() else 0
+    if distributed.is_main():
+        path = Path(cfg.OUTPUT_DIR) / FEATURES
+        logger.info("%d videos, %d of them unreadable: %s, rows in manifest.csv", len(manifest), unreadable, path)
+    return {"videos": len(manifest), "unreadable": unreadable, "dim": encoder.dim}
+
+
+def _extract_missing(
+    cfg: CfgNode, encoder: nn.Module, dataset: VideoDataset, file: FeatureFile, done: dict[int, bytes]
+) -> int:
+    """Make what is not there yet, in all processes; how many videos could not be read, on rank 0."""
+    missing = [block for block in range(file.blocks) if block not in done]
+    if done and distributed.is_main():
+        logger.info("%d of %d blocks of features are there already", len(done), file.blocks)
+    mine = missing[distributed.rank() :: distributed.world_size()]
+    made = _extract_blocks(cfg, encoder, dataset, file, mine)
+    for part in distributed.gather_objects(made):
+        done |= part
+    if not distributed.is_main():
+        return 0
+    rows, manifest = range(len(dataset)), dataset.manifest
+    return file.finish(done, map(manifest.path, rows), map(manifest.label, rows))
+
+
+def _extract_blocks(
+    cfg: CfgNode, encoder: nn.Module, dataset: VideoDataset, file: FeatureFile, blocks: Sequence[int]
+) -> dict[int, bytes]:
+    """Make this process's blocks, one after the other; which of their videos could be read."""
+    made: dict[int, bytes] = {}
+    ledger = BadVideoLedger(cfg.OUTPUT_DIR, cfg.DATA.MAX_BAD_VIDEO_SHARE, distributed.rank())
+    rows = [file.rows_of(block) for block in blocks]
+    workers = {
+        "num_workers": worker_count(cfg),
+        "prefetch_factor": cfg.DATA_LOADER.PREFETCH_FACTOR,
+        "pin_memory": cfg.DATA_LOADER.PIN_MEMORY and cfg.NUM_GPUS != 0 and torch.cuda.is_available(),
+        "rank": distributed.rank(),
+    }
+    encoder.eval()
+    with closing(BlockLoader(dataset, rows, cfg.TEST.BATCH_SIZE, **workers)) as loader:
+        batches = progress(loader.epoch(0), loader.steps_per_epoch, "features", distributed.rank())
+        for block, of_block in zip(blocks, rows, strict=True):
+            values = np.zeros((len(of_block), file.dim), np.float16)
+            readable = np.zeros(len(of_block), bool)
+            left = len(of_block)
+            while left:
+                stopping.leave_if_requested("while extracting")
+                batch = next(batches)
+                ledger.record(batch)
+                places = (batch.index - of_block.start).numpy()
+                readable[places] = batch.valid.numpy()
+                if batch.valid.any():
+                    kept = batch.select(batch.valid)
+                    values[places[batch.valid.numpy()]] = _features(encoder, kept, cfg, dataset)
+                left -= len(places)
+            file.write(block, values, readable)
+            made[block] = readable.tobytes()
+    return made
+
+
+def _features(encoder: nn.Module, batch: Batch, cfg: CfgNode, dataset: VideoDataset) -> np.ndarray:
+    """float16 [B, C], the mean over each video's clips."""
+    device = job_device(cfg)
+    with autocast(cfg, device):
+        views = [encoder(to_network_input(view, cfg, device)).float() for view in batch.clips.unbind(1)]
+    mean: Tensor = torch.stack(views).mean(0).cpu()
+    if not mean.isfinite().all():
+        first = int(batch.index[~mean.isfinite().all(1)][0])
+        raise JobError(
+            f"{dataset.manifest.path(first)}: its feature is not finite: the checkpoint's weights are damaged, or "
+            "TRAIN.MIXED_PRECISION with TRAIN.AMP_DTYPE float16 is too narrow for it"
+        )
+    if mean.abs().max() > _LARGEST:
+        logger.warning("features beyond float16's largest number, %g, are cut to it", _LARGEST)
+    return mean.clamp(-_LARGEST, _LARGEST).half().numpy()
+
+
+def _identity(cfg: CfgNode, checkpoint: Path, videos: Path, file: FeatureFile) -> dict[str, Any]:
+    """All that the features depend on: the files by what is in them, and every setting that has a say."""
+    labels = label_files("test") if reads_label_files(cfg, "test") else ()
+    return {
+        "checkpoint": str(checkpoint),
+        "checkpoint_sha256": _sha256(checkpoint),
+        "videos_sha256": _sha256(videos),
+        **{f"{name} sha256": _sha256(videos.with_name(name)) for name in labels},
+        "videos": file.rows,
+        "dim": file.dim,
+        "dtype": "float16",
+        **settings_with_a_say(cfg, FILES),
+        "rhovideo": __version__,
+    }
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(2**22):
+            digest.update(piece)
+    return digest.hexdigest()

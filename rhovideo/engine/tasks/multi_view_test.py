@@ -1,0 +1,76 @@
+"""TASK test: a classifier on many views of each video, their softmax scores averaged (10 clips x 3 crops)."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import closing
+from pathlib import Path
+
+import torch
+from fvcore.common.config import CfgNode
+
+from rhovideo import distributed
+from rhovideo.data.loading.loader import build_loader
+from rhovideo.engine.checkpoint import checkpoint_to_measure
+from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_network_input
+from rhovideo.engine.evaluation import readable_batches
+from rhovideo.engine.evaluation.scores import MultiViewScores, write_scores
+from rhovideo.engine.json_stats import JsonStats
+from rhovideo.models.build import build_classifier
+from rhovideo.models.classifier import Classifier
+from rhovideo.zoo.pretrained import load_classifier_weights
+
+logger = logging.getLogger(__name__)
+
+
+def run_test(cfg: CfgNode) -> dict[str, float]:
+    """Test the classifier of a checkpoint.
+
+    Which one that is says :func:`rhovideo.engine.checkpoint.checkpoint_to_measure`.
+
+    Raises:
+        ValueError: there is none.
+    """
+    source = checkpoint_to_measure(cfg)
+    if not source:
+        raise ValueError(
+            f"There is nothing to test: {cfg.OUTPUT_DIR} holds no checkpoint of a classifier. "
+            "Write TEST.CHECKPOINT_FILE_PATH path/to/checkpoint.pyth"
+        )
+    classifier = build_classifier(cfg)
+    load_classifier_weights(classifier, source, cfg)
+    return test_classifier(cfg, classifier.to(job_device(cfg), DTYPES[cfg.TRAIN.DTYPE]))
+
+
+@torch.no_grad()
+def test_classifier(cfg: CfgNode, classifier: Classifier) -> dict[str, float]:
+    """Score every view of every test video and average over the views.
+
+    Rank 0 writes the per-video scores to TEST.SAVE_RESULTS_PATH, or ``OUTPUT_DIR/test_scores.npz``.
+
+    Returns:
+        ``test_top1`` and ``test_top5`` in percent over the readable videos, and ``test_videos``, how many these are.
+    """
+    device = job_device(cfg)
+    views = cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS
+    classifier.eval()
+    with closing(build_loader(cfg, "test", "test")) as loader:
+        manifest = loader.dataset.manifest
+        collected = MultiViewScores(len(manifest), views, cfg.DATA.ENSEMBLE_METHOD)
+        for batch in readable_batches(loader, cfg, "test"):
+            # A view of all videos at a time: thirty views of a video at once would not fit on a GPU.
+            for view in batch.clips.unbind(1):
+                with autocast(cfg, device):
+                    scores = classifier.scores(to_network_input(view, cfg, device))
+                collected.add(batch.index, scores.float()[:, None], batch.label)
+    result = collected.finish()
+    if distributed.is_main():
+        path = Path(cfg.TEST.SAVE_RESULTS_PATH or Path(cfg.OUTPUT_DIR) / "test_scores.npz")
+        write_scores(path, result, [manifest.path(index) for index in range(len(manifest))])
+        logger.info(
+            "Test: top-1 %.2f %%, top-5 %.2f %% of %d videos, %d views each; scores in %s",
+            *(result.top1, result.top5, len(result.indices), views, path),
+        )
+        final = {"_type": "test_final", "split": "test_final", "top1_acc": result.top1, "top5_acc": result.top5}
+        JsonStats(cfg.OUTPUT_DIR).write(final)
+    return {"test_top1": result.top1, "test_top5": result.top5, "test_videos": len(result.indices)}

@@ -1,0 +1,74 @@
+"""Which jobs of a chain need not run again: their run folders hold just what they would compute. Without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from fvcore.common.config import CfgNode
+
+from rhovideo.config.reading import Loaded
+from rhovideo.launch.chains import NoCheckpoint, checkpoint_source, with_checkpoint
+from rhovideo.runs.first_launch import resumes
+from rhovideo.runs.folder import CONFIG_FILE, RESULTS_FILE, changed, is_finished, list_checkpoints
+from rhovideo.runs.lineage import read_config
+
+# Where and on what a job runs. A run keeps its first global batch, so what is written for a resume does not count.
+_RESOURCES = ("SLURM", "NUM_SHARDS", "NUM_GPUS", "NUM_CPU_PROCESSES", "OUTPUT_DIR")
+
+
+def finished_before(chain: Sequence[Loaded], number: int) -> bool:
+    """Whether a job has been done, with this configuration, and from the weights that it would begin with now.
+
+    Args:
+        chain: the jobs, in order.
+        number: the job's place in it.
+    """
+    cfg = chain[number].cfg
+    run = Path(cfg.OUTPUT_DIR)
+    if not is_finished(run):
+        return False
+    source = checkpoint_source(chain, number)
+    if source is not None:
+        if not finished_before(chain, _place(chain, source)):
+            return False
+        if changed(source[1] / RESULTS_FILE) > changed(run / CONFIG_FILE):
+            return False
+        try:
+            cfg = with_checkpoint(cfg, source)
+        except NoCheckpoint:
+            return False
+    return _computed(read_config(run)) == _computed(_as_written(cfg))
+
+
+def begun_from_other_weights(chain: Sequence[Loaded], number: int) -> bool:
+    """Whether a job has checkpoints of its own, from which it goes on, and those it was begun from are replaced.
+
+    Args:
+        chain: the jobs, in order.
+        number: the job's place in it.
+    """
+    source, own = checkpoint_source(chain, number), list_checkpoints(chain[number].cfg.OUTPUT_DIR)
+    if source is None or not own or not resumes(chain[number].cfg):
+        return False
+    weights = list_checkpoints(source[1])
+    return not weights or not finished_before(chain, _place(chain, source)) or changed(weights[0]) > changed(own[0])
+
+
+def _place(chain: Sequence[Loaded], source: tuple[str, Path]) -> int:
+    return next(place for place, job in enumerate(chain) if Path(job.cfg.OUTPUT_DIR) == source[1])
+
+
+def _as_written(cfg: CfgNode) -> Mapping[str, Any]:
+    return yaml.safe_load(cfg.dump())
+
+
+def _computed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides about the results."""
+    kept = {key: value for key, value in values.items() if key not in _RESOURCES}
+    for section in ("TRAIN", "TEST"):
+        if isinstance(kept.get(section), Mapping):
+            kept[section] = {key: value for key, value in kept[section].items() if key != "BATCH_SIZE"}
+    return kept

@@ -1,0 +1,213 @@
+"""Processes of one machine: started, watched and ended together."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from multiprocessing.connection import wait
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from fvcore.common.config import CfgNode
+
+from rhovideo import distributed, stopping
+from rhovideo.atomic_files import write_text
+from rhovideo.checks.machine import check_machine, processes_here, under_torchrun
+from rhovideo.config.findings import ConfigError, Origin, Problem
+from rhovideo.errors import FolderNotOursError
+from rhovideo.launch import RankFailed, Run
+from rhovideo.launch.failures import death, full_text, keep_report, leave, read_failures, report, write_failure
+from rhovideo.launch.local.signals import saving_on_signals
+from rhovideo.launch.rank_setup import Rank, prepare_rank
+from rhovideo.runs.folder import append_to_log
+from rhovideo.runs.records import append_attempt
+from rhovideo.stopping import Stopped
+
+__all__ = ["RankFailed", "check_machine", "launch"]
+
+# Seconds between the end of the first process that stopped as asked and SIGKILL for those that have not: at a step's
+# end all leave together, in an evaluation one may wait for another that has left.
+GRACE = 5.0
+# Seconds between two looks at whether this process was asked to stop.
+_LOOK = 0.2
+STOPPED = 128 + signal.SIGTERM
+
+
+def launch(run: Run, cfg: CfgNode) -> Any:
+    """Execute ``run(cfg)`` on every process of this machine, as NUM_GPUS and NUM_CPU_PROCESSES say.
+
+    One process runs here. More are spawned, each with its LOCAL_RANK in the environment, its GPU chosen and the
+    process group of :mod:`rhovideo.distributed` joined. Under torchrun this process joins as the one it was started as.
+
+    Args:
+        run: importable by its name (``rhovideo.engine.run.run``).
+        cfg: a loaded configuration.
+
+    Returns:
+        What ``run`` returned on rank 0 (under torchrun: on this rank).
+
+    Raises:
+        ConfigError: the machine does not have what is asked for.
+        RankFailed: a spawned process failed; all others have been ended.
+        SystemExit, KeyboardInterrupt: SIGTERM or Ctrl-C came, and the run has saved; see
+            :func:`rhovideo.launch.local.signals.saving_on_signals`.
+    """
+    findings = check_machine(cfg)
+    if findings:
+        here = Origin("configuration")
+        raise ConfigError([Problem(finding.keys[0], here, finding.wrong, finding.write) for finding in findings])
+    with saving_on_signals(), _noting_stops(cfg):
+        if under_torchrun():
+            return _join_torchrun(run, cfg)
+        processes = processes_here(cfg)
+        return _spawn(run, cfg, processes) if processes > 1 else _run_here(run, cfg)
+
+
+@contextlib.contextmanager
+def _noting_stops(cfg: CfgNode) -> Iterator[None]:
+    """Leave word in the run folder when the run inside has stopped as asked."""
+    try:
+        yield
+    except Stopped as stopped:
+        if distributed.is_main():
+            with contextlib.suppress(OSError):
+                append_attempt(cfg.OUTPUT_DIR, {"event": "stopped", "reason": stopped.reason, "time": time.time()})
+        raise
+
+
+def _run_here(run: Run, cfg: CfgNode) -> Any:
+    os.environ["LOCAL_RANK"] = "0"
+    try:
+        return run(cfg)
+    except (Stopped, FolderNotOursError):
+        raise
+    except Exception as error:
+        _tell_failure(cfg.OUTPUT_DIR, f"failed:\n{full_text(error)}")
+        raise
+
+
+def _tell_failure(output_dir: str, text: str) -> None:
+    append_to_log(output_dir, text)
+    keep_report(output_dir, text)
+
+
+def _join_torchrun(run: Run, cfg: CfgNode) -> Any:
+    if not distributed.is_initialised():
+        # Kept for the later jobs of this call: torchrun's rendezvous serves one process group.
+        prepare_rank(cfg, Rank(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), processes_here(cfg)))
+        atexit.register(distributed.shut_down)
+    return run(cfg)
+
+
+def _spawn(run: Run, cfg: CfgNode, count: int) -> Any:
+    context = multiprocessing.get_context("spawn")
+    with TemporaryDirectory(prefix="rhovideo-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        processes = [
+            context.Process(target=_rank, args=(run, cfg, rank, count, folder), name=f"rank {rank}")
+            for rank in range(count)
+        ]
+        ended_by_us: set[int] = set()
+        try:
+            for process in processes:
+                process.start()
+            succeeded = _wait_for(processes)
+        finally:
+            ended_by_us = _end(processes)
+        if not succeeded:
+            _raise_if_stopped(processes, folder)
+            raise _failure(processes, ended_by_us, folder, cfg.OUTPUT_DIR)
+        return pickle.loads((folder / "result").read_bytes())
+
+
+def _wait_for(processes: list) -> bool:
+    """Wait until all have ended well (True) or one has not; pass on that this process was asked to stop."""
+    running = {process.sentinel: process for process in processes}
+    told = False
+    while running:
+        for sentinel in wait(list(running), timeout=_LOOK):
+            process = running.pop(sentinel)
+            process.join()
+            if process.exitcode != 0:
+                return False
+        if stopping.requested() and not told:
+            told = True
+            for process in running.values():
+                process.terminate()
+    return True
+
+
+def _end(processes: list) -> set[int]:
+    """End all that still run; returns their ranks. Those that were asked to stop have GRACE seconds to do so."""
+    if any(process.exitcode == STOPPED for process in processes):
+        deadline = time.monotonic() + GRACE
+        for process in processes:
+            if process.pid:
+                process.join(max(0.0, deadline - time.monotonic()))
+    running = [(rank, process) for rank, process in enumerate(processes) if process.pid and process.is_alive()]
+    for _, process in running:
+        process.kill()
+    for _, process in running:
+        process.join()
+    return {rank for rank, _ in running}
+
+
+def _raise_if_stopped(processes: list, folder: Path) -> None:
+    """Raise Stopped if processes have stopped as asked; that others failed for the lack of them does not count."""
+    words = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("stopped_*"))]
+    before_listening = any(process.exitcode == -signal.SIGTERM for process in processes)
+    if words or (stopping.requested() and before_listening):
+        raise Stopped(stopping.requested() or "SIGTERM", words[0] if words else "stopped before the first step")
+
+
+def _failure(processes: list, ended_by_us: set[int], folder: Path, output_dir: str) -> RankFailed:
+    """What became of the processes, which is also written into the run's log."""
+    world = len(processes)
+    words = read_failures(folder, world)
+    silent = {
+        rank: death(process.exitcode)
+        for rank, process in enumerate(processes)
+        if process.exitcode != 0 and rank not in words and rank not in ended_by_us
+    }
+    text = report(world, words, silent)
+    if all(word.folder_is_ours for word in words.values()):
+        _tell_failure(output_dir, text)
+    return RankFailed(text)
+
+
+def _rank(run: Run, cfg: CfgNode, rank: int, count: int, folder: Path) -> None:
+    """One spawned process of a job, from its first line to its last."""
+    # Ctrl-C reaches every process of the terminal; the parent decides what becomes of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    stopping.listen({signal.SIGTERM: "SIGTERM or Ctrl-C"})
+    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
+    os.environ["LOCAL_RANK"] = str(rank)
+    try:
+        prepare_rank(cfg, Rank(rank, count, count, f"file://{folder}/rendezvous"))
+        result = run(cfg)
+        if rank == 0:
+            (folder / "result").write_bytes(pickle.dumps(result))
+        distributed.shut_down()
+    except Stopped as stopped:
+        with contextlib.suppress(OSError):
+            write_text(folder / f"stopped_{rank}", str(stopped))
+        leave(STOPPED)
+    except BaseException as error:
+        write_failure(folder, rank, error)
+        leave(1)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed can end nobody, so its children look after themselves."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,203 @@
+"""What a job's batch script does around srun: count the attempts, tell what became of them, requeue.
+
+Run as ``python -m rhovideo.launch.slurm.batch_script start FOLDER`` and ``... end FOLDER EXIT_CODE``, with submitit's
+folder.
+The ranks cannot requeue themselves: one that was killed does nothing any more.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rhovideo.errors import JobError
+from rhovideo.launch.failures import Failure, keep_report, read_failures, report
+from rhovideo.launch.slurm import job_queue
+from rhovideo.launch.slurm.job_environment import Place, attempt, failures_folder, free_port, place_of
+from rhovideo.launch.slurm.srun_errors import End, bad_ends
+from rhovideo.launch.slurm.submitit_adapter import log_file
+from rhovideo.runs import records
+from rhovideo.runs.folder import RESULTS_FILE, progress
+
+
+def start(folder: Path) -> int:
+    """Count a new attempt, print its number and the port of its rank 0; nothing where there is nothing to do."""
+    place = place_of(folder)
+    if place.finished:
+        _say(f"{place.run} was finished before this submission: nothing to do")
+        return 0
+    number = 1 + sum(event["event"] == "start" for event in records.read_attempts(place.run))
+    nodes = os.environ.get("SLURM_JOB_NODELIST", "")
+    event = {"event": "start", "attempt": number, "job_id": place.job_id, "nodes": nodes, "time": time.time()}
+    records.append_attempt(place.run, event | {"progress": progress(place.run)})
+    _say(_heading(number, place) + f", on {nodes}")
+    print(number, free_port())
+    return 0
+
+
+def _heading(number: int, place: Place) -> str:
+    return f"attempt {number} of job {place.job_id}"
+
+
+def end(folder: Path, code: int) -> int:
+    """Tell what became of the attempt, and requeue it where that makes sense; the batch script's exit code."""
+    place = place_of(folder)
+    outcome = _outcome(place, code)
+    # Before requeueing, which kills this process.
+    _record_end(place, code, outcome)
+    why = f": {outcome['why']}" if outcome["why"] else ""
+    _say(f"{_heading(attempt(), place)} {outcome['outcome']}{why}")
+    if not outcome["requeued"]:
+        return 0 if outcome["outcome"] == records.FINISHED else code or 1
+    return _requeue(place)
+
+
+def _outcome(place: Place, code: int) -> dict[str, Any]:
+    """The end event's ``outcome``, ``requeued`` and ``why``."""
+    events = [event for event in records.read_attempts(place.run) if event.get("attempt") == attempt()]
+    stopped = next((event["reason"] for event in events if event["event"] == "stopped"), None)
+    if code == 0 and stopped is None:
+        if _has_results(place):
+            return {"outcome": records.FINISHED, "requeued": False, "why": "all ranks succeeded"}
+        code = 1  # srun has exit code 0 too where it could not start a single rank.
+    failures = read_failures(failures_folder(), int(os.environ.get("SLURM_NTASKS", "1")))
+    if code and stopped is None and _signalled_while_deaf(place, failures):
+        if _has_results(place):
+            return {
+                "outcome": records.FINISHED,
+                "requeued": False,
+                "why": "all ranks had succeeded when it was preempted",
+            }
+        code, stopped = 0, "preempted while it started"
+    if code:
+        _write_report(place, failures)
+    if (place.run / records.CANCELLED_FILE).exists():
+        return {"outcome": records.CANCELLED, "requeued": False, "why": ""}
+    state = _job_state()
+    if state not in ("RUNNING", ""):
+        # scancel, a requeue by somebody else, or a failed node: SLURM has decided already.
+        outcome = records.CANCELLED if state == "CANCELLED" else records.STOPPED
+        return {"outcome": outcome, "requeued": False, "why": f"SLURM is ending the job ({state})"}
+    if code == 0:
+        return {"outcome": records.STOPPED, "requeued": True, "why": f"{stopped}; it goes on from its checkpoint"}
+    return {"outcome": records.FAILED, **_after_failure(place, events)}
+
+
+def _has_results(place: Place) -> bool:
+    """Whether rank 0 has written results in this attempt, whose first trace is its line in attempts.jsonl."""
+    try:
+        results, began = (place.run / name for name in (RESULTS_FILE, records.ATTEMPTS_FILE))
+        return results.stat().st_mtime >= began.stat().st_mtime
+    except OSError:
+        return False
+
+
+def _after_failure(place: Place, events: list[dict[str, Any]]) -> dict[str, Any]:
+    # The event is missing where the disk was full; then any checkpoint counts.
+    started_at = next((tuple(event["progress"]) for event in events if event["event"] == "start"), (0, 0))
+    before = _failures_in_a_row(place)
+    if progress(place.run) <= started_at:
+        return {
+            "requeued": False,
+            "why": "no checkpoint was written since this attempt began, so another would fail alike",
+        }
+    if before >= place.max_failures:
+        return {"requeued": False, "why": f"SLURM.MAX_FAILURES, {place.max_failures}, is used up"}
+    return {
+        "requeued": True,
+        "why": f"failure {before + 1} of at most {place.max_failures}; it goes on from its checkpoint",
+    }
+
+
+def _failures_in_a_row(place: Place) -> int:
+    """Failed attempts of this job since the last one that stopped as it was asked to."""
+    ends = [event for event in records.read_attempts(place.run) if event["event"] == "end"]
+    outcomes = [event["outcome"] for event in reversed(ends) if event["job_id"] == place.job_id]
+    return len(list(itertools.takewhile(lambda outcome: outcome == records.FAILED, outcomes)))
+
+
+def _write_report(place: Place, failures: Mapping[int, Failure]) -> None:
+    """Put together what the ranks said and what srun saw, and show it."""
+    world = int(os.environ.get("SLURM_NTASKS", "1"))
+    text = f"{_heading(attempt(), place)} failed\n{report(world, failures, _silent(place, failures))}\n"
+    keep_report(place.run, text)
+    print(text, file=sys.stderr, flush=True)
+
+
+def _silent(place: Place, failures: Mapping[int, Failure]) -> dict[int, str]:
+    """How those ranks ended that left no word and made the others fail; empty where a rank's own failure came first."""
+    if not all(failure.of_a_lost_peer for failure in failures.values()):
+        return {}
+    return {
+        rank: f"on {end.node} ended by itself: it {end.explained()}"
+        for end in _ended_badly(place)
+        for rank in end.ranks
+        if rank not in failures
+    }
+
+
+def _signalled_while_deaf(place: Place, failures: Mapping[int, Failure]) -> bool:
+    """Whether the signal to stop came while the interpreters were starting, or leaving, and ended them."""
+    ends = _ended_badly(place)
+    return not failures and bool(ends) and all(end.by_signal_to_stop for end in ends)
+
+
+def _ended_badly(place: Place) -> list[End]:
+    """What srun has told of this attempt."""
+    path = log_file(place.folder, place.job_id, 0, "err")
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    return bad_ends(text[text.rfind(f"{_heading(attempt(), place)}, on ") :])
+
+
+def _job_state() -> str:
+    """SLURM's state of this job; empty where SLURM does not answer."""
+    try:
+        shown = job_queue.ask(["scontrol", "show", "job", "--oneliner", os.environ["SLURM_JOB_ID"]])
+    except job_queue.SlurmError:
+        return ""
+    found = re.search(r"JobState=(\S+)", shown.stdout)
+    return found[1] if found else ""
+
+
+def _requeue(place: Place) -> int:
+    command = ["scontrol", "requeue", os.environ["SLURM_JOB_ID"]]
+    try:
+        done = job_queue.ask(command)
+        error = done.stderr.strip() if done.returncode else ""
+    except job_queue.SlurmError as failure:
+        error = str(failure)
+    if not error:
+        return 0
+    why = f"`{' '.join(command)}` failed ({error}): submit the same command again with --resume"
+    _record_end(place, 1, {"outcome": records.FAILED, "requeued": False, "why": why})
+    _say(why)
+    return 1
+
+
+def _record_end(place: Place, code: int, outcome: dict[str, Any]) -> None:
+    event = {"event": "end", "attempt": attempt(), "job_id": place.job_id, "time": time.time(), "exit_code": code}
+    records.append_attempt(place.run, event | outcome | {"progress": progress(place.run)})
+
+
+def _say(text: str) -> None:
+    # To stderr: the script reads the attempt's number from stdout.
+    print(f"rhovideo: {time.strftime('%Y-%m-%d %H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def main(words: list[str]) -> int:
+    folder = Path(words[1])
+    try:
+        return start(folder) if words[0] == "start" else end(folder, int(words[2]))
+    except JobError as error:
+        _say(str(error))
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,93 @@
+"""What srun starts on every rank: from submitit's environment to ``run(cfg)``, and from its end to an exit code.
+
+Torch is imported only once the signals are listened to: a preemption may come while it loads.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from fvcore.common.config import CfgNode
+
+from rhovideo import stopping
+from rhovideo.errors import JobError
+from rhovideo.launch.failures import leave, write_failure
+from rhovideo.launch.slurm import job_environment
+from rhovideo.launch.slurm.submitit_adapter import stop_signal
+from rhovideo.runs import records
+
+
+class SlurmTask:
+    """The function that submitit pickles, and calls on every rank.
+
+    Args:
+        cfg: a loaded configuration.
+        source: where the checkpoint of an earlier job of the chain is to be looked for when this job starts: the key to
+            fill in and the earlier job's run folder. None where the configuration names its checkpoint or needs none.
+    """
+
+    def __init__(self, cfg: CfgNode, source: tuple[str, Path] | None = None) -> None:
+        self.cfg = cfg
+        self.source = source
+
+    def __call__(self) -> dict[str, Any]:
+        """Run the job on this rank.
+
+        Returns:
+            The task's numbers, or ``{"stopped": reason}``: both are a success to SLURM, and the batch script requeues
+            what was stopped. A failure ends the process, so that no other thread of it can keep it alive.
+        """
+        _listen()
+        job_environment.enter_work_folder()
+        rank = int(os.environ["SLURM_PROCID"])
+        try:
+            return self._run()
+        except stopping.Stopped as stopped:
+            return _stopped(self.cfg, rank, stopped.reason)
+        except BaseException as error:
+            reason = stopping.requested()
+            if reason and not isinstance(error, JobError):
+                # Ranks that are asked to stop in an evaluation leave one by one; those who wait for them fail.
+                return _stopped(self.cfg, rank, reason)
+            write_failure(job_environment.failures_folder(), rank, error)
+            leave(1)
+
+    def _run(self) -> dict[str, Any]:
+        from submitit.helpers import TorchDistributedEnvironment
+
+        from rhovideo import distributed
+        from rhovideo.engine.run import run
+        from rhovideo.launch.chains import with_checkpoint
+        from rhovideo.launch.rank_setup import Rank, prepare_rank
+
+        # All GPUs of the node stay visible, as peers need it to talk directly; each rank takes its own by its number.
+        job = TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
+        cfg = with_checkpoint(self.cfg, self.source)
+        cores = int(os.environ.get("SLURM_CPUS_PER_TASK", "0")) or None
+        prepare_rank(cfg, Rank(job.rank, job.world_size, job.local_world_size, cores=cores))
+        try:
+            return run(cfg)
+        finally:
+            distributed.shut_down()
+
+
+def _listen() -> None:
+    """Take the signals over from submitit, whose handler would requeue from within and ignores SIGTERM."""
+    early = stop_signal()
+    stopping.listen(
+        {
+            signal.SIGTERM: "preempted or cancelled (SIGTERM)",
+            early: f"preempted or out of time ({early.name})",
+        }
+    )
+
+
+def _stopped(cfg: CfgNode, rank: int, reason: str) -> dict[str, Any]:
+    if rank == 0:
+        event = {"event": "stopped", "attempt": job_environment.attempt(), "reason": reason, "time": time.time()}
+        records.append_attempt(cfg.OUTPUT_DIR, event)
+    return {"stopped": reason}

@@ -1,0 +1,111 @@
+"""What a plan is on SLURM: one submission for each place of the chain, an array where there are several cells.
+
+Imports neither torch nor submitit.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fvcore.common.config import CfgNode
+
+from rhovideo.config.reading import Loaded
+from rhovideo.config.slurm_options import sbatch_parameters
+from rhovideo.launch.plan import Plan
+from rhovideo.launch.slurm.job_environment import script_lines
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One submission: the jobs at one place of the chain, of all cells.
+
+    Attributes:
+        number: its place in the chain, from 0.
+        name: as the queue shows it.
+        chains: the chain of every cell; the stage's own jobs are those at ``number``.
+        slurm_folder: for submitit's files. In a study each submission has one of its own, since jobs of an earlier one
+            may still wait, and look there when they start.
+        code_folder: for copies of the code.
+    """
+
+    number: int
+    name: str
+    chains: list[list[Loaded]]
+    slurm_folder: Path
+    code_folder: Path
+
+    @property
+    def jobs(self) -> list[Loaded]:
+        return [chain[self.number] for chain in self.chains]
+
+    @property
+    def run_folders(self) -> list[Path]:
+        return [Path(job.cfg.OUTPUT_DIR).absolute() for job in self.jobs]
+
+    @property
+    def cfg(self) -> CfgNode:
+        """The configuration that asks for the resources; the jobs of a stage all ask for the same."""
+        return self.jobs[0].cfg
+
+    def parameters(self, code: Path, dependency: str = "") -> dict[str, Any]:
+        """What submitit is told.
+
+        Args:
+            code: the copy of the package that the jobs are to run.
+            dependency: as for sbatch.
+        """
+        before, after = script_lines(sys.executable, code, self.slurm_folder)
+        parameters = sbatch_parameters(self.cfg)
+        additional = parameters.pop("additional_parameters", {})
+        if dependency:
+            additional |= {"dependency": dependency, "kill-on-invalid-dep": "yes"}
+        return {
+            **parameters,
+            "job_name": self.name,
+            "setup": [*self.cfg.SLURM.SETUP, *before],
+            "teardown": after,
+            "srun_args": _srun_words(self.cfg),
+            "array_parallelism": self.cfg.SLURM.MAX_JOBS or len(self.jobs),
+            "additional_parameters": additional,
+        }
+
+    def dependency(self, earlier: str) -> str:
+        """To wait for the stage before, whose job (or array) is ``earlier``."""
+        # aftercorr lets each job of an array wait for its own cell alone.
+        return f"{'aftercorr' if len(self.jobs) > 1 else 'afterok'}:{earlier}"
+
+
+def stages_of(plan: Plan) -> list[Stage]:
+    """The stages of the next submission of a plan, in the order of the chain. Nothing is made."""
+    chains = [cell.jobs for cell in plan.cells]
+    submission = next_submission(plan.study) if plan.study else None
+    stages = []
+    for number, job in enumerate(chains[0]):
+        stem = Path(job.file).stem
+        # Absolute: SLURM starts the script in the folder of the submission, and a later shell may be anywhere.
+        if submission is None:
+            base = Path(job.cfg.OUTPUT_DIR).absolute()
+            folders = base / "slurm", base / "code"
+        else:
+            folders = submission / f"{number + 1}_{stem}", submission.parent / "code"
+        stages.append(Stage(number, job.cfg.SLURM.NAME or stem, chains, *folders))
+    return stages
+
+
+def next_submission(study: Path) -> Path:
+    """The folder of a study's next submission; they are numbered."""
+    folder = study.absolute() / "submissions"
+    taken = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()]
+    return folder / str(max(taken, default=0) + 1)
+
+
+def _srun_words(cfg: CfgNode) -> list[str]:
+    # A rank that leaves without the others must not keep them waiting.
+    words = ["--kill-on-bad-exit=1", "--wait=60"]
+    if cfg.SLURM.CPUS_PER_TASK:
+        # Since 22.05 srun no longer takes it over from sbatch.
+        words.append(f"--cpus-per-task={cfg.SLURM.CPUS_PER_TASK}")
+    return words

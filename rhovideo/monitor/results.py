@@ -1,0 +1,162 @@
+"""``results``: the final numbers of a study, cell by cell, beside the paper's. Without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rhovideo.config.task_defaults import CLASSIFIES
+from rhovideo.launch.run_state import FINISHED, State, ask_slurm, judge
+from rhovideo.launch.sweep import short_keys
+from rhovideo.monitor.evaluations import evaluations
+from rhovideo.monitor.tables import Table
+from rhovideo.protocols.evaluation_folder import has_protocols_batch
+from rhovideo.runs.folder import read_results
+from rhovideo.runs.lineage import lineage, read_config
+from rhovideo.runs.records import Study, is_run, read_job, read_study, run_folders
+from rhovideo.zoo.figures import Figure, figure_for
+
+# Heading, and the names in results.json that it stands for: the first there is.
+_CLASSIFIER = (("top1", ("test_top1", "top1")), ("top5", ("test_top5", "top5")))
+_NUMBERS = {
+    "pretrain": (("knn top1", ("knn_top1",)),),
+    "linear": _CLASSIFIER,
+    "finetune": _CLASSIFIER,
+    "test": _CLASSIFIER,
+    "knn": (("top1", ("knn_top1",)), ("recall@1", ("recall_at_1",))),
+}
+_NOTHING_KNOWN = (("", ()),)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One job of a chain.
+
+    Attributes:
+        folder: its run folder.
+        task: the TASK, empty where nothing tells yet.
+        state: what has become of it.
+        numbers: what it has written in the end; empty before.
+        figure: the paper's, for its settings.
+    """
+
+    folder: Path
+    task: str
+    state: State
+    numbers: Mapping[str, Any]
+    figure: Figure | None
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A cell: its swept values and its chain."""
+
+    values: Sequence[str]
+    runs: Sequence[_Run]
+
+
+def results(path: str | Path, precise: bool = False) -> Table:
+    """A row for each cell: swept values, then the numbers of each job of its chain, and the paper's beside them.
+
+    Args:
+        path: a study; a run, whose chain is followed back along its checkpoints; or a folder of evaluations.
+        precise: for programs: whole names of keys, and numbers as they are in results.json, not to two places.
+
+    Raises:
+        JobError: ``path`` is none of these.
+    """
+    folder = Path(path)
+    study = read_study(folder)
+    if study is None and not is_run(folder) and (table := evaluations(folder, precise)):
+        return table
+    if study is None:
+        chains = [lineage(run) for run in run_folders(folder)]
+        keys, values = ["run"], [[chains[0][-1].absolute().name]]
+    else:
+        chains = [[folder / job for job in cell.jobs] for cell in study.cells]
+        keys, values = _swept(study, folder, precise)
+    runs, trouble = _runs([run for chain in chains for run in chain])
+    rows = [_Row(text, [runs[run] for run in chain]) for text, chain in zip(values, chains, strict=True)]
+    return _table(keys, rows, precise, [f"SLURM was not asked: {trouble}"] if trouble else [])
+
+
+def _swept(study: Study, folder: Path, in_full: bool) -> tuple[list[str], list[list[str]]]:
+    """Headings and values of the swept keys; the study's name where nothing is swept."""
+    keys = list(study.sweep)
+    if not keys:
+        return ["run"], [[cell.name or folder.absolute().name] for cell in study.cells]
+    headings = keys if in_full else list(short_keys(keys).values())
+    return headings, [[str(cell.values.get(key, "")) for key in keys] for cell in study.cells]
+
+
+def _runs(folders: Sequence[Path]) -> tuple[dict[Path, _Run], str]:
+    jobs = {folder: read_job(folder) for folder in folders}
+    answer = ask_slurm(list(jobs.values()))
+    runs = {}
+    for folder, job in jobs.items():
+        state = judge(folder, job, answer)
+        numbers = read_results(folder) if state.word == FINISHED else {}
+        cfg = read_config(folder)
+        task = cfg.get("TASK") or (job.task if job else "")
+        runs[folder] = _Run(folder, task, state, numbers, _figure(folder) if task in CLASSIFIES else None)
+    return runs, answer.trouble
+
+
+def _figure(run: Path) -> Figure | None:
+    chain = [(each, read_config(each)) for each in lineage(run)]
+    trained = [(each, cfg) for each, cfg in chain if cfg.get("TASK") in ("linear", "finetune")]
+    if not trained or len(chain) < 2:
+        return None
+    folder, training = trained[-1]
+    figure = figure_for(chain[0][1], training, chain[-1][1])
+    return figure if figure and has_protocols_batch(training, folder) else None
+
+
+def _table(keys: Sequence[str], rows: Sequence[_Row], precise: bool, notes: list[str]) -> Table:
+    columns = list(keys)
+    cells = [list(row.values) for row in rows]
+    numbers = []
+    for place in range(max(len(row.runs) for row in rows)):
+        runs = [row.runs[place] if place < len(row.runs) else None for row in rows]
+        headings, texts = _columns(runs, precise)
+        columns += headings
+        numbers += headings
+        for cell, text in zip(cells, texts, strict=True):
+            cell += text
+    notes = [*notes, *_sources(rows)]
+    return Table(columns, cells, notes, numbers)
+
+
+def _columns(runs: Sequence[_Run | None], precise: bool) -> tuple[list[str], list[list[str]]]:
+    """Headings and texts of the jobs at one place of the chains."""
+    known = [run for run in runs if run is not None]
+    name = known[0].folder.name
+    shown = next((_NUMBERS[run.task] for run in known if run.task in _NUMBERS), _NOTHING_KNOWN)
+    with_paper = any(run.figure for run in known)
+    headings = [f"{name} {heading}".rstrip() for heading, _ in shown] + ([f"{name} paper"] if with_paper else [])
+    texts = []
+    for run in runs:
+        text = _numbers(run, shown, precise) if run else [""] * len(shown)
+        figure = f"{run.figure.top1:g}" if run and run.figure else ""
+        texts.append([*text, *([figure] if with_paper else [])])
+    return headings, texts
+
+
+def _numbers(run: _Run, shown: Sequence, precise: bool) -> list[str]:
+    """The job's numbers, or in the first of their columns what has become of it."""
+    if run.state.word != FINISHED:
+        return [run.state.word, *[""] * (len(shown) - 1)]
+    texts = []
+    for _, names in shown:
+        value = next((run.numbers[name] for name in names if run.numbers.get(name) is not None), None)
+        texts.append("" if value is None else f"{value:g}" if precise else f"{value:.2f}")
+    return texts
+
+
+def _sources(rows: Sequence[_Row]) -> list[str]:
+    """Where the paper's figures stand."""
+    figures = [run.figure for row in rows for run in row.runs if run.figure]
+    told = dict.fromkeys(f"{figure.protocol} of the {figure.source}" for figure in figures)
+    return [f"paper: top-1 after 200 epochs of K400 with these settings ({'; '.join(told)})"] if told else []

@@ -1,0 +1,233 @@
+"""The number of an evaluation, beside the released one where just that was measured. Without torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fvcore.common.config import CfgNode
+
+from rhovideo import __version__
+from rhovideo.atomic_files import write_text
+from rhovideo.config.comparison import FILES, differences, without_a_say
+from rhovideo.config.keys import leaves
+from rhovideo.protocols.evaluation_folder import batch_of_run, has_protocols_batch
+from rhovideo.protocols.known_datasets import Videos
+from rhovideo.protocols.recipes import BATCHES, Subject
+from rhovideo.runs.lineage import lineage, read_config
+from rhovideo.zoo.catalogue import entry_named
+from rhovideo.zoo.figures import Figure, figure_for, was_measured_so
+
+FILE_NAME = "eval.json"
+
+# Keys in which two measurements of one thing may differ besides: places, and the seed.
+_PLACES = (*FILES, "DATA.PATH_PREFIX", "DATA.PATH_LABEL_SEPARATOR", "DATA.SKIP_ROWS")
+_SEED = "RNG_SEED"
+# Of each protocol, what is printed: a name and what it is called in results.json, the headline first.
+NUMBERS = {
+    "knn": (("k-NN top-1", "knn_top1"),),
+    "retrieval": tuple((f"R@{k}", f"recall_at_{k}") for k in (1, 5, 10, 20, 50)),
+    "linear": (("top-1", "test_top1"), ("top-5", "test_top5")),
+}
+NUMBERS["finetune"] = NUMBERS["test"] = NUMBERS["linear"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The figure that a number may be held against, or why there is none.
+
+    Attributes:
+        figure: the paper's or the released one.
+        why_not: a sentence where ``figure`` is None.
+    """
+
+    figure: Figure | None
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation, from its words to where its numbers lie.
+
+    Attributes:
+        subject: the checkpoint.
+        encoder: which of its encoders.
+        protocol: one of :data:`rhovideo.protocols.recipes.PROTOCOLS`.
+        videos: what the lists hold.
+        cfg: the job's configuration.
+        recipe: the same without a person's overrides.
+        config: the file that it is in.
+    """
+
+    subject: Subject
+    encoder: str
+    protocol: str
+    videos: Videos
+    cfg: CfgNode
+    recipe: CfgNode
+    config: Path
+
+
+def compare(evaluation: Evaluation) -> Comparison:
+    """The figure of just this checkpoint, data set and protocol, if there is one."""
+    protocol, dataset = evaluation.protocol, evaluation.videos.dataset
+    if protocol in ("knn", "retrieval"):
+        return Comparison(None, f"no {protocol} figure was released")
+    if evaluation.videos.other_classes:
+        return Comparison(None, evaluation.videos.other_classes)
+    changed = [key for key in _changed(evaluation) if key != _SEED]
+    if changed:
+        values, usual = dict(leaves(evaluation.cfg)), dict(leaves(evaluation.recipe))
+        said = ", ".join(f"{key} is {values[key]} and not {usual[key]}" for key in changed[:4])
+        return Comparison(None, f"the protocol's settings are not these: {said}")
+    if protocol == "test":
+        return _of_a_classifier(evaluation)
+    if evaluation.encoder != "online":
+        return Comparison(None, "the figures are those of online encoders")
+    if wrong := _other_batch(evaluation.cfg, Path(evaluation.cfg.OUTPUT_DIR)):
+        return Comparison(None, wrong)
+    if not _is_complete(evaluation.subject):
+        return Comparison(None, "the figures are those of complete pre-trainings")
+    figure = _figure(evaluation)
+    if figure is None or figure.protocol.dataset != dataset:
+        where = f"of {dataset} {protocol}" if dataset else f"of {protocol} on {evaluation.videos.classes} classes"
+        return Comparison(None, f"there is no figure {where} for this checkpoint")
+    return Comparison(figure)
+
+
+def _changed(evaluation: Evaluation) -> dict[str, Any]:
+    """The settings with a say in the result that are not the protocol's, under dotted keys."""
+    besides = (*without_a_say(evaluation.cfg), *_PLACES)
+    values = dict(leaves(evaluation.cfg))
+    return {key: values[key] for key in differences(evaluation.recipe, evaluation.cfg, besides)}
+
+
+def _figure(evaluation: Evaluation) -> Figure | None:
+    """Of the released checkpoint itself, or of a pre-training with the same settings."""
+    cfg, entry = evaluation.cfg, entry_named(evaluation.subject.name)
+    if entry is None:
+        return figure_for(evaluation.subject.cfg, cfg, cfg)
+    return next((figure for figure in entry.figures if was_measured_so(figure, cfg, cfg)), None)
+
+
+def _of_a_classifier(evaluation: Evaluation) -> Comparison:
+    """The figure of a classifier of ours, by the runs that it comes from."""
+    chain = [(run, read_config(run)) for run in lineage(Path(evaluation.cfg.OUTPUT_DIR))]
+    trained = [(run, cfg) for run, cfg in chain if cfg.get("TASK") in ("linear", "finetune")]
+    if trained and (wrong := _other_batch(trained[-1][1], trained[-1][0])):
+        return Comparison(None, wrong)
+    figure = figure_for(chain[0][1], trained[-1][1], chain[-1][1]) if trained and len(chain) > 1 else None
+    if figure is None or figure.protocol.dataset != evaluation.videos.dataset:
+        return Comparison(None, "nothing tells how this classifier was trained, or there is no figure for it")
+    return Comparison(figure)
+
+
+def _other_batch(cfg: Mapping[str, Any], run: Path) -> str:
+    """What is wrong with the global batch that a classifier was trained with, if anything is.
+
+    Args:
+        cfg: the training's.
+        run: its folder, which may be empty yet.
+    """
+    if has_protocols_batch(cfg, run):
+        return ""
+    said = " or ".join(map(str, BATCHES[cfg["TASK"]]))
+    share = f"TRAIN.BATCH_SIZE {cfg['TRAIN']['BATCH_SIZE']} on each of NUM_SHARDS {cfg['NUM_SHARDS']} machines"
+    return f"the global batch is {batch_of_run(cfg, run)} ({share}) and not the protocol's {said}"
+
+
+def _is_complete(subject: Subject) -> bool:
+    """Whether the encoder's pre-training was brought to its end, as those of the released checkpoints were."""
+    return bool(subject.name) or subject.epoch is None or subject.epoch >= subject.cfg.SOLVER.MAX_EPOCH
+
+
+def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any]:
+    """What eval.json holds.
+
+    Args:
+        evaluation: what was measured, and how.
+        results: of the job's results.json.
+    """
+    cfg, subject, comparison = evaluation.cfg, evaluation.subject, compare(evaluation)
+    metric = next((key for _, key in NUMBERS[evaluation.protocol] if key in results), None)
+    figure = comparison.figure
+    return {
+        "checkpoint": subject.source,
+        "file": subject.path,
+        "name": subject.name or None,
+        "encoder": evaluation.encoder,
+        "protocol": evaluation.protocol,
+        "dataset": evaluation.videos.dataset or None,
+        "data": cfg.DATA.PATH_TO_DATA_DIR,
+        "metric": metric,
+        "value": results.get(metric) if metric else None,
+        # Of this very checkpoint; of the paper's with the settings of this one.
+        "released": figure.top1 if figure and subject.name else None,
+        "same_settings": figure.top1 if figure and not subject.name else None,
+        "figure_source": f"{figure.protocol}, {figure.source}" if figure else None,
+        "not_compared_because": comparison.why_not or None,
+        "results": {key: value for key, value in results.items() if key != "task"},
+        "videos": evaluation.videos.counts,
+        "settings": _settings(evaluation),
+        "changed": _changed(evaluation),
+        "config": str(evaluation.config),
+        "rhovideo": __version__,
+    }
+
+
+def _settings(evaluation: Evaluation) -> dict[str, Any]:
+    cfg = evaluation.cfg
+    settings = {
+        "arch": cfg.MODEL.ARCH,
+        "depth": cfg.RESNET.DEPTH,
+        "num_frames": cfg.DATA.NUM_FRAMES,
+        "sampling_rate": cfg.DATA.SAMPLING_RATE,
+    }
+    if cfg.TASK == "knn":
+        return settings | {"crop": cfg.DATA.TRAIN_CROP_SIZE, "clips": cfg.KNN.NUM_CLIPS, "k": cfg.KNN.K, "t": cfg.KNN.T}
+    views = {"clips": cfg.TEST.NUM_ENSEMBLE_VIEWS, "crops": cfg.TEST.NUM_SPATIAL_CROPS}
+    settings |= {"crop": cfg.DATA.TEST_CROP_SIZE, **views, "classes": cfg.MODEL.NUM_CLASSES}
+    return settings if cfg.TASK == "test" else settings | {"epochs": cfg.SOLVER.MAX_EPOCH}
+
+
+def write(folder: Path, told: Mapping[str, Any]) -> Path:
+    """Write eval.json into ``folder``, whole or not at all."""
+    path = folder / FILE_NAME
+    write_text(path, json.dumps(told, indent=2) + "\n")
+    return path
+
+
+def as_text(told: Mapping[str, Any]) -> str:
+    """The numbers for a person, the released one beside the headline.
+
+    Args:
+        told: of :func:`summary`.
+    """
+    settings = told["settings"]
+    clip = f"{settings['num_frames']}x{settings['sampling_rate']}"
+    views = f"{settings['clips']} x {settings['crops']} views" if "crops" in settings else f"{settings['clips']} clips"
+    what = f"{told['dataset'] or told['data']}, {told['protocol']}: {settings['arch']} {clip}, {views} of each video"
+    lines = [f"{told['name'] or told['checkpoint']} on {what}"]
+    numbers = [(name, told["results"][key]) for name, key in NUMBERS[told["protocol"]] if key in told["results"]]
+    for place, (name, value) in enumerate(numbers):
+        beside = _beside(told) if place == 0 else ""
+        lines.append(f"  {name:<10} {'none' if value is None else f'{value:6.2f} %'}{beside}")
+    if told["not_compared_because"]:
+        lines.append(f"  no figure beside it: {told['not_compared_because']}")
+    elif told["figure_source"].startswith("UCF101"):
+        lines.append("  the figure beside it is of split 1")
+    tested, listed = told["results"].get("test_videos"), told["videos"].get("test")
+    if tested is not None and listed is not None and tested < listed:
+        lines.append(f"  {listed - tested} of {listed} test videos could not be read: see bad_videos.jsonl beside it")
+    return "\n".join(lines)
+
+
+def _beside(told: Mapping[str, Any]) -> str:
+    if told["released"] is not None:
+        return f"   released: {told['released']:.1f} %"
+    if told["same_settings"] is not None:
+        return f"   the paper's with these settings, pre-trained on K400: {told['same_settings']:.1f} %"
+    return ""

@@ -1,0 +1,280 @@
+"""The configuration that measures a checkpoint: a protocol's settings, and what depends on the checkpoint.
+
+The protocols are the paper's (arXiv 2104.14558), the same as in ``configs/``, which is no part of an installation.
+Without torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from fvcore.common.config import CfgNode
+
+from rhovideo.config.combinations import ONE_SIZE
+from rhovideo.config.findings import COMMAND_LINE, ConfigError, Origin, Problem
+from rhovideo.config.keys import get_value, leaves
+from rhovideo.config.reading import Loaded, load, read_overrides
+from rhovideo.config.schema import get_cfg
+
+PROTOCOLS = ("knn", "linear", "finetune", "test", "retrieval")
+TASK_OF = {"knn": "knn", "retrieval": "knn", "linear": "linear", "finetune": "finetune", "test": "test"}
+
+# Videos a step over all machines. Of linear classifiers, whose rate is in proportion: the paper's, the released files'.
+BATCHES = {"linear": (512, 64), "finetune": (64,)}
+# The crop of the protocols, and what goes with it; other crops take these in proportion.
+_CROP, _TEST_CROP, _SHORT_SIDES = 224, 256, (256, 320)
+
+_TRAINED = {
+    "TRAIN.BATCH_SIZE": 64,
+    "MODEL.LOSS_FUNC": "cross_entropy",
+    "SOLVER.OPTIMIZING_METHOD": "sgd",
+    "SOLVER.MOMENTUM": 0.9,
+    "SOLVER.WEIGHT_DECAY": 0.0,
+    "SOLVER.WARMUP_EPOCHS": 0.0,
+    "BN.WEIGHT_DECAY": 0.0,
+    "TEST.ENABLE": True,
+}
+_VIEWS = {"TEST.BATCH_SIZE": 8, "TEST.NUM_ENSEMBLE_VIEWS": 10, "TEST.NUM_SPATIAL_CROPS": 3}
+# Kinetics-400: rates for a global batch of 512, scaled to the one that is used.
+LINEAR = {
+    **_TRAINED,
+    "TRAIN.EVAL_PERIOD": 20,
+    "TRAIN.CHECKPOINT_PERIOD": 20,
+    "MODEL.DROPOUT_RATE": 0.0,
+    "SOLVER.BASE_LR": 4.0,
+    "SOLVER.BASE_LR_BATCH": 512,
+    "SOLVER.LR_POLICY": "cosine",
+    "SOLVER.MAX_EPOCH": 60,
+    "SOLVER.WARMUP_EPOCHS": 8.0,
+    "SOLVER.WARMUP_START_LR": 0.0,
+    **_VIEWS,
+}
+_FINETUNE = {
+    **_TRAINED,
+    "BN.NORM_TYPE": "sync_batchnorm",
+    "BN.NUM_SYNC_DEVICES": 8,
+    "SOLVER.BASE_LR_BATCH": 64,
+    "SOLVER.LR_POLICY": "steps_with_relative_lrs",
+}
+# UCF101 and HMDB51, and any other data set. The colour is that of the released files; the paper is silent on it.
+FINETUNE = {
+    **_FINETUNE,
+    "TRAIN.EVAL_PERIOD": 20,
+    "TRAIN.CHECKPOINT_PERIOD": 10,
+    "MODEL.DROPOUT_RATE": 0.8,
+    "DATA.SSL_COLOR_JITTER": True,
+    "DATA.COLOR_RND_GRAYSCALE": 0.2,
+    "SOLVER.BASE_LR": 0.025,
+    "SOLVER.STEPS": [0, 60, 120, 180],
+    "SOLVER.LRS": [1, 0.1, 0.01, 0.001],
+    "SOLVER.MAX_EPOCH": 200,
+    **_VIEWS,
+}
+# Something-Something v2: what tells classes apart is the direction and the order of what happens.
+# Short sides as in the released file.
+_SSV2_DATA = {"DATA.RANDOM_FLIP": False, "DATA.CLIP_SAMPLING": "segment", "DATA.INV_UNIFORM_SAMPLE": True}
+_SSV2_VIEWS = {"TEST.BATCH_SIZE": 64, "TEST.NUM_ENSEMBLE_VIEWS": 1, "TEST.NUM_SPATIAL_CROPS": 1}
+FINETUNE_SSV2 = {
+    **_FINETUNE,
+    "TRAIN.EVAL_PERIOD": 4,
+    "TRAIN.CHECKPOINT_PERIOD": 4,
+    "MODEL.DROPOUT_RATE": 0.5,
+    **_SSV2_DATA,
+    "SOLVER.BASE_LR": 0.12,
+    "SOLVER.STEPS": [0, 14, 18],
+    "SOLVER.LRS": [1, 0.1, 0.01],
+    "SOLVER.MAX_EPOCH": 22,
+    "SOLVER.WARMUP_EPOCHS": 0.19,
+    "SOLVER.WARMUP_START_LR": 0.0001,
+    "SOLVER.WEIGHT_DECAY": 1e-6,
+    **_SSV2_VIEWS,
+}
+# Ten clips of each video: so many bytes that a batch holds few videos; it changes no result.
+KNN = {
+    "TRAIN.BATCH_SIZE": 16,
+    "KNN.K": 200,
+    "KNN.T": 0.1,
+    "KNN.NUM_CLIPS": 10,
+    "KNN.RECALL_AT": [1, 5, 10, 20, 50],
+}
+# What a classifier's own configuration decides when it is tested.
+_OF_A_CLASSIFIER = (
+    *("MODEL.HEAD_ACT", "DATA.CLIP_SAMPLING", "DATA.USE_OFFSET_SAMPLING", "DATA.TEST_CROP_SIZE"),
+    *("DATA.ENSEMBLE_METHOD", "TEST.NUM_ENSEMBLE_VIEWS", "TEST.NUM_SPATIAL_CROPS"),
+)
+_ARCHITECTURE = {"slowfast": "SLOWFAST", "x3d": "X3D", "mvit": "MVIT"}
+_PIXELS = ("DATA.MEAN", "DATA.STD", "DATA.REVERSE_INPUT_CHANNEL", "DATA.TARGET_FPS", "DATA.INPUT_CHANNEL_NUM")
+_RECIPE = Origin("recipe")
+
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A checkpoint, as far as its recipe depends on it.
+
+    Attributes:
+        source: as it was named.
+        path: of its file on this machine.
+        name: its short name in the zoo; empty where it is none of the released ones.
+        cfg: its own configuration: architecture, T x tau, crop.
+        classes: of its classifier; 0 where it holds none.
+        epoch: complete epochs; None where the file does not tell.
+        note: what was assumed of it, for the person; empty where it tells all.
+    """
+
+    source: str
+    path: str
+    name: str
+    cfg: CfgNode
+    classes: int = 0
+    epoch: int | None = None
+    note: str = ""
+
+
+def protocol_settings(protocol: str, dataset: str) -> Settings:
+    """What a protocol says on a data set, whatever the checkpoint."""
+    if protocol in ("knn", "retrieval"):
+        return dict(KNN)
+    if protocol == "test":
+        return dict(_VIEWS)
+    if protocol == "finetune":
+        return dict(FINETUNE_SSV2 if dataset == "SSv2" else FINETUNE)
+    return LINEAR | _SSV2_DATA | _SSV2_VIEWS if dataset == "SSv2" else dict(LINEAR)
+
+
+def recipe(subject: Subject | None, protocol: str, dataset: str, classes: int, encoder: str = "online") -> Settings:
+    """All settings of the job but where it reads and writes, under dotted keys.
+
+    Args:
+        subject: the checkpoint; None: what is known without it.
+        protocol: one of ``PROTOCOLS``.
+        dataset: whose protocol: a name of :data:`rhovideo.protocols.known_datasets.CLASSES`, or an empty text.
+        classes: of the lists.
+        encoder: "online" or "momentum".
+    """
+    task = TASK_OF[protocol]
+    settings: Settings = {"TASK": task, "NUM_GPUS": -1, "RNG_SEED": 0} | protocol_settings(protocol, dataset)
+    if task in ("linear", "finetune"):
+        settings["MODEL.NUM_CLASSES"] = max(classes, 1)
+    if subject is None:
+        return settings
+    settings |= _architecture(subject.cfg) | _clip(subject.cfg)
+    section = "TRAIN" if task in ("linear", "finetune") else "TEST"
+    settings[f"{section}.CHECKPOINT_FILE_PATH"] = subject.path
+    if encoder != "online":
+        settings["TRAIN.CHECKPOINT_ENCODER"] = encoder
+    if task == "test":
+        own = {key: get_value(subject.cfg, key) for key in _OF_A_CLASSIFIER}
+        settings |= {key: value for key, value in own.items() if value is not None}
+        settings["MODEL.NUM_CLASSES"] = subject.classes
+    return settings
+
+
+def extract_recipe(subject: Subject, clips: int, encoder: str = "online") -> Settings:
+    """All settings of an extraction but where it reads and writes: the same features as those of protocol knn.
+
+    Args:
+        subject: the checkpoint.
+        clips: of each video, averaged.
+        encoder: "online" or "momentum".
+    """
+    settings: Settings = {
+        "TASK": "extract",
+        "NUM_GPUS": -1,
+        "RNG_SEED": 0,
+        "KNN.NUM_CLIPS": clips,
+        "TEST.BATCH_SIZE": 8,
+        "TEST.CHECKPOINT_FILE_PATH": subject.path,
+    }
+    if encoder != "online":
+        settings["TRAIN.CHECKPOINT_ENCODER"] = encoder
+    return settings | _architecture(subject.cfg) | _clip(subject.cfg)
+
+
+def _architecture(cfg: CfgNode) -> Settings:
+    """What builds the checkpoint's encoder."""
+    arch = cfg.MODEL.ARCH
+    defaults = dict(leaves(get_cfg()))
+    sections = ("RESNET", *([_ARCHITECTURE[arch]] if arch in _ARCHITECTURE else []))
+    values = {f"{section}.{key}": value for section in sections for key, value in leaves(cfg[section])}
+    chosen = {key: value for key, value in values.items() if value != defaults[key]}
+    return {"MODEL.ARCH": arch, "RESNET.DEPTH": cfg.RESNET.DEPTH} | chosen
+
+
+def _clip(cfg: CfgNode) -> Settings:
+    """Clips as the encoder knows them: T x tau, crops, colours."""
+    defaults = dict(leaves(get_cfg()))
+    crop = cfg.DATA.TRAIN_CROP_SIZE
+    settings = {
+        "DATA.NUM_FRAMES": cfg.DATA.NUM_FRAMES,
+        "DATA.SAMPLING_RATE": cfg.DATA.SAMPLING_RATE,
+        "DATA.TRAIN_CROP_SIZE": crop,
+        "DATA.TRAIN_JITTER_SCALES": [_in_proportion(side, crop) for side in _SHORT_SIDES],
+        "DATA.TEST_CROP_SIZE": crop if cfg.MODEL.ARCH in ONE_SIZE else _in_proportion(_TEST_CROP, crop),
+    }
+    values = {key: get_value(cfg, key) for key in _PIXELS}
+    return settings | {key: value for key, value in values.items() if value != defaults[key]}
+
+
+def _in_proportion(pixels: int, crop: int) -> int:
+    return math.ceil(pixels * crop / _CROP)
+
+
+def resolve(settings: Mapping[str, Any], overrides: Sequence[object] = ()) -> Loaded:
+    """The recipe with a person's overrides, checked.
+
+    Raises:
+        ConfigError: what is wrong with the overrides, or with the recipe where a word of theirs meets it.
+    """
+    words = [word for pair in settings.items() for word in pair]
+    try:
+        return load(None, [*words, *overrides])
+    except ConfigError as error:
+        given = set(map(str, overrides[::2]))
+        raise ConfigError([_relocated(problem, given) for problem in error.problems]) from None
+
+
+def _relocated(problem: Problem, given: set[str]) -> Problem:
+    """The problem of a value that nobody typed is the recipe's."""
+    typed = problem.origin != COMMAND_LINE or problem.key in given or problem.key not in dict(leaves(get_cfg()))
+    return problem if typed else Problem(problem.key, _RECIPE, problem.wrong, problem.write)
+
+
+def as_yaml(settings: Mapping[str, Any], overrides: Sequence[object], cfg: CfgNode, heading: str) -> str:
+    """A configuration file that ``rhovideo run`` takes.
+
+    Args:
+        settings: the recipe's.
+        overrides: the person's, whose keys win.
+        cfg: both, resolved.
+        heading: lines for its top.
+    """
+    known = dict(leaves(cfg))
+    keys = [key for key in dict.fromkeys([*settings, *read_overrides(overrides, [])]) if key in known]
+    tree: dict[str, Any] = {}
+    for key in keys:
+        *sections, name = key.split(".")
+        branch = tree
+        for section in sections:
+            branch = branch.setdefault(section, {})
+        branch[name] = _plain(known[key])
+    top = "".join(f"# {line}\n" for line in heading.splitlines())
+    return top + yaml.dump(tree, Dumper=_Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True)
+
+
+class _Dumper(yaml.SafeDumper):
+    """A key a line, lists on theirs."""
+
+
+_Dumper.add_representer(
+    list, lambda dumper, value: dumper.represent_sequence("tag:yaml.org,2002:seq", value, flow_style=True)
+)
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

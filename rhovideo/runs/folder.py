@@ -1,0 +1,85 @@
+"""Names inside a run folder (OUTPUT_DIR).
+
+Imports no torch, so that a submission and a batch script can look into a run without torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rhovideo.atomic_files import append_line
+
+# The resolved configuration, written when an attempt begins.
+CONFIG_FILE = "config.yaml"
+# What rank 0 says, and its numbers, a line a step and an epoch.
+LOG_FILE = "stdout.log"
+STATS_FILE = "json_stats.log"
+# The task's final numbers, written last.
+RESULTS_FILE = "results.json"
+# The report of the last failure, the first rank's traceback on top.
+FAILURE_FILE = "failure.txt"
+_CHECKPOINT = re.compile(r"checkpoint_epoch_(\d{5,})(?:_step_(\d{7,}))?\.pyth")
+
+
+def checkpoint_folder(output_dir: str | Path) -> Path:
+    return Path(output_dir) / "checkpoints"
+
+
+def checkpoint_path(output_dir: str | Path, epoch: int, step: int) -> Path:
+    """The file for ``epoch`` complete epochs and ``step`` complete steps of the next one."""
+    within = f"_step_{step:07d}" if step else ""
+    return checkpoint_folder(output_dir) / f"checkpoint_epoch_{epoch:05d}{within}.pyth"
+
+
+def list_checkpoints(output_dir: str | Path) -> list[Path]:
+    """All checkpoints of a run, the furthest first, verified or not."""
+    return [path for _, _, path in _positions(output_dir)]
+
+
+def progress(output_dir: str | Path) -> tuple[int, int]:
+    """Complete epochs, and complete steps of the next one, of the furthest checkpoint; (0, 0) without any."""
+    furthest = _positions(output_dir)[:1]
+    return furthest[0][:2] if furthest else (0, 0)
+
+
+def _positions(output_dir: str | Path) -> list[tuple[int, int, Path]]:
+    try:
+        paths = list(checkpoint_folder(output_dir).glob("checkpoint_epoch_*.pyth"))
+    except OSError:
+        # A name that no folder can have; who makes the folder tells of it.
+        return []
+    matches = [(_CHECKPOINT.fullmatch(path.name), path) for path in paths]
+    return sorted(((int(match[1]), int(match[2] or 0), path) for match, path in matches if match), reverse=True)
+
+
+def read_results(output_dir: str | Path) -> Mapping[str, Any]:
+    """The final numbers of a run, with its task; empty before it has any."""
+    try:
+        return json.loads((Path(output_dir) / RESULTS_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def is_finished(output_dir: str | Path) -> bool:
+    """Whether the last attempt has come to its end: it writes config.yaml first and results.json last."""
+    results = Path(output_dir) / RESULTS_FILE
+    return results.exists() and changed(results) >= changed(Path(output_dir) / CONFIG_FILE)
+
+
+def changed(path: Path) -> float:
+    """When a file was written last, in seconds since 1970; 0 where there is none."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def append_to_log(output_dir: str | Path, text: str) -> None:
+    """Add ``text`` to the run's log, for what is known only outside of its processes; does nothing where it cannot."""
+    with contextlib.suppress(OSError):
+        append_line(Path(output_dir) / LOG_FILE, text)

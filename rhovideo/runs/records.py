@@ -1,0 +1,224 @@
+"""What a launcher leaves in a run folder, for those who look at it later and for the job's own next attempt.
+
+``job.json``        the job as it was submitted, written whole
+``attempts.jsonl``  events, one a line, when an attempt starts, when it is stopped, when it ends; all have ``event``,
+                    ``attempt`` (from 1) and ``time`` (seconds since 1970):
+                    ``start``: ``job_id``, ``nodes``, ``progress`` ([epoch, step] of the checkpoint it goes on from)
+                    ``stopped``: ``reason``; a checkpoint was written since it was asked to stop. A run in a terminal
+                    leaves these alone, without ``attempt``
+                    ``end``: ``job_id``, ``exit_code``, ``outcome`` (FINISHED, STOPPED, FAILED or CANCELLED),
+                    ``requeued``, ``why``, ``progress``
+``cancelled``       there while somebody has cancelled the job: it is not to be requeued
+
+A study's folder holds ``study.json``. Everything here is read and written without torch.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rhovideo.atomic_files import append_line, write_text
+from rhovideo.errors import JobError
+from rhovideo.runs.folder import CONFIG_FILE, STATS_FILE
+
+JOB_FILE = "job.json"
+ATTEMPTS_FILE = "attempts.jsonl"
+CANCELLED_FILE = "cancelled"
+
+# The outcomes of an attempt.
+FINISHED = "finished"
+STOPPED = "stopped"
+FAILED = "failed"
+CANCELLED = "cancelled"
+STUDY_FILE = "study.json"
+
+# What each event has for certain, so that those who read them may rely on it.
+_EVENT_KEYS = {
+    "start": {"attempt", "job_id", "time", "progress"},
+    "stopped": {"reason"},
+    "end": {"attempt", "job_id", "time", "outcome"},
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as it was submitted.
+
+    Attributes:
+        name: as the queue shows it.
+        task: the TASK.
+        config: the file as it was named on the command line.
+        job_id: SLURM's, ``"17"`` or ``"17_3"`` in an array.
+        output_dir: the run folder, absolute.
+        slurm_folder: submitit's folder, absolute; it holds the logs.
+        nodes, tasks_per_node: as submitted.
+        submitted: seconds since 1970.
+        depends_on: the job that must succeed first, empty without.
+        earlier_ids: of earlier submissions into this folder, the oldest first.
+    """
+
+    name: str
+    task: str
+    config: str
+    job_id: str
+    output_dir: str
+    slurm_folder: str
+    nodes: int
+    tasks_per_node: int
+    submitted: float
+    depends_on: str = ""
+    earlier_ids: list[str] = field(default_factory=list)
+
+    @property
+    def ranks(self) -> int:
+        return self.nodes * self.tasks_per_node
+
+
+@dataclass(frozen=True)
+class StudyCell:
+    """One combination of a study.
+
+    Attributes:
+        name: of its folder; empty without a sweep.
+        values: swept keys and this cell's values.
+        jobs: its run folders, relative to the study, in the chain's order.
+    """
+
+    name: str
+    values: dict[str, str]
+    jobs: list[str]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study consists of.
+
+    Attributes:
+        created: seconds since 1970.
+        cells: in the order of the product.
+        sweep: swept keys and their values; empty without a sweep.
+    """
+
+    created: float
+    cells: list[StudyCell]
+    sweep: dict[str, list[str]] = field(default_factory=dict)
+
+
+Record = TypeVar("Record")
+# What a record's values are in JSON, by the annotation's first word.
+_PLAIN = {"str": str, "int": int, "float": (int, float), "list": list, "dict": dict}
+
+
+def read_job(folder: str | Path) -> Job | None:
+    """The job that was submitted into a run folder, None where none was."""
+    path = Path(folder) / JOB_FILE
+    values = _read(path)
+    try:
+        return None if values is None else _known(Job, values)
+    except TypeError as error:
+        raise _damaged(path, error) from error
+
+
+def write_job(folder: str | Path, job: Job) -> None:
+    write_text(Path(folder) / JOB_FILE, json.dumps(asdict(job), indent=2) + "\n")
+
+
+def read_study(folder: str | Path) -> Study | None:
+    """The study in a folder, None where there is none."""
+    path = Path(folder) / STUDY_FILE
+    values = _read(path)
+    try:
+        if values is None:
+            return None
+        study = _known(Study, values)
+        return replace(study, cells=[_known(StudyCell, cell) for cell in study.cells])
+    except TypeError as error:
+        raise _damaged(path, error) from error
+
+
+def write_study(folder: str | Path, study: Study) -> None:
+    write_text(Path(folder) / STUDY_FILE, json.dumps(asdict(study), indent=2) + "\n")
+
+
+def read_attempts(folder: str | Path) -> list[dict[str, Any]]:
+    """The events of a run folder, the oldest first; a line that was cut off or damaged is left out."""
+    try:
+        lines = (Path(folder) / ATTEMPTS_FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    events = []
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and event.keys() >= _EVENT_KEYS.get(str(event.get("event")), {"event"}):
+            events.append(event)
+    return events
+
+
+def append_attempt(folder: str | Path, event: dict[str, Any]) -> None:
+    """Add one event, a line."""
+    append_line(Path(folder) / ATTEMPTS_FILE, json.dumps(event))
+
+
+def run_folders(path: str | Path, below: bool = False) -> list[Path]:
+    """The run folders of a study in the order of its cells and chains, or the one run folder that ``path`` is.
+
+    Args:
+        path: the folder.
+        below: whether a folder that holds runs of several calls, such as outputs/eval, will do too.
+
+    Raises:
+        JobError: it is neither.
+    """
+    folder = Path(path)
+    study = read_study(folder)
+    if study is not None:
+        return [folder / job for cell in study.cells for job in cell.jobs]
+    if is_run(folder):
+        return [folder]
+    runs = sorted(filter(is_run, folder.iterdir())) if below and folder.is_dir() else []
+    if runs:
+        return runs
+    wrong = "there is no such folder" if not folder.exists() else "neither a run's folder nor a study's"
+    raise JobError(f"{folder}: {wrong}. Write the OUTPUT_DIR of a run, or the folder given as --study")
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a run has begun in a folder, or waits for it in a queue."""
+    return any((folder / name).exists() for name in (JOB_FILE, CONFIG_FILE, STATS_FILE, "checkpoints"))
+
+
+def _read(path: Path) -> Any:
+    """What a JSON file holds; None where there is none."""
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return {} if values is None else values
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> JobError:
+    return JobError(f"{path}: cannot be read ({error}); remove it if it is damaged")
+
+
+def _known(record: type[Record], values: dict[str, Any]) -> Record:
+    """A record from the values that this version knows: another may have written more.
+
+    Raises:
+        TypeError: these are not the values of such a record.
+    """
+    if not isinstance(values, dict):
+        raise TypeError(f"a {type(values).__name__} where a {record.__name__} should be")
+    names = {field.name: field for field in fields(record)}
+    for name, value in values.items():
+        wanted = _PLAIN.get(str(names[name].type).partition("[")[0]) if name in names else None
+        if wanted and not isinstance(value, wanted):
+            raise TypeError(f"{name} is {value!r}")
+    return record(**{name: value for name, value in values.items() if name in names})

@@ -1,0 +1,319 @@
+"""Weights into modules: pre-trained encoders, whole methods, classifiers, from released checkpoints and ours."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from fvcore.common.config import CfgNode
+from torch import Tensor, nn
+
+from rhovideo.errors import WeightsError
+from rhovideo.models import Classifier, Encoder, build_backbone, build_classifier
+from rhovideo.ssl.build import METHODS, build_method
+from rhovideo.zoo.architecture import ASK_FOR_CFG, architecture, describe_unknown
+from rhovideo.zoo.checkpoint_files import OWN, WeightsFile, read_weights
+from rhovideo.zoo.filling import LoadReport, describe_file, fill, other_network
+from rhovideo.zoo.name_mapping import BLOCKS, head_to_ours, to_ours
+from rhovideo.zoo.tensor_location import Located, check_which, classifier_head, find_any, find_known
+
+logger = logging.getLogger(__name__)
+
+# State that a released file lacks and that a fresh method sets itself.
+_OWN_STATE = (
+    *("momentum.share", "queue.filled"),
+    *("code_queue.keys", "code_queue.pointer", "code_queue.filled"),
+)
+# What a method of a released file holds beside queues and counters, some of which nothing reads there.
+_TRAINED = ("encoder.", "momentum_", "projection.", "predictor.", "prototypes.")
+# Tensors inside an encoder of PySlowFast, PyTorchVideo or Caffe2, whether or not ours has such a part.
+_INSIDE_ENCODER = re.compile(r"(s[1-5](\.|_fuse)|blocks\.\d+\.|nonlocal_|(t_)?(res|conv)\d)")
+
+Source = str | Path | Mapping[str, Tensor] | WeightsFile
+
+
+def load_pretrained(source: Source, cfg: CfgNode | None = None, encoder: str = "online") -> Encoder:
+    """The encoder of a checkpoint, in eval mode: clips [N, 3, T, H, W], normalised, to pooled features [N, C].
+
+    The architecture is that of the file's own configuration; where it holds none, it is read off the tensors' names and
+    shapes. What was used, ignored and missing goes to the log and is the encoder's ``load_report``. Batch norms are
+    those of one process whatever the file's job had, so that any number of processes, or one of several, can load it.
+
+    Args:
+        source: a released pre-training checkpoint or classifier, a checkpoint of this package, or PyTorchVideo's
+            ``model_state``: its path, URL or short name (``byol_slow_r50_8x8_rho4``), or a state dict.
+        cfg: says which encoder to build, its batch norms' groups too; None: as above.
+        encoder: "online", or "momentum" for the momentum encoder of MoCo and BYOL.
+
+    Raises:
+        WeightsError: the file cannot be read, or does not cover the whole encoder, or holds more of one than was built.
+
+    Example::
+
+        encoder = rhovideo.load_pretrained("byol_slow_r50_8x8_rho4")
+        features = encoder((clips - 0.45) / 0.225)
+    """
+    file = _file(source)
+    check_which(encoder)
+    known = cfg or _of_one_process(architecture(file, encoder))
+    built = _build(build_backbone, file, known)
+    built.load_report = _load_encoder(built, file, cfg, encoder, known.MODEL.ARCH)
+    return built.eval()
+
+
+def load_classifier(source: Source, cfg: CfgNode | None = None) -> Classifier:
+    """A classifier with its head, in eval mode: clips [N, 3, T, H, W], normalised, to logits [N, K].
+
+    Args:
+        source, cfg: as for :func:`load_pretrained`.
+
+    Raises:
+        WeightsError: the file cannot be read, or does not cover the whole classifier.
+    """
+    file = _file(source)
+    cfg = cfg or _of_one_process(architecture(file))
+    built = _build(build_classifier, file, cfg)
+    built.load_report = load_classifier_weights(built, file, cfg)
+    return built.eval()
+
+
+def load_method(source: str | Path | WeightsFile, form: str = "released") -> nn.Module:
+    """A whole pre-training method: encoder, heads, and its queue, momentum encoder or prototypes.
+
+    Batch norms are those of one process, as for :func:`load_pretrained`, and MoCo shuffles over all processes.
+    What was used, ignored and missing is the method's ``load_report``.
+
+    Args:
+        source: a released pre-training checkpoint, or one of this package; built from its own configuration.
+        form: the form of the loss, "released" or "paper".
+
+    Returns:
+        The method, in training mode; see :class:`rhovideo.ssl.interface.Method`.
+
+    Raises:
+        WeightsError: the file cannot be read, holds no method, or not all of it.
+    """
+    file = _file(source)
+    cfg = _of_one_process(_method_cfg(file))
+    cfg.defrost()
+    cfg.CONTRASTIVE.LOSS_FORM = form
+    method = _build(build_method, file, cfg)
+    method.load_report = _fill_method(method, file)
+    return method
+
+
+def load_method_weights(method: nn.Module, source: Source) -> LoadReport:
+    """Put all of a pre-training checkpoint into a method that is there already, built by a configuration of one's own.
+
+    Args:
+        method: from :func:`rhovideo.ssl.build.build_method`.
+        source: a released pre-training checkpoint, or one of this package.
+
+    Raises:
+        WeightsError: the file cannot be read, holds no method, or not just this one. Nothing is loaded then.
+    """
+    file = _file(source)
+    own, held = method.state_dict(), _method_tensors(file, _method_cfg(file))
+    shapes = {ours: value.shape for ours, value in held.values()}
+    differ = [name for name in own if name not in _OWN_STATE and own[name].shape != shapes.get(name)]
+    differ += [name for name in shapes if name not in own and (file.ours or name.startswith(_TRAINED))]
+    if differ:
+        raise WeightsError(
+            f"{file.name}: holds another method or network than is configured, {min(differ)} differs: write the "
+            "CONTRASTIVE, MODEL and RESNET keys of its own configuration, or leave TRAIN.CHECKPOINT_FILE_PATH out"
+        )
+    return _fill_method(method, file)
+
+
+def load_encoder_weights(encoder: Encoder, source: Source, cfg: CfgNode | None = None) -> LoadReport:
+    """Put the weights of a checkpoint's encoder into ``encoder``, to start the linear protocol or fine-tuning.
+
+    Args:
+        encoder: from :func:`rhovideo.models.build_backbone`.
+        source: as for :func:`load_pretrained`.
+        cfg: TRAIN.CHECKPOINT_ENCODER picks the encoder, the prefixes in TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN are
+            taken off the file's names first; None: the online encoder, nothing taken off.
+
+    Returns:
+        What was used, ignored and missing, which also goes to the log.
+
+    Raises:
+        WeightsError: the file cannot be read, or does not cover the whole encoder.
+    """
+    which = cfg.TRAIN.CHECKPOINT_ENCODER if cfg is not None else "online"
+    check_which(which)
+    file = _file(source)
+    known = cfg or file.cfg
+    return _load_encoder(encoder, file, cfg, which, None if known is None else known.MODEL.ARCH)
+
+
+def load_classifier_weights(classifier: Classifier, source: Source, cfg: CfgNode) -> LoadReport:
+    """Put a released classifier's weights or one's of this package into ``classifier``, encoder and head.
+
+    Raises:
+        WeightsError: the file cannot be read, or does not cover the whole classifier.
+    """
+    file = _file(source)
+    arch = cfg.MODEL.ARCH
+    found = find_known(file.state, "online", arch, classifier.encoder.state_dict().keys())
+    head = classifier_head(file, found, arch)
+    if not head:
+        raise WeightsError(
+            f"{file.name}: holds no classifier, only an encoder; test a checkpoint of TASK linear or finetune"
+        )
+    _check_nothing_left(file, found)
+    named = {name: (f"encoder.{ours}", file.state[name]) for name, ours in found.names.items()} | head
+    report = fill(classifier, named, file)
+    logger.info("%s: %s", file.name, report)
+    return report
+
+
+def classes_of(file: WeightsFile, cfg: CfgNode) -> int:
+    """How many classes the file's classifier tells apart; 0 where there is no classifier beside the encoder.
+
+    Args:
+        file: a checkpoint.
+        cfg: of :func:`rhovideo.zoo.architecture.architecture`.
+    """
+    head = classifier_head(file, find_any(file.state, "online"), cfg.MODEL.ARCH)
+    return next((len(value) for ours, value in head.values() if ours == "head.projection.weight"), 0)
+
+
+def _build(builder, file: WeightsFile, cfg: CfgNode) -> nn.Module:
+    if any("patch_embed.proj." in name for name in file.state):  # PyTorchVideo's, which are ours, have no such part
+        raise WeightsError(f"{file.name}: {describe_unknown(file.state)}")
+    try:
+        return builder(cfg)
+    except Exception as error:  # a file's configuration may hold any value
+        raise WeightsError(f"{file.name}: its network cannot be built: {' '.join(str(error).split())}") from error
+
+
+def _load_encoder(encoder: Encoder, file: WeightsFile, cfg: CfgNode | None, which: str, arch: str | None) -> LoadReport:
+    """Fill an encoder; ``arch`` None: by the names of whichever architecture fits it best."""
+    patterns = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN) if cfg is not None else ()
+    found = find_known(file.state, which, arch, encoder.state_dict().keys(), patterns)
+    if not found.names:
+        if which == "momentum":
+            why = ", the file holds only an online one"
+        elif found.arch not in BLOCKS and not file.ours:
+            why = f" with PyTorchVideo's names; PySlowFast's are converted for {', '.join(BLOCKS)} alone"
+        else:
+            why = f"; {describe_file(file)}"
+        raise WeightsError(f"{file.name}: holds no {which} encoder of MODEL.ARCH {found.arch}{why}")
+    named = {name: (ours, file.state[name]) for name, ours in found.names.items()}
+    try:
+        _check_nothing_left(file, found)
+        report = fill(encoder, named, file)
+    except WeightsError as error:
+        other = other_network(file, cfg)
+        if not other:
+            raise
+        raise WeightsError(f"{file.name}: holds another network than is configured: write {other}") from error
+    logger.info("%s: %s encoder: %s", file.name, which, report)
+    return report
+
+
+def _check_nothing_left(file: WeightsFile, found: Located) -> None:
+    """Refuse a file that holds more of an encoder than was built: a deeper one, or one with parts that ours lacks."""
+    if found.arch not in BLOCKS:
+        return
+    left = [
+        name
+        for name, inner in found.inside(file.state)
+        if name not in found.names and _INSIDE_ENCODER.match(inner) and head_to_ours(inner, found.arch) is None
+    ]
+    if left:
+        raise WeightsError(
+            f"{file.name}: {len(left)} tensors of its encoder have no place in MODEL.ARCH {found.arch} as it was "
+            f"built, such as {', '.join(left[:3])}; {describe_file(file)}"
+            + ("" if file.cfg is not None else f"; {ASK_FOR_CFG}")
+        )
+
+
+def _of_one_process(cfg: CfgNode) -> CfgNode:
+    """The configuration with batch norms that need no groups of processes; the state has the same names.
+
+    The groups of a file are those of the job that wrote it: another number of processes may not split into them, and
+    one that loads alone would wait for ever for the others to make them.
+    """
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.BN.NORM_TYPE, cfg.BN.NUM_SYNC_DEVICES, cfg.BN.GLOBAL_SYNC = "batchnorm", 1, False
+    cfg.CONTRASTIVE.LOCAL_SHUFFLE_BN = False
+    cfg.freeze()
+    return cfg
+
+
+def _method_cfg(file: WeightsFile) -> CfgNode:
+    if file.cfg is None:
+        raise WeightsError(f"{file.name}: holds no configuration, which a method is built from; use load_pretrained")
+    if file.cfg.TASK != "pretrain" or file.cfg.CONTRASTIVE.TYPE not in METHODS:
+        raise WeightsError(
+            f"{file.name}: holds no pre-training method of {', '.join(METHODS)}; load its encoder with load_pretrained"
+        )
+    return file.cfg
+
+
+def _method_tensors(file: WeightsFile, cfg: CfgNode) -> dict[str, tuple[str, Tensor]]:
+    """A method's tensors: name in the file to (our name, our tensor)."""
+    arch = cfg.MODEL.ARCH
+    if file.ours:
+        return {name: (name, value) for name, value in file.state.items()}
+    if arch not in BLOCKS:
+        raise WeightsError(
+            f"{file.name}: released names of MODEL.ARCH {arch} are not known, only of {', '.join(BLOCKS)}"
+        )
+    try:
+        return to_ours(file.state, arch)
+    except ValueError as error:
+        raise WeightsError(f"{file.name}: {error}; it was not written by PySlowFast or by an export") from error
+
+
+def _fill_method(method: nn.Module, file: WeightsFile) -> LoadReport:
+    """Fill a method; a released queue counts as full, which it is after the first epoch."""
+    target, named = method.state_dict(), _method_tensors(file, _method_cfg(file))
+    if file.ours:
+        report = fill(method, named, file)
+        logger.info("%s: %s", file.name, report)
+        return report
+    codes = named.get("queue_swav")
+    # Each released process had a part of SwAV's queue and the first one's was saved: then ours fills anew.
+    if codes is not None and (codes[0] not in target or target[codes[0]].shape != codes[1].shape):
+        del named["queue_swav"]
+    report = fill(method, named, file, optional=_OWN_STATE)
+    if "queue_x" in report.used:
+        target["queue.filled"].fill_(len(target["queue.keys"]))
+    if "queue_swav" in report.used and target["code_queue.keys"].any(dim=1).all():
+        target["code_queue.filled"].fill_(len(target["code_queue.keys"]))
+    _restore_own_state(target, file)
+    logger.info("%s: %s", file.name, report)
+    return report
+
+
+def _restore_own_state(target: Mapping[str, Tensor], file: WeightsFile) -> None:
+    """What an export of this package keeps beside the released names."""
+    state = file.content.get(OWN, {}).get("state", {})
+    for name, value in state.items():
+        if name in target and isinstance(value, Tensor) and value.shape == target[name].shape:
+            target[name].copy_(value)
+
+
+def _file(source: Source) -> WeightsFile:
+    if isinstance(source, WeightsFile):
+        return source
+    if isinstance(source, Mapping):
+        return WeightsFile("state dict", dict(source), None, ours=False)
+    return read_weights(source)
+
+
+__all__ = [
+    "LoadReport",
+    "load_classifier",
+    "load_classifier_weights",
+    "load_encoder_weights",
+    "load_method",
+    "load_method_weights",
+    "load_pretrained",
+]

@@ -1,0 +1,134 @@
+"""Where in a file an encoder and a classifier's head lie: below which prefix, and by whose names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from rhovideo.errors import WeightsError
+from rhovideo.zoo.checkpoint_files import WeightsFile
+from rhovideo.zoo.name_mapping import BLOCKS, encoder_to_ours, encoder_to_released, head_to_ours
+
+# Where an encoder's names may begin: ours, PySlowFast's, and those of wrappers.
+ENCODER_PREFIXES = {
+    "online": ("", "encoder.", "backbone.", "model.", "module.", "module.encoder.", "module.backbone."),
+    "momentum": ("momentum_encoder.", "backbone_hist.", "module.momentum_encoder.", "module.backbone_hist."),
+}
+# Of the same number of blocks and pools, one of each; between the others only shapes tell.
+_KINDS = ("slow", "i3d", "slowfast")
+# Only a method has these: its projection of a single layer has the name of a classifier's head there.
+_OF_A_METHOD = ("backbone_hist.", "queue_x", "swav_prototypes.", "module.backbone_hist.")
+_RELEASED = re.compile(r"s[1-5](\.|_fuse)")
+
+
+@dataclass(frozen=True)
+class Located:
+    """An encoder within a file.
+
+    Attributes:
+        prefix: what stands before its names.
+        arch: a MODEL.ARCH by whose names it goes.
+        names: name in the file to the name that was looked for.
+        patterns: what was taken off the beginnings of the file's names first.
+    """
+
+    prefix: str
+    arch: str
+    names: dict[str, str] = field(repr=False)
+    patterns: tuple[str, ...] = ()
+
+    def inside(self, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """Those of the file's names that lie below the prefix, each with what follows it."""
+        return _below(names, self.prefix, self.patterns)
+
+
+def find_any(state: Mapping[str, Tensor], which: str) -> Located:
+    """The encoder of a kind that is not known: as many released names, or ours of an ``arch``, as there are.
+
+    Args:
+        state: of a file.
+        which: "online" or "momentum".
+
+    Returns:
+        Under released names; ``arch`` is one of "slow", "i3d" and "slowfast", whose blocks are counted alike.
+    """
+
+    def released(inner: str, arch: str) -> str | None:
+        return inner if _RELEASED.match(inner) else encoder_to_released(inner, arch)
+
+    return _most(state, which, _KINDS, released)
+
+
+def find_known(
+    state: Mapping[str, Tensor], which: str, arch: str | None, expected: Collection[str], patterns: Iterable[str] = ()
+) -> Located:
+    """The encoder of which an ``expected`` one takes most.
+
+    Args:
+        state: of a file.
+        which: "online" or "momentum".
+        arch: MODEL.ARCH; None: that of :data:`rhovideo.zoo.name_mapping.BLOCKS` which fits best.
+        expected: our names, those of the encoder to fill.
+        patterns: what is taken off the beginnings of the file's names first.
+
+    Returns:
+        Under our names.
+    """
+
+    def ours(inner: str, arch: str) -> str | None:
+        name = inner if inner in expected else encoder_to_ours(inner, arch) if arch in BLOCKS else None
+        return name if name in expected else None
+
+    return _most(state, which, BLOCKS if arch is None else (arch,), ours, tuple(patterns))
+
+
+def classifier_head(file: WeightsFile, encoder: Located, arch: str) -> dict[str, tuple[str, Tensor]]:
+    """A classifier's head: name in the file to (our name, tensor); empty where there is none.
+
+    It stands beside our encoder, inside others'. A method's projection is none, though it may have its name.
+    """
+    if (file.cfg is not None and file.cfg.TASK == "pretrain") or any(n.startswith(_OF_A_METHOD) for n in file.state):
+        return {}
+    beside = encoder.prefix.removesuffix("encoder.")
+    named = {name: head_to_ours(name.removeprefix(beside), arch) for name in file.state}
+    return {name: (ours, file.state[name]) for name, ours in named.items() if ours is not None}
+
+
+def check_which(which: str) -> None:
+    """Stop at a word that names no encoder.
+
+    Raises:
+        WeightsError: ``which`` is neither "online" nor "momentum".
+    """
+    if which not in ENCODER_PREFIXES:
+        raise WeightsError(f"there is no encoder {which!r} (TRAIN.CHECKPOINT_ENCODER): write online or momentum")
+
+
+def _most(
+    state: Mapping[str, Tensor],
+    which: str,
+    archs: Iterable[str],
+    rename: Callable[[str, str], str | None],
+    patterns: tuple[str, ...] = (),
+) -> Located:
+    """Of all prefixes and architectures, the one by which ``rename(name, arch)`` knows most names."""
+    found = []
+    for prefix in ENCODER_PREFIXES[which]:
+        inside = list(_below(state, prefix, patterns))
+        for arch in archs:
+            named = ((name, rename(inner, arch)) for name, inner in inside)
+            found.append(Located(prefix, arch, {n: new for n, new in named if new is not None}, patterns))
+    return max(found, key=lambda located: len(located.names))
+
+
+def _below(names: Iterable[str], prefix: str, patterns: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Names below ``prefix`` with what follows it, once each pattern is taken off their beginnings."""
+    for name in names:
+        inner = name
+        for pattern in patterns:
+            inner = inner.removeprefix(pattern)
+        if inner.startswith(prefix):
+            yield name, inner.removeprefix(prefix)

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import av
+import pytest
+
+from rhovideo.data.lists.manifest import Manifest
+from rhovideo.data.loading import scanning
+from rhovideo.data.loading.scanning import check_video, scan
+from tests.videos import write_broken_video, write_video
+
+
+@pytest.fixture(scope="module")
+def damaged_list(tmp_path_factory):
+    """A list of six videos: broken, missing and cut-off ones among them."""
+    folder = tmp_path_factory.mktemp("damaged")
+    for number in range(3):
+        write_video(folder / f"good {number}.mp4", num_frames=10, seed=number)
+    write_broken_video(folder / "broken.mp4")
+    # The list of frames stands first in this file, so it opens and only its last frames are missing.
+    cut = write_video(folder / "cut.mp4", num_frames=90, container_options={"movflags": "+faststart"})
+    cut.write_bytes(cut.read_bytes()[:-1000])
+    names = ["good 0.mp4", "broken.mp4", "good 1.mp4", "missing.mp4", "cut.mp4", "good 2.mp4"]
+    (folder / "all.csv").write_bytes(
+        b"\xef\xbb\xbf\r\n" + "".join(f"{n} {k}\r\n" for k, n in enumerate(names)).encode()
+    )
+    return folder
+
+
+def test_scan_lists_the_broken_and_writes_a_clean_list(damaged_list, tmp_path):
+    report = scan(damaged_list / "all.csv", workers=2, cache_dir=tmp_path)
+    names = [os.path.basename(video.path) for video in report.broken]
+    assert names == ["broken.mp4", "missing.mp4", "cut.mp4"]
+    assert [video.line for video in report.broken] == [3, 5, 6]
+    assert all(video.reason for video in report.broken)
+    assert report.total == 6
+    assert report.broken_file == damaged_list / "all.broken.jsonl"
+    listed = [json.loads(line) for line in report.broken_file.read_text().splitlines()]
+    assert listed == [{"path": v.path, "line": v.line, "reason": v.reason} for v in report.broken]
+    clean = Manifest.open(report.clean_csv, cache_dir=tmp_path)
+    assert [os.path.basename(clean.path(i)) for i in range(len(clean))] == ["good 0.mp4", "good 1.mp4", "good 2.mp4"]
+    assert clean.labels.tolist() == [0, 2, 5]
+    assert "3 of 6" in str(report)
+    assert f"to use it: mv {report.clean_csv} {damaged_list / 'all.csv'}" in str(report)
+
+
+def test_scan_of_a_clean_list(damaged_list, tmp_path):
+    (damaged_list / "good.csv").write_text("good 0.mp4\n")
+    report = scan(damaged_list / "good.csv", cache_dir=tmp_path)
+    assert report.broken == []
+    assert report.broken_file.read_text() == ""
+    assert report.clean_csv.read_text() == "good 0.mp4\n"
+
+
+def test_good_video_has_nothing_wrong(damaged_list):
+    assert check_video(str(damaged_list / "good 0.mp4")) is None
+
+
+def test_damage_near_the_end_is_found_in_pieces(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.mp4", num_frames=60, options={"g": "10"})
+    with av.open(str(path)) as container:
+        last = [packet for packet in container.demux(video=0) if packet.size][-4]
+        place, size = last.pos, last.size
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(b"\xff" * size)
+    whole = check_video(str(path))
+    monkeypatch.setattr(scanning, "_BLOCK_BYTES", 7 * 64 * 48 * 3)
+    assert whole
+    assert check_video(str(path))
+
+
+def test_scan_goes_on_when_a_worker_dies(tmp_path):
+    names = ["0.mp4", "deadly.mp4", "2.mp4", "3.mp4"]
+    for name in names:
+        write_video(tmp_path / name, num_frames=4)
+    # Long enough to be found under decoding.
+    write_video(tmp_path / "deadly.mp4", num_frames=4000, options={"preset": "ultrafast"})
+    (tmp_path / "all.csv").write_text("".join(f"{name}\n" for name in names))
+    killer = threading.Thread(target=_kill_reader_of, args=(str(tmp_path / "deadly.mp4"),))
+    killer.start()
+    report = scan(tmp_path / "all.csv", workers=1, cache_dir=tmp_path)
+    killer.join()
+    assert report.total == 4
+    assert [(os.path.basename(video.path), video.line) for video in report.broken] == [("deadly.mp4", 2)]
+    assert "died (signal 9" in report.broken[0].reason
+    assert report.clean_csv.read_text().split() == ["0.mp4", "2.mp4", "3.mp4"]
+
+
+def _kill_reader_of(path: str) -> None:
+    """Kill the child process that has ``path`` open, as the kernel does when memory runs out."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        for child in multiprocessing.active_children():
+            with contextlib.suppress(OSError):
+                if path in {os.readlink(link) for link in Path(f"/proc/{child.pid}/fd").iterdir()}:
+                    os.kill(child.pid, signal.SIGKILL)
+                    return
+        time.sleep(0.01)

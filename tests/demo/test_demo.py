@@ -1,0 +1,63 @@
+"""The demo on a budget that teaches nothing: does it run, and does it write what it promises?"""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+
+from tests.configured_runs import ROOT
+
+main = runpy.run_path(str(ROOT / "tools/demo.py"))["main"]
+
+
+def test_demo_writes_its_numbers_and_its_picture(tmp_path, capsys):
+    out = tmp_path / "demo"
+    assert main(["--epochs", "1", "--videos", "32", "--seed", "3", "--out", str(out)]) == 0
+    results = json.loads((out / "results.json").read_text())
+    assert {"linear_top1", "random_init_top1", "knn_top1"} <= results.keys()
+    for name in ("linear_top1", "random_init_top1", "knn_top1"):
+        assert 0 <= results[name] <= 100, name
+    assert results["seconds"] > 0
+    assert (results["method"], results["rho"], results["seed"]) == ("simclr", 2, 3)
+    picture = cv2.imread(str(out / "demo.png"))
+    assert min(picture.shape[:2]) > 400
+    assert picture.std() > 10
+    row = f"| simclr | 2 | 3 | {results['knn_top1']:.1f} | {results['linear_top1']:.1f} |"
+    assert row in capsys.readouterr().out
+
+
+def test_ctrl_c_ends_it_with_a_line(tmp_path):
+    out = tmp_path / "demo"
+    command = [sys.executable, ROOT / "tools/demo.py", "--videos", "32", "--out", out]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list(out.glob("*/json_stats.log")):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[-1].startswith("demo: interrupted")
+    assert all(line.startswith(("rhovideo: ", "demo: ")) for line in said.splitlines()), said
+
+
+def test_help_names_the_outputs_and_the_options():
+    code = "import sys; sys.modules['torch'] = None; import runpy; runpy.run_path(sys.argv[1], run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", code, ROOT / "tools/demo.py", "--help"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for word in ("results.json", "demo.png", "--seed", "--study", "--epochs", "--videos", "--rho"):
+        assert word in done.stdout

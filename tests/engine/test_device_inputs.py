@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rhovideo.config.schema import get_cfg
+from rhovideo.engine.device_inputs import to_network_input
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+def test_only_page_locked_clips_are_moved_while_the_program_goes_on(pinned):
+    """A copy out of other memory is not safe to go on beside for every kind of device."""
+    asked = []
+
+    class Clips(torch.Tensor):
+        def is_pinned(self):
+            return pinned
+
+        def to(self, *arguments, **keys):
+            asked.append(keys)
+            return self.as_subclass(torch.Tensor)
+
+    clips = torch.randint(0, 256, (2, 3, 4, 8, 8, 3), dtype=torch.uint8)
+    found = to_network_input(clips.as_subclass(Clips), get_cfg(), torch.device("cpu"))
+    assert asked == [{"non_blocking": pinned}]
+    assert torch.equal(found, to_network_input(clips, get_cfg(), torch.device("cpu")))

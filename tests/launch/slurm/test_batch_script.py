@@ -1,0 +1,257 @@
+"""What the batch script decides, from what SLURM and the ranks have left; the script itself runs in tests/slurm."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from rhovideo.errors import JobError
+from rhovideo.launch.failures import write_failure
+from rhovideo.launch.slurm import batch_script
+from rhovideo.launch.slurm.job_environment import failures_folder, script_lines, write_runs
+from rhovideo.runs import records
+from rhovideo.runs.folder import FAILURE_FILE, RESULTS_FILE
+
+# As srun 22.05 wrote it when rank 1 was killed: those who missed it are named first.
+SRUN = """\
+srun: error: node0: task 0: Exited with exit code 1
+srun: launch/slurm: _step_signal: Terminating StepId=7.0
+srun: error: node0: task 1: Killed
+srun: error: node1: tasks 2-3: Exited with exit code 1
+"""
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    """A job of four ranks in its first attempt, on a machine without SLURM."""
+    run, folder = tmp_path / "run", tmp_path / "slurm"
+    run.mkdir()
+    write_runs(folder, [run], [False], max_failures=1)
+    for name, value in (("SLURM_JOB_ID", "7"), ("SLURM_NTASKS", "4"), ("RHOVIDEO_ATTEMPT", "1")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RHOVIDEO_SLURM_FOLDER", str(folder))
+    monkeypatch.setenv("SLURM_JOB_NODELIST", "node[0-1]")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert batch_script.start(folder) == 0
+    return run, folder
+
+
+def checkpoint(run, epoch):
+    (run / "checkpoints").mkdir(exist_ok=True)
+    (run / "checkpoints" / f"checkpoint_epoch_{epoch:05d}.pyth").touch()
+
+
+def last_event(run):
+    return records.read_attempts(run)[-1]
+
+
+def test_success_is_finished(job):
+    run, folder = job
+    (run / RESULTS_FILE).touch()
+    assert batch_script.end(folder, 0) == 0
+    assert last_event(run)["outcome"] == "finished"
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_success_without_results_is_a_failure(job, capsys, earlier):
+    run, folder = job
+    if earlier:
+        (run / RESULTS_FILE).touch()
+        os.utime(run / RESULTS_FILE, (0, 0))
+    # What is left where srun starts no rank, and has exit code 0 all the same.
+    assert batch_script.end(folder, 0) == 1
+    assert (last_event(run)["outcome"], last_event(run)["requeued"]) == ("failed", False)
+    assert "all 4 ranks ended without a word" in capsys.readouterr().err
+
+
+def test_stopped_is_requeued_and_a_requeue_that_fails_is_said(job, capsys):
+    run, folder = job
+    records.append_attempt(run, {"event": "stopped", "attempt": 1, "reason": "preempted"})
+    # There is no scontrol on this PATH.
+    assert batch_script.end(folder, 0) == 1
+    stopped, failed = records.read_attempts(run)[-2:]
+    assert (stopped["outcome"], stopped["requeued"]) == ("stopped", True)
+    assert (failed["outcome"], failed["requeued"]) == ("failed", False)
+    assert "submit the same command again with --resume" in capsys.readouterr().err
+
+
+def test_failure_without_progress_is_final(job):
+    run, folder = job
+    assert batch_script.end(folder, 3) == 3
+    assert (last_event(run)["outcome"], last_event(run)["requeued"]) == ("failed", False)
+    assert "no checkpoint" in last_event(run)["why"]
+
+
+def test_failures_with_progress_are_requeued_as_often_as_allowed(job, monkeypatch):
+    run, folder = job
+    requeued = []
+    monkeypatch.setattr(batch_script, "_requeue", lambda place: requeued.append(place.job_id) or 0)
+    checkpoint(run, 1)
+    assert batch_script.end(folder, 137) == 0
+    assert requeued == ["7"]
+    assert last_event(run)["progress"] == [1, 0]
+    batch_script.start(folder)
+    monkeypatch.setenv("RHOVIDEO_ATTEMPT", "2")
+    checkpoint(run, 2)
+    assert batch_script.end(folder, 137) == 137
+    assert requeued == ["7"]
+    assert "SLURM.MAX_FAILURES, 1," in last_event(run)["why"]
+
+
+def test_a_preemption_between_failures_begins_their_count_anew(job, monkeypatch):
+    run, folder = job
+    monkeypatch.setattr(batch_script, "_requeue", lambda place: 0)
+    for number, code in enumerate((137, 0, 137), 1):
+        monkeypatch.setenv("RHOVIDEO_ATTEMPT", str(number))
+        checkpoint(run, number)
+        if code == 0:
+            records.append_attempt(run, {"event": "stopped", "attempt": number, "reason": "preempted"})
+        assert batch_script.end(folder, code) == 0
+        batch_script.start(folder)
+
+
+def test_an_attempt_whose_start_could_not_be_written_is_requeued_all_the_same(job, monkeypatch):
+    run, folder = job
+    monkeypatch.setattr(batch_script, "_requeue", lambda place: 0)
+    (run / records.ATTEMPTS_FILE).write_text('{"event": "sta')
+    checkpoint(run, 1)
+    assert batch_script.end(folder, 137) == 0
+    assert last_event(run)["requeued"]
+
+
+def test_a_cancelled_job_is_not_requeued(job):
+    run, folder = job
+    (run / records.CANCELLED_FILE).touch()
+    records.append_attempt(run, {"event": "stopped", "attempt": 1, "reason": "SIGTERM"})
+    assert batch_script.end(folder, 0) == 1
+    assert last_event(run)["outcome"] == "cancelled"
+    # It would only say the same once more.
+    assert last_event(run)["why"] == ""
+
+
+def test_the_killed_rank_comes_first_though_srun_names_others_before(job):
+    run, folder = job
+    (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\n" + SRUN)
+    for rank in (0, 2, 3):
+        write_failure(failures_folder(), rank, RuntimeError("Connection closed by peer"))
+    batch_script.end(folder, 137)
+    lines = (run / FAILURE_FILE).read_text().splitlines()
+    assert lines[0] == "attempt 1 of job 7 failed"
+    assert lines[1].startswith("rank 1 of 4 on node0 ended by itself: it was killed (SIGKILL)")
+
+
+def test_a_rank_that_failed_by_itself_comes_before_those_that_srun_has_killed(job):
+    run, folder = job
+    (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\n" + SRUN)
+    write_failure(failures_folder(), 0, ZeroDivisionError("by itself"))
+    batch_script.end(folder, 1)
+    assert (run / FAILURE_FILE).read_text().splitlines()[1] == "rank 0 of 4 failed:"
+
+
+def test_a_signal_while_the_ranks_start_is_no_failure(job, monkeypatch):
+    run, folder = job
+    monkeypatch.setattr(batch_script, "_requeue", lambda place: 0)
+    ended = "srun: error: node0: task 0: Terminated\nsrun: error: node1: tasks 1-3: User defined signal 2\n"
+    (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\n" + ended)
+    assert batch_script.end(folder, 143) == 0
+    assert (last_event(run)["outcome"], last_event(run)["requeued"]) == ("stopped", True)
+
+
+def test_a_rank_that_cannot_start_is_a_failure_though_srun_ends_the_others_by_signals(job):
+    run, folder = job
+    ended = "srun: error: node0: task 0: Terminated\nsrun: error: node1: task 2: Exited with exit code 1\n"
+    (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\n" + ended)
+    assert batch_script.end(folder, 143) == 143
+    assert last_event(run)["outcome"] == "failed"
+
+
+def test_a_finished_run_has_no_attempt(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SLURM_JOB_ID", "9")
+    write_runs(tmp_path / "slurm", [tmp_path], [True], max_failures=1)
+    assert batch_script.start(tmp_path / "slurm") == 0
+    assert capsys.readouterr().out == ""
+    assert records.read_attempts(tmp_path) == []
+
+
+def test_an_array_finds_its_run(tmp_path, monkeypatch):
+    runs = [tmp_path / name for name in "ab"]
+    write_runs(tmp_path / "slurm", runs, [False, False], max_failures=1)
+    runs[1].mkdir()
+    for name, value in (("SLURM_JOB_ID", "12"), ("SLURM_ARRAY_JOB_ID", "11"), ("SLURM_ARRAY_TASK_ID", "1")):
+        monkeypatch.setenv(name, value)
+    batch_script.start(tmp_path / "slurm")
+    assert records.read_attempts(runs[1])[0]["job_id"] == "11_1"
+
+
+def test_the_batch_script_does_not_wait_for_torch():
+    code = "import sys, rhovideo.launch.slurm.batch_script\n"
+    code += "print(json.dumps([m for m in ('torch', 'numpy') if m in sys.modules]))"
+    done = subprocess.run([sys.executable, "-c", f"import json\n{code}"], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
+
+
+def test_an_attempt_is_given_a_port_that_is_free(job, capsys):
+    _, folder = job
+    capsys.readouterr()
+    batch_script.start(folder)
+    number, port = map(int, capsys.readouterr().out.split())
+    assert number == 2
+    with socket.socket() as free:
+        free.bind(("", port))
+
+
+def test_the_script_hands_on_number_and_port(tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 3 23456\n")
+    python.chmod(0o755)
+    before, _ = script_lines(str(python), tmp_path, tmp_path)
+    shown = subprocess.run(
+        ["bash", "-c", "\n".join([*before, 'echo "$RHOVIDEO_ATTEMPT $MASTER_PORT"'])],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout == "3 23456\n"
+
+
+def test_damaged_records_are_passed_over_or_named(job, capsys):
+    run, folder = job
+    (run / records.ATTEMPTS_FILE).write_bytes(
+        b'\0\xff\0\n{}\n[1]\n{"event": "start"}\n{"event": "end", "attempt": 1}\n'
+    )
+    failures_folder().mkdir(parents=True)
+    (failures_folder() / "failure_0").write_bytes(b"\0\0")
+    (failures_folder() / "failure_1").write_text("[]")
+    assert batch_script.end(folder, 3) == 3
+    assert last_event(run)["outcome"] == "failed"
+    for damage in (b"", b"[]", b'{"runs": []}', b"\xff"):
+        (folder / "runs.json").write_bytes(damage)
+        assert batch_script.main(["start", str(folder)]) == 1
+        assert "runs.json: cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "[]", "{}", "null", '{"created": 0, "cells": [3]}', '{"created": 0, "cells": 3}']
+)
+@pytest.mark.parametrize(("read", "name"), [(records.read_job, "job.json"), (records.read_study, "study.json")])
+def test_a_damaged_record_is_named(tmp_path, damage, read, name):
+    (tmp_path / name).write_text(damage)
+    with pytest.raises(JobError, match=f"{name}: cannot be read .* remove it if it is damaged"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(("results", "outcome"), [(True, "finished"), (False, "stopped")])
+def test_a_signal_that_ends_the_ranks_while_they_leave_undoes_nothing(job, monkeypatch, results, outcome):
+    run, folder = job
+    monkeypatch.setattr(batch_script, "_requeue", lambda place: 0)
+    if results:
+        (run / RESULTS_FILE).touch()
+    (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\nsrun: error: node0: tasks 0-3: Terminated\n")
+    assert batch_script.end(folder, 143) == 0
+    assert (last_event(run)["outcome"], last_event(run)["requeued"]) == (outcome, not results)

@@ -1,0 +1,242 @@
+"""From the command line to sbatch and the records, beside programs named like SLURM's; tests/slurm has real ones."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from rhovideo.cli import main
+from rhovideo.launch.slurm import batch_script, submitit_adapter
+from rhovideo.monitor.logs import single_run
+from rhovideo.runs import records
+from rhovideo.runs.lock import held_to_submit
+from tests.configured_runs import ROOT
+from tests.launch.run_folders import submit as leave_record
+
+SWEEP = ["--study", "s", "--sweep"]
+
+
+@pytest.fixture
+def videos(jobs_folder):
+    """A folder from which jobs pass all checks."""
+    (jobs_folder / "a.mp4").touch()
+    for task in ("pretrain", "linear", "test"):
+        path = jobs_folder / f"{task}.yaml"
+        path.write_text(path.read_text() + "RESNET: {WIDTH_PER_GROUP: 4}\n")
+    return jobs_folder
+
+
+def queue(*words, names=("pretrain",)) -> int:
+    files = [f"{name}.yaml" for name in names]
+    return main(["run", "--cfg", *files, "--launcher", "slurm", "--nodes", "1", "--tasks-per-node", "1", *words])
+
+
+def start_scripts(patch, script: str, count: int) -> None:
+    """What the batch script does first, for every job of its array."""
+    folder = Path(re.search(r"RHOVIDEO_SLURM_FOLDER=(\S+)", script)[1])
+    for index in range(count):
+        for name, value in (("JOB_ID", "99"), ("ARRAY_JOB_ID", "17"), ("ARRAY_TASK_ID", str(index))):
+            patch.setenv(f"SLURM_{name}", value)
+        assert batch_script.start(folder) == 0
+
+
+def test_a_study_that_grows_leaves_the_waiting_jobs_their_run_folders(videos, submitting, monkeypatch):
+    assert queue(*SWEEP, "RNG_SEED=1,2") == 0
+    assert queue(*SWEEP, "RNG_SEED=3") == 0
+    start_scripts(monkeypatch, submitting.scripts()[0], 2)
+    started = {seed: records.read_attempts(videos / f"s/RNG_SEED={seed}/pretrain") for seed in (1, 2, 3)}
+    assert {seed: [event["job_id"] for event in events] for seed, events in started.items()} == {
+        1: ["17_0"],
+        2: ["17_1"],
+        3: [],
+    }
+    assert [cell.name for cell in records.read_study("s").cells] == ["RNG_SEED=1", "RNG_SEED=2", "RNG_SEED=3"]
+
+
+def test_failed_cells_submitted_again_do_not_take_over_the_later_stages_of_the_others(videos, submitting, monkeypatch):
+    assert queue(*SWEEP, "RNG_SEED=1,2", names=("pretrain", "linear")) == 0
+    # The first stage of cell 2 has failed; its linear job waits for ever or was cancelled.
+    assert queue(*SWEEP, "RNG_SEED=2", "--resume", names=("pretrain", "linear")) == 0
+    start_scripts(monkeypatch, submitting.scripts()[1], 2)
+    assert [event["job_id"] for event in records.read_attempts("s/RNG_SEED=1/linear")] == ["17_0"]
+
+
+def test_study_that_has_run_is_refused_once_for_all_its_folders(videos, submitting, capsys):
+    assert queue(*SWEEP, "RNG_SEED=1,2,3", names=("pretrain", "linear")) == 0
+    capsys.readouterr()
+    assert queue(*SWEEP, "RNG_SEED=1,2,3", names=("pretrain", "linear")) == 2
+    said = capsys.readouterr().err
+    assert said.count("belongs to an earlier run") == 1
+    assert "; so it is with 5 more\n    Write --resume" in said
+    assert len(submitting.scripts()) == 2
+
+
+@pytest.mark.parametrize("words", [[], [*SWEEP, "RNG_SEED=1,2"], ["--study", "a chain"]])
+def test_commands_that_look_after_the_jobs_can_be_copied(words, videos, submitting, capsys):
+    assert queue(*words, names=("pretrain", "linear")) == 0
+    _, _, shown = capsys.readouterr().err.partition("look after it:\n")
+    commands = [shlex.split(line) for line in shown.splitlines()]
+    assert {command[1] for command in commands} == {"status", "logs", "cancel"}
+    for program, *command in commands:
+        assert program == "rhovideo"
+        if command[0] == "logs":
+            assert single_run(command[-1]).name == "pretrain"
+        else:
+            assert main(command) == 0, command
+
+
+def test_the_code_of_a_study_is_copied_once(videos, submitting):
+    queue(*SWEEP, "RNG_SEED=1,2", names=("pretrain", "linear"))
+    queue(*SWEEP, "RNG_SEED=3", names=("pretrain", "linear"))
+    assert len(list((videos / "s").rglob("rhovideo/launch/slurm/batch_script.py"))) == 1
+
+
+def test_dry_run_prints_the_files_that_are_queued(videos, submitting, capsys):
+    words = [*SWEEP, "RNG_SEED=1,2", "--max-jobs", "1"]
+    assert queue(*words, "--dry-run", names=("pretrain", "linear")) == 0
+    shown = capsys.readouterr().out
+    assert submitting.scripts() == []
+    assert not (videos / "s").exists()
+    assert queue(*words, names=("pretrain", "linear")) == 0
+    first, second = submitting.scripts()
+    assert first in shown
+    assert "--dependency=aftercorr:17\n" in second
+    assert second.replace("aftercorr:17", "aftercorr:JOB_OF_STAGE_1") in shown
+
+
+def test_dry_run_needs_no_slurm_and_checks_what_can_be_checked(videos, slurm, capsys):
+    slurm.hide()
+    assert queue("--dry-run", names=("pretrain", "linear")) == 0
+    shown = capsys.readouterr()
+    assert shown.out.count("\nsrun ") == 2
+    assert "#SBATCH --dependency=afterok:JOB_OF_STAGE_1" in shown.out
+    assert "not looked at: what the videos hold, the nodes" in shown.err
+    assert "nothing was queued, and SLURM was not asked: there is no sbatch" in shown.err
+    leave_record(videos / "out/pretrain", "12")
+    assert queue("--dry-run") == 2
+    assert "the record of job 12" in capsys.readouterr().err
+
+
+def test_a_record_that_cannot_be_written_takes_all_jobs_out_of_the_queue(videos, submitting, capsys):
+    submitting.take_jobs('[ $number = 17 ] || mkdir "$PWD/out/linear/job.json"')
+    assert queue(names=("pretrain", "linear")) == 1
+    shown = capsys.readouterr().err
+    assert "out/linear/job.json: cannot be" in shown
+    assert "cancelled again: job 17, job 18" in shown
+    assert submitting.words("scancel") == ["18 17"]
+    # As if nothing had been submitted.
+    assert records.read_job("out/pretrain") is None
+    submitting.take_jobs()
+    (videos / "out/linear/job.json").rmdir()
+    assert queue(names=("pretrain", "linear")) == 0
+
+
+def test_a_job_whose_number_is_lost_after_sbatch_took_it_is_found_and_cancelled(videos, submitting, capsys):
+    """As where the quota is used up just then: submitit has still to rename and link files."""
+    submitting.take_jobs('[ $number = 17 ] || rm -r "$PWD/out/linear/slurm"')
+    rows = (
+        f"17|{videos}/out/pretrain/slurm/17_submission.sh\n18|{videos}/out/linear/slurm/.x.sh\n16|{videos}/other.sh\n"
+    )
+    submitting.say("squeue", rows)
+    assert queue(names=("pretrain", "linear")) == 1
+    shown = capsys.readouterr().err
+    assert "cannot be written (No such file or directory)" in shown
+    assert submitting.words("scancel") == ["18 17"]
+
+
+def test_a_job_that_cannot_be_taken_back_is_named(videos, submitting, capsys):
+    submitting.take_jobs("[ $number = 17 ] || exit 1")
+    submitting.say("scancel", "", "Access denied", 1)
+    assert queue(names=("pretrain", "linear")) == 1
+    shown = capsys.readouterr().err
+    assert "SLURM refuses linear.yaml" in shown
+    assert "`scancel 17`" in shown
+    assert records.read_job("out/pretrain").job_id == "17"
+
+
+def test_a_resume_that_fails_leaves_the_earlier_record(videos, submitting):
+    leave_record(videos / "out/pretrain", "12")
+    submitting.take_jobs("[ $number = 17 ] || exit 1")
+    assert queue("--resume", names=("pretrain", "linear")) == 1
+    assert records.read_job("out/pretrain").job_id == "12"
+
+
+def test_ctrl_c_while_sbatch_answers_leaves_nothing_in_the_queue(videos, submitting):
+    submitting.take_jobs("kill -INT $(cut -d ' ' -f 4 /proc/$PPID/stat); sleep 0.3")
+    assert queue() == 130
+    assert submitting.words("scancel") == ["17"]
+
+
+def test_an_sbatch_that_does_not_answer_is_given_up(videos, submitting, capsys, monkeypatch):
+    monkeypatch.setattr(submitit_adapter, "SBATCH_SECONDS", 0.5)
+    submitting.take_jobs("exec sleep 60")
+    before = time.monotonic()
+    assert queue() == 1
+    assert time.monotonic() - before < 30
+    assert "sbatch has not answered within 0.5 seconds" in capsys.readouterr().err
+
+
+def test_the_number_of_the_job_is_that_of_sbatchs_own_line(videos, submitting, capsys):
+    submitting.take_jobs("echo 'note: job 4 of yours failed yesterday'")
+    assert queue() == 0
+    assert "job 17: pretrain.yaml in out/pretrain" in capsys.readouterr().err
+    submitting.run("sbatch", '[ "$1" = --test-only ] || echo "thank you for job 99"')
+    assert queue("OUTPUT_DIR", "other") == 1
+    assert "sbatch did not say `Submitted batch job NUMBER`" in capsys.readouterr().err
+    assert submitting.words("scancel") == []
+
+
+@contextlib.contextmanager
+def another_submission(slurm, folder: Path, run: Path):
+    """Somebody else, who is checked before us and whose job is queued after we are checked."""
+
+    def submit() -> None:
+        with held_to_submit(folder):
+            ready.set()
+            deadline = time.monotonic() + 60
+            while not any("--test-only" in words for words in slurm.words("sbatch")) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            slurm.say("squeue", "41|PENDING||Resources\n")
+            leave_record(run, "41")
+
+    ready = threading.Event()
+    other = threading.Thread(target=submit)
+    other.start()
+    ready.wait()
+    yield
+    other.join()
+
+
+@pytest.mark.parametrize(
+    ("words", "folder", "run"),
+    [((), "out/pretrain", "out/pretrain"), ((*SWEEP, "RNG_SEED=1"), "s", "s/RNG_SEED=1/pretrain")],
+)
+def test_of_two_submissions_at_once_one_is_refused(videos, submitting, capsys, words, folder, run):
+    with another_submission(submitting, videos / folder, videos / run):
+        assert queue(*words) == 2
+    assert "job 41 is in the queue for" in capsys.readouterr().err
+    assert submitting.scripts() == []
+
+
+def test_a_run_in_a_terminal_leaves_the_folder_of_a_waiting_job_alone(videos, submitting, capsys):
+    leave_record(videos / "out/pretrain", "17")
+    submitting.say("squeue", "17|PENDING||BeginTime\n")
+    assert main(["run", "--cfg", "pretrain.yaml"]) == 2
+    shown = capsys.readouterr().err
+    assert "job 17 is in the queue for out/pretrain (PENDING)" in shown
+    assert "rhovideo cancel out/pretrain" in shown
+    assert not (videos / "out/pretrain/stdout.log").exists()
+
+
+def test_nothing_is_imported_before_the_checks_that_they_do_not_need():
+    code = "import sys, rhovideo.launch.slurm.launcher; print({'torch', 'numpy', 'submitit'} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
