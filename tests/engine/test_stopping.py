@@ -12,7 +12,7 @@ import pytest
 from rhovideo import stopping
 from rhovideo.config import load_cfg
 from rhovideo.engine import trainer
-from rhovideo.engine.evaluation import readable_batches
+from rhovideo.engine.evaluation import evaluation_batches
 from rhovideo.engine.json_stats import read_json_stats
 from rhovideo.engine.run import run as run_here
 from rhovideo.runs.folder import progress
@@ -134,7 +134,7 @@ def test_stop_in_the_last_step_of_an_epoch_comes_before_its_evaluation_which_is_
 
 
 def test_stop_in_an_evaluation_loses_neither_the_epoch_nor_the_evaluation(cfg, tmp_path, monkeypatch):
-    record = readable_batches.BadVideoLedger.record
+    record = evaluation_batches.BadVideoLedger.record
 
     def asked_in_the_evaluation(self, batch):
         if batch.clips.shape[1] == 1:
@@ -142,7 +142,7 @@ def test_stop_in_an_evaluation_loses_neither_the_epoch_nor_the_evaluation(cfg, t
         return record(self, batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(readable_batches.BadVideoLedger, "record", asked_in_the_evaluation)
+        patch.setattr(evaluation_batches.BadVideoLedger, "record", asked_in_the_evaluation)
         with pytest.raises(stopping.Stopped, match=r"in an evaluation"):
             run_here(cfg)
     assert progress(tmp_path / "out") == (1, 0)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from rhovideo import distributed
 from rhovideo.data.loading.loader import Loader
 from rhovideo.engine.device_inputs import autocast, job_device, to_network_input
-from rhovideo.engine.evaluation import readable_batches
+from rhovideo.engine.evaluation.evaluation_batches import readable_batches
 
 
 @dataclass

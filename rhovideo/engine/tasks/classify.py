@@ -15,7 +15,7 @@ from torch.nn import functional
 from rhovideo import distributed
 from rhovideo.data.loading.loader import Batch, Loader, build_loader
 from rhovideo.engine.device_inputs import job_device, to_network_input
-from rhovideo.engine.evaluation import readable_batches
+from rhovideo.engine.evaluation.evaluation_batches import readable_batches
 from rhovideo.engine.evaluation.metrics import topk_correct
 from rhovideo.engine.model_setup import place
 from rhovideo.engine.resuming import settle

@@ -13,7 +13,7 @@ from rhovideo import distributed
 from rhovideo.data.loading.loader import build_loader
 from rhovideo.engine.checkpoint import checkpoint_to_measure
 from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_network_input
-from rhovideo.engine.evaluation import readable_batches
+from rhovideo.engine.evaluation.evaluation_batches import readable_batches
 from rhovideo.engine.evaluation.scores import MultiViewScores, write_scores
 from rhovideo.engine.json_stats import JsonStats
 from rhovideo.models.build import build_classifier
