@@ -104,7 +104,7 @@ def _our_step(method: nn.Module) -> Step:
         optimizer.zero_grad(set_to_none=True)
         for loss in method.losses(list(views), 0.5):
             loss.backward()
-        if method.before_step(0.5, 10**6):
+        if method.after_backward(0.5, 10**6):
             optimizer.step()
 
     return step

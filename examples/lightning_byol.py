@@ -46,7 +46,7 @@ class Pretraining(lightning.LightningModule):
         for loss in self.method.losses(batch["video"], progress):
             self.manual_backward(loss)
             total += loss.item()
-        if self.method.before_step(progress, self.global_step):
+        if self.method.after_backward(progress, self.global_step):
             optimizer.step()
         self.log_dict({"loss": total, "embedding_std": self.method.signals["embedding_std"]}, prog_bar=True)
 

@@ -49,7 +49,7 @@ def test_program_in_readme_runs(monkeypatch):
 def test_help_tells_what_a_methods_calls_do(name):
     method = getattr(import_module(f"rhovideo.ssl.{name.lower()}"), name)
     assert "views: V >= 2 normalised tensors" in method.losses.__doc__
-    assert method.before_step.__doc__
+    assert method.after_backward.__doc__
     assert method.embed.__doc__
 
 

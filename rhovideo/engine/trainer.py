@@ -57,7 +57,7 @@ class TrainingTask(Protocol):
     def num_losses(self, batch: Batch) -> int:
         """How many ``losses`` will yield."""
 
-    def before_step(self, progress: float, step: int) -> bool:
+    def after_backward(self, progress: float, step: int) -> bool:
         """Called after the backward passes; False vetoes the optimizer's step."""
 
     def after_batch(self, batch: Batch) -> None:
@@ -178,7 +178,7 @@ class Trainer:
         loss, checkpoint_due = self._agree(loss, micro_batches)
         # Averaged before unscaling: an overflow on one rank then makes every rank skip the step.
         self.scaler.unscale_(self.optimizer)
-        step_allowed = self.task.before_step(progress, at.global_step)
+        step_allowed = self.task.after_backward(progress, at.global_step)
         gradient_norm = self._clip_gradients()
         if step_allowed:
             self.scaler.step(self.optimizer)

@@ -92,7 +92,7 @@ class BYOL(nn.Module):
     def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
         """Yield one scalar sub-loss a view, each to be passed back before the next is asked for.
 
-        The first call of a step moves the momentum encoder; :meth:`before_step` ends the step.
+        The first call of a step moves the momentum encoder; :meth:`after_backward` ends the step.
 
         Args:
             views: V >= 2 normalised tensors [B, 3, T, H, W], the clips of B videos.
@@ -124,7 +124,7 @@ class BYOL(nn.Module):
             "negative_similarity": negative,
         }
 
-    def before_step(self, progress: float, step: int) -> bool:
+    def after_backward(self, progress: float, step: int) -> bool:
         """End the step, so that the next call of :meth:`losses` moves the momentum encoder; never a veto."""
         self.momentum.end_step()
         return True

@@ -19,7 +19,7 @@ class Method(Protocol):
         for loss in method.losses(views, progress):
             loss.backward()
         average_gradients(method.parameters())  # with several processes
-        if method.before_step(progress, step):
+        if method.after_backward(progress, step):
             optimizer.step()
 
     Attributes:
@@ -48,7 +48,7 @@ class Method(Protocol):
     def num_losses(self, num_views: int) -> int:
         """How many sub-losses ``losses`` yields for so many views; gradients can be sent during the last one's pass."""
 
-    def before_step(self, progress: float, step: int) -> bool:
+    def after_backward(self, progress: float, step: int) -> bool:
         """Called once a step after the gradients are averaged; False means that the optimizer must not step.
 
         Args:

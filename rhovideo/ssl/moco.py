@@ -108,7 +108,7 @@ class MoCo(nn.Module):
         """Yield one scalar sub-loss a view, each to be passed back before the next is asked for.
 
         The first call of a step moves the momentum encoder and computes the keys of all views with it; the queue takes
-        them in :meth:`before_step`.
+        them in :meth:`after_backward`.
 
         Args:
             views: V >= 2 normalised tensors [B, 3, T, H, W], the clips of B videos.
@@ -139,7 +139,7 @@ class MoCo(nn.Module):
             "negative_similarity": (query.mean(dim=0) * self.queue.keys.mean(dim=0)).sum(),
         }
 
-    def before_step(self, progress: float, step: int) -> bool:
+    def after_backward(self, progress: float, step: int) -> bool:
         """Enqueue the step's keys, clip by clip; False in the first epoch while the queue holds random vectors."""
         self.momentum.end_step()
         keys = torch.cat(self._keys_of_step, dim=1)  # micro-batches of one step

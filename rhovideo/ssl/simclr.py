@@ -91,6 +91,6 @@ class SimCLR(nn.Module):
             pairs = [slice(i, i + 2) for i in range(len(views) - 1)]
             yield sum(clip_nce(z[pair], everyone[pair], first, self.temperature) for pair in pairs)
 
-    def before_step(self, progress: float, step: int) -> bool:
+    def after_backward(self, progress: float, step: int) -> bool:
         """Nothing is left to do, and nothing vetoed."""
         return True

@@ -131,7 +131,7 @@ class SwAV(nn.Module):
         batch = scores.shape[1]
         return torch.stack([sinkhorn_knopp(view, self.epsilon, self.iterations)[-batch:] for view in rows])
 
-    def before_step(self, progress: float, step: int) -> bool:
+    def after_backward(self, progress: float, step: int) -> bool:
         """Keep the prototypes while they are frozen: no gradient, so not even weight decay moves them."""
         if progress < self.freeze_until:
             self.prototypes.weight.grad = None

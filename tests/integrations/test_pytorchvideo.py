@@ -94,7 +94,7 @@ def test_a_method_trains_without_engine_or_configuration():
         optimizer.zero_grad()
         for loss in method.losses([torch.randn(2, 3, 2, 32, 32) for _ in range(2)], progress=step / 4):
             loss.backward()
-        if method.before_step(step / 4, step):
+        if method.after_backward(step / 4, step):
             optimizer.step()
     moved = {name.split(".")[0] for name, value in method.state_dict().items() if not value.equal(before[name])}
     assert {"encoder", "projection", "momentum_encoder", "queue"} <= moved

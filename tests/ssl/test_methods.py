@@ -141,7 +141,7 @@ def test_moco_makes_no_step_until_its_queue_holds_keys_alone():
     allowed = []
     for step in range(5):
         total(method, views(2), progress=step / 100)
-        allowed.append(method.before_step(step / 100, step))
+        allowed.append(method.after_backward(step / 100, step))
     assert allowed == [False, False, False, True, True]
 
 
@@ -151,28 +151,28 @@ def test_moco_fills_faster_with_the_keys_of_all_views_but_not_in_the_released_fo
         allowed = []
         for step in range(4):
             total(method, views(3))
-            allowed.append(method.before_step(0.0, step))
+            allowed.append(method.after_backward(0.0, step))
         assert allowed == expected
 
 
 def test_moco_waits_in_the_first_epoch_only():
     method = make("moco", first_epoch=0.1)
     total(method, views(2))
-    assert not method.before_step(0.05, 0)
+    assert not method.after_backward(0.05, 0)
     total(method, views(2))
-    assert method.before_step(0.1, 1)
+    assert method.after_backward(0.1, 1)
 
 
 def test_moco_goes_on_waiting_after_a_resume():
     method = make("moco", queue_length=12, enqueue_all_views=False)
     total(method, views(2))
-    method.before_step(0.0, 0)
+    method.after_backward(0.0, 0)
     resumed = make("moco", queue_length=12, enqueue_all_views=False)
     resumed.load_state_dict(method.state_dict())
     allowed = []
     for step in (1, 2, 3):
         total(resumed, views(2))
-        allowed.append(resumed.before_step(0.0, step))
+        allowed.append(resumed.after_backward(0.0, step))
     assert allowed == [False, False, True]
 
 
@@ -180,7 +180,7 @@ def test_moco_enqueues_clip_by_clip_in_the_order_of_the_batch():
     method, clips = make("moco"), views(3)
     total(method, clips)
     expected = torch.cat([method.key(clip) for clip in clips])
-    method.before_step(0.5, 0)
+    method.after_backward(0.5, 0)
     assert torch.allclose(method.queue.keys[:12], expected)
     assert int(method.queue.pointer) == 12
 
@@ -195,7 +195,7 @@ def test_accumulating_micro_batches_changes_nothing(kind):
             for part in slices:
                 for loss in method.losses([clip[part] for clip in clips], 0.5):
                     (loss / len(slices)).backward()
-            method.before_step(0.5, step)
+            method.after_backward(0.5, step)
             torch.optim.SGD([p for p in method.parameters() if p.requires_grad], lr=0.1).step()
     for (name, one), two in zip(whole.state_dict().items(), parts.state_dict().values(), strict=True):
         assert torch.allclose(one, two, rtol=1e-10, atol=1e-12), name
@@ -208,7 +208,7 @@ def test_swav_keeps_its_prototypes_while_they_are_frozen():
         for loss in method.losses(views(2), progress):
             loss.backward()
         assert method.prototypes.weight.grad is not None
-        assert method.before_step(progress, 0)
+        assert method.after_backward(progress, 0)
         assert (method.prototypes.weight.grad is None) == frozen
 
 
@@ -326,5 +326,5 @@ def test_half_precision_autocast_trains(kind):
         for loss in method.losses([clip.float() for clip in views(3)], 0.5):
             assert loss.dtype == torch.float32
             loss.backward()
-    assert method.before_step(0.5, 10**6) in (True, False)
+    assert method.after_backward(0.5, 10**6) in (True, False)
     assert all(p.grad.isfinite().all() for p in method.encoder.parameters())

@@ -47,7 +47,7 @@ def some_steps(method: nn.Module, part: slice = slice(None), batch: int = BATCH)
         for number, loss in enumerate(method.losses(views, 0.5)):
             loss.backward()
             found[f"loss {step} {number}"] = loss.detach()
-        method.before_step(0.5, step)
+        method.after_backward(0.5, step)
         optimizer.step()
     return found | {name: value.clone() for name, value in method.state_dict().items()}
 

@@ -50,7 +50,7 @@ def some_steps(kind: str, form: str) -> dict[str, torch.Tensor]:
             loss.backward()
             total += loss.detach()
         distributed.average_gradients(parameters)
-        assert method.before_step(progress, step)
+        assert method.after_backward(progress, step)
         found[f"loss {step}"] = distributed.mean_over_ranks(total)
         for name, parameter in method.named_parameters():
             if parameter.requires_grad:

@@ -54,7 +54,7 @@ def trained_method(folder: Path, kind: str, **keys: object) -> tuple[Path, torch
         optimizer.zero_grad()
         for loss in method.losses([torch.randn(4, 3, 8, 32, 32) for _ in range(2)], 0.3):
             loss.backward()
-        method.before_step(0.3, step)
+        method.after_backward(0.3, step)
         optimizer.step()
     return write(folder / f"{kind}.pyth", cfg, method, optimizer), method, optimizer
 

@@ -315,7 +315,7 @@ def test_queue_of_a_released_file_is_full_so_training_goes_on():
     clips = [torch.randn(4, 3, 8, 32, 32) for _ in range(2)]
     for loss in method.losses(clips, 0.0):
         loss.backward()
-    assert method.before_step(0.0, 0)
+    assert method.after_backward(0.0, 0)
 
 
 def test_part_of_a_swav_queue_starts_anew(tmp_path):

@@ -41,7 +41,7 @@ def step(request):
         loss.backward()
         losses.append(loss.detach())
     gradients = to_released({key: p.grad for key, p in method.named_parameters() if p.grad is not None}, "slow")
-    method.before_step(progress, step=0)
+    method.after_backward(progress, step=0)
     return {
         "name": name,
         "rho": rho,

@@ -67,7 +67,7 @@ class ClassifyTask:
     def num_losses(self, batch: Batch) -> int:
         return 1
 
-    def before_step(self, progress: float, step: int) -> bool:
+    def after_backward(self, progress: float, step: int) -> bool:
         return True
 
     def after_batch(self, batch: Batch) -> None:

@@ -71,8 +71,8 @@ class PretrainTask:
     def num_losses(self, batch: Batch) -> int:
         return self.model.num_losses(batch.clips.shape[1])
 
-    def before_step(self, progress: float, step: int) -> bool:
-        return self.model.before_step(progress, step)
+    def after_backward(self, progress: float, step: int) -> bool:
+        return self.model.after_backward(progress, step)
 
     def after_batch(self, batch: Batch) -> None:
         if self.bank is not None:

@@ -87,9 +87,9 @@ class SlowFastMethod(nn.Module):
             self.knn_mem.update(self.method.embeddings, index)
         return distributed.mean_over_ranks(total)
 
-    def before_step(self, epoch: float, step: int) -> bool:
+    def after_backward(self, epoch: float, step: int) -> bool:
         """As of the method; ``step`` counts from the epoch's start, which matters in the first one alone."""
-        return self.method.before_step(epoch / self.epochs, step)
+        return self.method.after_backward(epoch / self.epochs, step)
 
 
 def _fast(inputs: list | Tensor) -> Tensor:
@@ -127,7 +127,7 @@ def parameter_surgery(
     ours = getattr(model, "module", model)
     if not isinstance(ours, SlowFastMethod):
         return original(model, cfg, epoch_exact, cur_iter)
-    return model, ours.before_step(epoch_exact, cur_iter)
+    return model, ours.after_backward(epoch_exact, cur_iter)
 
 
 def _build(cfg: CfgNode, kind: str, method: type[nn.Module]) -> SlowFastMethod:
