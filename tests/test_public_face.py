@@ -10,16 +10,24 @@ from importlib import import_module
 import pytest
 import torch
 
-import rhovideo
-import rhovideo.zoo
 from tests.configured_runs import ROOT
 
+FACES = ("", ".config", ".data", ".demo", ".models", ".optim", ".runs", ".ssl", ".zoo")
+DATA_FACES = tuple(f".data.{room}" for room in ("video", "lists", "sampling", "augment", "loading"))
 
-@pytest.mark.parametrize("module", [rhovideo, rhovideo.zoo], ids=lambda module: module.__name__)
-def test_every_public_name_is_there(module):
-    assert sorted(module._HOME) == sorted(module.__all__)
+
+@pytest.mark.parametrize("room", FACES + DATA_FACES)
+def test_every_public_name_is_there(room):
+    module = import_module(f"rhovideo{room}")
     for name in module.__all__:
         assert getattr(module, name).__name__ == name
+        assert name in dir(module)
+
+
+@pytest.mark.parametrize("room", ["", ".data", ".demo", ".runs", ".ssl", ".zoo"])
+def test_importing_a_room_leaves_torch_alone(room):
+    code = f"import sys, rhovideo{room}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_names_that_are_not_loaded_yet_are_offered():
