@@ -133,7 +133,7 @@ def _norm_parameters(network: nn.Module) -> Iterator[nn.Parameter]:
 def _momentum_row(work: str, trained: nn.ParameterList) -> Row:
     peers = momentum_peers(momentum_copy(trained), trained, 0.994)
     slow, update = momentum_copy(trained), MomentumUpdate(0.994, anneal=False)
-    update.steps.fill_(1)
+    update.steps = 1
 
     def ours() -> None:
         update.begin_step([slow], [trained], 0.5)

@@ -151,7 +151,7 @@ def broadcast(tensor: Tensor, source: int = 0) -> Tensor:
 
 def broadcast_module(module: nn.Module, source: int = 0) -> None:
     """Give every rank the parameters and buffers of rank ``source``."""
-    for tensor in module.state_dict().values():
+    for tensor in (*module.parameters(), *module.buffers()):
         broadcast(tensor.data, source)
 
 

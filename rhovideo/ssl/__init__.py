@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     )
     from rhovideo.ssl.moco import MoCo
     from rhovideo.ssl.momentum import MomentumUpdate, annealed_momentum, momentum_copy
+    from rhovideo.ssl.momentum_keys import BatchShuffle
     from rhovideo.ssl.queue import Queue
-    from rhovideo.ssl.shuffle import BatchShuffle
     from rhovideo.ssl.simclr import SimCLR
     from rhovideo.ssl.sinkhorn import sinkhorn_knopp
     from rhovideo.ssl.swav import SwAV
@@ -48,7 +48,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "BYOL": "rhovideo.ssl.byol",
-        "BatchShuffle": "rhovideo.ssl.shuffle",
+        "BatchShuffle": "rhovideo.ssl.momentum_keys",
         "Method": "rhovideo.ssl.interface",
         "MoCo": "rhovideo.ssl.moco",
         "MomentumUpdate": "rhovideo.ssl.momentum",

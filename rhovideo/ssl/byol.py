@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from rhovideo.models import build_backbone, build_predictor, build_projection
-from rhovideo.ssl.diagnostics import embedding_std, similarity_to_keys
-from rhovideo.ssl.interface import all_but, check_form, check_views
+from rhovideo.ssl.diagnostics import collapse_signals, similarity_to_keys
+from rhovideo.ssl.interface import all_but, check_form, check_views, sum_of_losses
 from rhovideo.ssl.losses import negative_cosine, unit
 from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
-from rhovideo.ssl.momentum_keys import in_one_pass
+from rhovideo.ssl.momentum_keys import momentum_keys
 
 
 class BYOL(nn.Module):
     """Every clip is a query once, so one clip's graph is alive at a time; see :class:`rhovideo.ssl.interface.Method`.
+
+    Feichtenhofer et al. (arXiv 2104.14558), equation 2.
 
     Args:
         encoder: clips [N, 3, T, H, W] to features [N, C].
@@ -25,10 +25,13 @@ class BYOL(nn.Module):
         predictor: embeddings to embeddings, [N, D] to [N, D].
         temperature: T of the released form; the paper's has none.
         momentum: of the momentum encoder, at the beginning.
-        anneal: whether it rises to 1 along a cosine.
+        anneal: let it rise to 1 along a cosine.
         form: "paper": ``-2 cos``, averaged over the queries. "released": ``-cos / T``, summed over the queries; the
             annealed momentum lags one step.
         keys_at_once: one pass through the momentum encoder for all clips of a batch, or one for each clip.
+
+    Raises:
+        ValueError: there is no such form.
     """
 
     def __init__(
@@ -42,54 +45,28 @@ class BYOL(nn.Module):
         anneal: bool = True,
         form: str = "paper",
         keys_at_once: bool = False,
-    ):
+    ) -> None:
         super().__init__()
         self.encoder, self.projection, self.predictor = encoder, projection, predictor
         self.momentum_encoder, self.momentum_projection = momentum_copy(encoder), momentum_copy(projection)
         self.momentum = MomentumUpdate(momentum, anneal, lagging=check_form(form) == "released")
         self.temperature, self.form, self.keys_at_once = temperature, form, keys_at_once
+        self.embeddings = torch.empty(0)
         self.signals: dict[str, Tensor] = {}
-        self.embeddings: Tensor | None = None
-
-    @classmethod
-    def from_cfg(
-        cls,
-        cfg: CfgNode,
-        encoder: nn.Module | None = None,
-        projection: nn.Module | None = None,
-        predictor: nn.Module | None = None,
-    ) -> BYOL:
-        """As CONTRASTIVE says; parts that are given stand in for those that the configuration would build."""
-        encoder = build_backbone(cfg) if encoder is None else encoder
-        return cls(
-            encoder,
-            build_projection(cfg, encoder.dim) if projection is None else projection,
-            build_predictor(cfg) if predictor is None else predictor,
-            temperature=cfg.CONTRASTIVE.T,
-            momentum=cfg.CONTRASTIVE.MOMENTUM,
-            anneal=cfg.CONTRASTIVE.MOMENTUM_ANNEALING,
-            form=cfg.CONTRASTIVE.LOSS_FORM,
-            keys_at_once=cfg.CONTRASTIVE.KEYS_AT_ONCE,
-        )
 
     def embed(self, x: Tensor) -> Tensor:
         """Unit embeddings [N, D] of clips [N, 3, T, H, W], from the trained encoder and projection."""
         return unit(self.projection(self.encoder(x)))
 
-    @torch.no_grad()
-    def key(self, view: Tensor) -> Tensor:
-        """Keys [B, D] of a view, from the momentum encoder."""
-        return self._keys([view])[0]
-
-    @torch.no_grad()
-    def _keys(self, views: list[Tensor]) -> Tensor:
-        """Keys [V, B, D] of views, in one pass through the momentum encoder."""
-        return unit(in_one_pass([self.momentum_encoder, self.momentum_projection], views))
+    def keys(self, views: list[Tensor]) -> Tensor:
+        """Unit keys [V, B, D] of V views [B, 3, T, H, W], from the momentum encoder, without gradient."""
+        return momentum_keys([self.momentum_encoder, self.momentum_projection], views, at_once=self.keys_at_once)
 
     def num_losses(self, num_views: int) -> int:
+        """One sub-loss a view."""
         return num_views
 
-    def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
+    def losses(self, views: list[Tensor], progress: float = 0.0) -> Iterator[Tensor]:
         """Yield one scalar sub-loss a view, each to be passed back before the next is asked for.
 
         The first call of a step moves the momentum encoder; :meth:`after_backward` ends the step.
@@ -104,25 +81,19 @@ class BYOL(nn.Module):
         check_views(views)
         slow, trained = [self.momentum_encoder, self.momentum_projection], [self.encoder, self.projection]
         self.momentum.begin_step(slow, trained, progress)
-        keys = self._keys(views) if self.keys_at_once else torch.stack([self.key(view) for view in views])
+        keys = self.keys(views)
         for i, view in enumerate(views):
             projected, positives = self.projection(self.encoder(view)), all_but(keys, i)
             prediction = unit(self.predictor(projected))
             if i == 0:
-                self._watch(unit(projected.detach()), prediction.detach(), positives)
+                self.embeddings = unit(projected.detach())
+                self.signals = collapse_signals(self.embeddings, *similarity_to_keys(prediction, positives))
             if self.form == "paper":
                 yield negative_cosine(prediction, positives) / len(views)
             else:
                 yield negative_cosine(prediction, positives, scale=1.0 / self.temperature)
 
-    def _watch(self, embeddings: Tensor, prediction: Tensor, positives: Tensor) -> None:
-        positive, negative = similarity_to_keys(prediction, positives)
-        self.embeddings = embeddings
-        self.signals = {
-            "embedding_std": embedding_std(embeddings),
-            "positive_similarity": positive,
-            "negative_similarity": negative,
-        }
+    forward = sum_of_losses
 
     def after_backward(self, progress: float, step: int) -> bool:
         """End the step, so that the next call of :meth:`losses` moves the momentum encoder; never a veto."""

@@ -1,4 +1,4 @@
-"""Numbers that show a collapse while it happens. All take unit rows and return a 0-dim tensor without gradient."""
+"""Numbers that show a collapse while it happens. All take unit rows and return 0-dim tensors without gradient."""
 
 from __future__ import annotations
 
@@ -8,12 +8,30 @@ import torch
 from torch import Tensor
 
 
+def collapse_signals(embeddings: Tensor, positive: Tensor, negative: Tensor) -> dict[str, Tensor]:
+    """A method's ``signals``, under the names that the log knows.
+
+    Args:
+        embeddings: [B, D], of one view, for :func:`embedding_std`.
+        positive: the mean cosine with clips of the same video; 0-dim.
+        negative: the mean cosine with clips of other videos; 0-dim.
+    """
+    return {
+        "embedding_std": embedding_std(embeddings),
+        "positive_similarity": positive.detach(),
+        "negative_similarity": negative.detach(),
+    }
+
+
 @torch.no_grad()
 def embedding_std(embeddings: Tensor) -> Tensor:
     """Standard deviation over the batch, averaged over dimensions, times √D.
 
     Args:
-        embeddings: [B, D]; 1 for uniform points on the sphere, 0 when all are the same.
+        embeddings: [B, D].
+
+    Returns:
+        1 for uniform points on the sphere, 0 when all are the same.
     """
     correction = 1 if embeddings.shape[0] > 1 else 0
     return embeddings.std(dim=0, correction=correction).mean() * math.sqrt(embeddings.shape[1])
@@ -21,9 +39,14 @@ def embedding_std(embeddings: Tensor) -> Tensor:
 
 @torch.no_grad()
 def similarity_to_keys(queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean cosine of a query [B, D] and its own video's keys [P, B, D], and of a query and other videos' keys.
+    """Mean cosine of a query with the keys of its own video, and with the keys of the other videos of the batch.
 
-    The second is NaN when B is 1.
+    Args:
+        queries: [B, D].
+        keys: [P, B, D].
+
+    Returns:
+        Two means; the second is NaN when B is 1.
     """
     count, videos, _ = keys.shape
     own = (queries * keys).sum()
@@ -33,15 +56,35 @@ def similarity_to_keys(queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
+def similarity_to_queue(queries: Tensor, keys: Tensor, queue: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean cosine of a query with the keys of its own video, and with the rows of a queue.
+
+    Args:
+        queries: [B, D].
+        keys: [P, B, D].
+        queue: [N, D].
+    """
+    return (queries * keys).sum(dim=2).mean(), (queries.mean(dim=0) * queue.mean(dim=0)).sum()
+
+
+@torch.no_grad()
 def positive_similarity(views: Tensor) -> Tensor:
-    """Mean cosine of two different views of one video; ``views`` is [V, B, D]."""
+    """Mean cosine of two different views of one video.
+
+    Args:
+        views: [V, B, D].
+    """
     count = views.shape[0]
     return ((views.sum(dim=0).square().sum(dim=1) - count) / (count * (count - 1))).mean()
 
 
 @torch.no_grad()
 def negative_similarity(views: Tensor) -> Tensor:
-    """Mean cosine of two clips of different videos; ``views`` is [V, G, D], NaN when G is 1."""
+    """Mean cosine of two clips of different videos.
+
+    Args:
+        views: [V, G, D]; the result is NaN when G is 1.
+    """
     count, videos, _ = views.shape
     by_video = views.sum(dim=0)
     pairs = by_video.sum(dim=0).square().sum() - by_video.square().sum()

@@ -1,4 +1,4 @@
-"""What the trainer may ask of a method, and the few checks that all methods share."""
+"""The names that make a module a method, and the few functions that all methods share."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ FORMS = ("paper", "released")
 
 
 class Method(Protocol):
-    """A self-supervised method is an ``nn.Module`` with these names; it inherits nothing else from us.
+    """A self-supervised method: an ``nn.Module`` with these names. It inherits nothing else from us.
 
-    A training step in anybody's loop::
+    A training step in any loop, with one sub-loss's graph in memory at a time::
 
         for loss in method.losses(views, progress):
             loss.backward()
@@ -22,19 +22,25 @@ class Method(Protocol):
         if method.after_backward(progress, step):
             optimizer.step()
 
+    A step for wrappers that know one forward and one backward pass, such as DistributedDataParallel (DDP)::
+
+        DDP(method, broadcast_buffers=False)(views, progress).backward()
+        if method.after_backward(progress, step):
+            optimizer.step()
+
     Attributes:
-        encoder: the trained encoder, ``[N, 3, T, H, W]`` to ``[N, C]``.
-        embeddings: ``[B, D]``, unit rows of view 0 in the last call of ``losses``, without gradient.
+        encoder: the trained encoder, [N, 3, T, H, W] to [N, C].
+        embeddings: [B, D], unit rows of view 0 in the last call of ``losses``, without gradient; [0] before the first.
         signals: of the last call, 0-dim and without gradient: ``embedding_std`` (1 for embeddings that fill the
             sphere, 0 when all have collapsed to one), ``positive_similarity`` and ``negative_similarity``, the mean
-            cosine with clips of the same video and of others (a batch of one video has none: NaN).
+            cosine with clips of the same video and of others (a batch of one video has no others: NaN).
     """
 
     encoder: nn.Module
     embeddings: Tensor
     signals: dict[str, Tensor]
 
-    def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
+    def losses(self, views: list[Tensor], progress: float = 0.0) -> Iterator[Tensor]:
         """Yield scalar sub-losses, each to be passed back before the next is asked for.
 
         Their sum is the loss of this process: the mean over its own queries, where parameter gradients are averaged
@@ -46,10 +52,13 @@ class Method(Protocol):
         """
 
     def num_losses(self, num_views: int) -> int:
-        """How many sub-losses ``losses`` yields for so many views; gradients can be sent during the last one's pass."""
+        """The number of sub-losses for so many views; gradients can be sent during the last one's backward pass."""
+
+    def forward(self, views: list[Tensor], progress: float = 0.0) -> Tensor:
+        """The sum of the sub-losses: :func:`sum_of_losses`."""
 
     def after_backward(self, progress: float, step: int) -> bool:
-        """Called once a step after the gradients are averaged; False means that the optimizer must not step.
+        """End the step, after its last backward pass; False means that the optimizer must not step.
 
         Args:
             progress: as in ``losses``.
@@ -60,15 +69,42 @@ class Method(Protocol):
         """Unit embeddings [N, D] of clips [N, 3, T, H, W]; meant for eval mode."""
 
 
+def sum_of_losses(self: Method, views: list[Tensor], progress: float = 0.0) -> Tensor:
+    """The loss of the step as one scalar, for one backward pass; ``after_backward`` must follow it, before the step.
+
+    The gradients are those of ``losses``. It takes more memory where there are several sub-losses (MoCo, BYOL): the
+    graphs of all views are kept until the backward pass, so memory grows with ρ.
+
+    With several processes, wrap the method in DistributedDataParallel, which averages the gradients. Give it
+    ``broadcast_buffers=False``: a queue is the same on all processes, and would be sent again before each pass.
+
+    Args:
+        views: V >= 2 normalised tensors [B, 3, T, H, W], the clips of B videos.
+        progress: the share of the training that is done, from 0 to 1.
+
+    Raises:
+        ValueError: there are fewer than two views, or their shapes differ.
+    """
+    return torch.stack(list(self.losses(views, progress))).sum()
+
+
 def check_form(form: str) -> str:
-    """``form``, or a ValueError that names the two there are."""
+    """Return ``form``.
+
+    Raises:
+        ValueError: there is no such form; the message names the two there are.
+    """
     if form not in FORMS:
         raise ValueError(f"the loss form (CONTRASTIVE.LOSS_FORM) is {form!r}: write one of {', '.join(FORMS)}")
     return form
 
 
 def check_views(views: list[Tensor]) -> None:
-    """Raise a ValueError unless there are at least two views of equal shape."""
+    """Do nothing.
+
+    Raises:
+        ValueError: there are fewer than two views, or their shapes differ.
+    """
     if len(views) < 2:
         raise ValueError(f"a method needs at least 2 views of each video and got {len(views)}")
     if len({view.shape for view in views}) > 1:

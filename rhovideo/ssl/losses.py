@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -23,12 +24,15 @@ from torch import Tensor
 
 from rhovideo.ssl.queue_softmax import attend
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-def full_precision(function: Callable) -> Callable:
+
+def full_precision(function: Callable[P, R]) -> Callable[P, R]:
     """Run ``function`` outside of autocast, its half-precision tensor arguments turned into float32."""
 
     @functools.wraps(function)
-    def wrapped(*args, **kwargs):
+    def wrapped(*args: Any, **kwargs: Any) -> R:
         device = next(a.device.type for a in (*args, *kwargs.values()) if isinstance(a, Tensor))
         # The meta device computes nothing, and autocast does not know it.
         with torch.autocast("cpu" if device == "meta" else device, enabled=False):
@@ -37,7 +41,7 @@ def full_precision(function: Callable) -> Callable:
     return wrapped
 
 
-def _widen(value: object) -> object:
+def _widen(value: Any) -> Any:
     narrow = isinstance(value, Tensor) and value.dtype in (torch.float16, torch.bfloat16)
     return value.float() if narrow else value
 
@@ -70,18 +74,19 @@ def log_sum_of_negatives(queries: Tensor, negatives: Tensor, temperature: float)
     """
     if negatives.requires_grad or not len(negatives):
         return (queries @ negatives.T / temperature).logsumexp(dim=1)
-    return _LogSumOfConstants.apply(queries / temperature, negatives)
+    log_sums: Tensor = _LogSumOfConstants.apply(queries / temperature, negatives)
+    return log_sums
 
 
 class _LogSumOfConstants(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, queries: Tensor, negatives: Tensor) -> Tensor:
+    def forward(ctx: Any, queries: Tensor, negatives: Tensor) -> Tensor:
         log_sums, means = attend(queries, negatives)
         ctx.save_for_backward(means)
         return log_sums
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         # torch's once_differentiable lets torch.autograd.grad leave this part of a second derivative out.
         if torch.is_grad_enabled():
             raise RuntimeError(
@@ -99,7 +104,8 @@ def _scores_of_own(queries: Tensor, positives: Tensor) -> Tensor:
             f"positives are {list(positives.shape)} for queries of {list(queries.shape)}: give [P, B, D] and [B, D], "
             "for one key a query keys[None]"
         )
-    return torch.linalg.vecdot(queries, positives)
+    scores: Tensor = torch.linalg.vecdot(queries, positives)
+    return scores
 
 
 @full_precision
@@ -200,5 +206,7 @@ def swapped_prediction(scores: Tensor, codes: Tensor, temperature: float) -> Ten
     """
     log_probability = F.log_softmax(scores / temperature, dim=2)
     cross_entropy = -torch.einsum("cbk,vbk->cv", codes, log_probability) / scores.shape[1]
-    other_view = ~torch.eye(*cross_entropy.shape, dtype=torch.bool, device=scores.device)
-    return cross_entropy[other_view].mean()
+    # The V-1 other views of each row. A mask would do, but the host would wait for the device to count its entries.
+    own = torch.arange(len(codes), device=scores.device)[:, None]
+    others = torch.arange(len(scores) - 1, device=scores.device)
+    return cross_entropy.gather(1, others + (others >= own)).mean()

@@ -1,15 +1,21 @@
-"""The momentum encoder: a slow copy of the trained one."""
+"""The momentum encoder: a slow copy of the trained one (MoCo, arXiv 1911.05722, equation 2; BYOL, arXiv 2006.07733)."""
 
 from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
+from typing import ClassVar, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from rhovideo.ssl.state_numbers import StateNumbers
+
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
-def momentum_copy(module: nn.Module) -> nn.Module:
+def momentum_copy(module: ModuleT) -> ModuleT:
     """A copy of ``module`` whose parameters take no gradient."""
     return copy.deepcopy(module).requires_grad_(False)
 
@@ -17,74 +23,76 @@ def momentum_copy(module: nn.Module) -> nn.Module:
 def annealed_momentum(base: float, progress: float) -> float:
     """``m = 1 - (1 - m_base)(cos(πk/K) + 1)/2``: from ``base`` at the beginning to 1 at the end.
 
-    Grill et al. (BYOL, arXiv 2006.07733), section 3.2; the paper uses it for MoCo too.
+    Grill et al. (BYOL, arXiv 2006.07733), section 3.2; Feichtenhofer et al. (arXiv 2104.14558) use it for MoCo too.
 
     Args:
         base: m_base.
         progress: k/K, the share of training done, from 0 to 1.
+
+    Returns:
+        m, the share of the slow weights that is kept in a step.
     """
     return 1.0 - (1.0 - base) * (math.cos(math.pi * progress) + 1.0) / 2.0
 
 
-class MomentumUpdate(nn.Module):
+class MomentumUpdate(StateNumbers):
     """Moves the momentum encoder towards the trained one, once a step: ``slow ← m·slow + (1-m)·trained``.
 
-    Before the very first step the parameters are copied, so weights loaded into the trained encoder count.
-    Batch-norm buffers are never averaged (as released): the momentum encoder keeps statistics of its own.
+    In the very first step the parameters are copied, so that weights loaded into the trained encoder reach the slow
+    one. Batch-norm buffers are never averaged (as released): the momentum encoder has its own statistics.
 
-    All parameters move in one ``torch._foreach_lerp_``, which a GPU runs as a few kernels, reading and writing each
-    number once. On the CPU that is all the time it takes: it is as fast as one call for one tensor of all parameters,
-    and a loop that makes two temporaries for each parameter takes about three times as long.
-
-    What the step depends on is in two buffers, for checkpoints, and is also known to the host, which waits for the
-    device only in the first step after building or loading.
+    All parameters move in one ``torch._foreach_lerp_``: a few kernels on a GPU, and each number is read and written
+    once. A loop that makes two temporaries for each parameter takes about three times as long on the CPU.
 
     Args:
         base: momentum m_base at the beginning.
-        anneal: whether it rises to 1 along a cosine.
-        lagging: use the momentum that was annealed in the step before (as released, where it is annealed only after
-            the update), and ``base`` in the first one.
+        anneal: let it rise to 1 along a cosine (:func:`annealed_momentum`).
+        lagging: use the momentum that was annealed in the step before, and ``base`` in the first one (as released,
+            where it is annealed after the update).
+
+    Attributes:
+        steps: steps begun so far.
+        share: 1 - m of the last step; before the first one, 1 - ``base``.
     """
 
-    def __init__(self, base: float, anneal: bool = True, lagging: bool = False):
+    # The share and not m, of which a float32 of an older checkpoint would keep fewer digits.
+    numbers: ClassVar = {"steps": torch.int64, "share": torch.float64}
+
+    def __init__(self, base: float, anneal: bool = True, lagging: bool = False) -> None:
         super().__init__()
         self.base, self.anneal, self.lagging = base, anneal, lagging
-        self.register_buffer("steps", torch.zeros((), dtype=torch.long))
-        # 1 - m of the last step; m itself would lose digits in float32.
-        self.register_buffer("share", torch.tensor(1.0 - base))
+        self.steps, self.share = 0, 1.0 - base
         self._step_begun = False
-        # What the share of a step that lags is; None: not known yet, the buffers are.
-        self._last_share: float | None = None
 
-    def begin_step(self, slow: list[nn.Module], trained: list[nn.Module], progress: float) -> None:
-        """Update ``slow`` from ``trained``; a second call before :meth:`end_step` (accumulation) does nothing."""
+    def begin_step(self, slow: Sequence[nn.Module], trained: Sequence[nn.Module], progress: float) -> None:
+        """Update ``slow`` from ``trained``; a second call before :meth:`end_step` (a micro-batch) does nothing.
+
+        Args:
+            slow: modules of the momentum encoder.
+            trained: the modules that they are copies of, in the same order.
+            progress: the share of the training that is done, from 0 to 1.
+
+        Raises:
+            ValueError: the two have different numbers of parameters.
+        """
         if self._step_begun:
             return
         self._step_begun = True
         share = 1.0 - (annealed_momentum(self.base, progress) if self.anneal else self.base)
-        # As the buffer holds it, so that a run that was resumed from the buffer goes on with the same bits.
-        share = torch.tensor(share, dtype=self.share.dtype).item()
-        first = self._last_share is None and int(self.steps) == 0
-        if self._last_share is None:
-            self._last_share = self.share.item()
-        _move(slow, trained, 1.0 if first else self._last_share if self.lagging else share)
-        self._last_share = share
-        self.share.fill_(share)
-        self.steps.add_(1)
+        _move(slow, trained, 1.0 if self.steps == 0 else self.share if self.lagging else share)
+        self.share = share
+        self.steps += 1
 
     def end_step(self) -> None:
+        """Let the next :meth:`begin_step` update again."""
         self._step_begun = False
-
-    def _load_from_state_dict(self, *args, **kwargs) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
-        self._last_share = None
 
 
 @torch.no_grad()
-def _move(slow: list[nn.Module], trained: list[nn.Module], share: float) -> None:
+def _move(slow: Sequence[nn.Module], trained: Sequence[nn.Module], share: float) -> None:
     """``slow ← slow + share·(trained − slow)`` for the parameters of modules in the same order."""
-    targets = [p for module in slow for p in module.parameters()]
-    sources = [p for module in trained for p in module.parameters()]
+    targets: list[Tensor] = [p for module in slow for p in module.parameters()]
+    sources: list[Tensor] = [p for module in trained for p in module.parameters()]
     if len(targets) != len(sources):
         raise ValueError(f"the momentum encoder has {len(targets)} parameters and the trained one {len(sources)}")
     if targets:

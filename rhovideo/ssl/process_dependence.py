@@ -1,4 +1,8 @@
-"""What of a method depends on how many processes it runs in, and shuffling batch norm, which exists because of it."""
+"""Parts of a configured method that depend on the number of processes; shuffling batch norm is there because of one.
+
+Beside :mod:`rhovideo.ssl.build` the one module here that reads a configuration. Its answers are about keys: those of
+which a result depends on the number of processes, and those to write so that it does not.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import logging
 from fvcore.common.config import CfgNode
 
 from rhovideo.distributed import is_main, neighbour_group, world_size
-from rhovideo.ssl.shuffle import BatchShuffle
+from rhovideo.ssl.momentum_keys import BatchShuffle
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +27,7 @@ def batch_shuffle(cfg: CfgNode) -> BatchShuffle | None:
 
 
 def warn_of_process_dependence(cfg: CfgNode) -> None:
-    """Say once, in the log of rank 0, what makes the result depend on the number of processes, and what would not."""
+    """Write to the log, on rank 0, what makes the result depend on the number of processes, and what would not."""
     found = process_dependence(cfg)
     if found and is_main():
         keys = dict.fromkeys(key for needed in found.values() for key in needed)
@@ -34,11 +38,14 @@ def warn_of_process_dependence(cfg: CfgNode) -> None:
 
 
 def process_dependence(cfg: CfgNode, processes: int | None = None) -> dict[str, tuple[str, ...]]:
-    """What does, each with the keys and values that it would not do so with; empty with one process.
+    """The parts of a method whose results depend on the number of processes.
 
     Args:
         cfg: of a pre-training.
-        processes: how many there are; None: as many as there are now.
+        processes: their number; None: as many as there are now.
+
+    Returns:
+        Name of each part to the keys and values with which it would not depend on it; empty with one process.
     """
     total, node = processes or world_size(), cfg.CONTRASTIVE
     if total == 1:
@@ -57,6 +64,7 @@ def process_dependence(cfg: CfgNode, processes: int | None = None) -> dict[str, 
 
 
 def _shuffles(cfg: CfgNode, total: int) -> bool:
+    """True where MoCo's keys need other processes' batch statistics than their queries."""
     return _encoder_norm_span(cfg, total) < _shuffle_span(cfg, total)
 
 
@@ -71,8 +79,10 @@ def _encoder_norm_span(cfg: CfgNode, total: int) -> int:
 
 
 def _mlp_norm_span(cfg: CfgNode, total: int) -> int:
+    """Processes that share the batch statistics of the projection and the predictor."""
     return _sync_span(cfg, total) if cfg.CONTRASTIVE.BN_SYNC_MLP else 1
 
 
 def _sync_span(cfg: CfgNode, total: int) -> int:
+    """Processes in one group of synchronised batch norm."""
     return total if cfg.BN.GLOBAL_SYNC else min(max(1, cfg.BN.NUM_SYNC_DEVICES), total)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from rhovideo.distributed import gather_with_gradient, rank
-from rhovideo.models import build_backbone, build_projection
-from rhovideo.ssl.diagnostics import embedding_std, negative_similarity, positive_similarity
-from rhovideo.ssl.interface import check_form, check_views
+from rhovideo.ssl.diagnostics import collapse_signals, negative_similarity, positive_similarity
+from rhovideo.ssl.interface import check_form, check_views, sum_of_losses
 from rhovideo.ssl.losses import clip_nce, unit
 
 
 class SimCLR(nn.Module):
     """One encoder, one loss over all clips at once; see :class:`rhovideo.ssl.interface.Method`.
+
+    Feichtenhofer et al. (arXiv 2104.14558), equation 1.
 
     Args:
         encoder: clips [N, 3, T, H, W] to features [N, C].
@@ -25,6 +25,9 @@ class SimCLR(nn.Module):
         form: "paper": every clip a query, all other clips of its video its positives, averaged over the queries.
             "released": NT-Xent of each pair of consecutive clips, summed over the pairs.
         across_processes: negatives from all processes, or from this one alone.
+
+    Raises:
+        ValueError: there is no such form.
     """
 
     def __init__(
@@ -35,36 +38,25 @@ class SimCLR(nn.Module):
         temperature: float = 0.1,
         form: str = "paper",
         across_processes: bool = True,
-    ):
+    ) -> None:
         super().__init__()
         self.encoder, self.projection = encoder, projection
         self.temperature, self.form, self.across_processes = temperature, check_form(form), across_processes
+        self.embeddings = torch.empty(0)
         self.signals: dict[str, Tensor] = {}
-        self.embeddings: Tensor | None = None
-
-    @classmethod
-    def from_cfg(cls, cfg: CfgNode, encoder: nn.Module | None = None, projection: nn.Module | None = None) -> SimCLR:
-        """As CONTRASTIVE says; parts that are given stand in for those that the configuration would build."""
-        encoder = build_backbone(cfg) if encoder is None else encoder
-        return cls(
-            encoder,
-            build_projection(cfg, encoder.dim) if projection is None else projection,
-            temperature=cfg.CONTRASTIVE.T,
-            form=cfg.CONTRASTIVE.LOSS_FORM,
-            across_processes=cfg.CONTRASTIVE.SIMCLR_DIST_ON,
-        )
 
     def embed(self, x: Tensor) -> Tensor:
         """Unit embeddings [N, D] of clips [N, 3, T, H, W], from the trained encoder and projection."""
         return unit(self.projection(self.encoder(x)))
 
     def num_losses(self, num_views: int) -> int:
+        """One for all views."""
         return 1
 
-    def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
+    def losses(self, views: list[Tensor], progress: float = 0.0) -> Iterator[Tensor]:
         """Yield one scalar, the loss of all clips of the batch.
 
-        Negatives are the clips of the other videos, of all processes where ``across_processes`` says so.
+        Negatives are the clips of the other videos, of all processes with ``across_processes``.
 
         Args:
             views: V >= 2 normalised tensors [B, 3, T, H, W], the clips of B videos.
@@ -80,17 +72,16 @@ class SimCLR(nn.Module):
             everyone = gather_with_gradient(z.transpose(0, 1)).transpose(0, 1)
             first = rank() * z.shape[1]
         self.embeddings = z[0].detach()
-        self.signals = {
-            "embedding_std": embedding_std(z[0]),
-            "positive_similarity": positive_similarity(z),
-            "negative_similarity": negative_similarity(everyone),
-        }
+        self.signals = collapse_signals(z[0], positive_similarity(z), negative_similarity(everyone))
         if self.form == "paper":
             yield clip_nce(z, everyone, first, self.temperature)
         else:
             pairs = [slice(i, i + 2) for i in range(len(views) - 1)]
-            yield sum(clip_nce(z[pair], everyone[pair], first, self.temperature) for pair in pairs)
+            each = (clip_nce(z[pair], everyone[pair], first, self.temperature) for pair in pairs)
+            yield sum(each, start=z.new_zeros(()))
+
+    forward = sum_of_losses
 
     def after_backward(self, progress: float, step: int) -> bool:
-        """Nothing is left to do, and nothing vetoed."""
+        """Do nothing; never a veto."""
         return True

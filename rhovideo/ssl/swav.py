@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from rhovideo.distributed import rank, world_size
-from rhovideo.models import build_backbone, build_projection
-from rhovideo.ssl.diagnostics import embedding_std, negative_similarity, positive_similarity
-from rhovideo.ssl.interface import check_form, check_views
+from rhovideo.ssl.diagnostics import collapse_signals, negative_similarity, positive_similarity
+from rhovideo.ssl.interface import check_form, check_views, sum_of_losses
 from rhovideo.ssl.losses import products, swapped_prediction, unit
 from rhovideo.ssl.queue import Queue
 from rhovideo.ssl.sinkhorn import sinkhorn_knopp
 
+# The released form predicts the codes of clips 0 and 1.
 RELEASED_CODE_VIEWS = 2
-RELEASED_QUEUE_EPOCH = 15.0
 
 
 class SwAV(nn.Module):
     """One encoder and prototypes, one loss over all clips at once; see :class:`rhovideo.ssl.interface.Method`.
+
+    Feichtenhofer et al. (arXiv 2104.14558), equation 3.
 
     Args:
         encoder: clips [N, 3, T, H, W] to features [N, C].
@@ -29,12 +29,17 @@ class SwAV(nn.Module):
         dim: size of an embedding.
         num_prototypes: K.
         temperature: α.
-        epsilon, iterations: of Sinkhorn-Knopp.
+        epsilon: entropy of Sinkhorn-Knopp's codes.
+        iterations: rounds of Sinkhorn-Knopp.
         form: "paper": every clip's codes are predicted from every other clip. "released": those of clips 0 and 1.
         freeze_until: the share of the training in which the prototypes stay as they are.
         queue_length: earlier embeddings of each code view, over all processes, that take part in Sinkhorn-Knopp.
         queue_from: the share of the training from which the queue is filled, and used once it is full.
-        code_views: with a queue: the views whose codes are predicted, as many as ``form`` says.
+        code_views: with a queue: the number of views whose codes are predicted; all V in the "paper" form, 2 in the
+            "released" one.
+
+    Raises:
+        ValueError: there is no such form.
     """
 
     def __init__(
@@ -52,7 +57,7 @@ class SwAV(nn.Module):
         queue_length: int = 0,
         queue_from: float = 0.0,
         code_views: int = RELEASED_CODE_VIEWS,
-    ):
+    ) -> None:
         super().__init__()
         self.encoder, self.projection = encoder, projection
         self.prototypes = nn.Linear(dim, num_prototypes, bias=False)
@@ -60,45 +65,25 @@ class SwAV(nn.Module):
         self.form, self.freeze_until, self.queue_from = check_form(form), freeze_until, queue_from
         # A row holds the embeddings of all code views of one video.
         self.code_queue = Queue(queue_length, code_views * dim) if queue_length else None
+        self.embeddings = torch.empty(0)
         self.signals: dict[str, Tensor] = {}
-        self.embeddings: Tensor | None = None
-
-    @classmethod
-    def from_cfg(cls, cfg: CfgNode, encoder: nn.Module | None = None, projection: nn.Module | None = None) -> SwAV:
-        """As CONTRASTIVE says; parts that are given stand in for those that the configuration would build."""
-        encoder = build_backbone(cfg) if encoder is None else encoder
-        node, epochs = cfg.CONTRASTIVE, cfg.SOLVER.MAX_EPOCH
-        views = max(2, cfg.DATA.TRAIN_CROP_NUM_TEMPORAL * cfg.DATA.TRAIN_CROP_NUM_SPATIAL)
-        return cls(
-            encoder,
-            build_projection(cfg, encoder.dim) if projection is None else projection,
-            node.DIM,
-            num_prototypes=node.SWAV_NUM_PROTOTYPES,
-            temperature=node.T,
-            epsilon=node.SWAV_EPSILON,
-            iterations=node.SWAV_SINKHORN_ITERATIONS,
-            form=node.LOSS_FORM,
-            freeze_until=node.SWAV_FREEZE_EPOCHS / epochs,
-            queue_length=node.SWAV_QEUE_LEN,
-            queue_from=RELEASED_QUEUE_EPOCH / epochs,
-            code_views=views if node.LOSS_FORM == "paper" else RELEASED_CODE_VIEWS,
-        )
 
     def embed(self, x: Tensor) -> Tensor:
-        """Unit embeddings [N, D] of clips [N, 3, T, H, W], from the trained encoder and projection."""
+        """Unit embeddings [N, dim] of clips [N, 3, T, H, W], from the trained encoder and projection."""
         return unit(self.projection(self.encoder(x)))
 
     def num_losses(self, num_views: int) -> int:
+        """One for all views."""
         return 1
 
-    def losses(self, views: list[Tensor], progress: float) -> Iterator[Tensor]:
+    def losses(self, views: list[Tensor], progress: float = 0.0) -> Iterator[Tensor]:
         """Yield one scalar, the loss of all clips of the batch.
 
-        It first brings the prototypes back to unit length, and fills the queue of codes where there is one.
+        It first brings the prototypes back to unit length, and fills the queue where there is one.
 
         Args:
             views: V >= 2 normalised tensors [B, 3, T, H, W], the clips of B videos.
-            progress: the share of the training that is done, from 0 to 1: when that queue begins.
+            progress: the share of the training that is done, from 0 to 1, which decides when the queue begins.
 
         Raises:
             ValueError: there are fewer than two views, or their shapes differ.
@@ -108,15 +93,24 @@ class SwAV(nn.Module):
             self.prototypes.weight.copy_(unit(self.prototypes.weight))
         z = torch.stack([self.embed(view) for view in views])
         self.embeddings = z[0].detach()
-        self.signals = {
-            "embedding_std": embedding_std(z[0]),
-            "positive_similarity": positive_similarity(z),
-            "negative_similarity": negative_similarity(z),
-        }
+        self.signals = collapse_signals(z[0], positive_similarity(z), negative_similarity(z))
         scores = products(z, self.prototypes.weight)
         code_views = len(views) if self.form == "paper" else RELEASED_CODE_VIEWS
         codes = self._codes(z[:code_views].detach(), scores[:code_views].detach(), progress)
         yield swapped_prediction(scores, codes, self.temperature)
+
+    forward = sum_of_losses
+
+    def after_backward(self, progress: float, step: int) -> bool:
+        """Keep the prototypes while they are frozen: no gradient, so not even weight decay moves them; never a veto.
+
+        Args:
+            progress: as in :meth:`losses`.
+            step: changes nothing here.
+        """
+        if progress < self.freeze_until:
+            self.prototypes.weight.grad = None
+        return True
 
     def _codes(self, z: Tensor, scores: Tensor, progress: float) -> Tensor:
         """Codes [C, B, K] of the code views' embeddings [C, B, dim] and scores [C, B, K]; fills the queue."""
@@ -124,15 +118,9 @@ class SwAV(nn.Module):
         if self.code_queue is not None and progress >= self.queue_from:
             if self.code_queue.is_full:
                 # Sinkhorn-Knopp sums over processes, so each brings another part of the queue.
-                mine = self.code_queue.keys.tensor_split(world_size())[rank()]
-                mine = mine.unflatten(1, (len(z), -1)).transpose(0, 1)
+                mine = torch.tensor_split(self.code_queue.keys, world_size())[rank()]
+                mine = mine.view(len(mine), len(z), z.shape[2]).transpose(0, 1)
                 rows = torch.cat([products(mine, self.prototypes.weight.detach()), scores], dim=1)
             self.code_queue.enqueue(z.transpose(0, 1).flatten(1))
         batch = scores.shape[1]
         return torch.stack([sinkhorn_knopp(view, self.epsilon, self.iterations)[-batch:] for view in rows])
-
-    def after_backward(self, progress: float, step: int) -> bool:
-        """Keep the prototypes while they are frozen: no gradient, so not even weight decay moves them."""
-        if progress < self.freeze_until:
-            self.prototypes.weight.grad = None
-        return True

@@ -44,7 +44,7 @@ class LoadReport:
 def fill(
     module: nn.Module, named: Mapping[str, tuple[str, Tensor]], file: WeightsFile, optional: Iterable[str] = ()
 ) -> LoadReport:
-    """Copy tensors into ``module``, all of it or none.
+    """Copy tensors into ``module``, all of them or none.
 
     Args:
         module: what is filled, in place.
@@ -77,8 +77,7 @@ def fill(
             )
         if flaw := _flaw(named[name][1], target[ours]):
             raise WeightsError(f"{file.name}: {name} {flaw}, and no weights; get another file")
-    for name, ours in used.items():
-        target[ours].copy_(named[name][1])
+    module.load_state_dict({ours: named[name][1] for name, ours in used.items()}, strict=False)
     return LoadReport(used, tuple(name for name in file.state if name not in used), tuple(missing))
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
@@ -284,20 +285,27 @@ def _fill_method(method: nn.Module, file: WeightsFile) -> LoadReport:
         del named["queue_swav"]
     report = fill(method, named, file, optional=_OWN_STATE)
     if "queue_x" in report.used:
-        target["queue.filled"].fill_(len(target["queue.keys"]))
+        _mark_as_full(method, "queue", target["queue.keys"])
     if "queue_swav" in report.used and target["code_queue.keys"].any(dim=1).all():
-        target["code_queue.filled"].fill_(len(target["code_queue.keys"]))
-    _restore_own_state(target, file)
+        _mark_as_full(method, "code_queue", target["code_queue.keys"])
+    _restore_own_state(method, file)
     logger.info("%s: %s", file.name, report)
     return report
 
 
-def _restore_own_state(target: Mapping[str, Tensor], file: WeightsFile) -> None:
-    """What an export of this package keeps beside the released names."""
-    state = file.content.get(OWN, {}).get("state", {})
-    for name, value in state.items():
-        if name in target and isinstance(value, Tensor) and value.shape == target[name].shape:
-            target[name].copy_(value)
+def _mark_as_full(method: nn.Module, queue: str, keys: Tensor) -> None:
+    method.load_state_dict({f"{queue}.filled": torch.tensor(len(keys))}, strict=False)
+
+
+def _restore_own_state(method: nn.Module, file: WeightsFile) -> None:
+    """Load what an export of this package keeps beside the released names."""
+    target, state = method.state_dict(), file.content.get(OWN, {}).get("state", {})
+    fitting = {
+        name: value
+        for name, value in state.items()
+        if name in target and isinstance(value, Tensor) and value.shape == target[name].shape
+    }
+    method.load_state_dict(fitting, strict=False)
 
 
 def _file(source: Source) -> WeightsFile:

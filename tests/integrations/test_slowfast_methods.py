@@ -82,7 +82,7 @@ def test_prototypes_stay_in_the_first_epoch(cfg):
 def test_states_have_pyslowfasts_names_and_come_back(cfg):
     model = built(with_method(cfg, "RhoMoCo"))
     model.method.queue.enqueue(unit(torch.randn(4, 8)))
-    model.method.momentum.steps.fill_(7)
+    model.method.momentum.steps = 7
     state = model.state_dict()
     assert {"backbone.s1.0.weight", "backbone_hist.head.projection.bias", "queue_x", "ptr", "iter"} <= state.keys()
     assert (state["ptr"].tolist(), state["iter"].tolist(), state["queue_x"].shape) == ([4], [7], (16, 8))

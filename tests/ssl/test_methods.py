@@ -15,8 +15,8 @@ from rhovideo.ssl.build import METHODS, build_method
 from rhovideo.ssl.byol import BYOL
 from rhovideo.ssl.losses import unit
 from rhovideo.ssl.moco import MoCo
+from rhovideo.ssl.momentum_keys import BatchShuffle
 from rhovideo.ssl.process_dependence import batch_shuffle, process_dependence, warn_of_process_dependence
-from rhovideo.ssl.shuffle import BatchShuffle
 from rhovideo.ssl.simclr import SimCLR
 from rhovideo.ssl.swav import SwAV
 from tests.processes import run_processes
@@ -179,7 +179,7 @@ def test_moco_goes_on_waiting_after_a_resume():
 def test_moco_enqueues_clip_by_clip_in_the_order_of_the_batch():
     method, clips = make("moco"), views(3)
     total(method, clips)
-    expected = torch.cat([method.key(clip) for clip in clips])
+    expected = torch.cat([method.keys([clip])[0] for clip in clips])
     method.after_backward(0.5, 0)
     assert torch.allclose(method.queue.keys[:12], expected)
     assert int(method.queue.pointer) == 12
@@ -311,12 +311,12 @@ def test_one_process_depends_on_nothing_and_does_not_shuffle():
 def shuffled_keys() -> Tensor:
     """Keys of this process's part, from an encoder without batch norm: shuffling must not show."""
     method = make("moco", shuffle=BatchShuffle())
-    return method.key(views(1, batch=8)[0].split(2)[distributed.rank()])
+    return method.keys([views(1, batch=8)[0].split(2)[distributed.rank()]])[0]
 
 
 def test_shuffled_keys_come_back_to_their_videos():
     together = torch.cat(run_processes(shuffled_keys, 4))
-    assert torch.allclose(together, make("moco").key(views(1, batch=8)[0]))
+    assert torch.allclose(together, make("moco").keys(views(1, batch=8))[0])
 
 
 @pytest.mark.parametrize("kind", METHODS)

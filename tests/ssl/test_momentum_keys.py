@@ -12,8 +12,7 @@ from rhovideo import distributed
 from rhovideo.models.sync_batchnorm import SyncBatchNorm
 from rhovideo.ssl.byol import BYOL
 from rhovideo.ssl.moco import MoCo
-from rhovideo.ssl.momentum_keys import in_one_pass
-from rhovideo.ssl.shuffle import BatchShuffle
+from rhovideo.ssl.momentum_keys import BatchShuffle, in_one_pass
 from tests.processes import run_processes
 
 DIM, VIEWS, BATCH = 6, 3, 4

@@ -15,8 +15,8 @@ from rhovideo import distributed
 from rhovideo.ssl.diagnostics import embedding_std, negative_similarity, positive_similarity, similarity_to_keys
 from rhovideo.ssl.losses import unit
 from rhovideo.ssl.momentum import MomentumUpdate, annealed_momentum, momentum_copy
+from rhovideo.ssl.momentum_keys import BatchShuffle
 from rhovideo.ssl.queue import Queue
-from rhovideo.ssl.shuffle import BatchShuffle
 from tests.processes import run_processes
 
 

@@ -26,10 +26,7 @@ from rhovideo.integrations.slowfast.bank import Bank
 from rhovideo.integrations.slowfast.network import build_network
 from rhovideo.integrations.slowfast.settings import our_settings
 from rhovideo.integrations.slowfast.state_names import to_our_names, to_their_names
-from rhovideo.ssl.byol import BYOL
-from rhovideo.ssl.moco import MoCo
-from rhovideo.ssl.simclr import SimCLR
-from rhovideo.ssl.swav import SwAV
+from rhovideo.ssl.build import build_byol, build_moco, build_simclr, build_swav
 
 # The loop counts how often column 0 is among the largest five.
 _COLUMNS = 5
@@ -130,7 +127,7 @@ def parameter_surgery(
     return model, ours.after_backward(epoch_exact, cur_iter)
 
 
-def _build(cfg: CfgNode, kind: str, method: type[nn.Module]) -> SlowFastMethod:
+def _build(cfg: CfgNode, kind: str, build: Callable[..., nn.Module]) -> SlowFastMethod:
     frozen = cfg.is_frozen()
     cfg.defrost()
     cfg.TASK, cfg.MODEL.MODEL_NAME, cfg.CONTRASTIVE.TYPE = "ssl", "ContrastiveModel", kind
@@ -143,27 +140,27 @@ def _build(cfg: CfgNode, kind: str, method: type[nn.Module]) -> SlowFastMethod:
             raise ValueError("CONTRASTIVE.PREDICTOR_DEPTHS is empty: BYOL needs a predictor, write [2]")
         parts["predictor"] = predictor
     bank = Bank(cfg.CONTRASTIVE.LENGTH, network.dim) if cfg.CONTRASTIVE.KNN_ON else None
-    return SlowFastMethod(method.from_cfg(our_settings(cfg), **parts), cfg.SOLVER.MAX_EPOCH, bank)
+    return SlowFastMethod(build(our_settings(cfg), **parts), cfg.SOLVER.MAX_EPOCH, bank)
 
 
 def RhoSimCLR(cfg: CfgNode) -> SlowFastMethod:
     """SimCLR over rho clips (MODEL.MODEL_NAME RhoSimCLR)."""
-    return _build(cfg, "simclr", SimCLR)
+    return _build(cfg, "simclr", build_simclr)
 
 
 def RhoMoCo(cfg: CfgNode) -> SlowFastMethod:
     """MoCo over rho clips (MODEL.MODEL_NAME RhoMoCo)."""
-    return _build(cfg, "moco", MoCo)
+    return _build(cfg, "moco", build_moco)
 
 
 def RhoBYOL(cfg: CfgNode) -> SlowFastMethod:
     """BYOL over rho clips (MODEL.MODEL_NAME RhoBYOL)."""
-    return _build(cfg, "byol", BYOL)
+    return _build(cfg, "byol", build_byol)
 
 
 def RhoSwAV(cfg: CfgNode) -> SlowFastMethod:
     """SwAV over rho clips (MODEL.MODEL_NAME RhoSwAV)."""
-    return _build(cfg, "swav", SwAV)
+    return _build(cfg, "swav", build_swav)
 
 
 MODELS = (RhoSimCLR, RhoMoCo, RhoBYOL, RhoSwAV)
