@@ -16,8 +16,12 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
 
     The learning rate is SOLVER.BASE_LR until :func:`set_learning_rate` is called, which every step does.
 
+    Args:
+        cfg: a loaded configuration (SOLVER.*, BN.WEIGHT_DECAY).
+        model: any module; its parameters with ``requires_grad`` are trained.
+
     Raises:
-        ValueError: nothing to train, or settings that do not go together; the message names the keys.
+        ValueError: there is nothing to train, or settings do not go together; the message names the keys.
     """
     solver = cfg.SOLVER
     method = solver.OPTIMIZING_METHOD

@@ -7,12 +7,16 @@ released recipes' conventions.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from typing import Any, overload
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.optimizer import ParamsT
 from torch.optim.sgd import sgd
+
+Group = dict[str, Any]
 
 
 class LARS(Optimizer):
@@ -27,9 +31,9 @@ class LARS(Optimizer):
     A group with ``apply_lars=False`` (batch norms) is plain momentum SGD with its weight decay.
 
     On a GPU all arithmetic runs over whole lists of tensors (``torch._foreach_*`` and torch's fused SGD), and nothing
-    waits for the device. On the CPU, where memory is what limits, a float32 tensor's norms are followed at once by all
-    the rest in one fused pass, while the tensor is in the cache. Neither leaves the gradients in ``.grad`` as they
-    were (nor does the released code): measure gradient norms before a step.
+    waits for the device. On the CPU memory is the limit: there a float32 tensor's norms are followed at once by all the
+    rest in one fused pass, while the tensor is in the cache. Both change the gradients in ``.grad`` (as the released
+    code does): measure gradient norms before a step.
 
     Args:
         params: parameters or groups; a group may set ``apply_lars`` (default True) beside the arguments below.
@@ -47,7 +51,7 @@ class LARS(Optimizer):
 
     def __init__(
         self,
-        params: Iterable,
+        params: ParamsT,
         lr: float = 0.1,
         momentum: float = 0.9,
         dampening: float = 0.0,
@@ -71,12 +75,22 @@ class LARS(Optimizer):
             raise ValueError("LARS: nesterov needs momentum > 0 and dampening 0")
         super().__init__(params, {**defaults, "nesterov": nesterov, "apply_lars": True})
 
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
     @torch.no_grad()
-    def step(self, closure: Callable[[], Tensor] | None = None) -> Tensor | None:
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
         """One step on the gradients at hand; parameters without a gradient stay as they are.
 
         Args:
-            closure: recomputes and returns the loss (optional, as in torch).
+            closure: computes the gradients anew and returns the loss (as of torch's optimizers); None: the gradients
+                are there.
+
+        Returns:
+            What ``closure`` returns; None without one.
         """
         loss = None
         if closure is not None:
@@ -98,18 +112,18 @@ class LARS(Optimizer):
     def _is_for_one_pass(self, p: Tensor) -> bool:
         # torch's fused SGD takes the gradient's scale in float32, too coarse for other types.
         velocity = self.state[p].get("momentum_buffer")
-        return p.is_cpu and p.dtype == torch.float32 and _same_layout([p], [p.grad], [velocity])
+        return p.is_cpu and p.dtype == torch.float32 and _same_layout([p], _gradients([p]), [velocity])
 
-    def _adapt_and_descend(self, p: Tensor, group: dict) -> None:
+    def _adapt_and_descend(self, p: Tensor, group: Group) -> None:
         """LARS for one tensor: its norms, then decay, rescaling, momentum and step in one pass."""
-        size, slope = (norm.item() for norm in torch._foreach_norm([p, p.grad]))
+        size, slope = (norm.item() for norm in torch._foreach_norm([p, *_gradients([p])]))
         ratio = _ratio(size, slope, group)
         inverse = torch.tensor(1.0 / ratio if ratio else math.inf)
         # d = g / inverse + (ratio · λ) w
         self._descend([p], group, weight_decay=ratio * group["weight_decay"], gradient_scale=inverse)
 
     def _descend(
-        self, parameters: list[Tensor], group: dict, weight_decay: float, gradient_scale: Tensor | None = None
+        self, parameters: list[Tensor], group: Group, weight_decay: float, gradient_scale: Tensor | None = None
     ) -> None:
         """Momentum SGD on the gradients as they are now, or divided by ``gradient_scale`` (0-dim)."""
         started = [p for p in parameters if "momentum_buffer" in self.state[p]]
@@ -119,11 +133,11 @@ class LARS(Optimizer):
                 self._descend_alike(part, group, weight_decay, gradient_scale)
 
     def _descend_alike(
-        self, parameters: list[Tensor], group: dict, weight_decay: float, gradient_scale: Tensor | None
+        self, parameters: list[Tensor], group: Group, weight_decay: float, gradient_scale: Tensor | None
     ) -> None:
         """As above, for parameters that all have a momentum or all have none."""
-        gradients = [p.grad for p in parameters]
-        velocities = [self.state[p].get("momentum_buffer") for p in parameters]
+        gradients = _gradients(parameters)
+        velocities: list[Tensor | None] = [self.state[p].get("momentum_buffer") for p in parameters]
         first = velocities[0] is None
         fused = _same_layout(parameters, gradients, velocities)
         sgd(
@@ -145,19 +159,25 @@ class LARS(Optimizer):
                 self.state[p]["momentum_buffer"] = velocity
 
 
-def _ratio(size: float, slope: float, group: dict) -> float:
-    """What d is of g + λw, for a tensor with norm ``size`` whose gradient has norm ``slope``."""
+def _gradients(parameters: Sequence[Tensor]) -> list[Tensor]:
+    """Their gradients, which they all have."""
+    return [p.grad for p in parameters if p.grad is not None]
+
+
+def _ratio(size: float, slope: float, group: Group) -> float:
+    """The factor d / (g + λw), for a tensor with norm ``size`` whose gradient has norm ``slope``."""
     if slope == 0:
         # As released: a tensor whose gradient is exactly zero does not decay either.
         return 0.0
-    return group["trust_coefficient"] * size / (slope + group["weight_decay"] * size + group["eps"]) if size else 1.0
+    adapted: float = group["trust_coefficient"] * size / (slope + group["weight_decay"] * size + group["eps"])
+    return adapted if size else 1.0
 
 
-def _adapt_gradients(parameters: list[Tensor], group: dict) -> None:
+def _adapt_gradients(parameters: list[Tensor], group: Group) -> None:
     """Turn each gradient into the d of the class's docstring, in place: no second set of gradients is allocated."""
     if not parameters:
         return
-    gradients = [p.grad for p in parameters]
+    gradients = _gradients(parameters)
     weight_norms = torch.stack(torch._foreach_norm(parameters))
     gradient_norms = torch.stack(torch._foreach_norm(gradients))
     decay = group["weight_decay"]
@@ -170,7 +190,7 @@ def _adapt_gradients(parameters: list[Tensor], group: dict) -> None:
 
 
 def _same_layout(parameters: list[Tensor], gradients: list[Tensor], velocities: list[Tensor | None]) -> bool:
-    """Whether torch's fused kernels may be used: they walk memory in order, whatever the strides say."""
+    """True where torch's fused kernels may be used, which walk memory in order and ignore strides."""
     return all(
         (p.is_cpu or p.is_cuda)
         and _fills_its_memory(p)
@@ -181,6 +201,6 @@ def _same_layout(parameters: list[Tensor], gradients: list[Tensor], velocities: 
 
 
 def _fills_its_memory(p: Tensor) -> bool:
-    """Whether there is nothing else between a tensor's first element and its last."""
+    """True where nothing else lies between a tensor's first element and its last."""
     reach = sum((size - 1) * stride for size, stride in zip(p.shape, p.stride(), strict=True))
     return p.numel() == 0 or reach == p.numel() - 1

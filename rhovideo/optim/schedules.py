@@ -18,18 +18,25 @@ def learning_rate(cfg: CfgNode, epoch: float, factor: float = 1.0) -> float:
 
     Returns:
         The scheduled rate times ``factor``.
+
+    Raises:
+        ValueError: SOLVER.LR_POLICY is unknown, or SOLVER.STEPS and SOLVER.LRS do not fit each other.
     """
     return factor * _scheduled(cfg, epoch)
 
 
 def rate_factor(cfg: CfgNode, global_batch: int) -> float:
-    """What BASE_LR, WARMUP_START_LR and COSINE_END_LR are multiplied with.
+    """The factor by which BASE_LR, WARMUP_START_LR and COSINE_END_LR are multiplied.
 
-    NUM_SHARDS with SOLVER.BASE_LR_SCALE_NUM_SHARDS (PySlowFast's rule, BASE_LR is for one machine);
-    ``global_batch / SOLVER.BASE_LR_BATCH`` where that is set (ours, BASE_LR is for that global batch); else 1.
+    It is NUM_SHARDS with SOLVER.BASE_LR_SCALE_NUM_SHARDS (PySlowFast's rule: BASE_LR is for one machine),
+    ``global_batch / SOLVER.BASE_LR_BATCH`` where that is set (our rule: BASE_LR is for that global batch), else 1.
+
+    Args:
+        cfg: a loaded configuration (SOLVER.*, NUM_SHARDS).
+        global_batch: videos a step, over all processes.
 
     Raises:
-        ValueError: both rules are asked for: the batch's share of NUM_SHARDS would count twice.
+        ValueError: both rules are set, and the number of machines would count twice.
     """
     solver = cfg.SOLVER
     if solver.BASE_LR_SCALE_NUM_SHARDS and solver.BASE_LR_BATCH:
@@ -43,7 +50,13 @@ def rate_factor(cfg: CfgNode, global_batch: int) -> float:
 
 
 def describe_learning_rate(cfg: CfgNode, global_batch: int, factor: float) -> str:
-    """One sentence for the log: the peak rate, the schedule, and the rule that scaled it."""
+    """One sentence for the log: the peak rate, the schedule, and the rule that scaled it.
+
+    Args:
+        cfg: a loaded configuration (SOLVER.*, NUM_SHARDS).
+        global_batch: videos a step, over all processes.
+        factor: :func:`rate_factor` at the run's first launch.
+    """
     solver = cfg.SOLVER
     if factor != rate_factor(cfg, global_batch):
         rule = f"SOLVER.BASE_LR {solver.BASE_LR:g} times {factor:g}, as at the first launch"
@@ -67,27 +80,28 @@ def _scheduled(cfg: CfgNode, epoch: float) -> float:
     warm_up = cfg.SOLVER.WARMUP_EPOCHS
     if epoch >= warm_up:
         return policy(cfg.SOLVER, epoch)
-    first, last = cfg.SOLVER.WARMUP_START_LR, policy(cfg.SOLVER, warm_up)
-    return first + (last - first) * epoch / warm_up
+    first, last = float(cfg.SOLVER.WARMUP_START_LR), policy(cfg.SOLVER, warm_up)
+    return first + (last - first) * epoch / float(warm_up)
 
 
 def _cosine(solver: CfgNode, epoch: float) -> float:
     """Half a cosine from BASE_LR to COSINE_END_LR (Loshchilov and Hutter, arXiv 1608.03983)."""
-    first = solver.WARMUP_EPOCHS if solver.COSINE_AFTER_WARMUP else 0.0
-    length = solver.MAX_EPOCH - first
+    first = float(solver.WARMUP_EPOCHS) if solver.COSINE_AFTER_WARMUP else 0.0
+    length = float(solver.MAX_EPOCH) - first
     share = min(1.0, (epoch - first) / length) if length > 0 else 1.0
-    return solver.COSINE_END_LR + (solver.BASE_LR - solver.COSINE_END_LR) * 0.5 * (1.0 + math.cos(math.pi * share))
+    highest, lowest = float(solver.BASE_LR), float(solver.COSINE_END_LR)
+    return lowest + (highest - lowest) * 0.5 * (1.0 + math.cos(math.pi * share))
 
 
 def _steps_with_relative_lrs(solver: CfgNode, epoch: float) -> float:
-    """BASE_LR times the factor of the stretch that ``epoch`` lies in; a stretch begins at its STEPS entry."""
+    """BASE_LR times the factor in LRS of the stretch that ``epoch`` lies in; a stretch begins at its entry in STEPS."""
     steps = list(solver.STEPS)
     if not steps or len(steps) != len(solver.LRS) or steps[0] != 0 or steps != sorted(steps):
         raise ValueError(
             f"SOLVER.STEPS {steps} and SOLVER.LRS {list(solver.LRS)}: write as many factors as first epochs, the first "
             "epochs ascending from 0, for example STEPS [0, 60, 120] and LRS [1, 0.1, 0.01]"
         )
-    return solver.BASE_LR * solver.LRS[bisect.bisect_right(steps, epoch) - 1]
+    return float(solver.BASE_LR * solver.LRS[bisect.bisect_right(steps, epoch) - 1])
 
 
 _POLICIES = {"cosine": _cosine, "steps_with_relative_lrs": _steps_with_relative_lrs}
