@@ -21,10 +21,11 @@ from benchmarks.table import FLOOR, OURS, Row, Table
 from benchmarks.timing import interleaved
 from rhovideo.config import get_cfg
 from rhovideo.config.keys import set_value
+from rhovideo.config.registries import METHODS
 from rhovideo.engine.model_setup import place
 from rhovideo.models import build_backbone
 from rhovideo.optim import LARS
-from rhovideo.ssl.build import METHODS, build_method
+from rhovideo.ssl.build import build_method
 from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
 
 _RHO, _BATCH, _FRAMES, _CROP = 2, 4, 4, 64

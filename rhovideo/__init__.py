@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 from rhovideo.lazy_names import lazy_names
 
 if TYPE_CHECKING:
-    from rhovideo.config import ConfigError, get_cfg, load_cfg
+    from rhovideo.config import (
+        ConfigError,
+        get_cfg,
+        load_cfg,
+        register_backbone,
+        register_dataset,
+        register_key,
+        register_method,
+    )
     from rhovideo.data import build_loader
     from rhovideo.integrations import register
     from rhovideo.models import build_backbone, build_classifier, create_backbone
@@ -37,6 +45,10 @@ __all__ = [
     "load_method",
     "load_pretrained",
     "register",
+    "register_backbone",
+    "register_dataset",
+    "register_key",
+    "register_method",
 ]
 __getattr__, __dir__ = lazy_names(
     __name__,
@@ -54,5 +66,9 @@ __getattr__, __dir__ = lazy_names(
         "load_method": "rhovideo.zoo",
         "load_pretrained": "rhovideo.zoo",
         "register": "rhovideo.integrations",
+        "register_backbone": "rhovideo.config",
+        "register_dataset": "rhovideo.config",
+        "register_key": "rhovideo.config",
+        "register_method": "rhovideo.config",
     },
 )

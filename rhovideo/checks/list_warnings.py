@@ -10,6 +10,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.input_files import list_name
 from rhovideo.config.pyslowfast import reads_frame_lists
+from rhovideo.config.registries import lists_itself
 from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
 from rhovideo.data.lists.csv_parsing import read_rows
 
@@ -35,7 +36,7 @@ def count_list(cfg: CfgNode, split: str) -> Listed | None:
     Raises:
         ManifestError: a row of it is unusable.
     """
-    if reads_frame_lists(cfg):
+    if reads_frame_lists(cfg) or lists_itself(cfg):
         return None
     csv = Path(cfg.DATA.PATH_TO_DATA_DIR) / list_name(cfg, split)
     videos, classes = 0, 0

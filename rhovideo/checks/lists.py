@@ -14,6 +14,7 @@ from rhovideo.config.findings import Finding
 from rhovideo.config.input_files import label_files, list_name, needed_splits, reads_label_files
 from rhovideo.config.keys import leaves
 from rhovideo.config.pyslowfast import reads_frame_lists
+from rhovideo.config.registries import lists_itself
 from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError, Rows, read_rows
 from rhovideo.data.lists.frame_lists import ListedVideo, read_frame_list
@@ -47,7 +48,8 @@ class FirstRows:
             cfg: loaded, with its files checked by :func:`rhovideo.config.input_files.check_inputs`.
         """
         findings: dict[tuple, Finding] = {}
-        for split in needed_splits(cfg):
+        # The job opens a registered data set before its first step.
+        for split in () if lists_itself(cfg) else needed_splits(cfg):
             key = _list_key(cfg, split)
             if key not in self._found:
                 self._found[key] = list(_try_list(cfg, split, self._doubt))

@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from rhovideo.cli import data, evaluate, extract, generated_configs, monitor, run, weights
+from rhovideo.cli import data, evaluate, extract, generated_configs, keys, monitor, run, weights
 from rhovideo.config.findings import ConfigError
 from rhovideo.errors import JobError
 from rhovideo.launch.local.signals import TOLD
@@ -22,7 +22,7 @@ from rhovideo.terminal import complain, say
 # What tools/run_net.py understands beside the words of `run`.
 LOOK_COMMANDS = ("status", "logs", "cancel", "results")
 
-COMMANDS = ("run", "eval", "extract", *LOOK_COMMANDS, "index", "scan", "synthetic", "weights", "export")
+COMMANDS = ("run", "eval", "extract", *LOOK_COMMANDS, "keys", "index", "scan", "synthetic", "weights", "export")
 
 OVERVIEW = """\
 Unsupervised learning from videos: pre-train an encoder on rho clips of each video, then measure it.
@@ -50,6 +50,9 @@ def main(words: Sequence[str] | None = None) -> int:
     configs: list[str] = []
     overrides: list[str] = []
     try:
+        if key := keys.asked_for(words):
+            keys.print_keys(key)
+            return 0
         if words[:1] == ["run"]:
             configs, overrides, words = run.split_run_words(words)
         elif words[:1] and words[0] in ("eval", "extract"):
@@ -99,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_command(commands)
     extract.add_command(commands)
     monitor.add_commands(commands)
+    keys.add_command(commands)
     data.add_commands(commands)
     weights.add_commands(commands)
     return parser

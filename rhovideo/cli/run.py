@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Origin, Problem
+from rhovideo.config.schema import definitions
 from rhovideo.launch.plan import Plan, check_each, check_plan, make_plan, print_configurations
 from rhovideo.terminal import say
 
@@ -90,7 +91,7 @@ sweeps:
 
 A job that is started again goes on from its newest checkpoint in OUTPUT_DIR (TRAIN.AUTO_RESUME). Ctrl-C writes one at
 the end of the step and stops; a second Ctrl-C stops at once.
-Every key is explained in rhovideo/config/schema.py.
+`rhovideo keys` explains every key, and `rhovideo run --help KEY` one.
 Exit codes: 0 all jobs succeeded (on SLURM: are queued), 1 one failed, 2 the configuration or the words are wrong.
 """
 
@@ -114,22 +115,10 @@ class SlurmFlag:
         return self.name.removeprefix("--").replace("-", "_")
 
 
-SLURM_FLAGS = (
-    SlurmFlag("--partition", "SLURM.PARTITION", "NAME", "as `sinfo` lists them"),
-    SlurmFlag("--account", "SLURM.ACCOUNT", "NAME", "who pays"),
-    SlurmFlag("--qos", "SLURM.QOS", "NAME", "quality of service"),
-    SlurmFlag("--nodes", "SLURM.NODES", "N", "machines of a job (NUM_SHARDS)", int),
-    SlurmFlag("--gpus-per-node", "SLURM.GPUS_PER_NODE", "N", "one task each; 0 for the CPU (NUM_GPUS)", int),
-    SlurmFlag("--tasks-per-node", "SLURM.TASKS_PER_NODE", "N", "on the CPU: processes (NUM_CPU_PROCESSES)", int),
-    SlurmFlag("--cpus-per-task", "SLURM.CPUS_PER_TASK", "N", "cores of a task and its data workers", int),
-    SlurmFlag("--mem", "SLURM.MEM", "SIZE", "memory of a node, such as 64G"),
-    SlurmFlag("--time", "SLURM.TIME", "LIMIT", "such as 1-00:00:00, 4:00:00 or minutes; then requeued, and resumed"),
-    SlurmFlag("--constraint", "SLURM.CONSTRAINT", "FEATURES", "that nodes must have"),
-    SlurmFlag("--exclude", "SLURM.EXCLUDE", "NODES", "not to be used, such as node[3-5]"),
-    SlurmFlag("--comment", "SLURM.COMMENT", "TEXT", "for whoever looks at the queue"),
-    SlurmFlag("--name", "SLURM.NAME", "NAME", "in the queue (the configuration's file name)"),
-    SlurmFlag("--max-jobs", "SLURM.MAX_JOBS", "N", "cells of each stage of a sweep that run at a time (all)", int),
-    SlurmFlag("--slurm-arg", "SLURM.ARGS", "KEY=VALUE", "any other option of sbatch; may be repeated"),
+SLURM_FLAGS = tuple(
+    SlurmFlag(key.flag, key.name, key.metavar, key.help, int if key.kind == "int" else str)
+    for key in definitions().values()
+    if key.flag
 )
 _TAKE_A_VALUE = ("--launcher", "--sweep", "--study", *(flag.name for flag in SLURM_FLAGS))
 _SWITCHES = ("--print-cfg", "--dry-run", "--resume", "--help")

@@ -1,7 +1,17 @@
-"""The configuration: keys and defaults, reading YAML files, and checks. Imports no torch."""
+"""The configuration: keys and defaults, reading YAML files, checks, and what may be added to it. Imports no torch."""
 
 from rhovideo.config.findings import ConfigError
 from rhovideo.config.reading import cfg_from_released, load_cfg
-from rhovideo.config.schema import get_cfg
+from rhovideo.config.registries import register_backbone, register_dataset, register_method
+from rhovideo.config.schema import get_cfg, register_key
 
-__all__ = ["ConfigError", "cfg_from_released", "get_cfg", "load_cfg"]
+__all__ = [
+    "ConfigError",
+    "cfg_from_released",
+    "get_cfg",
+    "load_cfg",
+    "register_backbone",
+    "register_dataset",
+    "register_key",
+    "register_method",
+]

@@ -9,8 +9,7 @@ from itertools import pairwise
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.findings import Finding
-from rhovideo.config.limits import check_limits
-from rhovideo.config.pyslowfast import FRAME_LISTS, VIDEO_LISTS
+from rhovideo.config.schema import check_values
 from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
 
 # Architectures whose position encodings fit crops of one size only.
@@ -23,7 +22,7 @@ def check(cfg: CfgNode) -> list[Finding]:
     Args:
         cfg: after :func:`rhovideo.config.task_defaults.resolve`.
     """
-    findings = list(check_limits(cfg))
+    findings = list(check_values(cfg))
     wrong = {finding.keys[0] for finding in findings}
     for rule in _RULES:
         findings += [finding for finding in rule(cfg) if wrong.isdisjoint(finding.keys)]
@@ -271,9 +270,6 @@ def _evaluation(cfg: CfgNode) -> Iterator[Finding]:
     if cfg.TASK in CLASSIFIES and cfg.MODEL.LOSS_FUNC != "cross_entropy":
         keys = ("MODEL.LOSS_FUNC", "TASK")
         yield Finding(keys, f"{cfg.MODEL.LOSS_FUNC} is not available in TASK {cfg.TASK}", "cross_entropy")
-    if cfg.TRAIN.DATASET.lower() not in (*VIDEO_LISTS, FRAME_LISTS):
-        remedy = "kinetics, for any list of video files and labels (rhovideo index), or ssv2, for lists of frames"
-        yield Finding(("TRAIN.DATASET",), f"rhovideo does not read the lists of {cfg.TRAIN.DATASET}", remedy)
 
 
 _RULES = (

@@ -10,6 +10,8 @@ from rhovideo.config.task_defaults import TRAINS
 
 # Keys, and sections where they end with a point, that say where a job runs and what it leaves, not what comes out.
 MACHINE = (
+    # Plugins register names; those that are used are in the keys that hold them.
+    "PLUGINS",
     *("NUM_GPUS", "NUM_CPU_PROCESSES", "NUM_SHARDS", "SHARD_ID", "DIST_BACKEND", "DIST_TIMEOUT_MINUTES", "SLURM."),
     *("OUTPUT_DIR", "LOG_PERIOD", "LOG_MODEL_INFO", "TENSORBOARD.", "DATA_LOADER.", "DATA.MANIFEST_CACHE"),
     *("MODEL.ACT_CHECKPOINT", "MODEL.CHANNELS_LAST", "MODEL.COMPILE", "CONTRASTIVE.KEYS_AT_ONCE"),
@@ -65,7 +67,12 @@ def settings_with_a_say(cfg: Mapping[str, Any], besides: Sequence[str] = ()) -> 
     left_out = (*without_a_say(cfg), *besides)
     defaults = _flat(get_cfg())
     flat = _flat(cfg)
-    return {key: value for key, value in flat.items() if value != defaults[key] and not _is_among(key, left_out)}
+    # A key of a plugin that was not imported here has no default.
+    return {
+        key: value
+        for key, value in flat.items()
+        if (key not in defaults or value != defaults[key]) and not _is_among(key, left_out)
+    }
 
 
 def _is_among(key: str, names: Sequence[str]) -> bool:

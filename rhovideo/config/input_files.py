@@ -12,6 +12,7 @@ from fvcore.common.config import CfgNode
 from rhovideo.config.findings import Finding
 from rhovideo.config.keys import get_value, nearest_file
 from rhovideo.config.pyslowfast import reads_frame_lists
+from rhovideo.config.registries import lists_itself
 
 _WEIGHTS = (".pyth", ".pth", ".pt", ".pkl", ".ckpt")
 
@@ -69,6 +70,8 @@ def reads_label_files(cfg: CfgNode, split: str) -> bool:
 
 
 def _lists(cfg: CfgNode) -> Iterator[Finding]:
+    if lists_itself(cfg):
+        return
     key = "DATA.PATH_TO_DATA_DIR"
     folder = Path(cfg.DATA.PATH_TO_DATA_DIR)
     how = "the folder of train.csv, val.csv and test.csv, which `rhovideo index FOLDER` makes from a folder of videos"
@@ -100,9 +103,14 @@ def _without(cfg: CfgNode, split: str, name: str) -> str:
 
 
 def _has_labels(cfg: CfgNode) -> bool:
-    """Whether the first line of train.csv ends with a number of its own, or frames have their JSON files."""
+    """Whether the first line of train.csv ends with a number, or frames have their JSON files.
+
+    A registered data set counts as labelled, CONTRASTIVE.KNN_ON False says that it is not.
+    """
     if reads_frame_lists(cfg):
         return has_label_files(cfg, "train")
+    if lists_itself(cfg):
+        return True
     try:
         with (Path(cfg.DATA.PATH_TO_DATA_DIR) / "train.csv").open(encoding="utf-8", errors="replace") as lines:
             for _ in range(cfg.DATA.SKIP_ROWS):

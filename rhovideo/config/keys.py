@@ -61,3 +61,9 @@ def nearest(key: str, known: Iterable[str]) -> str:
     words = {name.rpartition(".")[2]: name for name in known}
     close = difflib.get_close_matches(last, list(words), n=1, cutoff=0.8)
     return words[close[0]] if close else ""
+
+
+def nearest_key(key: str, known: Iterable[str]) -> str:
+    """What to write in place of a key that does not exist."""
+    meant = nearest(key, known)
+    return f"{meant}, which is the nearest name" if meant else "a name that `rhovideo keys` lists"

@@ -1,22 +1,8 @@
 """PySlowFast's files: what their words and defaults mean where ours mean something else.
 
-A file is PySlowFast's where its TASK is its word, ``ssl`` or ``ssl_eval...``. Most keys mean the same in both; those
-that do not are translated here, so that everything behind the configuration knows one meaning only:
-
-====================================  ==============================================================================
-there                                 here
-====================================  ==============================================================================
-TASK ssl, ssl_eval...                 pretrain (with the loss in its released form), linear or finetune
-SOLVER.STEPS, LRS beyond the end      cut off
-TEST.BATCH_SIZE, in views             in videos
-DATA.USE_OFFSET_SAMPLING False        kept: test clip i of n starts at i/n of the way, and the last one before the end
-TRAIN.MIXED_PRECISION, always float16 TRAIN.AMP_DTYPE float16; off on the CPU, where theirs does nothing
-TRAIN.DATASET ssv2 or charades, BGR   DATA.REVERSE_INPUT_CHANNEL turned round: frames are RGB here until then
-TRAIN.CHECKPOINT_EPOCH_RESET          always True: a checkpoint gives weights, and training begins at epoch 0
-one crop of a test clip of ssv2       the centre, as everywhere; there it is the left or upper end
-====================================  ==============================================================================
-
-:mod:`rhovideo.zoo.released_cfg` translates back: a line here is a line there.
+A file is PySlowFast's where its TASK is its word, ``ssl`` or ``ssl_eval...``. Most keys mean the same in both. What
+differs is said at each key in :mod:`rhovideo.config.schema` (``released``, ``read_as``) and translated here, so that
+everything behind the configuration knows one meaning only. :mod:`rhovideo.zoo.released_cfg` translates back.
 """
 
 from __future__ import annotations
@@ -29,7 +15,6 @@ from fvcore.common.config import CfgNode
 from rhovideo.config.findings import Finding
 
 FRAME_LISTS = "ssv2"
-VIDEO_LISTS = ("kinetics", "ptvkinetics")
 # Data sets there whose frames are images, which its loader reads as BGR; REVERSE_INPUT_CHANNEL True makes them RGB.
 BGR_THERE = ("ssv2", "charades")
 

@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import yaml
 from fvcore.common.config import CfgNode
 
 from rhovideo.config import pyslowfast, pyslowfast_keys, task_defaults
 from rhovideo.config.combinations import check
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Finding, Origin, Problem
-from rhovideo.config.keys import leaves, nearest, nearest_file, set_value
-from rhovideo.config.schema import get_cfg
+from rhovideo.config.keys import nearest, nearest_key, set_value
+from rhovideo.config.plugins import KEY, PluginError, import_from_checkpoint, import_plugins
+from rhovideo.config.schema import definitions, get_cfg
 from rhovideo.config.slurm_options import resolve_slurm
-from rhovideo.config.values import ValueProblem, from_word, interpret
-
-BASE_KEY = "_BASE_"
-# Far more than any configuration holds.
-_MOST_VALUES = 100_000
+from rhovideo.config.values import ValueProblem, interpret
+from rhovideo.config.yaml_settings import Setting, parse, read_file, read_overrides, unreadable
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A value as somebody wrote it; ``text`` is its spelling where it is a scalar."""
-
-    value: Any
-    text: str | None
-    origin: Origin
 
 
 @dataclass
@@ -106,6 +93,8 @@ def load(
         settings = levels[0] | settings
         words |= _arguments_of_all(levels)
     settings |= words | dict(decided or {})
+    if problem := _import_plugins(settings):
+        raise ConfigError(_in_order([*problems, problem]))
     cfg = get_cfg()
     origins = {key: setting.origin for key, setting in settings.items()}
     written = {key: setting.value for key, setting in settings.items()}
@@ -127,6 +116,30 @@ def load(
     return Loaded(cfg, origins, file, notes)
 
 
+def import_plugins_of(path: str | Path, overrides: Sequence[object] = ()) -> None:
+    """Import the PLUGINS of a file and its overrides, so that their names and keys are known before it is loaded.
+
+    What is wrong with the file or with them is for :func:`load` to say.
+    """
+    _import_plugins(read_file(path, [], []) | read_overrides(overrides, []))
+
+
+def _import_plugins(settings: Mapping[str, Setting]) -> Problem | None:
+    """The problem of the first plugin that cannot be imported."""
+    setting = settings.get(KEY)
+    if setting is None:
+        return None
+    try:
+        names = interpret(definitions()[KEY], setting.value, setting.text)
+        beside = None if setting.origin == COMMAND_LINE else Path(setting.origin.file).expanduser().parent
+        import_plugins(names, beside)
+    except ValueProblem:
+        return None  # which _merge tells
+    except PluginError as error:
+        return Problem(KEY, setting.origin, f"{error.module} {error.wrong}", error.write)
+    return None
+
+
 def cfg_from_released(text: str) -> CfgNode:
     """The configuration stored as YAML text in a released checkpoint, or in one of ours.
 
@@ -143,9 +156,12 @@ def cfg_from_released(text: str) -> CfgNode:
         ConfigError: the text is not YAML.
     """
     problems: list[Problem] = []
-    settings = _parse(text, "configuration in the checkpoint", problems, [])
+    settings = parse(text, "configuration in the checkpoint", problems, [])
     if problems:
         raise ConfigError(problems)
+    plugins = settings[KEY].value if KEY in settings else None
+    for error in import_from_checkpoint(plugins if isinstance(plugins, list) else []):
+        logger.warning("a plugin of the checkpoint is missing: %s", error)
     cfg = get_cfg()
     _merge(cfg, settings, [], [])
     if cfg.TASK not in task_defaults.TASKS and not cfg.TASK.startswith("ssl_eval"):
@@ -155,61 +171,26 @@ def cfg_from_released(text: str) -> CfgNode:
     return cfg
 
 
-def read_file(path: str | Path, problems: list[Problem], notes: list[str]) -> dict[str, Setting]:
-    """All settings of a file and of those it builds on, the file's own last."""
-    return _read_chain(Path(path), [], problems, notes)
-
-
-def _read_chain(path: Path, above: list[Path], problems: list[Problem], notes: list[str]) -> dict[str, Setting]:
-    try:
-        text = path.expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(_unreadable(path, error))
-        return {}
-    settings = _parse(text, str(path), problems, notes)
-    base = settings.pop(BASE_KEY, None)
-    if base is None or base.value is None:
-        return settings
-    if not isinstance(base.value, str):
-        problems.append(Problem(BASE_KEY, base.origin, "is not a path", "one file, relative to this one"))
-        return settings
-    chain = [*above, path.resolve()]
-    try:
-        base_path = path.parent / Path(base.value).expanduser()
-        endless, found = base_path.resolve() in chain, base_path.is_file()
-    except (OSError, RuntimeError, ValueError) as error:  # too long, of a user who is not there, with a NUL
-        remedy = "one file, relative to this one"
-        problems.append(Problem(BASE_KEY, base.origin, f"cannot be the path of a file ({error})", remedy))
-        return settings
-    if endless:
-        problems.append(Problem(BASE_KEY, base.origin, f"{base.value} builds on this file itself", "another file"))
-        return settings
-    if not found:
-        problems.append(Problem(BASE_KEY, base.origin, f"there is no file {base_path}", _files_near(base_path)))
-        return settings
-    return _read_chain(base_path, chain, problems, notes) | settings
-
-
 def _read_cluster(path: Path, problems: list[Problem], notes: list[str]) -> dict[str, Setting]:
-    """The user's own defaults, under the SLURM section's names; a file that is not there holds none."""
+    """Defaults of the user, under the SLURM section's names; a file that is not there holds none."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
-        problems.append(_unreadable(path, error))
+        problems.append(unreadable(path, error))
         return {}
-    known = dict(leaves(get_cfg().SLURM))
+    section, known = "SLURM.", [name.partition(".")[2] for name in definitions() if name.startswith("SLURM.")]
     settings: dict[str, Setting] = {}
-    for key, setting in _parse(text, str(path), problems, notes).items():
+    for key, setting in parse(text, str(path), problems, notes).items():
         if key in known:
-            settings[f"SLURM.{key}"] = setting
+            settings[section + key] = setting
             continue
-        meant = nearest(key.removeprefix("SLURM."), known)
-        section = ": the keys of the SLURM section stand here without its name" if key.startswith("SLURM") else ""
-        remedy = f"{meant}, which is the nearest name" if meant and not section else meant
+        meant = nearest(key.removeprefix(section), known)
+        why = ": the keys of the SLURM section stand here without its name" if key.startswith("SLURM") else ""
+        remedy = f"{meant}, which is the nearest name" if meant and not why else meant
         problems.append(
-            Problem(key, setting.origin, f"there is no such key{section}", remedy or f"one of {', '.join(known)}")
+            Problem(key, setting.origin, f"there is no such key{why}", remedy or f"one of {', '.join(known)}")
         )
     return settings
 
@@ -223,124 +204,24 @@ def _arguments_of_all(levels: Iterable[dict[str, Setting]]) -> dict[str, Setting
     return {key: Setting([entry for setting in given for entry in setting.value], None, given[-1].origin)}
 
 
-def _unreadable(path: Path, error: Exception) -> Problem:
-    if isinstance(error, FileNotFoundError):
-        return Problem("", Origin(str(path)), "there is no such file", _files_near(path))
-    reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
-    return Problem("", Origin(str(path)), f"cannot be read: {reason}")
-
-
-def _files_near(path: Path) -> str:
-    """The likely file in the same folder, or what is there."""
-    found = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-    meant = nearest_file(path, ".yaml")
-    return meant or (f"one of {', '.join(found)}" if found else "the path of a YAML file")
-
-
-def _parse(text: str, file: str, problems: list[Problem], notes: list[str]) -> dict[str, Setting]:
-    """The settings of one YAML text under their dotted names; of a key given twice the last one counts."""
-    settings: dict[str, Setting] = {}
-    try:
-        loader = yaml.SafeLoader(text)
-        node = loader.get_single_node()
-        if wrong := _endless(node):
-            problems.append(Problem("", Origin(file, 1), wrong, "the value itself"))
-        elif isinstance(node, yaml.MappingNode):
-            _walk(loader, node, "", file, settings, notes)
-        elif node is not None:
-            problems.append(Problem("", Origin(file, 1), "is not a list of keys and values", "KEY: VALUE lines"))
-    except RecursionError:
-        problems.append(Problem("", Origin(file, 1), "is nested too deeply to be read", "KEY: VALUE lines"))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        wrong = f"is not YAML: {getattr(error, 'problem', None) or error}"
-        problems.append(
-            Problem("", Origin(file, mark.line + 1 if mark else 1), wrong, "KEY: VALUE, indented by spaces")
-        )
-    return settings
-
-
-def _endless(node: yaml.Node | None) -> str:
-    """What keeps a text from being written out in full: aliases without an end, or aliases of aliases of ..."""
-    sizes: dict[int, int] = {}
-
-    def size(node: yaml.Node | None) -> int:
-        if id(node) not in sizes:
-            sizes[id(node)] = -1
-            # Keys and values of a mapping come in pairs.
-            inner = node.value if isinstance(node, yaml.CollectionNode) else []
-            parts = [part for entry in inner for part in (entry if isinstance(entry, tuple) else (entry,))]
-            below = [size(part) for part in parts]
-            sizes[id(node)] = -1 if -1 in below else 1 + sum(below)
-        return sizes[id(node)]
-
-    total = size(node)
-    if total < 0:
-        return "an alias (*name) stands inside its own anchor (&name)"
-    return f"its aliases (*name) amount to {total} values" if total > _MOST_VALUES else ""
-
-
-def _walk(loader, node: yaml.MappingNode, prefix: str, file: str, settings: dict[str, Setting], notes: list) -> None:
-    loader.flatten_mapping(node)
-    for name, value in node.value:
-        key = f"{prefix}{name.value}"
-        origin = Origin(file, name.start_mark.line + 1)
-        if isinstance(value, yaml.MappingNode) and value.value:
-            earlier = [other for other in settings if other.startswith(f"{key}.")]
-            if earlier:
-                notes.append(
-                    f"{origin}: section {key} is given twice, the last one counts; dropped: {', '.join(earlier)}"
-                )
-            for other in earlier:
-                del settings[other]
-            _walk(loader, value, f"{key}.", file, settings, notes)
-        else:
-            text = value.value if isinstance(value, yaml.ScalarNode) else None
-            settings.pop(key, None)
-            settings[key] = Setting(_construct(loader, value), text, origin)
-
-
-def _construct(loader, node: yaml.Node) -> Any:
-    """The node's Python value; a tag that YAML does not know (``!!python/tuple``) is passed over."""
-    if isinstance(node, yaml.SequenceNode):
-        return [_construct(loader, element) for element in node.value]
-    if isinstance(node, yaml.MappingNode):
-        return {name.value: _construct(loader, value) for name, value in node.value}
-    try:
-        return loader.construct_object(node, deep=True)
-    except (yaml.YAMLError, ValueError):
-        return node.value
-
-
-def read_overrides(words: Sequence[object], problems: list[Problem]) -> dict[str, Setting]:
-    """Settings from ``[key, value, key, value, ...]``."""
-    words = list(words)
-    if len(words) % 2:
-        last = str(words.pop())
-        remedy = last.replace("=", " ", 1) if "=" in last else f"{last} VALUE"
-        problems.append(Problem(last, COMMAND_LINE, "has no value: overrides are KEY VALUE pairs", remedy))
-    pairs = zip(words[::2], words[1::2], strict=True)
-    return {str(key): Setting(*from_word(value), COMMAND_LINE) for key, value in pairs}
-
-
 def _merge(cfg: CfgNode, settings: dict[str, Setting], problems: list[Problem], notes: list[str]) -> set[str]:
     """Put the settings into ``cfg``; returns the keys whose value is in doubt, so that checks leave them alone."""
-    defaults = dict(leaves(cfg))
+    known = definitions()
     doubtful: set[str] = set()
     dropped: list[str] = []
     for key, setting in settings.items():
-        if key in defaults:
+        if key in known:
             try:
-                set_value(cfg, key, interpret(key, defaults[key], setting.value, setting.text))
+                set_value(cfg, key, interpret(known[key], setting.value, setting.text))
             except ValueProblem as problem:
                 problems.append(Problem(key, setting.origin, str(problem), problem.write))
                 doubtful.add(key)
-        elif pyslowfast_keys.is_foreign(key) and not _is_section(key, defaults):
+        elif pyslowfast_keys.is_foreign(key) and not _is_section(key, known):
             dropped.append(key)
             problems += _foreign_problems(key, setting)
-        elif problem := _misplaced(key, setting, defaults):
+        elif problem := _misplaced(key, setting, known):
             problems.append(problem)
-            doubtful.add(nearest(key, defaults))
+            doubtful.add(nearest(key, known))
     if dropped:
         notes.append(f"PySlowFast's keys that change nothing here are left out: {', '.join(sorted(dropped))}")
     return doubtful
@@ -353,22 +234,20 @@ def _foreign_problems(key: str, setting: Setting) -> list[Problem]:
     return [Problem(key, setting.origin, wrong, f"{pyslowfast_keys.NO_EFFECT[key]!r}, or leave the key out")]
 
 
-def _is_section(key: str, defaults: Iterable[str]) -> bool:
-    return any(name.startswith(f"{key}.") for name in defaults)
+def _is_section(key: str, known: Iterable[str]) -> bool:
+    return any(name.startswith(f"{key}.") for name in known)
 
 
-def _misplaced(key: str, setting: Setting, defaults: Iterable[str]) -> Problem | None:
+def _misplaced(key: str, setting: Setting, known: Collection[str]) -> Problem | None:
     """The problem of a key that is no leaf of the schema; an empty section is none."""
-    if _is_section(key, defaults):
+    if _is_section(key, known):
         if setting.value is None or setting.value == {}:
             return None
-        return Problem(key, setting.origin, "is a section, it holds keys and no value of its own", f"{key}.KEY")
+        return Problem(key, setting.origin, "is a section, it holds keys and no value", f"{key}.KEY")
     section = key.rpartition(".")[0]
-    if section in defaults:
+    if section in known:
         return Problem(section, setting.origin, "is a key, not a section", f"{section}: VALUE")
-    meant = nearest(key, defaults)
-    remedy = f"{meant}, which is the nearest name" if meant else "a name from rhovideo/config/schema.py"
-    return Problem(key, setting.origin, "there is no such key", remedy)
+    return Problem(key, setting.origin, "there is no such key", nearest_key(key, known))
 
 
 def _located(finding: Finding, origins: dict[str, Origin], file: str) -> Problem:

@@ -18,25 +18,13 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.findings import COMMAND_LINE, Finding, Origin
 from rhovideo.config.keys import get_value, leaves, set_value
+from rhovideo.config.schema import definitions
 
 TIME_EXAMPLES = "minutes (90), hours:minutes:seconds (4:00:00) or days-hours:minutes:seconds (1-00:00:00)"
 
-# sbatch's options that have a key of their own, and what to write for them.
+# sbatch's options that have a key here, and what to write for them.
 _OWN = {
-    "partition": "--partition or SLURM.PARTITION",
-    "account": "--account or SLURM.ACCOUNT",
-    "qos": "--qos or SLURM.QOS",
-    "nodes": "--nodes or SLURM.NODES",
-    "gpus-per-node": "--gpus-per-node or SLURM.GPUS_PER_NODE",
-    "ntasks-per-node": "--tasks-per-node or SLURM.TASKS_PER_NODE",
-    "cpus-per-task": "--cpus-per-task or SLURM.CPUS_PER_TASK",
-    "mem": "--mem or SLURM.MEM",
-    "time": "--time or SLURM.TIME",
-    "constraint": "--constraint or SLURM.CONSTRAINT",
-    "exclude": "--exclude or SLURM.EXCLUDE",
-    "comment": "--comment or SLURM.COMMENT",
-    "job-name": "--name or SLURM.NAME",
-    "signal": "SLURM.GRACE_SECONDS",
+    key.sbatch: f"{key.flag} or {key.name}" if key.flag else key.name for key in definitions().values() if key.sbatch
 }
 # Those that decide how a job is started, requeued and read afterwards.
 _NOT_FOR_USERS = (

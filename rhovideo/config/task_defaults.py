@@ -12,18 +12,15 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config import pyslowfast
 from rhovideo.config.findings import Finding
+from rhovideo.config.keys import get_value, set_value
 from rhovideo.config.pyslowfast import is_slowfast_task
+from rhovideo.config.schema import definitions
+from rhovideo.config.schema.job import TASKS
 
-__all__ = ["CHOICES", "CLASSIFIES", "TASKS", "TRAINS", "is_slowfast_task", "resolve"]
+__all__ = ["CLASSIFIES", "TASKS", "TRAINS", "is_slowfast_task", "resolve"]
 
-TASKS = ("pretrain", "linear", "finetune", "test", "knn", "extract")
 TRAINS = ("pretrain", "linear", "finetune")
 CLASSIFIES = ("linear", "finetune", "test")
-
-CHOICES = (
-    "TASK: pretrain (learn from clips), linear (train a classifier on a frozen encoder), finetune, "
-    "test (multi-view accuracy), knn (nearest neighbours and retrieval) or extract (features to files)"
-)
 
 
 def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None) -> list[Finding]:
@@ -54,10 +51,10 @@ def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None
         cfg.MODEL.FROZEN_BN = cfg.TASK == "linear" and not slowfast
     _clips(cfg, given, notes)
     _keys(cfg, given, notes)
-    if cfg.BN.NORM_TYPE == "sync_batchnorm_apex":
-        cfg.BN.NORM_TYPE = "sync_batchnorm"
-    if cfg.DATA.DECODING_BACKEND == "torchvision":
-        cfg.DATA.DECODING_BACKEND = "pyav"
+    for key in definitions().values():
+        if key.read_as:
+            value = get_value(cfg, key.name)
+            set_value(cfg, key.name, key.read_as.get(value, value))
     return findings
 
 
@@ -90,10 +87,11 @@ def _keys(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
 
 
 def _unknown_task(task: str) -> Finding:
+    choices = "TASK: " + ", ".join(f"{name} ({meaning})" for name, meaning in TASKS.items())
     if not task:
-        remedy = f"{CHOICES}; with a supervised file of PySlowFast's, which has none: ssl_eval, which trains all of it"
+        remedy = f"{choices}; with a supervised file of PySlowFast's, which has none: ssl_eval, which trains all of it"
         return Finding(("TASK",), "is missing: it says what the job does", remedy)
-    return Finding(("TASK",), f"there is no task {task!r}", CHOICES + "; PySlowFast's ssl and ssl_eval_... work too")
+    return Finding(("TASK",), f"there is no task {task!r}", choices + "; PySlowFast's ssl and ssl_eval_... work too")
 
 
 def _without_training(cfg: CfgNode) -> list[Finding]:

@@ -1,46 +1,19 @@
 """Reading one value as what its key needs.
 
 PyYAML takes ``1e-6`` for a string, ``("backbone.",)`` too, and an empty value for None. Here the key's
-default says what is meant.
+definition says what is meant.
 """
 
 from __future__ import annotations
 
 import ast
+import copy
 import math
 from typing import Any
 
 import yaml
 
-# Keys whose default does not show the type: "number" is an integer or a float.
-TYPES = {
-    "MODEL.FROZEN_BN": "bool",
-    "DATA.USE_OFFSET_SAMPLING": "bool",
-    "DATA_LOADER.NUM_WORKERS": "int",
-    "CONTRASTIVE.LOSS_FORM": "str",
-    "SOLVER.CLIP_GRAD_VAL": "float",
-    "SOLVER.CLIP_GRAD_L2NORM": "float",
-    "CONTRASTIVE.PREDICTOR_DEPTHS": "int list",
-    "DATA.TRAIN_JITTER_SCALES_RELATIVE": "float list",
-    "DATA.TRAIN_JITTER_ASPECT_RELATIVE": "float list",
-    "SOLVER.STEPS": "number list",
-    "SOLVER.LRS": "float list",
-    "TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN": "str list",
-    "SLURM.ARGS": "str list",
-    "SLURM.SETUP": "str list",
-}
-
-EXAMPLES = {
-    "bool": "True or False",
-    "int": "a whole number, such as 8",
-    "float": "a number, such as 0.1 or 1e-6",
-    "str": "a word or a path",
-    "number list": "a list of numbers, such as [0, 60, 120]",
-    "int list": "a list of whole numbers, such as [1, 2]",
-    "float list": "a list of numbers, such as [1, 0.1]",
-    "str list": 'a list of words, such as ["backbone."]',
-    "nested list": "a list of lists, such as [[1], [2]]",
-}
+from rhovideo.config.schema.definition import EXAMPLES, Key
 
 
 class ValueProblem(ValueError):
@@ -51,12 +24,11 @@ class ValueProblem(ValueError):
         self.write = write
 
 
-def interpret(key: str, default: Any, value: Any, text: str | None = None) -> Any:
+def interpret(key: Key, value: Any, text: str | None = None) -> Any:
     """``value`` in the type that ``key`` needs.
 
     Args:
-        key: the dotted name.
-        default: the key's default; an empty value (None) means this one.
+        key: its definition; an empty value (None) means its default.
         value: what YAML or the caller made of it.
         text: the scalar as it was written, taken for keys that hold text (``OUTPUT_DIR: 2024``).
 
@@ -64,13 +36,12 @@ def interpret(key: str, default: Any, value: Any, text: str | None = None) -> An
         ValueProblem: the value cannot be meant for this key.
     """
     if value is None or value == "None":
-        return default
-    kind = kind_of(key, default)
-    if kind.endswith("list"):
-        return type(default)(_sequence(value, kind))
-    if kind == "str" and text is not None:
+        return copy.deepcopy(key.default)
+    if key.kind.endswith("list"):
+        return type(key.default)(_sequence(value, key.kind))
+    if key.kind == "str" and text is not None:
         return text
-    return _scalar(value, kind)
+    return _scalar(value, key.kind)
 
 
 def from_word(word: object) -> tuple[Any, str | None]:
@@ -82,18 +53,6 @@ def from_word(word: object) -> tuple[Any, str | None]:
     except (yaml.YAMLError, ValueError, RecursionError):  # 2026-02-30 looks like a date, and is none
         value = word
     return value, word
-
-
-def kind_of(key: str, default: Any) -> str:
-    """The name of the type that a key holds, a key of ``EXAMPLES``."""
-    if key in TYPES:
-        return TYPES[key]
-    if isinstance(default, (list, tuple)):
-        if any(isinstance(element, (list, tuple)) for element in default):
-            return "nested list"
-        floats = any(isinstance(element, float) for element in default)
-        return "float list" if floats else f"{type(default[0]).__name__} list"
-    return type(default).__name__
 
 
 def _scalar(value: Any, kind: str) -> Any:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rhovideo.data.lists.csv_parsing import ManifestError
     from rhovideo.data.lists.indexing import index_folder, index_hmdb51, index_ucf101
     from rhovideo.data.lists.manifest import Manifest
+    from rhovideo.data.lists.video_list import VideoList
     from rhovideo.data.loading.batches import Batch
     from rhovideo.data.loading.datasets import VideoDataset, build_dataset, open_manifest
     from rhovideo.data.loading.loader import Loader, build_loader
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
         UniformClipSampler,
         build_clip_sampler,
     )
-    from rhovideo.data.video.image_frames import ImageFrames
+    from rhovideo.data.video.frame import RgbPicture
+    from rhovideo.data.video.image_frames import ImageFrames, IndexedFrames
     from rhovideo.data.video.reader import Video, VideoReadError
     from rhovideo.data.video.torchcodec_reader import TorchcodecVideo, open_video
 
@@ -35,10 +37,12 @@ __all__ = [
     "ColourAugmentation",
     "EvalCrops",
     "ImageFrames",
+    "IndexedFrames",
     "Loader",
     "Manifest",
     "ManifestError",
     "RandomClipSampler",
+    "RgbPicture",
     "RhoClipSampler",
     "ScanReport",
     "SegmentSampler",
@@ -47,6 +51,7 @@ __all__ = [
     "UniformClipSampler",
     "Video",
     "VideoDataset",
+    "VideoList",
     "VideoReadError",
     "build_augmentation",
     "build_clip_sampler",
@@ -68,10 +73,12 @@ __getattr__, __dir__ = lazy_names(
         "ColourAugmentation": "rhovideo.data.augment.colour",
         "EvalCrops": "rhovideo.data.augment.crops",
         "ImageFrames": "rhovideo.data.video.image_frames",
+        "IndexedFrames": "rhovideo.data.video.image_frames",
         "Loader": "rhovideo.data.loading.loader",
         "Manifest": "rhovideo.data.lists.manifest",
         "ManifestError": "rhovideo.data.lists.csv_parsing",
         "RandomClipSampler": "rhovideo.data.sampling.clip_samplers",
+        "RgbPicture": "rhovideo.data.video.frame",
         "RhoClipSampler": "rhovideo.data.sampling.clip_samplers",
         "ScanReport": "rhovideo.data.loading.scanning",
         "SegmentSampler": "rhovideo.data.sampling.clip_samplers",
@@ -80,6 +87,7 @@ __getattr__, __dir__ = lazy_names(
         "UniformClipSampler": "rhovideo.data.sampling.clip_samplers",
         "Video": "rhovideo.data.video.reader",
         "VideoDataset": "rhovideo.data.loading.datasets",
+        "VideoList": "rhovideo.data.lists.video_list",
         "VideoReadError": "rhovideo.data.video.reader",
         "build_augmentation": "rhovideo.data.augment.clip_augmentation",
         "build_clip_sampler": "rhovideo.data.sampling.clip_samplers",

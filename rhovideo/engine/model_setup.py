@@ -52,8 +52,8 @@ def _check_compiler(device: torch.device) -> None:
 
 
 def _compile_encoders(model: nn.Module) -> None:
-    for part in model.children():
-        if isinstance(part, Encoder):
+    for name, part in model.named_children():
+        if isinstance(part, Encoder) or name in ("encoder", "momentum_encoder"):
             for module in part.modules():
                 if isinstance(module, nn.Conv3d):
                     # PyTorchVideo's shortcuts have numpy's numbers here, with which each block is compiled by itself,

@@ -13,9 +13,10 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.findings import ConfigError, Finding, Origin, Problem
-from rhovideo.config.reading import Loaded, Setting, load
+from rhovideo.config.reading import Loaded, import_plugins_of, load
 from rhovideo.config.slurm_options import cluster_file
 from rhovideo.config.values import from_word
+from rhovideo.config.yaml_settings import Setting
 from rhovideo.errors import JobError
 from rhovideo.launch.chains import check_chain, check_output_folders
 from rhovideo.launch.sweep import SWEEP, cells, check_overrides, parse_sweep, settings
@@ -77,6 +78,9 @@ def make_plan(
     Raises:
         ConfigError: with the problems of all files and cells.
     """
+    if sweep is not None:
+        for path in configs:
+            import_plugins_of(path, overrides)
     swept = {} if sweep is None else parse_sweep(sweep)
     check_overrides(swept, overrides)
     _check_study(configs, overrides, sweep, study)

@@ -10,6 +10,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
+from rhovideo.config.plugins import import_in_job
 from rhovideo.errors import JobError
 
 
@@ -33,11 +34,13 @@ class Rank:
 
 
 def prepare_rank(cfg: CfgNode, rank: Rank) -> None:
-    """Choose threads and device, and join the process group.
+    """Import the plugins, choose threads and device, and join the process group.
 
     Raises:
+        PluginError: a plugin cannot be imported here.
         JobError: GPUs are asked for and there are none.
     """
+    import_in_job(cfg.PLUGINS)
     on_gpu = _on_gpu(cfg)
     # Whoever sets OMP_NUM_THREADS has decided.
     if "OMP_NUM_THREADS" not in os.environ:

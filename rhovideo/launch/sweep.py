@@ -6,14 +6,14 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from rhovideo.config import pyslowfast_keys
 from rhovideo.config.findings import ConfigError, Origin, Problem
-from rhovideo.config.keys import leaves, nearest
-from rhovideo.config.reading import Setting
-from rhovideo.config.schema import get_cfg
+from rhovideo.config.keys import nearest_key
+from rhovideo.config.schema import Key, definitions
 from rhovideo.config.values import ValueProblem, from_word, interpret
+from rhovideo.config.yaml_settings import Setting
 
 SWEEP = Origin("--sweep")
 
@@ -54,9 +54,9 @@ def parse_sweep(text: str) -> dict[str, list[str]]:
         raise ConfigError(Problem("", SWEEP, f"{text!r}: {error}", "the missing one")) from None
     if not words:
         problems.append(Problem("", SWEEP, "is empty", '"KEY=VALUE,VALUE KEY=VALUE,VALUE"'))
-    defaults = dict(leaves(get_cfg()))
+    known = definitions()
     for key, values in sweep.items():
-        problems += _key_problems(key, defaults) or _value_problems(key, values, defaults[key])
+        problems += _key_problems(key, known) or _value_problems(known[key], values)
     count = math.prod(map(len, sweep.values()))
     if count > _MOST_CELLS:
         wrong = f"has {count} cells, and no more than {_MOST_CELLS} are looked after in one study"
@@ -92,22 +92,21 @@ def _unquoted(value: str) -> str:
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"" else value
 
 
-def _key_problems(key: str, defaults: dict[str, object]) -> list[Problem]:
+def _key_problems(key: str, known: Mapping[str, Key]) -> list[Problem]:
     if key == "OUTPUT_DIR":
         return [Problem(key, SWEEP, "each cell has a folder of its own", "--study FOLDER, which holds them all")]
     if key.startswith("SLURM.") or key in _MACHINE_KEYS:
         wrong = "all cells of a study run on the same machines"
         return [Problem(key, SWEEP, wrong, f"{key} VALUE without --sweep; another study for another value")]
-    if key in defaults:
+    if key in known:
         return []
-    if pyslowfast_keys.is_foreign(key) and not any(name.startswith(f"{key}.") for name in defaults):
+    if pyslowfast_keys.is_foreign(key) and not any(name.startswith(f"{key}.") for name in known):
         return [Problem(key, SWEEP, "is PySlowFast's, and changes nothing here", "another key")]
-    meant = nearest(key, defaults)
-    remedy = f"{meant}, which is the nearest name" if meant else "a name from rhovideo/config/schema.py"
-    return [Problem(key, SWEEP, "there is no such key", remedy)]
+    return [Problem(key, SWEEP, "there is no such key", nearest_key(key, known))]
 
 
-def _value_problems(key: str, values: list[str], default: object) -> list[Problem]:
+def _value_problems(definition: Key, values: list[str]) -> list[Problem]:
+    key = definition.name
     problems = []
     seen: list[object] = []
     for value in values:
@@ -117,7 +116,7 @@ def _value_problems(key: str, values: list[str], default: object) -> list[Proble
             remedy = f"{key}={','.join(filter(None, values)) or 'VALUE,VALUE'}; an empty text is ''"
             return [Problem(key, SWEEP, wrong, remedy)]
         try:
-            meant = interpret(key, default, *from_word(word))
+            meant = interpret(definition, *from_word(word))
         except ValueProblem as problem:
             problems.append(Problem(key, sweep_origin(key, word), str(problem), problem.write))
             continue

@@ -1,29 +1,26 @@
-"""Encoders by name: MODEL.ARCH picks one of these builders."""
+"""Encoders by name: MODEL.ARCH picks one of :data:`rhovideo.config.registries.BACKBONES`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol, cast
 
 from fvcore.common.config import CfgNode
+from torch import Tensor
 
+from rhovideo.config.registries import BACKBONES
 from rhovideo.models.encoder import Encoder
-from rhovideo.models.mvit import build_mvit
-from rhovideo.models.r2plus1d import build_r2plus1d
-from rhovideo.models.resnet import build_resnet
-from rhovideo.models.s3dg import build_s3dg
-from rhovideo.models.slowfast import build_slowfast
-from rhovideo.models.x3d import build_x3d
 
-BACKBONES: dict[str, Callable[[CfgNode], Encoder]] = {
-    "slow": build_resnet,
-    "c2d": build_resnet,
-    "i3d": build_resnet,
-    "slowfast": build_slowfast,
-    "r2plus1d": build_r2plus1d,
-    "x3d": build_x3d,
-    "mvit": build_mvit,
-    "s3dg": build_s3dg,
-}
+
+class Backbone(Protocol):
+    """What an encoder must have: it is an ``nn.Module`` that maps clips [N,3,T,H,W] to features [N,dim].
+
+    Attributes:
+        dim: size of the feature.
+    """
+
+    dim: int
+
+    def __call__(self, x: Tensor) -> Tensor: ...
 
 
 def build_backbone(cfg: CfgNode) -> Encoder:
@@ -31,9 +28,17 @@ def build_backbone(cfg: CfgNode) -> Encoder:
 
     With BN.NORM_TYPE sync_batchnorm every process must call it, in the same order.
 
+    Returns:
+        An :class:`Encoder`; of an architecture that was registered, a :class:`Backbone`, which needs no more than that.
+
     Raises:
         ValueError: the architecture is unknown, or its section asks for something that is not built.
+        TypeError: what a registered builder returned has no ``dim``.
     """
-    if cfg.MODEL.ARCH not in BACKBONES:
-        raise ValueError(f"MODEL.ARCH is {cfg.MODEL.ARCH!r}: write one of {', '.join(BACKBONES)}")
-    return BACKBONES[cfg.MODEL.ARCH](cfg)
+    encoder = BACKBONES.builder(cfg.MODEL.ARCH)(cfg)
+    if not isinstance(getattr(encoder, "dim", None), int):
+        raise TypeError(
+            f"the encoder of MODEL.ARCH {cfg.MODEL.ARCH}, a {type(encoder).__name__}, has no size of its features: set "
+            "self.dim to the C of the features [N, C] that it returns"
+        )
+    return cast(Encoder, encoder)

@@ -23,7 +23,7 @@ class Classifier(nn.Module):
     training mode, so its batch norms use and keep the batch's statistics.
 
     Args:
-        encoder: clips to features.
+        encoder: clips to features, an :class:`Encoder` or anything with ``dim``.
         head: features to logits.
         train_crop: side in pixels of the crops seen in training; larger test crops are scored window by window.
         detach: train the head alone.
@@ -46,7 +46,8 @@ class Classifier(nn.Module):
             raise ValueError(f"MODEL.HEAD_ACT is {activation!r}: write one of {', '.join(SCORES)}")
         self.encoder = encoder
         self.head = head
-        self.window = math.ceil(train_crop / encoder.stride)
+        # An encoder that was registered may have no local features: then the whole clip is the one window.
+        self.window = math.ceil(train_crop / encoder.stride) if hasattr(encoder, "window_features") else None
         self.detach = detach
         self.frozen_norm = frozen_norm
         self.activation = activation
@@ -75,7 +76,10 @@ class Classifier(nn.Module):
         (not their logits) are averaged.
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.detach):
-            features = self.encoder.window_features(x, self.window)
+            if self.window is None:
+                features = self.encoder(x)[:, :, None, None]
+            else:
+                features = self.encoder.window_features(x, self.window)
         logits = self.head(features.permute(0, 2, 3, 1))
         return SCORES[self.activation](logits).mean(dim=(1, 2))
 

@@ -10,6 +10,9 @@ from fvcore.common.config import CfgNode
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+# Architectures that RESNET.DEPTH is a size of.
+_RESIDUAL = ("slow", "c2d", "i3d", "slowfast", "r2plus1d")
+
 
 class ModelInfo(NamedTuple):
     """Size of a network.
@@ -52,5 +55,5 @@ def model_info(model: nn.Module, frames: int, crop: int) -> ModelInfo:
 
 def describe(model: nn.Module, cfg: CfgNode) -> str:
     """The log line for a model that was built from ``cfg``, at its training crop."""
-    depth = "" if cfg.MODEL.ARCH in ("x3d", "mvit", "s3dg") else f" R-{cfg.RESNET.DEPTH}"
+    depth = f" R-{cfg.RESNET.DEPTH}" if cfg.MODEL.ARCH in _RESIDUAL else ""
     return f"{cfg.MODEL.ARCH}{depth}: {model_info(model, cfg.DATA.NUM_FRAMES, cfg.DATA.TRAIN_CROP_SIZE)}"

@@ -17,8 +17,10 @@ from fvcore.common.config import CfgNode
 from rhovideo.config.combinations import ONE_SIZE
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Origin, Problem
 from rhovideo.config.keys import get_value, leaves
-from rhovideo.config.reading import Loaded, load, read_overrides
-from rhovideo.config.schema import get_cfg
+from rhovideo.config.reading import Loaded, load
+from rhovideo.config.registries import BACKBONES
+from rhovideo.config.schema import definitions, is_registered
+from rhovideo.config.yaml_settings import read_overrides
 
 PROTOCOLS = ("knn", "linear", "finetune", "test", "retrieval")
 TASK_OF = {"knn": "knn", "retrieval": "knn", "linear": "linear", "finetune": "finetune", "test": "test"}
@@ -199,16 +201,17 @@ def extract_recipe(subject: Subject, clips: int, encoder: str = "online") -> Set
 def _architecture(cfg: CfgNode) -> Settings:
     """What builds the checkpoint's encoder."""
     arch = cfg.MODEL.ARCH
-    defaults = dict(leaves(get_cfg()))
     sections = ("RESNET", *([_ARCHITECTURE[arch]] if arch in _ARCHITECTURE else []))
     values = {f"{section}.{key}": value for section in sections for key, value in leaves(cfg[section])}
-    chosen = {key: value for key, value in values.items() if value != defaults[key]}
-    return {"MODEL.ARCH": arch, "RESNET.DEPTH": cfg.RESNET.DEPTH} | chosen
+    plugins = {}
+    if not BACKBONES.is_builtin(arch):
+        plugins = {"PLUGINS": cfg.PLUGINS}
+        values |= {key: value for key, value in leaves(cfg) if is_registered(key)}
+    return plugins | {"MODEL.ARCH": arch, "RESNET.DEPTH": cfg.RESNET.DEPTH} | _chosen(values)
 
 
 def _clip(cfg: CfgNode) -> Settings:
     """Clips as the encoder knows them: T x tau, crops, colours."""
-    defaults = dict(leaves(get_cfg()))
     crop = cfg.DATA.TRAIN_CROP_SIZE
     settings = {
         "DATA.NUM_FRAMES": cfg.DATA.NUM_FRAMES,
@@ -217,8 +220,13 @@ def _clip(cfg: CfgNode) -> Settings:
         "DATA.TRAIN_JITTER_SCALES": [_in_proportion(side, crop) for side in _SHORT_SIDES],
         "DATA.TEST_CROP_SIZE": crop if cfg.MODEL.ARCH in ONE_SIZE else _in_proportion(_TEST_CROP, crop),
     }
-    values = {key: get_value(cfg, key) for key in _PIXELS}
-    return settings | {key: value for key, value in values.items() if value != defaults[key]}
+    return settings | _chosen({key: get_value(cfg, key) for key in _PIXELS})
+
+
+def _chosen(values: Settings) -> Settings:
+    """Those that are not the defaults."""
+    known = definitions()
+    return {key: value for key, value in values.items() if value != known[key].default}
 
 
 def _in_proportion(pixels: int, crop: int) -> int:
@@ -241,7 +249,7 @@ def resolve(settings: Mapping[str, Any], overrides: Sequence[object] = ()) -> Lo
 
 def _relocated(problem: Problem, given: set[str]) -> Problem:
     """The problem of a value that nobody typed is the recipe's."""
-    typed = problem.origin != COMMAND_LINE or problem.key in given or problem.key not in dict(leaves(get_cfg()))
+    typed = problem.origin != COMMAND_LINE or problem.key in given or problem.key not in definitions()
     return problem if typed else Problem(problem.key, _RECIPE, problem.wrong, problem.write)
 
 

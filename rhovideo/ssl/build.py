@@ -1,13 +1,13 @@
-"""From a configuration to a method: one function a method, and their names. Methods read no configuration."""
+"""From a configuration to a method: one function a method. Methods read no configuration."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from fvcore.common.config import CfgNode
 from torch import nn
 
+from rhovideo.config.registries import METHODS
 from rhovideo.models import build_backbone, build_predictor, build_projection
 from rhovideo.ssl.byol import BYOL
 from rhovideo.ssl.moco import MoCo
@@ -106,15 +106,6 @@ def _networks(cfg: CfgNode, encoder: nn.Module | None, projection: nn.Module | N
     return used, build_projection(cfg, used.dim) if projection is None else projection
 
 
-# A new method is one file and one line here.
-METHODS: dict[str, Callable[[CfgNode], nn.Module]] = {
-    "simclr": build_simclr,
-    "moco": build_moco,
-    "byol": build_byol,
-    "swav": build_swav,
-}
-
-
 def build_method(cfg: CfgNode) -> nn.Module:
     """The method that CONTRASTIVE.TYPE names, with fresh weights; see :class:`rhovideo.ssl.interface.Method`.
 
@@ -123,8 +114,7 @@ def build_method(cfg: CfgNode) -> nn.Module:
     Raises:
         ValueError: the method is unknown.
     """
-    kind = cfg.CONTRASTIVE.TYPE
-    if kind not in METHODS:
-        raise ValueError(f"CONTRASTIVE.TYPE is {kind!r}: write one of {', '.join(METHODS)}")
+    build = METHODS.builder(cfg.CONTRASTIVE.TYPE)
     warn_of_process_dependence(cfg)
-    return METHODS[kind](cfg)
+    method: nn.Module = build(cfg, build_backbone(cfg))
+    return method

@@ -13,6 +13,7 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from rhovideo.atomic_files import written_whole
+from rhovideo.config.registries import METHODS
 from rhovideo.errors import WeightsError
 from rhovideo.zoo.architecture import architecture, describe_architecture
 from rhovideo.zoo.checkpoint_files import OWN, WeightsFile, read_weights
@@ -85,6 +86,11 @@ def export(source: str | Path, out: str | Path, encoder: str | None = None) -> E
         raise WeightsError(
             f"{file.name}: holds a network of MODEL.ARCH {cfg.MODEL.ARCH}, and only {', '.join(BLOCKS)} have names in "
             "the released format"
+        )
+    if encoder is None and file.ours and cfg.TASK == "pretrain" and not METHODS.is_builtin(cfg.CONTRASTIVE.TYPE):
+        raise WeightsError(
+            f"{file.name}: holds the method {cfg.CONTRASTIVE.TYPE}, which PySlowFast does not have; --encoder online "
+            "writes its encoder alone"
         )
     content, kind = _content(file, cfg, encoder)
     try:

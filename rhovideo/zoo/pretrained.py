@@ -11,9 +11,10 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
+from rhovideo.config.registries import METHODS
 from rhovideo.errors import WeightsError
 from rhovideo.models import Classifier, Encoder, build_backbone, build_classifier
-from rhovideo.ssl.build import METHODS, build_method
+from rhovideo.ssl.build import build_method
 from rhovideo.zoo.architecture import ASK_FOR_CFG, architecture, describe_unknown
 from rhovideo.zoo.checkpoint_files import OWN, WeightsFile, read_weights
 from rhovideo.zoo.filling import LoadReport, describe_file, fill, other_network
@@ -253,6 +254,11 @@ def _method_cfg(file: WeightsFile) -> CfgNode:
     if file.cfg.TASK != "pretrain" or file.cfg.CONTRASTIVE.TYPE not in METHODS:
         raise WeightsError(
             f"{file.name}: holds no pre-training method of {', '.join(METHODS)}; load its encoder with load_pretrained"
+            + (
+                f". For its method, {file.cfg.CONTRASTIVE.TYPE}, import the module that registers it first"
+                if file.cfg.TASK == "pretrain"
+                else ""
+            )
         )
     return file.cfg
 

@@ -1,12 +1,11 @@
 """A configuration of this package as PySlowFast's loader takes it: its keys alone, and its words for the task.
 
-What a word of theirs means otherwise is translated back, line by line of the table in
-:mod:`rhovideo.config.pyslowfast`.
+What a word of theirs means otherwise is translated back: the opposite of :mod:`rhovideo.config.pyslowfast`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -14,29 +13,15 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.keys import leaves
 from rhovideo.config.pyslowfast import BGR_THERE, reads_frame_lists
-from rhovideo.config.schema import get_cfg
+from rhovideo.config.schema import definitions
 from rhovideo.models.resnet import STAGE_DEPTHS
 from rhovideo.optim.schedules import rate_factor
 
-# Sections and keys that PySlowFast lacks, so that merging them there would fail; and sections that mean nothing for the
-# networks that are exported.
-OWN_SECTIONS = ("KNN", "SLURM")
+# Sections that mean nothing for the networks that are exported.
 _UNUSED_SECTIONS = ("X3D", "MVIT", "TENSORBOARD")
-_OWN = {
-    "": "DIST_TIMEOUT_MINUTES NUM_CPU_PROCESSES",
-    "TRAIN.": "ACCUMULATE_STEPS AMP_DTYPE CHECKPOINT_ENCODER CHECKPOINT_KEEP CHECKPOINT_MINUTES DTYPE",
-    "MODEL.": "CHANNELS_LAST COMPILE",
-    "RESNET.": "BASIC_EXPANSION",
-    "CONTRASTIVE.": "KEYS_AT_ONCE LOSS_FORM SWAV_EPSILON SWAV_FREEZE_EPOCHS SWAV_NUM_PROTOTYPES "
-    "SWAV_SINKHORN_ITERATIONS",
-    "DATA.": "AUG_DEVICE AUG_SPATIAL AUG_TEMPORAL CLIP_SAMPLING MANIFEST_CACHE MAX_BAD_VIDEO_SHARE SSL_BLUR_PROB "
-    "SSL_COLOR_PROB TRAIN_JITTER_FPS_RELATIVE",
-    "DATA_LOADER.": "PREFETCH_FACTOR",
-    "SOLVER.": "BASE_LR_BATCH LARS_TRUST",
-}
-# Those that change no result, or that are translated, or that remarks of their own are made about.
+# Keys of ours that change no result, or are translated, or have a remark to themselves. Sections end with a point.
 _NO_LOSS = {
-    "": "DIST_TIMEOUT_MINUTES NUM_CPU_PROCESSES",
+    "": "DIST_TIMEOUT_MINUTES NUM_CPU_PROCESSES PLUGINS KNN. SLURM.",
     "TRAIN.": "AMP_DTYPE CHECKPOINT_ENCODER CHECKPOINT_KEEP CHECKPOINT_MINUTES",
     "MODEL.": "CHANNELS_LAST COMPILE",
     "RESNET.": "BASIC_EXPANSION",
@@ -45,18 +30,21 @@ _NO_LOSS = {
     "DATA_LOADER.": "PREFETCH_FACTOR",
     "SOLVER.": "BASE_LR_BATCH",
 }
-
-
-def _keys(table: Mapping[str, str]) -> frozenset[str]:
-    return frozenset(section + name for section, names in table.items() for name in names.split())
-
-
-OWN_KEYS = _keys(_OWN)
-_LOST_KEYS = OWN_KEYS - _keys(_NO_LOSS)
 # What SOLVER.BASE_LR_BATCH scales.
 _RATES = ("BASE_LR", "WARMUP_START_LR", "COSINE_END_LR")
 # Lists with an entry a pathway.
 _BY_PATHWAY = ("NUM_BLOCK_TEMP_KERNEL", "SPATIAL_STRIDES", "SPATIAL_DILATIONS")
+
+
+def own_keys() -> frozenset[str]:
+    """The keys that PySlowFast lacks, so that merging them there would fail."""
+    return frozenset(key.name for key in definitions().values() if key.ours)
+
+
+def _is_lost(key: str) -> bool:
+    """Whether the result of a training depends on a key that PySlowFast lacks."""
+    harmless = [section + name for section, names in _NO_LOSS.items() for name in names.split()]
+    return key in own_keys() and not any(key == name or key.startswith(name) for name in harmless)
 
 
 def released_cfg(cfg: CfgNode, method: bool) -> str:
@@ -101,10 +89,10 @@ def what_is_lost(cfg: CfgNode, method: bool) -> Iterator[str]:
         )
     if cfg.TRAIN.MIXED_PRECISION and cfg.TRAIN.AMP_DTYPE != "float16":
         yield f"PySlowFast's mixed precision is in float16; this one's was in {cfg.TRAIN.AMP_DTYPE}"
-    defaults = dict(leaves(get_cfg()))
+    defaults = {key: definition.default for key, definition in definitions().items()}
     if reads_frame_lists(cfg):
         defaults["DATA.CLIP_SAMPLING"] = "segment"  # as its loader of them does
-    lost = [f"{key} {value}" for key, value in leaves(cfg) if key in _LOST_KEYS and value != defaults[key]]
+    lost = [f"{key} {value}" for key, value in leaves(cfg) if _is_lost(key) and value != defaults[key]]
     if lost:
         yield f"PySlowFast has no key for {', '.join(lost)}"
 
@@ -128,7 +116,7 @@ def _classification_keys(cfg: CfgNode) -> dict[str, Any]:
 
 
 def _is_theirs(key: str) -> bool:
-    return key not in OWN_KEYS and key.partition(".")[0] not in OWN_SECTIONS + _UNUSED_SECTIONS
+    return key not in own_keys() and key.partition(".")[0] not in _UNUSED_SECTIONS
 
 
 def _method_keys(cfg: CfgNode) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import pytest
 from rhovideo.checks import network
 from rhovideo.checks.network import Rehearsal
 from rhovideo.config.findings import ConfigError, Finding
-from rhovideo.config.limits import CHOICES
 from rhovideo.config.reading import load_cfg
+from rhovideo.config.registries import BACKBONES
 from rhovideo.launch.plan import check_each, make_plan
 from tests.configured_runs import METHOD_KEYS
 
@@ -38,7 +38,7 @@ def _rehearse(folder: Path, task: str = "linear", *overrides: object) -> list[Fi
 
 
 @pytest.mark.parametrize("task", ["pretrain", "finetune"])
-@pytest.mark.parametrize("arch", CHOICES["MODEL.ARCH"])
+@pytest.mark.parametrize("arch", list(BACKBONES))
 def test_every_architecture_passes_at_full_size_in_seconds(videos, arch, task):
     start = time.monotonic()
     # MViT's default needs more frames than it has patches in time, and knows one size of crops.

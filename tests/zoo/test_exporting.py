@@ -17,7 +17,7 @@ from rhovideo.optim.build import build_optimizer
 from rhovideo.ssl.build import METHODS, build_method
 from rhovideo.zoo import WeightsError, export, load_classifier, load_method, load_pretrained
 from rhovideo.zoo.name_mapping import to_released
-from rhovideo.zoo.released_cfg import OWN_KEYS, released_cfg
+from rhovideo.zoo.released_cfg import own_keys, released_cfg
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 # What PySlowFast's files have and never read: BYOL's queue.
@@ -130,9 +130,9 @@ def test_the_exported_configuration_has_no_key_that_slowfast_would_stop_at(arch)
         tree = yaml.safe_load(released_cfg(cfg, method))
         assert tree["DATA"]["DECODING_BACKEND"] == "pyav"
         flat = {key for key, _ in leaves(type(cfg)(tree))}
-        assert flat <= known_keys(), "add keys of our own to OWN_KEYS"
-    assert {key for key, _ in leaves(cfg)} >= OWN_KEYS
-    assert not known_keys() & OWN_KEYS
+        assert flat <= known_keys(), "mark keys of our own with ours=True"
+    assert {key for key, _ in leaves(cfg)} >= own_keys()
+    assert not known_keys() & own_keys()
 
 
 @pytest.mark.parametrize(("kind", "lars"), [("moco", False), ("byol", True), ("swav", True)])

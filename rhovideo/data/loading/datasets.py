@@ -14,7 +14,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.input_files import label_files, list_name, reads_label_files
-from rhovideo.config.pyslowfast import reads_frame_lists
+from rhovideo.config.registries import DATASETS
 from rhovideo.data.augment.clip_augmentation import (
     PendingClip,
     TrainAugmentation,
@@ -28,10 +28,10 @@ from rhovideo.data.lists.bad_videos import Failure
 from rhovideo.data.lists.csv_parsing import NO_LABEL
 from rhovideo.data.lists.frame_lists import FrameListManifest
 from rhovideo.data.lists.manifest import Manifest
+from rhovideo.data.lists.video_list import OpenVideo, VideoList
 from rhovideo.data.sampling.clip_samplers import build_clip_sampler
 from rhovideo.data.video.frame import Picture, RgbPicture
-from rhovideo.data.video.image_frames import ImageFrames
-from rhovideo.data.video.reader import Taker, Video, VideoReadError
+from rhovideo.data.video.reader import Taker, VideoReadError
 from rhovideo.data.video.torchcodec_reader import require_torchcodec
 from rhovideo.randomness import Stream, generator
 
@@ -101,7 +101,7 @@ class VideoDataset(torch.utils.data.Dataset):
 
     def __init__(
         self,
-        manifest: Manifest,
+        manifest: Manifest | VideoList,
         sampler: FrameSampler,
         augmentation: TrainAugmentation | EvalCrops,
         *,
@@ -188,7 +188,7 @@ class VideoDataset(torch.utils.data.Dataset):
         each(times.reshape(-1), take)
         return [pending for of_clip in builders for builder in of_clip for pending in builder.build()]
 
-    def _open(self, index: int) -> Video | ImageFrames:
+    def _open(self, index: int) -> OpenVideo:
         manifest = self.manifest
         if self.needs_labels and manifest.has_labels and manifest.label(index) == NO_LABEL:
             raise VideoReadError(manifest.path(index), "has no label")
@@ -226,7 +226,7 @@ def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
 
     Args:
         cfg: a loaded configuration.
-        split: which list: "train", "val" or "test" (DATA.PATH_TO_DATA_DIR/{split}.csv).
+        split: which videos: "train", "val" or "test".
         purpose: "pretrain": rho clips (rho=1: two views of one clip); "train": one random, augmented clip;
             "eval": the centre clip, centre crop; "test": TEST.NUM_ENSEMBLE_VIEWS clips, TEST.NUM_SPATIAL_CROPS crops;
             "knn": KNN.NUM_CLIPS clips, centre crop.
@@ -252,16 +252,26 @@ def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
     )
 
 
-def open_manifest(cfg: CfgNode, split: str) -> Manifest:
-    """The list of videos of a split, read as DATA's keys and TRAIN.DATASET say."""
+def open_manifest(cfg: CfgNode, split: str) -> Manifest | VideoList:
+    """The list of videos of a split: that of the data set that TRAIN.DATASET names."""
+    opened: Manifest | VideoList = DATASETS.builder(cfg.TRAIN.DATASET)(cfg, split)
+    return opened
+
+
+def open_frame_list(cfg: CfgNode, split: str) -> FrameListManifest:
+    """The list of frames of a split (TRAIN.DATASET ssv2)."""
     data = cfg.DATA
     csv = Path(data.PATH_TO_DATA_DIR) / list_name(cfg, split)
-    if reads_frame_lists(cfg):
-        names = label_files(split) if reads_label_files(cfg, split) else ()
-        labels = tuple(csv.with_name(name) for name in names) or None
-        return FrameListManifest.open(csv, labels=labels, prefix=data.PATH_PREFIX, cache_dir=data.MANIFEST_CACHE)
+    names = label_files(split) if reads_label_files(cfg, split) else ()
+    labels = (csv.with_name(names[0]), csv.with_name(names[1])) if names else None
+    return FrameListManifest.open(csv, labels=labels, prefix=data.PATH_PREFIX, cache_dir=data.MANIFEST_CACHE)
+
+
+def open_video_list(cfg: CfgNode, split: str) -> Manifest:
+    """The CSV of a split, of video files (TRAIN.DATASET kinetics), read as DATA's keys say."""
+    data = cfg.DATA
     return Manifest.open(
-        csv,
+        Path(data.PATH_TO_DATA_DIR) / list_name(cfg, split),
         separator=data.PATH_LABEL_SEPARATOR,
         prefix=data.PATH_PREFIX,
         skip_rows=data.SKIP_ROWS,

@@ -1,8 +1,9 @@
-"""A video whose frames are image files."""
+"""Videos whose frames are read one by one, by their number: from image files, or in a way of your own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Protocol
 
@@ -21,25 +22,23 @@ class Paths(Protocol):
     def __getitem__(self, place: int) -> str: ...
 
 
-class ImageFrames:
-    """Pictures as :class:`rhovideo.data.video.reader.Video` hands them out, read from one image each.
+class IndexedFrames:
+    """Pictures as :class:`rhovideo.data.video.reader.Video` hands them out, each read by its number.
 
     Args:
         path: of the video, for messages.
-        images: the images' paths in the order of time.
-        fps: frames a second that they count as.
-
-    Attributes:
-        num_frames: how many images there are.
+        num_frames: how many frames there are.
+        fps: frames a second.
+        read: from a frame's number to its pixels, uint8 [H, W, 3] RGB; called once for each frame that is wanted.
     """
 
-    def __init__(self, path: str, images: Paths, fps: float) -> None:
+    def __init__(self, path: str, num_frames: int, fps: float, read: Callable[[int], np.ndarray]) -> None:
         self.path = path
-        self.num_frames = len(images)
+        self.num_frames = num_frames
         self.fps = fps
-        self._images = images
+        self._read = read
 
-    def __enter__(self) -> ImageFrames:
+    def __enter__(self) -> IndexedFrames:
         return self
 
     def __exit__(
@@ -48,15 +47,15 @@ class ImageFrames:
         pass
 
     def each(self, indices: Sequence[int] | np.ndarray, take: Taker) -> None:
-        """Hand out the images at these indices in the order of time, each once however often it is asked for.
+        """Hand out the frames at these indices in the order of time, each once however often it is asked for.
 
         Args:
             indices: 0 to ``num_frames - 1``, in any order.
-            take: called with each image and its places in ``indices``.
+            take: called with each frame and its places in ``indices``.
 
         Raises:
             IndexError: an index lies outside of the video.
-            VideoReadError: an image is missing or damaged, or not of the others' size.
+            VideoReadError: a frame is missing or damaged, or not of the others' size.
         """
         wanted, which = np.unique(np.asarray(indices, dtype=np.int64).reshape(-1), return_inverse=True)
         if wanted.size and not (wanted[0] >= 0 and wanted[-1] < self.num_frames):
@@ -73,15 +72,29 @@ class ImageFrames:
                 )
             take(RgbPicture(image), np.flatnonzero(which == row).tolist())
 
-    def _read(self, index: int) -> np.ndarray:
-        """One image, uint8 [H, W, 3] RGB."""
-        path = self._images[index]
-        try:
-            data = np.fromfile(path, np.uint8)
-        except (OSError, ValueError) as error:  # a zero byte in a path is a ValueError
-            reason = getattr(error, "strerror", None) or error
-            raise VideoReadError(self.path, f"frame {index}, {path!r}: {reason}") from error
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-        if image is None:
-            raise VideoReadError(self.path, f"frame {index}, {path}: is no image")
-        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+class ImageFrames(IndexedFrames):
+    """A video whose frames are image files.
+
+    Args:
+        path: of the video, for messages.
+        images: the images' paths in the order of time.
+        fps: frames a second that they count as.
+    """
+
+    def __init__(self, path: str, images: Paths, fps: float) -> None:
+        super().__init__(path, len(images), fps, partial(_read_image, path, images))
+
+
+def _read_image(video: str, images: Paths, index: int) -> np.ndarray:
+    """One image of a video, uint8 [H, W, 3] RGB."""
+    path = images[index]
+    try:
+        data = np.fromfile(path, np.uint8)
+    except (OSError, ValueError) as error:  # a zero byte in a path is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise VideoReadError(video, f"frame {index}, {path!r}: {reason}") from error
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise VideoReadError(video, f"frame {index}, {path}: is no image")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -16,7 +16,12 @@ _DATA_SECTIONS = ("DATA.", "AUG.", "MULTIGRID.", "DETECTION.")
 
 def our_settings(cfg: CfgNode) -> CfgNode:
     """The keys that both packages have, as a frozen configuration of ours; those that only PySlowFast has are left."""
-    return cfg_from_released(cfg.dump())
+    ours = cfg_from_released(cfg.dump())
+    ours.defrost()
+    # There, the name of our data set; here, that of the lists that it reads.
+    ours.TRAIN.DATASET = "kinetics"
+    ours.freeze()
+    return ours
 
 
 def check_data(cfg: CfgNode) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rhovideo.config.findings import ConfigError, Problem
+from rhovideo.config.plugins import plugin_folders
 from rhovideo.config.reading import Loaded
 from rhovideo.errors import JobError
 from rhovideo.launch.chains import checkpoint_source
@@ -132,7 +133,13 @@ def _print_scripts(stages: Sequence[Stage]) -> None:
         earlier = f"JOB_OF_STAGE_{stage.number}"
         waits = f"; sbatch's number for stage {stage.number} takes the place of {earlier}" if stage.number else ""
         print(f"---\n# sbatch file of stage {stage.number + 1}, {stage.name}: {len(stage.jobs)} job(s){waits}")
-        print(_script(stage, snapshot_folder(stage.code_folder), stage.dependency(earlier) if stage.number else ""))
+        print(
+            _script(
+                stage,
+                snapshot_folder(stage.code_folder, stage.plugins),
+                stage.dependency(earlier) if stage.number else "",
+            )
+        )
 
 
 def _script(stage: Stage, code: Path, dependency: str = "") -> str:
@@ -207,8 +214,11 @@ def _queue(stage: Stage, before: Sequence[str]) -> list[str]:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / records.CANCELLED_FILE).unlink(missing_ok=True)
     dependency = stage.dependency(_whole(before)) if before else ""
-    parameters = stage.parameters(snapshot(stage.code_folder), dependency)
-    tasks = [SlurmTask(chain[stage.number].cfg, checkpoint_source(chain, stage.number)) for chain in stage.chains]
+    parameters = stage.parameters(snapshot(stage.code_folder, stage.plugins), dependency)
+    tasks = [
+        SlurmTask(chain[stage.number].cfg, checkpoint_source(chain, stage.number), plugin_folders())
+        for chain in stage.chains
+    ]
     try:
         return submitit_adapter.submit(stage.slurm_folder, parameters, tasks)
     except SubmissionRefused as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,15 @@ class SlurmTask:
         cfg: a loaded configuration.
         source: where the checkpoint of an earlier job of the chain is to be looked for when this job starts: the key to
             fill in and the earlier job's run folder. None where the configuration names its checkpoint or needs none.
+        plugin_folders: where the plugins lie that were copied beside the code, and what they import besides.
     """
 
-    def __init__(self, cfg: CfgNode, source: tuple[str, Path] | None = None) -> None:
+    def __init__(
+        self, cfg: CfgNode, source: tuple[str, Path] | None = None, plugin_folders: Sequence[str] = ()
+    ) -> None:
         self.cfg = cfg
         self.source = source
+        self.plugin_folders = plugin_folders
 
     def __call__(self) -> dict[str, Any]:
         """Run the job on this rank.
@@ -60,12 +65,14 @@ class SlurmTask:
         from submitit.helpers import TorchDistributedEnvironment
 
         from rhovideo import distributed
+        from rhovideo.config.plugins import look_in
         from rhovideo.engine.run import run
         from rhovideo.launch.chains import with_checkpoint
         from rhovideo.launch.rank_setup import Rank, prepare_rank
 
         # All GPUs of the node stay visible, as peers need it to talk directly; each rank takes its own by its number.
         job = TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
+        look_in(self.plugin_folders)
         cfg = with_checkpoint(self.cfg, self.source)
         cores = int(os.environ.get("SLURM_CPUS_PER_TASK", "0")) or None
         prepare_rank(cfg, Rank(job.rank, job.world_size, job.local_world_size, cores=cores))

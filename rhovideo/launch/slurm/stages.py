@@ -12,6 +12,7 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.plugins import local_sources
 from rhovideo.config.reading import Loaded
 from rhovideo.config.slurm_options import sbatch_parameters
 from rhovideo.launch.plan import Plan
@@ -49,6 +50,11 @@ class Stage:
     def cfg(self) -> CfgNode:
         """The configuration that asks for the resources; the jobs of a stage all ask for the same."""
         return self.jobs[0].cfg
+
+    @property
+    def plugins(self) -> list[Path]:
+        """The files and packages that the plugins of the stage's jobs are, as far as they are copied with the code."""
+        return local_sources(dict.fromkeys(name for job in self.jobs for name in job.cfg.PLUGINS))
 
     def parameters(self, code: Path, dependency: str = "") -> dict[str, Any]:
         """What submitit is told.

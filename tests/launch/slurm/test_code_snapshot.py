@@ -34,10 +34,10 @@ def test_the_same_code_is_copied_once_and_no_caches(tmp_path):
 def test_of_two_copies_at_once_both_are_content_with_the_first(tmp_path, monkeypatch):
     copy = module._copy
 
-    def another_is_faster(folder):
+    def another_is_faster(folder, plugins):
         monkeypatch.setattr(module, "_copy", copy)
         snapshot(tmp_path)
-        copy(folder)
+        copy(folder, plugins)
 
     monkeypatch.setattr(module, "_copy", another_is_faster)
     assert snapshot(tmp_path) == snapshot_folder(tmp_path)

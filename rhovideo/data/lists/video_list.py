@@ -1,0 +1,115 @@
+"""The videos of a split, however they are listed and read: what a data set of your own has to give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Protocol
+
+import numpy as np
+
+from rhovideo.data.lists.csv_parsing import NO_LABEL
+from rhovideo.data.video.reader import Taker
+from rhovideo.data.video.torchcodec_reader import open_video
+
+
+class OpenVideo(Protocol):
+    """A video that is open: a :class:`rhovideo.data.Video`, :class:`rhovideo.data.IndexedFrames`, or one of your own.
+
+    Attributes:
+        num_frames: how many frames there are.
+        fps: frames a second.
+    """
+
+    num_frames: int
+    fps: float
+
+    def __enter__(self) -> OpenVideo: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+    def each(self, indices: np.ndarray, take: Taker) -> None:
+        """Call ``take(picture, places)`` with the frame of each index, in the order of time, each frame once.
+
+        Args:
+            indices: 0 to ``num_frames - 1``, in any order, with repeats.
+            take: gets the picture, such as a :class:`rhovideo.data.RgbPicture`, and its places in ``indices``.
+        """
+
+
+class VideoList:
+    """A list of videos in memory, whose files are opened as any others; override :meth:`open_video` to read your own.
+
+    A registered data set may return this class, a subclass, or anything that has the same names. It is pickled into
+    the worker processes, so an open file or connection is opened in :meth:`open_video`, not before.
+
+    Args:
+        name: of the list, for messages.
+        paths: of each video; they are names that messages show and :meth:`open_video` opens.
+        labels: of each video, from 0; -1 for one without. None: the list has no labels.
+
+    Attributes:
+        csv: ``name``; of a list that was read from a file, its path.
+
+    Raises:
+        ValueError: there is no video, or not one label for each.
+
+    Example::
+
+        @rhovideo.register_dataset("frames")
+        def open_list(cfg, split):
+            return FrameArrays(split, sorted(Path(cfg.DATA.PATH_TO_DATA_DIR, split).glob("*.npy")))
+
+        class FrameArrays(VideoList):
+            def open_video(self, index, image_fps, backend="pyav"):
+                frames = np.load(self.path(index), mmap_mode="r")  # uint8 [N, H, W, 3]
+                return IndexedFrames(self.path(index), len(frames), image_fps, frames.__getitem__)
+    """
+
+    def __init__(self, name: str, paths: Sequence[object], labels: Sequence[int] | None = None) -> None:
+        if not paths:
+            raise ValueError(f"{name} lists no video")
+        if labels is not None and len(labels) != len(paths):
+            raise ValueError(f"{name} has {len(paths)} videos and {len(labels)} labels")
+        self.csv = name
+        self._paths = [str(path) for path in paths]
+        self.labels = np.full(len(paths), NO_LABEL, np.int64) if labels is None else np.asarray(labels, np.int64)
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def path(self, index: int) -> str:
+        """The path or name of video ``index``."""
+        return self._paths[index]
+
+    def label(self, index: int) -> int:
+        """The label of video ``index``, -1 if it has none."""
+        return int(self.labels[index])
+
+    def line(self, index: int) -> int:
+        """The place of video ``index`` in the list, from 1, for messages."""
+        return index + 1
+
+    @property
+    def num_classes(self) -> int:
+        """The largest label plus one; 0 if the list has none."""
+        return int(self.labels.max()) + 1
+
+    @property
+    def has_labels(self) -> bool:
+        return self.num_classes > 0
+
+    def open_video(self, index: int, image_fps: float, backend: str = "pyav") -> OpenVideo:
+        """Video ``index``, open for reading frames.
+
+        Args:
+            index: its place in the list, from 0.
+            image_fps: frames a second to give a video that does not say (DATA.TARGET_FPS).
+            backend: what decodes, "pyav" or "torchcodec" (DATA.DECODING_BACKEND).
+
+        Raises:
+            VideoReadError, OSError: it cannot be read: it is replaced by another one, counted and listed.
+        """
+        return open_video(self.path(index), backend)
