@@ -24,7 +24,7 @@ def start(example: str, data: Path, out: Path, *words: str) -> subprocess.Comple
 
 
 def launch(example: str, *words: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
-    command = [sys.executable, ROOT / "examples" / example, *words]
+    command = [str(word) for word in (sys.executable, ROOT / "examples" / example, *words)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
@@ -43,11 +43,13 @@ def assert_asks_for_a_smaller_batch(example: str, data: Path, out: Path) -> None
     assert not out.exists()
 
 
-def assert_encoder_was_trained(file: Path) -> None:
+def assert_encoder_was_trained(file: Path) -> int:
+    """The number of batches that the encoder has seen."""
     torch.manual_seed(0)
     encoder = rhovideo.create_backbone("slow", depth=18, width=4)
     encoder.load_state_dict(torch.load(file, weights_only=True))
     assert encoder.blocks[0].norm.num_batches_tracked > 0
+    return int(encoder.blocks[0].norm.num_batches_tracked)
 
 
 def test_moco_on_a_list_of_relative_paths(synthetic_set, tmp_path):
@@ -97,6 +99,44 @@ def test_byol_in_lightning(synthetic_set, tmp_path):
     run("lightning_byol.py", synthetic_set / "train.csv", tmp_path / "encoder.pt")
     assert_encoder_was_trained(tmp_path / "encoder.pt")
     assert_asks_for_a_smaller_batch("lightning_byol.py", synthetic_set / "train.csv", tmp_path / "other.pt")
+
+
+# Run before the example, in each process: it writes the names of its videos and the weights that it ends with.
+WATCHER = """
+import torch
+from lightning import LightningModule
+
+names = []
+
+def begin(module, batch, number):
+    names.extend(batch["video_name"])
+
+def end(module):
+    weights = torch.cat([p.detach().flatten() for p in module.method.parameters()])
+    torch.save((names, weights), f"rank{module.global_rank}.pt")
+    torch.distributed.barrier()
+
+LightningModule.on_train_batch_start, LightningModule.on_train_end = begin, end
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("lightning") is None, reason="Lightning is not installed")
+def test_byol_in_lightning_in_two_processes(synthetic_set, tmp_path):
+    """They share the videos of an epoch and end with the same weights."""
+    (tmp_path / "watched.py").write_text(WATCHER + (ROOT / "examples/lightning_byol.py").read_text())
+    words = [*SMALL, "--devices", "2", "--accelerator", "cpu", "--batch", "4", "--out", tmp_path / "encoder.pt"]
+    done = launch(tmp_path / "watched.py", synthetic_set / "train.csv", *words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (names, weights), (other_names, other_weights) = (torch.load(tmp_path / f"rank{rank}.pt") for rank in (0, 1))
+    assert torch.equal(weights, other_weights)
+    # Two epochs of 24 videos.
+    assert len(names) == len(other_names) == 24
+    for epoch in (slice(0, 12), slice(12, 24)):
+        assert len({*names[epoch], *other_names[epoch]}) == 24
+    assert names[:12] != names[12:]
+    assert done.stdout.count("the encoder's weights are in") == 1
+    # Of two clips, in two epochs of three steps.
+    assert assert_encoder_was_trained(tmp_path / "encoder.pt") == 2 * 2 * 3
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)

@@ -44,6 +44,41 @@ def test_queue_starts_with_unit_vectors_and_survives_a_checkpoint():
     assert other.keys.sum(dim=1).tolist() == [5.0] * 3 + [0.0] * 3
 
 
+def test_what_a_module_counts_is_a_number_here_and_a_tensor_in_its_state():
+    """As the buffers of older checkpoints were, so both read each other's."""
+    queue, update = Queue(6, 5), MomentumUpdate(0.75)
+    queue.enqueue(torch.ones(3, 5))
+    update.begin_step([nn.Linear(2, 2)], [nn.Linear(2, 2)], 0.0)
+    assert (queue.pointer, queue.filled, update.steps, update.share) == (3, 3, 1, 0.25)
+    assert all(type(number) is int for number in (queue.pointer, queue.filled, update.steps))
+    state = {**queue.state_dict(), **update.state_dict()}
+    assert list(state) == ["keys", "pointer", "filled", "steps", "share"]
+    expected = {"pointer": torch.tensor(3), "filled": torch.tensor(3), "steps": torch.tensor(1)}
+    assert all(torch.equal(state[name], value) and state[name].dim() == 0 for name, value in expected.items())
+
+
+def test_a_state_of_buffers_is_loaded_as_it_is():
+    """Older checkpoints: counters lay on the device, the share was a float32 or, of a float64 method, a float64."""
+    queue, update = Queue(6, 5), MomentumUpdate(0.9, lagging=True)
+    queue.load_state_dict({"keys": torch.ones(6, 5), "pointer": torch.tensor(3), "filled": torch.tensor(6)})
+    assert queue.is_full
+    queue.enqueue(torch.zeros(3, 5))
+    assert queue.keys.sum(dim=1).tolist() == [5.0] * 3 + [0.0] * 3
+    update.load_state_dict({"steps": torch.tensor(7), "share": torch.tensor(0.3)})
+    assert (update.steps, update.share) == (7, torch.tensor(0.3).item())
+    with pytest.raises(RuntimeError, match='Missing key.*"filled"'):
+        queue.load_state_dict({"keys": torch.ones(6, 5), "pointer": torch.tensor(3)})
+    with pytest.raises(RuntimeError, match='Unexpected key.*"written"'):
+        queue.load_state_dict({**queue.state_dict(), "written": torch.tensor(3)})
+
+
+def test_what_a_module_counts_survives_a_change_of_type():
+    method = nn.ModuleList([Queue(6, 5), MomentumUpdate(0.999)])
+    method.to(torch.bfloat16)
+    assert method[1].share == 1.0 - 0.999
+    assert method.state_dict()["1.share"].dtype == torch.float64
+
+
 def test_queue_refuses_a_batch_that_it_would_split():
     with pytest.raises(ValueError, match=r"queue of 6 rows .* 4 .*CONTRASTIVE\.QUEUE_LEN"):
         Queue(6, 2).enqueue(torch.zeros(4, 2))
