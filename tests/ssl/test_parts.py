@@ -66,9 +66,9 @@ def test_a_state_of_buffers_is_loaded_as_it_is():
     assert queue.keys.sum(dim=1).tolist() == [5.0] * 3 + [0.0] * 3
     update.load_state_dict({"steps": torch.tensor(7), "share": torch.tensor(0.3)})
     assert (update.steps, update.share) == (7, torch.tensor(0.3).item())
-    with pytest.raises(RuntimeError, match='Missing key.*"filled"'):
+    with pytest.raises(RuntimeError, match=r'Missing key.*"filled"'):
         queue.load_state_dict({"keys": torch.ones(6, 5), "pointer": torch.tensor(3)})
-    with pytest.raises(RuntimeError, match='Unexpected key.*"written"'):
+    with pytest.raises(RuntimeError, match=r'Unexpected key.*"written"'):
         queue.load_state_dict({**queue.state_dict(), "written": torch.tensor(3)})
 
 
