@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from rhovideo import __version__, distributed, stopping
 from rhovideo.config.comparison import FILES, settings_with_a_say
 from rhovideo.config.input_files import label_files, reads_label_files
+from rhovideo.config.registries import lists_itself
 from rhovideo.data.lists.bad_videos import BadVideoLedger
 from rhovideo.data.loading.datasets import SampleKey, VideoDataset, build_dataset
 from rhovideo.data.loading.loader import Batch, Loader
@@ -83,7 +84,9 @@ def run_extract(cfg: CfgNode) -> dict[str, float]:
     # Rank 0 looks for all: on a network file system the others may see an older state.
     done: dict[int, bytes] = {}
     if distributed.is_main():
-        file.prepare(_identity(cfg, local_path(source), Path(manifest.csv), file))
+        # A registered data set has no list: the names of its videos are what the features depend on.
+        names = [manifest.path(row) for row in range(len(manifest))] if lists_itself(cfg) else None
+        file.prepare(_identity(cfg, local_path(source), Path(manifest.csv), file, names))
         done = {} if file.complete else file.done()
     complete, done = distributed.gather_objects((file.complete, done))[0]
     if not complete:
@@ -165,13 +168,15 @@ def _features(encoder: nn.Module, batch: Batch, cfg: CfgNode, dataset: VideoData
     return mean.clamp(-_LARGEST, _LARGEST).half().numpy()
 
 
-def _identity(cfg: CfgNode, checkpoint: Path, videos: Path, file: FeatureFile) -> dict[str, Any]:
+def _identity(
+    cfg: CfgNode, checkpoint: Path, videos: Path, file: FeatureFile, names: Sequence[str] | None = None
+) -> dict[str, Any]:
     """All that the features depend on: the files by what is in them, and every setting that has a say."""
     labels = label_files("test") if reads_label_files(cfg, "test") else ()
     return {
         "checkpoint": str(checkpoint),
         "checkpoint_sha256": _sha256(checkpoint),
-        "videos_sha256": _sha256(videos),
+        "videos_sha256": _sha256(videos) if names is None else hashlib.sha256("\n".join(names).encode()).hexdigest(),
         **{f"{name} sha256": _sha256(videos.with_name(name)) for name in labels},
         "videos": file.rows,
         "dim": file.dim,

@@ -52,3 +52,31 @@ def test_a_copy_that_fails_says_where_and_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(JobError, match=r"could not be copied there .*No space left.* free space"):
         snapshot(tmp_path / "code")
     assert list((tmp_path / "code").iterdir()) == []
+
+
+def test_plugins_are_copied_beside_the_package(tmp_path):
+    package = tmp_path / "mine"
+    (package / "deep/__pycache__").mkdir(parents=True)
+    for name in ("__init__.py", "deep/data.json", "deep/__pycache__/x.pyc", ".hidden"):
+        (package / name).write_text("")
+    (tmp_path / "single.py").write_text("VALUE = 1")
+    plugins = [package, tmp_path / "single.py"]
+    copy = snapshot(tmp_path / "code", plugins)
+    copied = {str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file()}
+    assert {name for name in copied if not name.startswith("rhovideo/")} == {
+        "mine/__init__.py",
+        "mine/deep/data.json",
+        "single.py",
+    }
+    (tmp_path / "single.py").write_text("VALUE = 2")
+    assert snapshot(tmp_path / "code", plugins) != copy
+    assert (copy / "single.py").read_text() == "VALUE = 1"
+
+
+def test_a_plugin_with_data_in_its_package_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/weights.pt").write_bytes(bytes(2**20))
+    monkeypatch.setattr(module, "_MOST_BYTES", 2**19)
+    with pytest.raises(JobError, match=r"PLUGINS: the package .*mine has 1 MB.*pip install -e"):
+        snapshot(tmp_path / "code", [tmp_path / "mine"])
+    assert not (tmp_path / "code").exists()
