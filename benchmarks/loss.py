@@ -18,7 +18,6 @@ from benchmarks.table import FLOOR, OURS, Row, Table
 from benchmarks.timing import interleaved
 from rhovideo.ssl.interface import all_but
 from rhovideo.ssl.losses import multi_positive_nce, separate_positive_nce, unit
-from rhovideo.ssl.queue_softmax import narrow_product
 
 _QUEUE, _DIM, _TEMPERATURE = 65_536, 128, 0.1
 # Videos of a process, by rho: the released recipes' on 8 GPUs, and a larger one, which takes peers seconds at rho 8.
@@ -28,8 +27,8 @@ _NOTES = (
     "the ρ queries with the other clips' keys as positives, one after the other, and its gradient. Released: a "
     "cross-entropy a positive; paper: the sum over positives inside the logarithm. All candidates of a row give the "
     "same loss and gradient, which was checked before they were timed. The floor: the products with the queue alone, "
-    "one forward and one backward, oneDNN's, which are faster than MKL's; of memory, their one matrix, which a pass in "
-    "blocks does without. lightly also copies its queue and enqueues."
+    "one forward and one backward; of memory, their one matrix, which a pass in blocks does without. lightly also "
+    "copies its queue and enqueues."
 )
 
 
@@ -87,7 +86,7 @@ def _step(loss: Loss, queries: Tensor, keys: Tensor, queue: Tensor) -> Callable[
 
 def _products(queries: Tensor, queue: Tensor) -> None:
     for query in queries:
-        narrow_product(narrow_product(query, queue), queue.T)
+        (query @ queue.T) @ queue
 
 
 def _check_agreement(candidates: dict[str, Callable[[], float]], queries: Tensor) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -56,9 +54,9 @@ def _sum_unshifted(queries: Tensor, blocks: tuple[Tensor, ...]) -> tuple[Tensor,
     """
     total, weighted = queries.new_zeros(len(queries), 1), torch.zeros_like(queries)
     for block in blocks:
-        weights = narrow_product(queries, block).exp_()
+        weights = (queries @ block.T).exp_()
         total += weights.sum(dim=1, keepdim=True)
-        weighted += narrow_product(weights, block.T)
+        weighted += weights @ block
     return total, weighted
 
 
@@ -72,10 +70,10 @@ def _fits_the_type(total: Tensor, weighted: Tensor) -> bool:
 
 def _attend_block(queries: Tensor, block: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The largest score [B, 1]; relative to it, the sum of exponentials [B, 1] and of rows weighted by them [B, D]."""
-    scores = narrow_product(queries, block)
+    scores = queries @ block.T
     largest = scores.amax(dim=1, keepdim=True)
     weights = scores.sub_(largest).exp_()
-    return largest, weights.sum(dim=1, keepdim=True), narrow_product(weights, block.T)
+    return largest, weights.sum(dim=1, keepdim=True), weights @ block
 
 
 def _merge(parts: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
@@ -84,28 +82,3 @@ def _merge(parts: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor, 
     overall = largest.amax(dim=0)
     share = (largest - overall).exp_()
     return overall, (total * share).sum(dim=0), (weighted * share).sum(dim=0)
-
-
-def narrow_product(x: Tensor, rows: Tensor) -> Tensor:
-    """``x @ rows.T`` [B, N] of a few ``x`` [B, D] and many ``rows`` [N, D]: oneDNN is faster there than MKL."""
-    linear = _onednn_linear() if x.is_cpu and x.dtype == torch.float32 and torch.backends.mkldnn.enabled else None
-    return x @ rows.T if linear is None else linear(x, rows)
-
-
-@functools.cache
-def _onednn_linear() -> Callable[[Tensor, Tensor], Tensor] | None:
-    """oneDNN's product of [B, D] with the transpose of [N, D], both float32 on the CPU; None where torch has none.
-
-    Measured with 8 queries on an AMD EPYC with AVX-512: 3.1 ms for the scores of a queue of 65,536 and 1.7 ms for their
-    mean of it, MKL, which ``@`` calls, 4.2 ms and 3.3 ms. The operator is the one that torch.compile calls. It is not
-    documented, so a torch whose operator takes other arguments goes without.
-    """
-
-    def linear(x: Tensor, rows: Tensor) -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise(x, rows, None, "none", [], "")
-
-    try:
-        found = linear(torch.tensor([[1.0, 2.0]], device="cpu"), torch.tensor([[3.0, 5.0]], device="cpu"))
-    except (AttributeError, RuntimeError, TypeError):
-        return None
-    return linear if found.tolist() == [[13.0]] else None

@@ -1,4 +1,4 @@
-"""Softmax of queries over the rows of a queue, in blocks, in the precisions and with the products that there are."""
+"""Softmax of queries over the rows of a queue, in blocks and in the precisions that there are."""
 
 from __future__ import annotations
 
@@ -40,14 +40,10 @@ def agree(queries: Tensor, rows: Tensor) -> None:
 
 
 @pytest.mark.parametrize("dtype", PRECISION)
-@pytest.mark.parametrize("onednn", [True, False])
 @without_function_scope
 @given(st.integers(1, 5), st.integers(1, 13), st.integers(1, 9), st.integers(0, 10**6))
-def test_log_sum_and_gradient_are_those_of_all_rows_at_once(
-    monkeypatch, device, dtype, onednn, batch, number, dim, seed
-):
+def test_log_sum_and_gradient_are_those_of_all_rows_at_once(monkeypatch, device, dtype, batch, number, dim, seed):
     monkeypatch.setattr(queue_softmax, "_BLOCK_ROWS", 4)
-    monkeypatch.setattr(torch.backends.mkldnn, "enabled", onednn)
     queries, rows = random(seed, batch, dim).to(dtype), random(seed + 1, number, dim).to(dtype)
     queries, rows = queries.to(device), rows.to(device)
     # The largest score lies in any block.
@@ -154,26 +150,6 @@ def test_nothing_is_as_wide_as_the_rows(monkeypatch, dtype, scale, largest):
         attend(queries, rows)
     # A block's scores; of large scores, the sums of the 63 blocks.
     assert record.largest == largest
-
-
-def test_float32_takes_onednn_where_torch_has_it():
-    if queue_softmax._onednn_linear() is None:
-        pytest.skip("this torch has no operator for it")
-    with Record() as record:
-        attend(random(0, 2, 3).float(), random(1, 5, 3).float())
-    assert sum("_linear_pointwise" in name for name in record.names) == 2
-    assert not any("aten.mm" in name for name in record.names)
-
-
-@pytest.mark.parametrize("error", [TypeError, RuntimeError, AttributeError])
-def test_a_torch_with_another_operator_goes_without(monkeypatch, error):
-    def other(*args):
-        raise error("other arguments")
-
-    monkeypatch.setattr(torch.ops.mkldnn, "_linear_pointwise", other)
-    assert queue_softmax._onednn_linear.__wrapped__() is None
-    monkeypatch.setattr(queue_softmax, "_onednn_linear", queue_softmax._onednn_linear.__wrapped__)
-    agree(random(0, 2, 3).float(), random(1, 5, 3).float())
 
 
 @pytest.mark.parametrize(
