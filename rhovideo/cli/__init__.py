@@ -12,7 +12,8 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from rhovideo.cli import data, evaluate, extract, generated_configs, keys, monitor, run, weights
+from rhovideo.cli import data, evaluate, extract, keys, monitor, run, weights
+from rhovideo.cli.arguments import CommandParser
 from rhovideo.config.findings import ConfigError
 from rhovideo.errors import JobError
 from rhovideo.launch.local.signals import TOLD
@@ -47,25 +48,15 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if words is None else words)
     parser = _parser()
-    configs: list[str] = []
-    overrides: list[str] = []
     try:
         if key := keys.asked_for(words):
             keys.print_keys(key)
             return 0
-        if words[:1] == ["run"]:
-            configs, overrides, words = run.split_run_words(words)
-        elif words[:1] and words[0] in ("eval", "extract"):
-            overrides, words = generated_configs.split_words(words)
         if meant := _meant_command(words):
             say(f"there is no command {words[0]!r}: write rhovideo {meant}")
             return 2
         options = parser.parse_args(words)
-        options.overrides = overrides
-        if options.command == "run":
-            code = run.run_command(options, configs, overrides)
-        else:
-            code = options.function(options)
+        code = options.function(options)
         sys.stdout.flush()
         return code
     except ConfigError as error:
@@ -96,7 +87,7 @@ def _meant_command(words: Sequence[str]) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="rhovideo", description=OVERVIEW, formatter_class=form)
+    parser = CommandParser(prog="rhovideo", description=OVERVIEW, formatter_class=form)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run.add_command(commands)
     evaluate.add_command(commands)

@@ -72,7 +72,7 @@ _FLAG_OF = {
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
-    """Add the parser of ``eval``; :func:`rhovideo.cli.generated_configs.split_words` sorts out its overrides."""
+    """Add the parser of ``eval``."""
     parser = add_parser(commands, "eval", "measure a checkpoint", EVAL_HELP, EVAL_USAGE)
     parser.add_argument("--data", metavar="DIR", required=True, help="folder of train.csv, val.csv and test.csv")
     parser.add_argument("--protocol", choices=PROTOCOLS, required=True, help="what is measured")

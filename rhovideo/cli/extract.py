@@ -60,7 +60,7 @@ _FLAG_OF = {
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
-    """Add the parser of ``extract``; its overrides are sorted out as those of ``eval``."""
+    """Add the parser of ``extract``."""
     parser = add_parser(commands, "extract", "write features of videos", EXTRACT_HELP, EXTRACT_USAGE)
     parser.add_argument("--data", metavar="FOLDER_OR_CSV", required=True, help="videos, or a list of them")
     parser.add_argument("--out", metavar="OUT", required=True, help="folder to write to, made if missing")

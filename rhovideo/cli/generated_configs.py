@@ -8,32 +8,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rhovideo.atomic_files import write_text
-from rhovideo.cli.run import SLURM_FLAGS, add_launch_flags, known_flag
+from rhovideo.cli.run import add_launch_flags
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Problem
 from rhovideo.launch.plan import check_plan, make_plan, print_configurations
 from rhovideo.terminal import say
 
 _ENCODERS = ("online", "momentum")
 
-_TAKE_A_VALUE = (
-    *("--data", "--protocol", "--out", "--dataset", "--encoder", "--clips", "--launcher"),
-    *(flag.name for flag in SLURM_FLAGS),
-)
-_SWITCHES = ("--print-cfg", "--dry-run", "--resume", "--help")
-_FLAGS = (*_TAKE_A_VALUE, *_SWITCHES)
-
 
 def add_parser(
     commands: argparse._SubParsersAction, name: str, summary: str, text: str, usage: str
 ) -> argparse.ArgumentParser:
-    """A parser of CHECKPOINT and the flags that these commands share; their overrides are for :func:`split_words`."""
+    """A parser of CHECKPOINT and the flags that these commands share."""
     parser = commands.add_parser(
         name,
         help=summary,
         description=text,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         usage=usage,
-        allow_abbrev=False,
+        takes_overrides=True,
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a file, an URL or a released one's short name")
     parser.add_argument("--encoder", choices=_ENCODERS, default="online", help="of MoCo and BYOL (online)")
@@ -41,30 +34,6 @@ def add_parser(
     parser.add_argument("--dry-run", action="store_true", help="check, print what would run and stop")
     add_launch_flags(parser)
     return parser
-
-
-def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Sort the words of a command that takes one CHECKPOINT and KEY VALUE pairs.
-
-    By hand, since argparse takes a value such as ``-1`` for an option.
-
-    Returns:
-        The overrides, and what argparse is to read.
-
-    Raises:
-        ConfigError: there is no such flag.
-    """
-    command, *rest = words
-    loose, options = [], [command]
-    while rest:
-        word = rest.pop(0)
-        if word in _TAKE_A_VALUE and rest and rest[0].partition("=")[0] not in _FLAGS:
-            options.append(f"{word}={rest.pop(0)}")
-        elif word.startswith("--") or word == "-h":
-            options.append(word if word == "-h" else known_flag(word, _FLAGS))
-        else:
-            loose.append(word)
-    return loose[1:], [*options, *loose[:1]]
 
 
 def launch_written(config: Path, text: str, slurm: bool, resume: bool) -> int:

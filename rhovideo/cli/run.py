@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rhovideo.config.findings import COMMAND_LINE, ConfigError, Origin, Problem
+from rhovideo.cli.arguments import split_configurations
+from rhovideo.config.findings import ConfigError, Origin, Problem
 from rhovideo.config.schema import definitions
 from rhovideo.launch.plan import Plan, check_each, check_plan, make_plan, print_configurations
 from rhovideo.terminal import say
@@ -120,21 +120,22 @@ SLURM_FLAGS = tuple(
     for key in definitions().values()
     if key.flag
 )
-_TAKE_A_VALUE = ("--launcher", "--sweep", "--study", *(flag.name for flag in SLURM_FLAGS))
-_SWITCHES = ("--print-cfg", "--dry-run", "--resume", "--help")
-_TAKE_WORDS = ("--cfg", "--opts")
-_ALL_FLAGS = (*_TAKE_A_VALUE, *_SWITCHES, *_TAKE_WORDS)
 
 
 def add_command(commands: argparse._SubParsersAction) -> None:
-    """Add the parser of ``run``; its configurations and overrides are sorted out by :func:`split_run_words`."""
+    """Add the parser of ``run``."""
     form = argparse.RawDescriptionHelpFormatter
     run = commands.add_parser(
-        "run", help="run configurations", description=HELP, formatter_class=form, usage=USAGE, allow_abbrev=False
+        "run", help="run configurations", description=HELP, formatter_class=form, usage=USAGE, takes_overrides=True
     )
-    run.add_argument("--cfg", metavar="CONFIG", nargs="+", help="YAML files, one job each")
+    run.add_argument("--cfg", metavar="CONFIG", nargs="+", action="extend", default=[], help="YAML files, one job each")
     run.add_argument(
-        "--opts", metavar="KEY VALUE", nargs="+", help="overrides, if they are not to follow --cfg directly"
+        "--opts",
+        metavar="KEY VALUE",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="overrides, if they are not to follow --cfg directly",
     )
     run.add_argument("--print-cfg", action="store_true", help="print the merged configurations and stop")
     run.add_argument(
@@ -143,6 +144,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     run.add_argument("--study", metavar="FOLDER", help="where all run folders of this call go; needed by --sweep")
     run.add_argument("--sweep", metavar="KEY=VALUE,VALUE", action="append", help="run every combination of the values")
     add_launch_flags(run)
+    run.set_defaults(function=run_command)
 
 
 def add_launch_flags(parser: argparse.ArgumentParser) -> None:
@@ -157,57 +159,11 @@ def add_launch_flags(parser: argparse.ArgumentParser) -> None:
         slurm.add_argument(flag.name, metavar=flag.metavar, type=flag.type, action=action, help=flag.help)
 
 
-def split_run_words(words: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
-    """Sort the words of ``run`` into configurations, overrides, and what argparse is to read.
-
-    By hand, since argparse takes a value such as ``-inf`` for an option.
-
-    Raises:
-        ConfigError: there is no such flag.
-    """
-    configs, overrides, options = [], [], []
-    taking_configs = False
-    rest = list(words)
-    while rest:
-        word = rest.pop(0)
-        name, equals, value = word.partition("=")
-        if name in _TAKE_WORDS and equals:
-            (configs if name == "--cfg" else overrides).append(value)
-        elif word in _TAKE_WORDS:
-            taking_configs = word == "--cfg"
-        elif word in _TAKE_A_VALUE and rest and rest[0].partition("=")[0] not in _ALL_FLAGS:
-            # In one word, so that argparse does not take a value such as -1 for a flag.
-            options.append(f"{word}={rest.pop(0)}")
-        elif word.startswith("--"):
-            options.append(known_flag(word, _ALL_FLAGS))
-        elif word == "-h" or (word == "run" and not options):
-            options.append(word)
-        elif taking_configs and word.endswith((".yaml", ".yml")):
-            configs.append(word)
-        else:
-            overrides.append(word)
-            taking_configs = False
-    return configs, overrides, options
-
-
-def known_flag(word: str, flags: Sequence[str]) -> str:
-    """``word``, which begins with one of ``flags``.
-
-    Raises:
-        ConfigError: it does not; the message names the nearest.
-    """
-    name = word.partition("=")[0]
-    if name in flags:
-        return word
-    meant = difflib.get_close_matches(name.replace("_", "-"), flags, n=1)
-    remedy = meant[0] if meant else "--slurm-arg KEY=VALUE for an option of sbatch; --help lists the flags"
-    raise ConfigError(Problem(name, COMMAND_LINE, "there is no such flag", remedy))
-
-
-def run_command(options: argparse.Namespace, configs: list[str], overrides: list[str]) -> int:
+def run_command(options: argparse.Namespace) -> int:
     """Check everything that can be checked without torch, then hand the plan to the launcher."""
-    if not configs:
-        say(_no_configuration(overrides))
+    configs, overrides = configurations_and_overrides(options)
+    if not options.cfg or not configs:
+        say(_no_configuration([*options.cfg, *options.overrides]))
         return 2
     slurm = options.launcher == "slurm"
     overrides = [*overrides, *flags_as_overrides(options, overrides)]
@@ -245,8 +201,14 @@ def run_command(options: argparse.Namespace, configs: list[str], overrides: list
     return run_plan(plan)
 
 
-def _no_configuration(overrides: Sequence[str]) -> str:
-    first = overrides[0] if overrides else ""
+def configurations_and_overrides(options: argparse.Namespace) -> tuple[list[str], list[str]]:
+    """The files of ``--cfg``, and the KEY VALUE pairs, of which those of ``--opts`` win."""
+    configs, overrides = split_configurations([*options.cfg, *options.overrides])
+    return configs, overrides + options.opts
+
+
+def _no_configuration(arguments: Sequence[str]) -> str:
+    first = arguments[0] if arguments else ""
     if first.endswith((".yaml", ".yml")):
         return f"no configuration. Write --cfg before {first}"
     wrong = f"{first!r} does not end in .yaml or .yml. " if first else ""

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rhovideo.cli import COMMANDS, LOOK_COMMANDS, main
-from rhovideo.cli.run import HELP, split_run_words
+from rhovideo.cli import COMMANDS, LOOK_COMMANDS, main, run
+from rhovideo.cli.arguments import CommandParser
+from rhovideo.cli.run import HELP
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,12 +44,21 @@ def command(*words):
         ("run --launcher slurm --mem 64G --cfg a.yaml --resume K V --slurm-arg a=b", ["a.yaml"], ["K", "V"]),
         ("run --cfg a.yaml --sweep SOLVER.BASE_LR=1,2 K V --study s.yaml", ["a.yaml"], ["K", "V"]),
         ("run --cfg a.yaml --gpus-per-node -1 K V", ["a.yaml"], ["K", "V"]),
+        (
+            "run --cfg a.yaml K -inf L -1e-3 --opts M -.5 N -x",
+            ["a.yaml"],
+            ["K", "-inf", "L", "-1e-3", "M", "-.5", "N", "-x"],
+        ),
+        ("run --cfg a.yaml K --dry-run V --comment -inf L -1", ["a.yaml"], ["K", "V", "L", "-1"]),
+        ("run K V --cfg a.yaml b.yaml --dry-run c.yaml", ["a.yaml", "b.yaml", "c.yaml"], ["K", "V"]),
     ],
 )
 def test_first_word_that_is_no_yaml_begins_the_overrides(words, configs, overrides):
-    found_configs, found_overrides, rest = split_run_words(words.split())
-    assert (found_configs, found_overrides) == (configs, overrides)
-    assert rest[0] == "run"
+    parser = CommandParser()
+    run.add_command(parser.add_subparsers(dest="command"))
+    options = parser.parse_args(words.split())
+    assert run.configurations_and_overrides(options) == (configs, overrides)
+    assert options.command == "run"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +66,7 @@ def test_first_word_that_is_no_yaml_begins_the_overrides(words, configs, overrid
 )
 def test_flag_that_does_not_exist_names_the_nearest(word, meant, jobs_folder, capsys):
     assert main(["run", "--cfg", "pretrain.yaml", word, "2"]) == 2
-    assert re.search(rf"there is no such flag\n +Write {meant}\n", capsys.readouterr().err)
+    assert re.search(rf"there is no such option\n +Write {meant}\n", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("words", [["--nodes"], ["--nodes", "two"], ["--nodes", "--time", "1"], ["--launcher", "lsf"]])

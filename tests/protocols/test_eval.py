@@ -202,11 +202,12 @@ def test_folder_of_frame_lists_is_something_something(tmp_path, capsys):
     [
         (["--protocol", "knn", "KNN.KK", "3"], "KNN.KK: there is no such key"),
         (["--protocol", "knn", "OUTPUT_DIR", "x"], "Write --out"),
+        (["--protocol", "knn", "KNN.K", "-1"], "KNN.K: -1"),
         (["--protocol", "knn", "--dataa", "x"], "Write --data"),
         (["--protocol", "knn", "KNN.K"], "KNN.K: has no value"),
         (["--protocol", "nearest"], "invalid choice"),
         (["--protocol", "knn", "--nodes", "2"], "is for a SLURM cluster"),
-        (["--protocol", "knn", "--clips", "2"], "unrecognized arguments"),
+        (["--protocol", "knn", "--clips", "2"], "--clips: there is no such option"),
     ],
 )
 def test_wrong_words_are_told_without_torch(words, said, synthetic_set):
