@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from rhovideo.atomic_files import write_text
 from rhovideo.errors import FolderNotOursError, JobError
@@ -79,6 +79,38 @@ def read_failures(folder: Path, world: int) -> dict[int, Failure]:
 
 def _path(folder: Path, rank: int) -> Path:
     return folder / f"failure_{rank}"
+
+
+class Exit(NamedTuple):
+    """The end of a rank that did not succeed.
+
+    Attributes:
+        code: the exit code of its process; a signal's number with a minus where a signal ended it.
+        node: the machine that it ran on.
+    """
+
+    code: int
+    node: str
+
+
+def read_exits(folder: Path, world: int) -> dict[int, Exit]:
+    """The ends of those of ``world`` ranks that failed, from what the shell around each of them left.
+
+    Args:
+        folder: of files ``exit_RANK`` with the shell's exit code and the node's name.
+        world: ranks of the job.
+    """
+    found = {}
+    for rank in range(world):
+        with contextlib.suppress(OSError, ValueError):
+            code, node = (folder / f"exit_{rank}").read_text(encoding="utf-8").split()
+            found[rank] = Exit(_code_of_process(int(code)), node)
+    return found
+
+
+def _code_of_process(shell: int) -> int:
+    """A shell's exit code as Python writes it: above 128 a shell means a signal."""
+    return 128 - shell if shell - 128 in signal.valid_signals() else shell
 
 
 def report(world: int, failures: Mapping[int, Failure], silent: Mapping[int, str]) -> str:

@@ -96,7 +96,8 @@ def ranks_of(folder: Path) -> dict[int, int]:
             environment = (entry / "environ").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"submitit.core._submit" in command and str(folder).encode() in b" ".join(command):
+        # Not the shell around it.
+        if command[0] != b"sh" and b"submitit.core._submit" in command and str(folder).encode() in b" ".join(command):
             ranks = [word.removeprefix(b"SLURM_PROCID=") for word in environment if word.startswith(b"SLURM_PROCID=")]
             if ranks:
                 found[int(ranks[0])] = int(entry.name)

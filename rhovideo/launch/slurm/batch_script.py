@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -17,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from rhovideo.errors import JobError
-from rhovideo.launch.failures import Failure, keep_report, read_failures, report
+from rhovideo.launch.failures import Exit, Failure, death, keep_report, read_exits, read_failures, report
 from rhovideo.launch.slurm import job_queue
 from rhovideo.launch.slurm.job_environment import Place, attempt, failures_folder, free_port, place_of
-from rhovideo.launch.slurm.srun_errors import End, bad_ends
-from rhovideo.launch.slurm.submitit_adapter import log_file
 from rhovideo.runs import records
 from rhovideo.runs.folder import RESULTS_FILE, progress
+
+# SLURM's own, and those that submitit may be set to.
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def start(folder: Path) -> int:
@@ -66,8 +68,9 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
         if _has_results(place):
             return {"outcome": records.FINISHED, "requeued": False, "why": "all ranks succeeded"}
         code = 1  # srun has exit code 0 too where it could not start a single rank.
-    failures = read_failures(failures_folder(), int(os.environ.get("SLURM_NTASKS", "1")))
-    if code and stopped is None and _signalled_while_deaf(place, failures):
+    world = int(os.environ.get("SLURM_NTASKS", "1"))
+    failures, exits = (read(failures_folder(), world) for read in (read_failures, read_exits))
+    if code and stopped is None and _signalled_while_deaf(code, failures, exits):
         if _has_results(place):
             return {
                 "outcome": records.FINISHED,
@@ -76,7 +79,7 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
             }
         code, stopped = 0, "preempted while it started"
     if code:
-        _write_report(place, failures)
+        _write_report(place, world, failures, exits)
     if (place.run / records.CANCELLED_FILE).exists():
         return {"outcome": records.CANCELLED, "requeued": False, "why": ""}
     state = _job_state()
@@ -122,37 +125,29 @@ def _failures_in_a_row(place: Place) -> int:
     return len(list(itertools.takewhile(lambda outcome: outcome == records.FAILED, outcomes)))
 
 
-def _write_report(place: Place, failures: Mapping[int, Failure]) -> None:
-    """Put together what the ranks said and what srun saw, and show it."""
-    world = int(os.environ.get("SLURM_NTASKS", "1"))
-    text = f"{_heading(attempt(), place)} failed\n{report(world, failures, _silent(place, failures))}\n"
+def _write_report(place: Place, world: int, failures: Mapping[int, Failure], exits: Mapping[int, Exit]) -> None:
+    """Put together the words and the exit codes of the ranks, and show it."""
+    text = f"{_heading(attempt(), place)} failed\n{report(world, failures, _silent(failures, exits))}\n"
     keep_report(place.run, text)
     print(text, file=sys.stderr, flush=True)
 
 
-def _silent(place: Place, failures: Mapping[int, Failure]) -> dict[int, str]:
+def _silent(failures: Mapping[int, Failure], exits: Mapping[int, Exit]) -> dict[int, str]:
     """How those ranks ended that left no word and made the others fail; empty where a rank's own failure came first."""
     if not all(failure.of_a_lost_peer for failure in failures.values()):
         return {}
     return {
-        rank: f"on {end.node} ended by itself: it {end.explained()}"
-        for end in _ended_badly(place)
-        for rank in end.ranks
+        rank: f"on {ended.node} ended by itself: it {death(ended.code)}"
+        for rank, ended in exits.items()
         if rank not in failures
     }
 
 
-def _signalled_while_deaf(place: Place, failures: Mapping[int, Failure]) -> bool:
+def _signalled_while_deaf(code: int, failures: Mapping[int, Failure], exits: Mapping[int, Exit]) -> bool:
     """Whether the signal to stop came while the interpreters were starting, or leaving, and ended them."""
-    ends = _ended_badly(place)
-    return not failures and bool(ends) and all(end.by_signal_to_stop for end in ends)
-
-
-def _ended_badly(place: Place) -> list[End]:
-    """What srun has told of this attempt."""
-    path = log_file(place.folder, place.job_id, 0, "err")
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    return bad_ends(text[text.rfind(f"{_heading(attempt(), place)}, on ") :])
+    # Before the shells around them were ready, srun's exit code alone says so.
+    signals = [-ended.code for ended in exits.values()] or [code - 128]
+    return not failures and all(number in _STOP_SIGNALS for number in signals)
 
 
 def _job_state() -> str:

@@ -18,6 +18,13 @@ _RUNS_FILE = "runs.json"
 _ATTEMPT_VARIABLE = "RHOVIDEO_ATTEMPT"
 _FOLDER_VARIABLE = "RHOVIDEO_SLURM_FOLDER"
 _WORK_VARIABLE = "RHOVIDEO_WORK_FOLDER"
+# Around each rank: one that is killed leaves no word, so its exit code is written by a shell that outlives it. Signals
+# reach all processes of a step, this shell too; a trap, unlike '', is not inherited.
+_WATCHED = (
+    'trap : TERM USR1 USR2 HUP; "$@"; code=$?; [ $code = 0 ] || { '
+    f'left="${_FOLDER_VARIABLE}/failures/${{SLURM_JOB_ID}}_attempt_${_ATTEMPT_VARIABLE}"; '
+    'mkdir -p "$left" && echo "$code $SLURMD_NODENAME" >"$left/exit_$SLURM_PROCID"; }; exit $code'
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,15 @@ def script_lines(python: str, code: Path, folder: Path) -> tuple[list[str], list
     return before, after
 
 
+def rank_command(python: str) -> str:
+    """The shell command that starts the interpreter of a rank, whose arguments follow it.
+
+    Args:
+        python: the interpreter's path.
+    """
+    return f"sh -c {shlex.quote(_WATCHED)} rank {shlex.quote(python)}"
+
+
 def enter_work_folder() -> None:
     """Go back to the folder of the submission, from which relative paths start."""
     os.chdir(os.environ[_WORK_VARIABLE])
@@ -84,7 +100,7 @@ def attempt() -> int:
 
 def failures_folder() -> Path:
     """Where the ranks of this attempt leave word."""
-    return Path(os.environ[_FOLDER_VARIABLE]) / "failures" / f"{_job_id()}_attempt_{attempt()}"
+    return Path(os.environ[_FOLDER_VARIABLE]) / "failures" / f"{os.environ['SLURM_JOB_ID']}_attempt_{attempt()}"
 
 
 def free_port() -> int:

@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 import shutil
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rhovideo.errors import JobError
+from rhovideo.launch.slurm.job_environment import rank_command
 
 if TYPE_CHECKING:
     from submitit import SlurmExecutor
@@ -103,6 +105,6 @@ def _executor(folder: Path, parameters: dict[str, Any]) -> SlurmExecutor:
                 raise FailedSubmissionError(f"sbatch did not say `Submitted batch job NUMBER`, but {text.strip()!r}")
             return found[-1]
 
-    executor = Executor(folder)
+    executor = Executor(folder, python=rank_command(sys.executable))
     executor.update_parameters(**parameters)
     return executor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -13,17 +14,19 @@ import pytest
 from rhovideo.errors import JobError
 from rhovideo.launch.failures import write_failure
 from rhovideo.launch.slurm import batch_script
-from rhovideo.launch.slurm.job_environment import failures_folder, script_lines, write_runs
+from rhovideo.launch.slurm.job_environment import failures_folder, rank_command, script_lines, write_runs
 from rhovideo.runs import records
 from rhovideo.runs.folder import FAILURE_FILE, RESULTS_FILE
 
-# As srun 22.05 wrote it when rank 1 was killed: those who missed it are named first.
-SRUN = """\
-srun: error: node0: task 0: Exited with exit code 1
-srun: launch/slurm: _step_signal: Terminating StepId=7.0
-srun: error: node0: task 1: Killed
-srun: error: node1: tasks 2-3: Exited with exit code 1
-"""
+# Rank 1 is killed, and those who miss it fail.
+KILLED = {0: "1 node0", 1: "137 node0", 2: "1 node1", 3: "1 node1"}
+
+
+def leave_exits(exits):
+    """What the shell around each rank leaves; the shell itself is run below."""
+    failures_folder().mkdir(parents=True, exist_ok=True)
+    for rank, text in exits.items():
+        (failures_folder() / f"exit_{rank}").write_text(f"{text}\n")
 
 
 @pytest.fixture
@@ -134,9 +137,9 @@ def test_a_cancelled_job_is_not_requeued(job):
     assert last_event(run)["why"] == ""
 
 
-def test_the_killed_rank_comes_first_though_srun_names_others_before(job):
+def test_the_killed_rank_comes_first(job):
     run, folder = job
-    (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\n" + SRUN)
+    leave_exits(KILLED)
     for rank in (0, 2, 3):
         write_failure(failures_folder(), rank, RuntimeError("Connection closed by peer"))
     batch_script.end(folder, 137)
@@ -147,25 +150,24 @@ def test_the_killed_rank_comes_first_though_srun_names_others_before(job):
 
 def test_a_rank_that_failed_by_itself_comes_before_those_that_srun_has_killed(job):
     run, folder = job
-    (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\n" + SRUN)
+    leave_exits(KILLED)
     write_failure(failures_folder(), 0, ZeroDivisionError("by itself"))
     batch_script.end(folder, 1)
     assert (run / FAILURE_FILE).read_text().splitlines()[1] == "rank 0 of 4 failed:"
 
 
-def test_a_signal_while_the_ranks_start_is_no_failure(job, monkeypatch):
+@pytest.mark.parametrize("exits", [{0: "143 node0", 1: "140 node1", 3: "138 node1"}, {}])
+def test_a_signal_while_the_ranks_start_is_no_failure(job, monkeypatch, exits):
     run, folder = job
     monkeypatch.setattr(batch_script, "_requeue", lambda place: 0)
-    ended = "srun: error: node0: task 0: Terminated\nsrun: error: node1: tasks 1-3: User defined signal 2\n"
-    (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\n" + ended)
+    leave_exits(exits)
     assert batch_script.end(folder, 143) == 0
     assert (last_event(run)["outcome"], last_event(run)["requeued"]) == ("stopped", True)
 
 
 def test_a_rank_that_cannot_start_is_a_failure_though_srun_ends_the_others_by_signals(job):
     run, folder = job
-    ended = "srun: error: node0: task 0: Terminated\nsrun: error: node1: task 2: Exited with exit code 1\n"
-    (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\n" + ended)
+    leave_exits({0: "143 node0", 2: "1 node1"})
     assert batch_script.end(folder, 143) == 143
     assert last_event(run)["outcome"] == "failed"
 
@@ -205,6 +207,28 @@ def test_an_attempt_is_given_a_port_that_is_free(job, capsys):
         free.bind(("", port))
 
 
+@pytest.mark.parametrize(
+    ("rank", "left", "code"),
+    [
+        ("sys.exit(0)", [], 0),
+        ("sys.exit(3)", ["3 node1"], 3),
+        ("os.kill(os.getpid(), signal.SIGKILL)", ["137 node1"], 137),
+        # SLURM's signals reach the shell around the rank too.
+        ("os.kill(os.getppid(), signal.SIGTERM); os.kill(os.getpid(), signal.SIGUSR2)", ["140 node1"], 140),
+        # What the shell catches is not caught in the rank by that, and the shell waits for a rank that goes on.
+        ("os.kill(os.getppid(), signal.SIGUSR2); os.kill(os.getpid(), signal.SIGHUP)", ["129 node1"], 129),
+        ("os.kill(os.getppid(), signal.SIGTERM); time.sleep(0.3)", [], 0),
+    ],
+)
+def test_the_shell_around_a_rank_leaves_its_exit_code(job, monkeypatch, tmp_path, rank, left, code):
+    for name, value in (("SLURM_PROCID", "2"), ("SLURMD_NODENAME", "node1"), ("PATH", "/usr/bin:/bin")):
+        monkeypatch.setenv(name, value)
+    command = f"{rank_command(sys.executable)} -c {shlex.quote(f'import os, signal, sys, time; {rank}')}"
+    assert subprocess.run(["bash", "-c", command]).returncode == code
+    files = sorted(failures_folder().glob("*"))
+    assert [(file.name, file.read_text()) for file in files] == [("exit_2", f"{text}\n") for text in left]
+
+
 def test_the_script_hands_on_number_and_port(tmp_path):
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho 3 23456\n")
@@ -228,6 +252,8 @@ def test_damaged_records_are_passed_over_or_named(job, capsys):
     failures_folder().mkdir(parents=True)
     (failures_folder() / "failure_0").write_bytes(b"\0\0")
     (failures_folder() / "failure_1").write_text("[]")
+    (failures_folder() / "exit_2").write_text("\n")
+    (failures_folder() / "exit_3").write_text("255 node0")
     assert batch_script.end(folder, 3) == 3
     assert last_event(run)["outcome"] == "failed"
     for damage in (b"", b"[]", b'{"runs": []}', b"\xff"):
@@ -252,6 +278,6 @@ def test_a_signal_that_ends_the_ranks_while_they_leave_undoes_nothing(job, monke
     monkeypatch.setattr(batch_script, "_requeue", lambda place: 0)
     if results:
         (run / RESULTS_FILE).touch()
-    (folder / "7_0_log.err").write_text("attempt 1 of job 7, on node[0-1]\nsrun: error: node0: tasks 0-3: Terminated\n")
+    leave_exits(dict.fromkeys(range(4), "143 node0"))
     assert batch_script.end(folder, 143) == 0
     assert (last_event(run)["outcome"], last_event(run)["requeued"]) == (outcome, not results)
