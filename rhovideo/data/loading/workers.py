@@ -21,7 +21,8 @@ from fvcore.common.config import CfgNode
 _MOST_UNASKED = 8
 # What a scheduler or a terminal sends to every process of a job, for the main process to act upon.
 _JOB_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-_PRELOAD = ("rhovideo.data.loading.worker_preload", "torch", "rhovideo.data.loading.loader")
+# What the fork server imports, torch and all decoders with it.
+_PRELOAD = ["rhovideo.data.loading.loader"]
 
 
 def cores() -> int:
@@ -42,7 +43,7 @@ def worker_context() -> BaseContext:
     run, and import everything themselves.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(_PRELOAD))
+    context.set_forkserver_preload(_PRELOAD)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
         # The server inherits that they are blocked: while its interpreter starts it could not shut them out yet.
