@@ -21,7 +21,7 @@ $(VENV)/.installed: setup.py $(CONSTRAINTS)
 	touch $@
 
 demo: install
-	$(RUN) tools/demo.py
+	$(RUN) -m rhovideo.cli demo
 
 test: test-suite test-slurm
 

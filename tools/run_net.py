@@ -6,8 +6,9 @@
 
 import sys
 
-from rhovideo.cli import LOOK_COMMANDS, main
+from rhovideo.cli import main
+from rhovideo.cli.monitor import NAMES
 
 if __name__ == "__main__":
-    words = sys.argv[1:]
-    sys.exit(main(words if words[:1] and words[0] in LOOK_COMMANDS else ["run", *words]))
+    arguments = sys.argv[1:]
+    sys.exit(main(arguments if arguments[:1] and arguments[0] in NAMES else ["run", *arguments]))

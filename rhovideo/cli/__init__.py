@@ -1,6 +1,6 @@
-"""The command line: ``rhovideo run``, the commands that look at runs, and those about data and weights.
+"""The command line, a module for each command or kind of command.
 
-Torch is imported only once the words and the configurations are known to be right.
+Torch is imported only once the arguments and the configurations are known to be right.
 """
 
 from __future__ import annotations
@@ -11,52 +11,49 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import metadata
 
-from rhovideo.cli import data, evaluate, extract, keys, monitor, run, weights
+import rhovideo
+from rhovideo.cli import (
+    completion,
+    configs,
+    data,
+    demo,
+    evaluate,
+    extract,
+    keys,
+    monitor,
+    run,
+    weights,
+)
 from rhovideo.cli.arguments import CommandParser
+from rhovideo.cli.overview import overview
+from rhovideo.cli.parsers import Commands, HelpFormatter
 from rhovideo.config.findings import ConfigError
 from rhovideo.errors import JobError
-from rhovideo.launch.local.signals import TOLD
+from rhovideo.launch.local.signals import REPORTED
 from rhovideo.stopping import Stopped
 from rhovideo.terminal import complain, say
 
-# What tools/run_net.py understands beside the words of `run`.
-LOOK_COMMANDS = ("status", "logs", "cancel", "results")
 
-COMMANDS = ("run", "eval", "extract", *LOOK_COMMANDS, "keys", "index", "scan", "synthetic", "weights", "export")
-
-OVERVIEW = """\
-Unsupervised learning from videos: pre-train an encoder on rho clips of each video, then measure it.
-
-  rhovideo index /data/videos --out data/mine          list the videos of a folder
-  rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8.yaml DATA.PATH_TO_DATA_DIR data/mine
-  rhovideo eval byol_slow_r50_8x8_rho4 --data data/k400 --protocol linear
-  rhovideo extract byol_slow_r50_8x8_rho4 --data /data/videos --out features/mine
-  rhovideo run --help                                  more on running, on clusters and on sweeps
-"""
-
-
-def main(words: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        words: without the program's name; None takes ``sys.argv``.
+        arguments: without the program's name; None takes ``sys.argv``.
 
     Returns:
-        The exit code: 0; 1 where something failed; 2 where the words or a configuration are wrong; 130 after Ctrl-C,
-        143 after SIGTERM.
+        The exit code: 0; 1 where something failed; 2 where the arguments or a configuration are wrong; 130 after
+        Ctrl-C, 143 after SIGTERM.
     """
-    words = list(sys.argv[1:] if words is None else words)
-    parser = _parser()
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    parser, commands = _parser()
+    completion.complete_if_asked(parser, commands)
+    if not arguments:
+        print(parser.format_help(), end="")
+        return 0
     try:
-        if key := keys.asked_for(words):
-            keys.print_keys(key)
-            return 0
-        if meant := _meant_command(words):
-            say(f"there is no command {words[0]!r}: write rhovideo {meant}")
-            return 2
-        options = parser.parse_args(words)
-        code = options.function(options)
+        code = _run_command(parser, commands, arguments)
         sys.stdout.flush()
         return code
     except ConfigError as error:
@@ -64,39 +61,76 @@ def main(words: Sequence[str] | None = None) -> int:
         return 2
     except JobError as error:
         say(str(error))
-        # Who only looks has named what is not there.
-        return 2 if words[0] in LOOK_COMMANDS else 1
+        # Where a command only reads, what is wrong is the path that was given.
+        return 2 if arguments[0] in monitor.NAMES or arguments[0] == "configs" else 1
     except BrokenPipeError:
-        # Nobody reads on (`| head`); so that the interpreter's own flush at its end does not complain.
+        # The reader has left (`| head`); so that the interpreter's own flush at its end does not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Stopped as stopped:
         say(str(stopped))
         return 128 + signal.SIGTERM
     except KeyboardInterrupt as interrupt:
-        if interrupt.args != (TOLD,):
+        if interrupt.args != (REPORTED,):
             print("rhovideo: interrupted", file=sys.stderr)
         return 130
 
 
-def _meant_command(words: Sequence[str]) -> str:
-    """The command nearest to one that does not exist; empty where there is none near, which argparse tells."""
-    near = difflib.get_close_matches(words[0], COMMANDS, n=1) if words else []
-    return near[0] if near and words[0] not in COMMANDS else ""
+def _run_command(parser: argparse.ArgumentParser, commands: Commands, arguments: list[str]) -> int:
+    """Run the command that the first argument names; its exit code."""
+    name = arguments[0]
+    if not name.startswith("-") and name not in commands.choices:
+        say(f"there is no command {name!r}: {_remedy(name, commands)}")
+        return 2
+    if key := keys.asked_for(arguments):
+        keys.print_keys(key)
+        return 0
+    options = parser.parse_args(arguments)
+    code: int = options.function(options)
+    return code
 
 
-def _parser() -> argparse.ArgumentParser:
-    form = argparse.RawDescriptionHelpFormatter
-    parser = CommandParser(prog="rhovideo", description=OVERVIEW, formatter_class=form)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+def _remedy(name: str, commands: Commands) -> str:
+    near = difflib.get_close_matches(name, commands.choices, n=1)
+    return f"write rhovideo {near[0]}" if near else "`rhovideo` lists them"
+
+
+def _parser() -> tuple[argparse.ArgumentParser, Commands]:
+    parser = _Parser(prog="rhovideo", formatter_class=HelpFormatter)
+    parser.add_argument("--version", action=_Version, nargs=0)
+    commands: Commands = parser.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=CommandParser
+    )
+    parser.commands = commands
     run.add_command(commands)
     evaluate.add_command(commands)
     extract.add_command(commands)
-    monitor.add_commands(commands)
     keys.add_command(commands)
-    data.add_commands(commands)
-    weights.add_commands(commands)
-    return parser
+    for module in (configs, demo, data, monitor, weights, completion):
+        module.add_commands(commands)
+    return parser, commands
 
 
-__all__ = ["LOOK_COMMANDS", "main"]
+class _Parser(argparse.ArgumentParser):
+    """The whole command line's, whose help is the overview."""
+
+    commands: Commands
+
+    def format_help(self) -> str:
+        return overview({choice.dest: choice.help or "" for choice in self.commands._choices_actions})
+
+
+class _Version(argparse.Action):
+    """Prints the versions that a report of a failure needs, torch's without importing it."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        python = ".".join(map(str, sys.version_info[:3]))
+        try:
+            torch = f"torch {metadata.version('torch')}"
+        except metadata.PackageNotFoundError:
+            torch = "no torch"
+        print(f"rhovideo {rhovideo.__version__} (Python {python}, {torch})")
+        parser.exit()
+
+
+__all__ = ["main"]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Problem
+from rhovideo.config.recipe_files import names_configuration
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -63,7 +64,7 @@ def _refuse_unknown(arguments: Iterable[str], options: Iterable[str]) -> None:
 
 
 def split_configurations(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Sort files and KEY VALUE pairs apart: a file ends in .yaml or .yml, and stands where a KEY would.
+    """Sort files and KEY VALUE pairs apart: a file or a recipe stands where a KEY would.
 
     Args:
         arguments: what follows ``--cfg``, and all that stands between the options.
@@ -75,5 +76,5 @@ def split_configurations(arguments: Iterable[str]) -> tuple[list[str], list[str]
     overrides: list[str] = []
     for argument in arguments:
         is_value = len(overrides) % 2
-        (configurations if argument.endswith((".yaml", ".yml")) and not is_value else overrides).append(argument)
+        (configurations if names_configuration(argument) and not is_value else overrides).append(argument)
     return configurations, overrides

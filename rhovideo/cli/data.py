@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from rhovideo.cli.parsers import Commands, add_parser
 from rhovideo.terminal import say
 
 INDEX_HELP = """\
-Write train.csv, val.csv and test.csv for a folder of videos. Sub-folders train, val and test are taken as the splits;
-folders below them as classes, if all videos lie in such.
+Write train.csv, val.csv and test.csv for a folder of videos. Sub-folders train, val and test are the splits, if there
+are such. Folders below them are the classes, if every video lies in one.
 
 examples:
   rhovideo index /data/videos                          lists beside the videos
@@ -21,7 +22,7 @@ The last two write the three official splits to OUT/split1, OUT/split2 and OUT/s
 """
 
 SCAN_HELP = """\
-Decode every video of a list once, and tell which are broken.
+Decode every video of a list once, and list the broken ones.
 
   rhovideo scan data/mine/train.csv
 
@@ -35,40 +36,40 @@ Write a small labelled set of real H.264 videos (moving textured shapes) with it
 """
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    """Add the parsers of these commands; each names the function that carries it out."""
-    form = argparse.RawDescriptionHelpFormatter
-    index = commands.add_parser("index", help="list a folder's videos", description=INDEX_HELP, formatter_class=form)
+def add_commands(commands: Commands) -> None:
+    """Add the parsers of these commands."""
+    index = add_parser(commands, "index", "list the videos of a folder", INDEX_HELP, index_command)
     index.add_argument("folder", metavar="FOLDER", help="where the videos are")
     index.add_argument("--out", metavar="OUT", help="where the lists go (FOLDER)")
     official = index.add_mutually_exclusive_group()
     official.add_argument("--ucf101", metavar="SPLITS", help="folder of UCF101's trainlist01.txt, testlist01.txt, ...")
     official.add_argument("--hmdb51", metavar="SPLITS", help="folder of HMDB51's *_test_split1.txt, ...")
-    index.add_argument("--val-share", type=float, default=0.1, help="share of each class for val.csv (0.1); few: 0.3")
-    index.add_argument("--seed", type=int, default=0, help="of that choice (0)")
+    index.add_argument(
+        "--val-share", type=float, default=0.1, help="share of each class for val.csv (0.1); of few videos write 0.3"
+    )
+    index.add_argument("--seed", type=int, default=0, help="of the choice for val.csv (0)")
     index.add_argument("--no-labels", action="store_true", help="folders are not classes")
     index.add_argument("--force", action="store_true", help="overwrite lists that exist")
-    index.set_defaults(function=index_command)
 
-    scan = commands.add_parser("scan", help="find broken videos", description=SCAN_HELP, formatter_class=form)
+    scan = add_parser(commands, "scan", "find broken videos", SCAN_HELP, scan_command)
     scan.add_argument("csv", metavar="CSV", help="a list of videos")
     scan.add_argument("--separator", default=" ", help="between path and label (a blank), DATA.PATH_LABEL_SEPARATOR")
     scan.add_argument("--prefix", default="", help="where relative paths start (the list's folder), DATA.PATH_PREFIX")
     scan.add_argument("--skip-rows", type=int, default=0, help="lines to leave out at the top (0), DATA.SKIP_ROWS")
-    scan.add_argument("--workers", type=int, help="processes (one a CPU)")
-    scan.set_defaults(function=scan_command)
+    scan.add_argument("--workers", type=int, help="processes (one a core)")
 
-    make = commands.add_parser("synthetic", help="write a toy set", description=SYNTHETIC_HELP, formatter_class=form)
+    make = add_parser(
+        commands, "synthetic", "write a small set of videos to try things out", SYNTHETIC_HELP, synthetic_command
+    )
     make.add_argument("folder", metavar="FOLDER", help="made if missing")
-    make.add_argument("--classes", type=int, default=6, help="(6)")
+    make.add_argument("--classes", type=int, default=6, help="kinds of shapes (6)")
     make.add_argument("--train", type=int, default=240, help="training videos (240)")
     make.add_argument("--val", type=int, default=120, help="validation videos, which are the test videos too (120)")
     make.add_argument("--seed", type=int, default=0, help="of the whole set (0)")
-    make.set_defaults(function=synthetic_command)
 
 
 def index_command(options: argparse.Namespace) -> int:
-    """``rhovideo index``."""
+    """Run ``rhovideo index``."""
     from rhovideo.data.lists.indexing import IndexingError, ListsExistError, index_folder, index_hmdb51, index_ucf101
 
     out = options.out or options.folder
@@ -88,7 +89,7 @@ def index_command(options: argparse.Namespace) -> int:
 
 
 def scan_command(options: argparse.Namespace) -> int:
-    """``rhovideo scan``."""
+    """Run ``rhovideo scan``."""
     from rhovideo.data.loading.scanning import scan
 
     if Path(options.csv).is_dir():
@@ -110,7 +111,7 @@ def scan_command(options: argparse.Namespace) -> int:
 
 
 def synthetic_command(options: argparse.Namespace) -> int:
-    """``rhovideo synthetic``."""
+    """Run ``rhovideo synthetic``."""
     from rhovideo.demo.synthetic_videos import RECEIPT, write_synthetic
 
     folder = Path(options.folder)

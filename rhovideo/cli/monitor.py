@@ -1,26 +1,29 @@
-"""``rhovideo status``, ``logs``, ``cancel`` and ``results``: looking after runs, whichever launcher started them."""
+"""The commands that look after runs, whichever launcher started them: ``status``, ``logs``, ``cancel``, ``results``."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from rhovideo.atomic_files import write_text
+from rhovideo.cli.parsers import Commands, add_parser
 from rhovideo.errors import JobError
 from rhovideo.monitor.tables import FORMATS
 from rhovideo.terminal import say
 
+# These commands only look after runs; tools/run_net.py takes them too.
+NAMES = ("status", "logs", "cancel", "results")
+
 STATUS_HELP = """\
-Tell how the jobs of a run or a study are doing: where they are, how far, their last loss and accuracy.
+Show how the jobs of a run or a study are doing: state, epoch, last loss and accuracy.
 
   rhovideo status outputs/MoCo_SlowR50_8x8
   rhovideo status studies/rho                          every job of every cell
   rhovideo status outputs/eval                         every evaluation there
   rhovideo status studies/rho --json                   for scripts
 
-RUN is an OUTPUT_DIR, of a job on SLURM or of a run in a terminal; STUDY the folder given as --study.
+RUN is an OUTPUT_DIR, of a job on SLURM or of a run in a terminal; STUDY is the folder given as --study.
 States: waiting, running, requeued, finished, stopped, failed, cancelled, ended without a word, not started.
 """
 
@@ -39,7 +42,7 @@ Cancel all jobs of a run or a study that wait or run on SLURM, and wait until th
   rhovideo cancel studies/rho
 
 Checkpoints stay: the same command with --resume goes on from them.
-Exit codes: 0 none is left in the queue, 1 one is, 2 it could not be done.
+Exit codes: 0 no job is left in the queue, 1 one is, 2 they could not be cancelled.
 """
 
 RESULTS_HELP = """\
@@ -47,7 +50,7 @@ Print a study's numbers: a row for each cell, and the paper's figures where it h
 
   rhovideo results studies/rho
   rhovideo results studies/rho --format markdown
-  rhovideo results studies/rho --out rho.csv           the file's name tells the format
+  rhovideo results studies/rho --out rho.csv           the format follows the file's name
   rhovideo results outputs/K400_linear_SlowR50_8x8     one run, and those that its encoder comes from
   rhovideo results outputs/eval                        every finished evaluation there
 """
@@ -55,55 +58,48 @@ Print a study's numbers: a row for each cell, and the paper's figures where it h
 _ENDINGS = {".csv": "csv", ".md": "markdown", ".markdown": "markdown"}
 
 
-def add_commands(subparsers: argparse._SubParsersAction) -> None:
-    """Add the commands; each sets ``function``, which takes the options and returns the exit code."""
-    status = _add(subparsers, "status", "how jobs are doing", STATUS_HELP, status_command)
+def add_commands(commands: Commands) -> None:
+    """Add the parsers of these commands."""
+    status = add_parser(commands, "status", "show how jobs are doing", STATUS_HELP, status_command)
     status.add_argument("path", metavar="RUN_OR_STUDY", help="a run folder (OUTPUT_DIR) or a study")
-    status.add_argument("--json", action="store_true", help="everything known, for scripts")
+    status.add_argument("--json", action="store_true", help="everything that is known, for scripts")
 
-    logs = _add(subparsers, "logs", "what a run has written", LOGS_HELP, logs_command)
+    logs = add_parser(commands, "logs", "print what a run has written", LOGS_HELP, logs_command)
     logs.add_argument("path", metavar="RUN", help="a run folder (OUTPUT_DIR)")
     logs.add_argument("-f", "--follow", action="store_true", help="go on with what is being written")
-    logs.add_argument("--rank", type=int, default=0, metavar="K", help="whose log (0)")
-    logs.add_argument("--lines", type=_count, metavar="N", help="only the last ones (all)")
+    logs.add_argument("--rank", type=int, default=0, metavar="K", help="the process whose log is printed (0)")
+    logs.add_argument("--lines", type=_count, metavar="N", help="only the last N lines (all)")
     logs.add_argument("--stderr", action="store_true", help="what went to stderr: warnings of SLURM, tracebacks")
 
-    cancel = _add(subparsers, "cancel", "cancel jobs on SLURM", CANCEL_HELP, cancel_command)
+    cancel = add_parser(commands, "cancel", "cancel jobs on SLURM", CANCEL_HELP, cancel_command)
     cancel.add_argument("path", metavar="RUN_OR_STUDY", help="a run folder (OUTPUT_DIR) or a study")
 
-    results = _add(subparsers, "results", "a table of results", RESULTS_HELP, results_command)
+    results = add_parser(commands, "results", "print a table of results", RESULTS_HELP, results_command)
     results.add_argument("path", metavar="STUDY", help="a study, or a run folder")
-    results.add_argument("--format", choices=FORMATS, help="(text, or by the name of FILE)")
-    results.add_argument("--out", metavar="FILE", type=Path, help="write it there")
+    results.add_argument("--format", choices=FORMATS, help="(text, or as FILE's name says)")
+    results.add_argument("--out", metavar="FILE", type=Path, help="write the table to this file")
 
 
-def _add(subparsers, name: str, summary: str, text: str, function: Callable) -> argparse.ArgumentParser:
-    form = argparse.RawDescriptionHelpFormatter
-    parser = subparsers.add_parser(name, help=summary, description=text, formatter_class=form)
-    parser.set_defaults(function=function)
-    return parser
-
-
-def _count(word: str) -> int:
-    number = int(word)
+def _count(text: str) -> int:
+    number = int(text)
     if number < 0:
-        raise ValueError(word)
+        raise ValueError(text)
     return number
 
 
 def status_command(options: argparse.Namespace) -> int:
-    """``rhovideo status``."""
+    """Run ``rhovideo status``."""
     from rhovideo.monitor.status import status, table
 
     report = status(options.path)
     print(report.as_json() if options.json else table(report).render("text").rstrip("\n"))
     if report.trouble:
-        say(f"SLURM was not asked, so states are as the folders tell: {report.trouble}")
+        say(f"SLURM was not asked, so the states are those of the folders: {report.trouble}")
     return 0
 
 
 def logs_command(options: argparse.Namespace) -> int:
-    """``rhovideo logs``."""
+    """Run ``rhovideo logs``."""
     from rhovideo.monitor.logs import follow, show, single_run
 
     run = single_run(options.path)
@@ -119,14 +115,14 @@ def logs_command(options: argparse.Namespace) -> int:
 
 
 def cancel_command(options: argparse.Namespace) -> int:
-    """``rhovideo cancel``."""
+    """Run ``rhovideo cancel``."""
     from rhovideo.monitor.cancel import cancel
 
     return 0 if cancel(options.path, say) else 1
 
 
 def results_command(options: argparse.Namespace) -> int:
-    """``rhovideo results``."""
+    """Run ``rhovideo results``."""
     from rhovideo.monitor.results import results
 
     form = options.format or (_ENDINGS.get(options.out.suffix.lower(), "text") if options.out else "text")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from rhovideo.cli.arguments import split_configurations
 from rhovideo.config.findings import ConfigError, Origin, Problem
+from rhovideo.config.recipe_files import names_configuration
 from rhovideo.config.schema import definitions
 from rhovideo.launch.plan import Plan, check_each, check_plan, make_plan, print_configurations
 from rhovideo.terminal import say
@@ -22,8 +23,8 @@ Run one job for each configuration, in order.
 
   rhovideo run --cfg CONFIG [CONFIG ...] [KEY VALUE ...]
 
-The first word that does not end in .yaml or .yml begins the overrides; they hold for all the files.
-Every file is read and checked before the first job starts.
+CONFIG is a YAML file, or a recipe that `rhovideo configs` lists. The first KEY begins the overrides; they hold for all
+the files. Every file is read and checked before the first job starts.
 
 examples:
   Pre-train, with the videos that data/k400/train.csv lists (`rhovideo index` makes it):
@@ -128,7 +129,14 @@ def add_command(commands: argparse._SubParsersAction) -> None:
     run = commands.add_parser(
         "run", help="run configurations", description=HELP, formatter_class=form, usage=USAGE, takes_overrides=True
     )
-    run.add_argument("--cfg", metavar="CONFIG", nargs="+", action="extend", default=[], help="YAML files, one job each")
+    run.add_argument(
+        "--cfg",
+        metavar="CONFIG",
+        nargs="+",
+        action="extend",
+        default=[],
+        help="YAML files or recipes, one job each",
+    )
     run.add_argument(
         "--opts",
         metavar="KEY VALUE",
@@ -209,10 +217,10 @@ def configurations_and_overrides(options: argparse.Namespace) -> tuple[list[str]
 
 def _no_configuration(arguments: Sequence[str]) -> str:
     first = arguments[0] if arguments else ""
-    if first.endswith((".yaml", ".yml")):
+    if names_configuration(first):
         return f"no configuration. Write --cfg before {first}"
-    wrong = f"{first!r} does not end in .yaml or .yml. " if first else ""
-    return f"no configuration. {wrong}Write --cfg CONFIG.yaml; --help shows examples"
+    wrong = f"{first!r} is neither a YAML file nor a recipe. " if first else ""
+    return f"no configuration. {wrong}Write --cfg CONFIG.yaml; --help shows examples, `rhovideo configs` lists recipes"
 
 
 def _refuse_loose_sweep(options: argparse.Namespace, overrides: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import logging
 import shlex
 from typing import TYPE_CHECKING
 
+from rhovideo.cli.parsers import Commands, add_parser
 from rhovideo.errors import JobError, WeightsError
 from rhovideo.zoo.catalogue import ENTRIES
 from rhovideo.zoo.sources import cache_folder, local_path
@@ -15,43 +16,40 @@ if TYPE_CHECKING:
     from rhovideo.zoo.filling import LoadReport
 
 WEIGHTS_HELP = """\
-Tell what a checkpoint holds, and which of its tensors make up the encoder. Without a checkpoint: the released ones.
+Show what a checkpoint holds, and which of its tensors make up the encoder. Without CHECKPOINT, list the released ones.
 
   rhovideo weights
-  rhovideo weights byol_slow_r50_8x8_rho4              downloaded, if it is not there yet
+  rhovideo weights byol_slow_r50_8x8_rho4              downloaded the first time
   rhovideo weights outputs/mine/checkpoints/checkpoint_epoch_00200.pyth --names
 """
 
 EXPORT_HELP = """\
-Write a checkpoint in the format of PySlowFast's released ones, which its loader takes, with the optimizer's state.
+Write a checkpoint for PySlowFast, in the format of its released ones, with the optimizer's state.
 
   rhovideo export outputs/mine/checkpoints/checkpoint_epoch_00200.pyth mine.pyth
   rhovideo export outputs/mine/checkpoints/checkpoint_epoch_00200.pyth encoder.pyth --encoder momentum
 """
 
-SOURCE = "a path, an URL, or the short name of a released checkpoint"
+SOURCE = "a file, a URL, or the short name of a released checkpoint"
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
-    """Add the parsers of these commands; each names the function that carries it out."""
-    form = argparse.RawDescriptionHelpFormatter
-    weights = commands.add_parser(
-        "weights", help="what is in a checkpoint", description=WEIGHTS_HELP, formatter_class=form
-    )
+def add_commands(commands: Commands) -> None:
+    """Add the parsers of these commands."""
+    weights = add_parser(commands, "weights", "show what is in a checkpoint", WEIGHTS_HELP, weights_command)
     weights.add_argument("checkpoint", metavar="CHECKPOINT", nargs="?", help=SOURCE)
-    weights.add_argument("--encoder", choices=("online", "momentum"), default="online", help="which one (online)")
-    weights.add_argument("--names", action="store_true", help="every tensor by name")
-    weights.set_defaults(function=weights_command)
+    weights.add_argument(
+        "--encoder", choices=("online", "momentum"), default="online", help="of MoCo and BYOL (online)"
+    )
+    weights.add_argument("--names", action="store_true", help="list every tensor by name")
 
-    export = commands.add_parser("export", help="write for PySlowFast", description=EXPORT_HELP, formatter_class=form)
+    export = add_parser(commands, "export", "write a checkpoint for PySlowFast", EXPORT_HELP, export_command)
     export.add_argument("checkpoint", metavar="CHECKPOINT", help=SOURCE)
     export.add_argument("out", metavar="OUT.pyth", help="the file to write")
     export.add_argument("--encoder", choices=("online", "momentum"), help="write this encoder alone")
-    export.set_defaults(function=export_command)
 
 
 def weights_command(options: argparse.Namespace) -> int:
-    """``rhovideo weights``."""
+    """Run ``rhovideo weights``."""
     if options.checkpoint is None:
         _list_released()
         return 0
@@ -85,7 +83,7 @@ def weights_command(options: argparse.Namespace) -> int:
 
 
 def export_command(options: argparse.Namespace) -> int:
-    """``rhovideo export``."""
+    """Run ``rhovideo export``."""
     if not options.out.endswith(".pyth"):
         raise WeightsError(f"{options.out}: PySlowFast looks for names that end in .pyth; write {options.out}.pyth")
     path = local_path(options.checkpoint)

@@ -47,7 +47,8 @@ def load_cfg(path: str | Path | None, overrides: Sequence[object] = ()) -> CfgNo
     """The configuration of one job: defaults, then ``_BASE_`` files, the file, and the overrides.
 
     Args:
-        path: a YAML file; None takes the defaults and the overrides alone.
+        path: a YAML file, or the name of a recipe (``rhovideo configs`` lists them); None takes the defaults and the
+            overrides alone.
         overrides: ``[key, value, key, value, ...]``, text as in a shell or Python values.
 
     Returns:

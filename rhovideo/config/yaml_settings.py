@@ -11,6 +11,7 @@ import yaml
 
 from rhovideo.config.findings import COMMAND_LINE, Origin, Problem
 from rhovideo.config.keys import nearest_file
+from rhovideo.config.recipe_files import find_configuration, find_recipe, nearest_recipes
 from rhovideo.config.values import from_word
 
 BASE_KEY = "_BASE_"
@@ -28,8 +29,8 @@ class Setting:
 
 
 def read_file(path: str | Path, problems: list[Problem], notes: list[str]) -> dict[str, Setting]:
-    """All settings of a file and of those it builds on, the file's own last."""
-    return _read_chain(Path(path), [], problems, notes)
+    """All settings of a file, or of the recipe of this name, and of those it builds on, those of the file last."""
+    return _read_chain(find_configuration(path), [], problems, notes)
 
 
 def _read_chain(path: Path, above: list[Path], problems: list[Problem], notes: list[str]) -> dict[str, Setting]:
@@ -48,6 +49,8 @@ def _read_chain(path: Path, above: list[Path], problems: list[Problem], notes: l
     chain = [*above, path.resolve()]
     try:
         base_path = path.parent / Path(base.value).expanduser()
+        if not base_path.is_file():
+            base_path = find_recipe(base.value) or base_path
         endless, found = base_path.resolve() in chain, base_path.is_file()
     except (OSError, RuntimeError, ValueError) as error:  # too long, of a user who is not there, with a NUL
         remedy = "one file, relative to this one"
@@ -57,7 +60,8 @@ def _read_chain(path: Path, above: list[Path], problems: list[Problem], notes: l
         problems.append(Problem(BASE_KEY, base.origin, f"{base.value} builds on this file itself", "another file"))
         return settings
     if not found:
-        problems.append(Problem(BASE_KEY, base.origin, f"there is no file {base_path}", _files_near(base_path)))
+        remedy = _files_near(base_path, base.value)
+        problems.append(Problem(BASE_KEY, base.origin, f"there is no file {base_path}", remedy))
         return settings
     return _read_chain(base_path, chain, problems, notes) | settings
 
@@ -76,16 +80,25 @@ def read_overrides(words: Sequence[object], problems: list[Problem]) -> dict[str
 def unreadable(path: Path, error: Exception) -> Problem:
     """The problem of a file that cannot be opened, or holds no text."""
     if isinstance(error, FileNotFoundError):
-        return Problem("", Origin(str(path)), "there is no such file", _files_near(path))
+        wrong = "there is no such file" + ("" if path.is_absolute() else ", and no recipe of this name")
+        return Problem("", Origin(str(path)), wrong, _files_near(path, str(path)))
     reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
     return Problem("", Origin(str(path)), f"cannot be read: {reason}")
 
 
-def _files_near(path: Path) -> str:
-    """The likely file in the same folder, or what is there."""
+def _files_near(path: Path, name: str) -> str:
+    """The file in the same folder or the recipe that was most likely meant, or what there is.
+
+    Args:
+        path: the file that is missing.
+        name: as it was written, which may be a recipe's.
+    """
+    if meant := nearest_file(path, ".yaml"):
+        return meant
+    if recipes := [] if Path(name).is_absolute() else nearest_recipes(name):
+        return f"{' or '.join(recipes)}, {'which is the' if len(recipes) == 1 else 'the'} nearest of the recipes"
     found = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
-    meant = nearest_file(path, ".yaml")
-    return meant or (f"one of {', '.join(found)}" if found else "the path of a YAML file")
+    return f"one of {', '.join(found)}" if found else "the path of a YAML file, or a name that `rhovideo configs` lists"
 
 
 def parse(text: str, file: str, problems: list[Problem], notes: list[str]) -> dict[str, Setting]:

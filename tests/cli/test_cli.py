@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from rhovideo.cli import COMMANDS, LOOK_COMMANDS, main, run
+import rhovideo
+from rhovideo.cli import _parser, main, run
 from rhovideo.cli.arguments import CommandParser
+from rhovideo.cli.monitor import NAMES
 from rhovideo.cli.run import HELP
 
 ROOT = Path(__file__).parents[2]
@@ -180,7 +182,7 @@ def test_dry_run_shows_every_job_of_a_sweep_and_leaves_nothing(jobs_folder):
     assert not (jobs_folder / "s").exists()
 
 
-@pytest.mark.parametrize("name", LOOK_COMMANDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_script_knows_the_commands_that_look_at_runs(name):
     words = [sys.executable, ROOT / "tools/run_net.py", name, "--help"]
     script = subprocess.run(words, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
@@ -207,7 +209,7 @@ def test_wrong_configuration_ends_with_2_without_torch_and_without_a_traceback(j
 
 
 @pytest.mark.parametrize(
-    "words", [["run"], ["run", "--cfg", "configs/demo"], ["run", "K", "V"], ["run", "--cgf", "a.yaml"], []]
+    "words", [["run"], ["run", "--cfg", "configs/demo"], ["run", "K", "V"], ["run", "--cgf", "a.yaml"]]
 )
 def test_wrong_words_end_with_2(words):
     done = command(*words)
@@ -219,7 +221,7 @@ def test_wrong_words_end_with_2(words):
     ("words", "told"),
     [
         (["a.yaml", "K", "V"], "Write --cfg before a.yaml"),
-        (["--cfg", "configs/demo"], "'configs/demo' does not end in .yaml or .yml. Write --cfg CONFIG.yaml"),
+        (["--cfg", "demo.yml.txt"], "'demo.yml.txt' is neither a YAML file nor a recipe. Write --cfg CONFIG.yaml"),
     ],
 )
 def test_forgotten_configuration_is_told_where_it_goes(words, told, capsys):
@@ -288,14 +290,40 @@ def test_command_that_does_not_exist_names_the_nearest(word, meant, capsys):
     assert f"there is no command '{word}': write rhovideo {meant}\n" in capsys.readouterr().err
 
 
-def test_commands_are_those_of_the_help(capsys):
-    with pytest.raises(SystemExit):
-        main(["nothing-like-it"])
-    assert set(re.findall(r"'(\w+)'", capsys.readouterr().err.partition("choose from")[2])) <= set(COMMANDS)
-    for name in COMMANDS:
+def test_overview_has_a_line_for_every_command_and_each_explains_itself(capsys):
+    assert main([]) == 0
+    shown = capsys.readouterr().out
+    names = re.findall(r"^  (\w+)  +\w", shown.partition("First steps")[0], re.MULTILINE)
+    assert len(names) == len(set(names))
+    assert {"run", "eval", "extract", "demo", "configs", *NAMES} <= set(names)
+    for name in names:
         with pytest.raises(SystemExit) as left:
             main([name, "--help"])
         assert left.value.code == 0
+    capsys.readouterr()
+    assert main(["nothing-like-it"]) == 2
+    assert "there is no command 'nothing-like-it'" in capsys.readouterr().err
+
+
+def test_overview_and_version_need_no_torch():
+    shown = command()
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout == command("--help").stdout
+    version = command("--version").stdout
+    assert re.fullmatch(rf"rhovideo {rhovideo.__version__} \(Python 3[.\d]+, torch \S+\)\n", version)
+
+
+def test_first_steps_of_the_overview_are_right(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    main([])
+    lines = re.findall(r"^  rhovideo (.+?)(?:   .*)?$", capsys.readouterr().out, re.MULTILINE)
+    (run_line,) = [line for line in lines if line.startswith("run ")]
+    assert main([*shlex.split(run_line), "--print-cfg"]) == 0
+    parser, _ = _parser()
+    for line in lines:
+        if line != run_line:
+            assert parser.parse_args(shlex.split(line)).command == line.split()[0]
 
 
 def test_sweep_without_quotes_is_told_how_to_write_it(jobs_folder, capsys):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import runpy
 import signal
 import subprocess
 import sys
@@ -12,14 +11,13 @@ import time
 
 import cv2
 
+from rhovideo.cli import main
 from tests.configured_runs import ROOT
-
-main = runpy.run_path(str(ROOT / "tools/demo.py"))["main"]
 
 
 def test_demo_writes_its_numbers_and_its_picture(tmp_path, capsys):
     out = tmp_path / "demo"
-    assert main(["--epochs", "1", "--videos", "32", "--seed", "3", "--out", str(out)]) == 0
+    assert main(["demo", "--epochs", "1", "--videos", "32", "--seed", "3", "--out", str(out)]) == 0
     results = json.loads((out / "results.json").read_text())
     assert {"linear_top1", "random_init_top1", "knn_top1"} <= results.keys()
     for name in ("linear_top1", "random_init_top1", "knn_top1"):
@@ -35,7 +33,7 @@ def test_demo_writes_its_numbers_and_its_picture(tmp_path, capsys):
 
 def test_ctrl_c_ends_it_with_a_line(tmp_path):
     out = tmp_path / "demo"
-    command = [sys.executable, ROOT / "tools/demo.py", "--videos", "32", "--out", out]
+    command = [sys.executable, "-m", "rhovideo.cli", "demo", "--videos", "32", "--out", out]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
@@ -46,14 +44,14 @@ def test_ctrl_c_ends_it_with_a_line(tmp_path):
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.splitlines()[-1].startswith("demo: interrupted")
-    assert all(line.startswith(("rhovideo: ", "demo: ")) for line in said.splitlines()), said
+    assert said.splitlines()[-1].startswith("rhovideo: the demo was interrupted")
+    assert all(line.startswith("rhovideo: ") for line in said.splitlines()), said
 
 
 def test_help_names_the_outputs_and_the_options():
-    code = "import sys; sys.modules['torch'] = None; import runpy; runpy.run_path(sys.argv[1], run_name='__main__')"
+    code = "import sys; sys.modules['torch'] = None; from rhovideo.cli import main; main(['demo', '--help'])"
     done = subprocess.run(
-        [sys.executable, "-c", code, ROOT / "tools/demo.py", "--help"],
+        [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

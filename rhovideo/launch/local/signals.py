@@ -24,7 +24,7 @@ _LAST = 10.0
 _SAME = 1.0
 
 # The argument of a KeyboardInterrupt of which nothing more need be said.
-TOLD = "told"
+REPORTED = "reported"
 
 # What stands before us, if nobody has put a handler there.
 _UNTOUCHED = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
@@ -35,7 +35,7 @@ _NAMES = {signal.SIGTERM: "SIGTERM", signal.SIGINT: "Ctrl-C"}
 def saving_on_signals(patience: float = PATIENCE) -> Iterator[None]:
     """Let SIGTERM and SIGINT ask the run inside to stop (:mod:`rhovideo.stopping`), and leave in their way afterwards.
 
-    That is ``SystemExit(143)`` for SIGTERM and ``KeyboardInterrupt`` for SIGINT (with :data:`TOLD` where a line has
+    That is ``SystemExit(143)`` for SIGTERM and ``KeyboardInterrupt`` for SIGINT (with :data:`REPORTED` where a line has
     already said how the run stopped), raised once the run has stopped or ended, at the second signal, or after
     ``patience`` seconds. A handler that somebody else has set (a scheduler's) stays, and then
     :class:`rhovideo.stopping.Stopped` reaches the caller.
@@ -83,7 +83,7 @@ def saving_on_signals(patience: float = PATIENCE) -> Iterator[None]:
 
 def _leave(number: int, told: bool = False) -> None:
     if number == signal.SIGINT:
-        raise KeyboardInterrupt(*([TOLD] if told else []))
+        raise KeyboardInterrupt(*([REPORTED] if told else []))
     if not told:
         _say("ended by SIGTERM")
     sys.exit(128 + number)

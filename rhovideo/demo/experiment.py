@@ -1,0 +1,143 @@
+"""The paper in miniature: pre-train on rho clips of synthetic videos, then compare linear classifiers.
+
+A real set of video files is written, an encoder is pre-trained on it without labels (recipe ``demo/METHOD``), and the
+same linear classifier (recipe ``demo/linear``) is trained on the learned encoder and on a random one.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fvcore.common.config import CfgNode
+
+from rhovideo.config import load_cfg
+from rhovideo.data.loading.datasets import SampleKey, build_dataset
+from rhovideo.demo.contact_sheet import save_report
+from rhovideo.demo.synthetic_videos import class_names, write_synthetic
+from rhovideo.engine.json_stats import read_json_stats
+from rhovideo.engine.run import run
+from rhovideo.launch.local.processes import launch
+
+_CLASSES = 6
+_FPS = 12
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What the demo runs.
+
+    Attributes:
+        out: the folder for everything that is written.
+        methods: names of recipes: ``simclr``, ``moco``, ``byol``, ``swav``.
+        rhos: numbers of clips of a video that are positives of each other; 1 is two views of one clip.
+        seeds: of weights, clips and augmentation; each gives a row for every method and rho.
+        videos: training videos; half as many are for validation.
+        epochs: of pre-training; None: as the recipe says.
+    """
+
+    out: Path
+    methods: Sequence[str] = ("simclr",)
+    rhos: Sequence[int] = (2,)
+    seeds: Sequence[int] = (1,)
+    videos: int = 256
+    epochs: int | None = None
+
+
+def run_experiment(experiment: Experiment) -> dict[str, Any]:
+    """Do every run, print the table, and write ``results.json`` and ``demo.png``.
+
+    Returns:
+        What ``results.json`` holds: accuracies in percent and seconds, under ``rows`` where there are several.
+
+    Raises:
+        JobError, RankFailed: a run failed.
+    """
+    started = time.monotonic()
+    out, videos = experiment.out, experiment.videos
+    print(f"Writing {videos} training and {videos // 2} validation videos to {out}/data")
+    data = write_synthetic(out / "data", num_classes=_CLASSES, train_videos=videos, val_videos=videos // 2, fps=_FPS)
+    rows = []
+    for seed in experiment.seeds:
+        random = _linear_top1(out, data, seed, None)
+        choices = product(experiment.methods, experiment.rhos)
+        rows += [_measure(experiment, data, seed, method, rho, random) for method, rho in choices]
+    _print_table(rows)
+    results: dict[str, Any] = rows[0] if len(rows) == 1 else {"rows": rows}
+    results = results | {"seconds": round(time.monotonic() - started, 1)}
+    (out / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    print(f"{results['seconds']:.0f} seconds; see {out}/results.json and {out}/demo.png")
+    return results
+
+
+def _measure(experiment: Experiment, data: Path, seed: int, method: str, rho: int, random: float) -> dict[str, Any]:
+    """Pre-train, draw, then train the linear classifier: a row of the table."""
+    output = experiment.out / f"{method}_rho{rho}_seed{seed}"
+    overrides: list[object] = ["DATA.TRAIN_CROP_NUM_TEMPORAL", rho]
+    if experiment.epochs is not None:
+        # The warm-up must end before the training does.
+        warm_up = min(2.0, experiment.epochs / 10)
+        overrides += ["SOLVER.MAX_EPOCH", experiment.epochs, "SOLVER.WARMUP_EPOCHS", warm_up]
+    print(f"\nPre-training: {method}, rho {rho}, seed {seed}; log in {output}")
+    cfg, numbers = _run_afresh(f"demo/{method}", data, output, seed, overrides)
+    _draw(cfg, experiment.out / "demo.png", f"What {method} saw, rho = {rho}: augmented clips")
+    learned = _linear_top1(experiment.out, data, seed, output)
+    return {
+        "method": method,
+        "rho": rho,
+        "seed": seed,
+        "knn_top1": round(numbers["knn_top1"], 2),
+        "linear_top1": round(learned, 2),
+        "random_init_top1": round(random, 2),
+    }
+
+
+def _linear_top1(out: Path, data: Path, seed: int, pretrained: Path | None) -> float:
+    """Test accuracy in percent of a linear classifier on the encoder of a run, or on a random one."""
+    name = pretrained.name if pretrained else f"random_seed{seed}"
+    overrides: list[object] = ["MODEL.NUM_CLASSES", len(class_names(_CLASSES))]
+    if pretrained:
+        overrides += ["TRAIN.CHECKPOINT_FILE_PATH", max((pretrained / "checkpoints").glob("*.pyth"))]
+    print(f"\nLinear classifier on {f'the encoder of {name}' if pretrained else 'a random encoder'}")
+    return _run_afresh("demo/linear", data, out / f"{name}_linear", seed, overrides)[1]["test_top1"]
+
+
+def _run_afresh(
+    recipe: str, data: Path, output: Path, seed: int, overrides: Sequence[object]
+) -> tuple[CfgNode, dict[str, float]]:
+    """Run one recipe from its start: its configuration, and its numbers."""
+    places = ["DATA.PATH_TO_DATA_DIR", data, "OUTPUT_DIR", output, "RNG_SEED", seed]
+    cfg = load_cfg(recipe, [str(argument) for argument in (*places, *overrides)])
+    # What an earlier demo left here may be of another configuration.
+    shutil.rmtree(output, ignore_errors=True)
+    return cfg, launch(run, cfg)
+
+
+def _draw(cfg: CfgNode, path: Path, title: str) -> None:
+    """One picture of what the method saw and of how its loss went."""
+    dataset = build_dataset(cfg, "train", "pretrain")
+    shown = np.linspace(0, len(dataset) - 1, 4).astype(int)
+    clips = [dataset[SampleKey(0, int(index))].clips.numpy() for index in shown]
+    # Twice as large, to be seen well.
+    clips = [views.repeat(2, axis=2).repeat(2, axis=3) for views in clips]
+    log = read_json_stats(Path(cfg.OUTPUT_DIR) / "json_stats.log")
+    losses = [line["loss"] for line in log if line["_type"] == "train_epoch"]
+    save_report(path, clips, losses, sheet_title=title, x_label="epoch")
+
+
+def _print_table(rows: Sequence[dict[str, Any]]) -> None:
+    """The numbers of all runs, as Markdown."""
+    print("\n| method | rho | seed | k-NN top-1 % | linear top-1 % | linear top-1 %, random encoder | gain |")
+    print("|---|---|---|---|---|---|---|")
+    for row in rows:
+        learned, random = row["linear_top1"], row["random_init_top1"]
+        cells = [row["method"], row["rho"], row["seed"], f"{row['knn_top1']:.1f}", f"{learned:.1f}", f"{random:.1f}"]
+        print(f"| {' | '.join(map(str, cells))} | {learned - random:+.1f} |")
+    print()
