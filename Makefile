@@ -4,10 +4,11 @@ VENV ?= .venv
 RUN = $(VENV)/bin/python
 # Where a tested set of versions is not wanted: make CONSTRAINTS= test
 CONSTRAINTS ?= constraints.txt
+EXTRAS ?= dev
 PROCESSES ?= 2
 
 .NOTPARALLEL:
-.PHONY: install demo test test-suite test-slurm bench lint clean
+.PHONY: install demo test test-suite test-slurm test-lowest test-newest bench lint clean
 
 install: $(VENV)/.installed
 
@@ -17,7 +18,7 @@ $(VENV)/.installed: setup.py $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV): some 6 GB, most of it torch, which takes a few minutes"
 	$(RUN) -m pip install --quiet --upgrade pip
-	$(RUN) -m pip install --quiet $(addprefix -c ,$(CONSTRAINTS)) -e '.[dev]'
+	$(RUN) -m pip install --quiet $(addprefix -c ,$(CONSTRAINTS)) -e '.[$(EXTRAS)]'
 	touch $@
 
 demo: install
@@ -34,6 +35,16 @@ test-suite: install
 test-slurm: install
 	$(RUN) -m pytest -rs tests/slurm
 
+# The essential tests with the lowest versions that setup.py allows: make test-lowest PYTHON=python3.10
+test-lowest:
+	$(MAKE) --no-print-directory install VENV=$(VENV)-lowest CONSTRAINTS=constraints-lowest.txt EXTRAS=test
+	$(VENV)-lowest/bin/python -m pytest -m essential -n $(PROCESSES) --dist worksteal
+
+# And with the newest ones that there are: make test-newest PYTHON=python3.13
+test-newest:
+	$(MAKE) --no-print-directory install VENV=$(VENV)-newest CONSTRAINTS= EXTRAS=test
+	$(VENV)-newest/bin/python -m pytest -m essential -n $(PROCESSES) --dist worksteal
+
 # Beside the peers, which are installed first; writes benchmarks/RESULTS.md. Generated inputs are kept in the user's cache.
 bench: install
 	$(RUN) -m pip install --quiet $(addprefix -c ,$(CONSTRAINTS)) -e '.[bench]'
@@ -44,4 +55,4 @@ lint: install
 	$(RUN) -m ruff format --check .
 
 clean:
-	rm -rf $(VENV) outputs build ./*.egg-info
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest outputs build dist ./*.egg-info

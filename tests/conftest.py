@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,25 @@ from rhovideo.demo.synthetic_videos import write_synthetic
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As for every process that a shell starts in the background; the programs that are tested here are to hear Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Marked essential: what shows that a version of Python or torch is good enough. Whole trainings are in config.
+ESSENTIAL = (
+    "config",
+    "data/sampling",
+    "data/video",
+    "data/loading/test_loader.py",
+    "engine/test_checkpoint.py",
+    "optim",
+    "ssl",
+)
+
+
+def pytest_collection_modifyitems(items):
+    folder = Path(__file__).parent
+    for item in items:
+        if any(item.path.is_relative_to(folder / name) for name in ESSENTIAL):
+            item.add_marker("essential")
 
 
 @pytest.fixture(params=["cpu", "cuda"])
