@@ -36,9 +36,9 @@ def add_commands(commands: Commands) -> None:
 
 def completion_command(options: argparse.Namespace) -> int:
     """Run ``rhovideo completion``."""
-    import argcomplete
+    from argcomplete.shell_integration import shellcode
 
-    sys.stdout.write(argcomplete.shellcode(["rhovideo"], shell=options.shell))
+    sys.stdout.write(shellcode(["rhovideo"], shell=options.shell))
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rhovideo.cli.parsers import Commands, add_parser
 from rhovideo.errors import JobError, WeightsError
@@ -67,7 +67,7 @@ def weights_command(options: argparse.Namespace) -> int:
         size = describe(encoder, cfg)
     except (RuntimeError, ValueError) as error:
         clip = f"{cfg.DATA.NUM_FRAMES} frames of {cfg.DATA.TRAIN_CROP_SIZE} x {cfg.DATA.TRAIN_CROP_SIZE}"
-        raise JobError(f"{path}: its configuration says clips of {clip}, which its network cannot take") from error
+        raise JobError(f"{path}: its configuration has clips of {clip}, which its network cannot take") from error
     print(f"{path}: {options.encoder} encoder, {size}")
     if file.cfg is not None and cfg.TASK == "pretrain":
         print(f"pre-trained by {cfg.CONTRASTIVE.TYPE}, rho {cfg.DATA.TRAIN_CROP_NUM_TEMPORAL}")
@@ -76,9 +76,10 @@ def weights_command(options: argparse.Namespace) -> int:
     if classes := classes_of(file, cfg):
         command = shlex.join(["rhovideo", "eval", options.checkpoint, "--protocol", "test", "--data", "DIR"])
         print(f"classifier of {classes} classes: {command}")
-    print(encoder.load_report)
+    report = cast("LoadReport", encoder.load_report)
+    print(report)
     if options.names:
-        _list_names(encoder.load_report)
+        _list_names(report)
     return 0
 
 

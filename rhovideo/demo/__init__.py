@@ -1,4 +1,4 @@
-"""A small set of synthetic videos, and pictures to look at."""
+"""The paper in miniature: synthetic videos, the runs that learn from them, and pictures to look at."""
 
 from __future__ import annotations
 

@@ -38,11 +38,16 @@ def contact_sheet(
         raise ValueError("clips must be a non-empty list of non-empty uint8 arrays [V,T,S,S,3], one a video")
     groups = [_video_rows(views, f"video {number + 1}", max_frames) for number, views in enumerate(clips)]
     sheet = _stack([*([_title(title)] if title else []), *groups], gap=12)
-    return _finish(cv2.copyMakeBorder(sheet, *[_MARGIN] * 4, cv2.BORDER_CONSTANT, value=_PAPER), path)
+    return _finish(_with_margin(sheet), path)
+
+
+def _with_margin(picture: np.ndarray) -> np.ndarray:
+    sides = _MARGIN
+    return np.asarray(cv2.copyMakeBorder(picture, sides, sides, sides, sides, cv2.BORDER_CONSTANT, value=_PAPER))
 
 
 def _video_rows(views: np.ndarray, name: str, max_frames: int) -> np.ndarray:
-    """[V,T,S,S,3] to one picture with a label before each row; thin gaps between the frames."""
+    """One picture of [V,T,S,S,3]: a label before each row, thin gaps between the frames."""
     shown = np.unique(np.linspace(0, views.shape[1] - 1, min(max_frames, views.shape[1])).round().astype(int))
     side = views.shape[2]
     # Small crops are enlarged by a whole factor, so that every pixel stays visible.
@@ -94,10 +99,10 @@ def curve(
     x_ticks = _round_ticks(float(x.min()), float(x.max()), 6)
     x_low, x_high = float(x.min()), max(float(x.max()), float(x.min()) + 1e-9)
 
-    def to_x(value: np.ndarray | float) -> np.ndarray | float:
+    def to_x(value: np.ndarray) -> np.ndarray:
         return left + (value - x_low) / (x_high - x_low) * (right - left)
 
-    def to_y(value: np.ndarray | float) -> np.ndarray | float:
+    def to_y(value: np.ndarray) -> np.ndarray:
         return bottom - (value - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * (bottom - top)
 
     for tick in y_ticks:
@@ -195,7 +200,7 @@ def _stack(pictures: Sequence[np.ndarray], gap: int) -> np.ndarray:
 
 
 def _finish(picture: np.ndarray, path: str | Path | None) -> np.ndarray:
-    """Write the RGB picture where a path is given, and give it back."""
+    """Write the RGB picture where a path is given, and return it."""
     if path is not None:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)

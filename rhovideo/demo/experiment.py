@@ -32,7 +32,7 @@ _FPS = 12
 
 @dataclass(frozen=True)
 class Experiment:
-    """What the demo runs.
+    """The settings of a demo.
 
     Attributes:
         out: the folder for everything that is written.

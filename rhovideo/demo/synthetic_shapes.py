@@ -42,7 +42,7 @@ def sprite(shape: str, rng: np.random.Generator) -> np.ndarray:
         float32 [SPRITE_SIZE, SPRITE_SIZE, 2] in 0..1: cover, and where between its two colours the texture lies.
     """
     large = SPRITE_SIZE * _SUPERSAMPLING
-    cover = np.zeros((large, large), np.uint8)
+    cover: np.ndarray = np.zeros((large, large), np.uint8)
     polygons = [np.round((outline + 1) * (large - 1) / 2).astype(np.int32) for outline in SHAPES[shape]]
     # Even-odd filling makes the second outline a hole.
     cv2.fillPoly(cover, polygons, 255)

@@ -1,11 +1,11 @@
 """A small labelled set of real H.264 videos: textured shapes that move over a changing background.
 
 A class is a kind of shape with its own texture, e.g. ``star``; where many classes are asked for, a shape and a way of
-moving, e.g. ``star_drift``. All else is drawn without regard to the class. The shapes of a video keep their size,
+moving, e.g. ``star_drift``. The class decides nothing else. The shapes of a video keep their size,
 number, tilt and the grain of their texture; background, light, colours, places and (where it is no part of the class)
-the way of moving are drawn anew in each of the video's scenes. So two clips of one video at different times share what
-the shapes are and little else, while two views of one clip also share the scene: what clips of one video have in
-common is worth learning, and colours do not give it away.
+the way of moving are drawn anew in each of the video's scenes. So two clips of one video at different times share their
+shapes and little else, while two views of one clip also share the scene. What the clips of one video have in common is
+worth learning, and colours do not reveal it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import cv2
@@ -28,7 +29,7 @@ from rhovideo.randomness import Stream, generator
 
 MOTIONS = ("rock", "drift", "pulse", "shake")
 SPLITS = ("train", "val")
-# Written last; its presence with equal contents says that the set is complete.
+# Written last: where it is there with the same contents, the set is complete.
 RECEIPT = "synthetic.json"
 _SCENE_SECONDS = 2.5
 # Encoding and OpenCV let other threads run; more than two find little to do.
@@ -106,7 +107,7 @@ def write_synthetic(
         write_h264(folder / path, render_video(names[label], num_frames, fps, size, rng), fps)
         return path.as_posix(), label
 
-    # Each video has a generator of its own, so threads change nothing but the time.
+    # Each video has its own generator of random numbers, so threads change nothing but the time.
     with ThreadPoolExecutor(_THREADS) as pool:
         train = list(pool.map(write, ["train"] * train_videos, range(train_videos)))
         val = list(pool.map(write, ["val"] * val_videos, range(val_videos)))
@@ -122,9 +123,9 @@ def _write_manifest(path: Path, rows: list[tuple[str, int]]) -> None:
         csv.writer(file, delimiter=" ", lineterminator="\n").writerows(rows)
 
 
-def _is_complete(folder: Path, receipt: dict) -> bool:
+def _is_complete(folder: Path, receipt: dict[str, Any]) -> bool:
     try:
-        return json.loads((folder / RECEIPT).read_text(encoding="utf-8")) == receipt
+        return bool(json.loads((folder / RECEIPT).read_text(encoding="utf-8")) == receipt)
     except (OSError, ValueError):
         return False
 
@@ -159,7 +160,7 @@ def render_video(
         picture=sprite(shape, rng),
         radius=rng.uniform(0.24, 0.38),
         tilt=rng.uniform(-0.5, 0.5),
-        count=rng.integers(3, 6),
+        count=int(rng.integers(3, 6)),
     )
     num_scenes = max(1, round(num_frames / fps / _SCENE_SECONDS))
     cuts = np.linspace(0, num_frames, num_scenes + 1).round().astype(int)
@@ -169,7 +170,7 @@ def render_video(
 
 @dataclass(frozen=True)
 class _Kind:
-    """What the shapes of a video have in common; the radius is a share of the short side, the tilt in radians."""
+    """Properties that the shapes of a video share; the radius is a share of the short side, the tilt in radians."""
 
     picture: np.ndarray
     radius: float

@@ -1,4 +1,4 @@
-"""Starting ``run(cfg)`` on N processes. A launcher gets a plan of jobs or one function; it knows nothing of video."""
+"""Starting ``run(cfg)`` on N processes. A launcher gets a plan of jobs or one function, and knows nothing of video."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Run = Callable[[Any], Any]
 
 
 class RankFailed(RuntimeError):
-    """A process of the job failed, whichever launcher started it; the message is the first failing rank's traceback."""
+    """A process of the job failed; the message is the traceback of the rank that failed first."""
 
 
 __all__ = ["RankFailed", "Run"]

@@ -1,4 +1,4 @@
-"""What a rank sets up before it runs a job, whoever has started it."""
+"""Setting up a rank before it runs a job: its threads, its device and its process group."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
 from rhovideo.config.plugins import import_in_job
+from rhovideo.data.loading.workers import cores
 from rhovideo.errors import JobError
 
 
 @dataclass(frozen=True)
 class Rank:
-    """One process among those of its job.
+    """One process of a job.
 
     Attributes:
         number: from 0, over all machines.
         world: processes of all machines.
-        local_world: processes of this machine.
-        rendezvous: where they meet: ``env://``, or ``file://`` and a path.
-        cores: of this process alone; None: it shares those of the machine.
+        local_world: processes on this machine.
+        rendezvous: where the processes meet: ``env://``, or ``file://`` and a path.
+        cores: CPU cores for this process alone; None: the processes share those of the machine.
     """
 
     number: int
@@ -42,7 +43,7 @@ def prepare_rank(cfg: CfgNode, rank: Rank) -> None:
     """
     import_in_job(cfg.PLUGINS)
     on_gpu = _on_gpu(cfg)
-    # Whoever sets OMP_NUM_THREADS has decided.
+    # A user who sets OMP_NUM_THREADS has decided.
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(rank.cores or threads_per_process(rank.local_world))
     if on_gpu:
@@ -56,24 +57,22 @@ def prepare_rank(cfg: CfgNode, rank: Rank) -> None:
 def _on_gpu(cfg: CfgNode) -> bool:
     there = torch.cuda.is_available()
     if cfg.NUM_GPUS > 0 and not there:
-        # Days on the CPU would be a worse surprise.
+        # Training for days on the CPU would be a worse surprise.
         raise JobError(
-            f"NUM_GPUS is {cfg.NUM_GPUS}, and torch {torch.__version__} finds no GPU on {socket.gethostname()}. Look "
-            "at `nvidia-smi` there: leave out a machine without one (--exclude); for one that has it, install a build "
-            "of torch that fits its driver. NUM_GPUS 0 (--gpus-per-node 0) runs on the CPU"
+            f"NUM_GPUS is {cfg.NUM_GPUS}, and torch {torch.__version__} finds no GPU on {socket.gethostname()}. "
+            "Run `nvidia-smi` there. If it shows no GPU, leave this machine out (--exclude); if it shows one, "
+            "install a build of torch for its driver. NUM_GPUS 0 (--gpus-per-node 0) runs on the CPU"
         )
     return cfg.NUM_GPUS != 0 and there
 
 
 def threads_per_process(processes: int) -> int:
-    """Threads of torch's operators, so that the processes of a machine share its cores: at least 1."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, cores // processes)
+    """Threads of torch's operators for each of the processes that share the cores of a machine: at least 1."""
+    return max(1, cores() // processes)
 
 
 def _use_loopback() -> None:
-    """Let gloo talk within the machine, whatever its host name resolves to."""
+    """Let gloo connect within the machine, whatever its host name resolves to."""
     names = {name for _, name in socket.if_nameindex()}
     loopback = next((name for name in ("lo", "lo0") if name in names), None)
     if loopback:

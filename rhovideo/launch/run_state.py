@@ -1,4 +1,4 @@
-"""What has become of a run, judged from what lies in its folder and from what SLURM says. Without torch."""
+"""The state of a run, from the files in its folder and from SLURM's answers. Imports no torch."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SILENT = "ended without a word"
 NOT_STARTED = "not started"
 UNKNOWN = "unknown"
 
-# Nothing more will come.
+# The run does nothing any more.
 OVER = frozenset({FINISHED, STOPPED, FAILED, CANCELLED, SILENT})
 _ENDED_BY_SLURM = {"CANCELLED": CANCELLED, "REVOKED": CANCELLED, "COMPLETED": SILENT, "PREEMPTED": SILENT}
 
 
 @dataclass(frozen=True)
 class State:
-    """One of this module's words, and the reason in the words of whoever knows it."""
+    """One of this module's states, and the reason as SLURM or the job gave it."""
 
     word: str
     why: str = ""
@@ -46,7 +46,7 @@ class Answer:
 
     Attributes:
         found: by job id.
-        trouble: why SLURM could not be asked; empty where it answered.
+        trouble: the reason why SLURM could not be asked; empty where it answered.
     """
 
     found: Mapping[str, QueueState]
@@ -54,7 +54,7 @@ class Answer:
 
 
 def ask_slurm(jobs: Sequence[Job | None]) -> Answer:
-    """Ask for all jobs at once. Where SLURM does not answer, the folders alone are left to judge by."""
+    """Ask SLURM about all jobs at once. Where it does not answer, the folders alone show the states."""
     try:
         return Answer(live_state([job.job_id for job in jobs if job is not None]))
     except SlurmError as error:
@@ -66,7 +66,7 @@ def judge(run: Path, job: Job | None, answer: Answer) -> State:
 
     Args:
         run: its folder.
-        job: what was submitted; None for a run in a terminal.
+        job: the job that was submitted; None for a run in a terminal.
         answer: from :func:`ask_slurm`.
     """
     if job is None:
@@ -84,22 +84,22 @@ def events_of(run: Path, job: Job) -> list[dict[str, Any]]:
     return [event for event in events if event.get("job_id") == job.job_id and event.get("event") in ("start", "end")]
 
 
-def _in_queue(events: Sequence[dict], found: QueueState) -> State:
+def _in_queue(events: Sequence[dict[str, Any]], found: QueueState) -> State:
     last = events[-1] if events else None
     if found.waiting:
         return State(REQUEUED if last else WAITING, found.reason)
     if found.state == "COMPLETING" and last is not None and last["event"] == "end":
-        # The script has said its last word; SLURM is only clearing up.
+        # The batch script has ended; SLURM is only cleaning up.
         return State(REQUEUED) if last.get("requeued") else State(last["outcome"], last.get("why", ""))
     return State(RUNNING, "" if found.state == "RUNNING" else found.state.lower())
 
 
-def _gone(run: Path, job: Job, events: Sequence[dict], found: QueueState | None, trouble: str) -> State:
-    """The state of a job that is not in the queue, or of which SLURM says nothing."""
+def _gone(run: Path, job: Job, events: Sequence[dict[str, Any]], found: QueueState | None, trouble: str) -> State:
+    """The state of a job that is not in the queue, or that SLURM does not know."""
     last = events[-1] if events else None
     if last is not None and last["event"] == "end" and not last.get("requeued"):
         if last["outcome"] == STOPPED and found is not None and found.state == "CANCELLED":
-            return State(CANCELLED, "by scancel")  # the script could not tell that from other ends
+            return State(CANCELLED, "by scancel")  # which looked to the batch script like any other end
         return State(last["outcome"], "" if last["outcome"] == FINISHED else last.get("why", ""))
     if is_finished(run):
         return State(FINISHED)
@@ -129,5 +129,5 @@ def _local(run: Path) -> State:
     failure = run / FAILURE_FILE
     if failure.exists() and changed(failure) >= began:
         return State(FAILED)
-    # The log's file comes first; whoever has written it has begun.
+    # A run creates its log first.
     return State(SILENT) if (run / LOG_FILE).exists() else State(NOT_STARTED)

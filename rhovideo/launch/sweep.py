@@ -1,4 +1,4 @@
-"""``--sweep "KEY=VALUE,VALUE KEY=VALUE,VALUE"``: its grammar, and the names of the cells that it makes."""
+"""``--sweep "KEY=VALUE,VALUE KEY=VALUE,VALUE"``: its grammar, and the names of its cells."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from rhovideo.config.yaml_settings import Setting
 SWEEP = Origin("--sweep")
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
-# Cells of a study differ in what is trained; where and on what they run is the same for all.
+# All cells of a study run on the same machines.
 _MACHINE_KEYS = ("NUM_SHARDS", "NUM_GPUS", "NUM_CPU_PROCESSES", "SHARD_ID")
 _LONGEST_NAME = 150
 # Reading the configurations of as many takes minutes.
@@ -28,38 +28,38 @@ _MOST_CELLS = 10_000
 def parse_sweep(text: str) -> dict[str, list[str]]:
     """The swept keys and their values, as they were written.
 
-    Blanks separate keys and commas values, unless they stand within quotes or brackets.
+    Spaces separate keys and commas separate values, except within quotes or brackets.
 
     Raises:
-        ConfigError: with everything that is wrong, keys and values included: unknown, given twice, empty.
+        ConfigError: with all problems: keys and values that are unknown, given twice or empty.
     """
     sweep: dict[str, list[str]] = {}
     problems: list[Problem] = []
     try:
-        words = [word for word in _split(text, " \t\n") if word]
-        for word in words:
-            key, equals, values = word.partition("=")
+        parts = [part for part in _split(text, " \t\n") if part]
+        for part in parts:
+            key, equals, written = part.partition("=")
             if not equals or not key:
-                wrong = f"{word!r} is not KEY=VALUE,VALUE"
+                wrong = f"{part!r} is not KEY=VALUE,VALUE"
                 remedy = (
-                    "no blank after a comma or an equals sign, such as SOLVER.BASE_LR=0.1,0.2; quote blanks in values"
+                    "no space after a comma or an equals sign, such as SOLVER.BASE_LR=0.1,0.2; quote spaces in values"
                 )
                 problems.append(Problem("", SWEEP, wrong, remedy))
             elif key in sweep:
-                both = ",".join([*sweep[key], values])
+                both = ",".join([*sweep[key], written])
                 problems.append(Problem(key, SWEEP, "is given twice", f"{key}={both}"))
             else:
-                sweep[key] = _split(values, ",")
+                sweep[key] = _split(written, ",")
     except ValueError as error:
         raise ConfigError(Problem("", SWEEP, f"{text!r}: {error}", "the missing one")) from None
-    if not words:
+    if not parts:
         problems.append(Problem("", SWEEP, "is empty", '"KEY=VALUE,VALUE KEY=VALUE,VALUE"'))
     known = definitions()
     for key, values in sweep.items():
         problems += _key_problems(key, known) or _value_problems(known[key], values)
     count = math.prod(map(len, sweep.values()))
     if count > _MOST_CELLS:
-        wrong = f"has {count} cells, and no more than {_MOST_CELLS} are looked after in one study"
+        wrong = f"has {count} cells, and a study may have {_MOST_CELLS}"
         problems.append(Problem("", SWEEP, wrong, "fewer values, in several studies"))
     if problems:
         raise ConfigError(problems)
@@ -94,7 +94,7 @@ def _unquoted(value: str) -> str:
 
 def _key_problems(key: str, known: Mapping[str, Key]) -> list[Problem]:
     if key == "OUTPUT_DIR":
-        return [Problem(key, SWEEP, "each cell has a folder of its own", "--study FOLDER, which holds them all")]
+        return [Problem(key, SWEEP, "every cell has its own folder already", "--study FOLDER, which holds them all")]
     if key.startswith("SLURM.") or key in _MACHINE_KEYS:
         wrong = "all cells of a study run on the same machines"
         return [Problem(key, SWEEP, wrong, f"{key} VALUE without --sweep; another study for another value")]
@@ -110,47 +110,48 @@ def _value_problems(definition: Key, values: list[str]) -> list[Problem]:
     problems = []
     seen: list[object] = []
     for value in values:
-        word = _unquoted(value)
+        text = _unquoted(value)
         if not value:
             wrong = f"{key}={','.join(values)} holds an empty value"
             remedy = f"{key}={','.join(filter(None, values)) or 'VALUE,VALUE'}; an empty text is ''"
             return [Problem(key, SWEEP, wrong, remedy)]
         try:
-            meant = interpret(definition, *from_word(word))
+            meant = interpret(definition, *from_word(text))
         except ValueProblem as problem:
-            problems.append(Problem(key, sweep_origin(key, word), str(problem), problem.write))
+            problems.append(Problem(key, sweep_origin(key, text), str(problem), problem.write))
             continue
         if meant in seen:
             once = ",".join(dict.fromkeys(values))
             remedy = f"{key}={once}" if once != ",".join(values) else "it once"
-            problems.append(Problem(key, SWEEP, f"{word} is given twice: the same cell", remedy))
+            problems.append(Problem(key, SWEEP, f"{text} is given twice: the same cell", remedy))
         seen.append(meant)
     return problems
 
 
 def sweep_origin(key: str, value: str) -> Origin:
+    """The place of a value in ``--sweep``, for messages."""
     return Origin(f"--sweep {key}={value}")
 
 
 def check_overrides(sweep: dict[str, list[str]], overrides: Sequence[object]) -> None:
-    """A key has its values from the sweep or from an override.
+    """Check that no swept key has an override too.
 
     Raises:
-        ConfigError: it has both.
+        ConfigError: a key has both.
     """
     both = [key for key in sweep if key in overrides[::2]]
     if both:
-        wrong = "is swept, and has one value on the command line too"
+        wrong = "is swept, and has one value among the overrides too"
         raise ConfigError([Problem(key, SWEEP, wrong, f"{key} in --sweep alone") for key in both])
 
 
 def settings(values: dict[str, str]) -> dict[str, Setting]:
-    """A cell's values for the loading of its configurations, each with its place in the sweep."""
+    """A cell's values as settings, each with its place in the sweep as its origin."""
     return {key: Setting(*from_word(value), sweep_origin(key, value)) for key, value in values.items()}
 
 
 def cells(sweep: dict[str, list[str]]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Every combination, the last key changing first: a name that is fit for a folder, and the value of each key."""
+    """Every combination, the last key changing first: a name that can be a folder's, and the value of each key."""
     short = short_keys(list(sweep))
     taken: Counter[str] = Counter()
     for combination in itertools.product(*sweep.values()):
@@ -161,7 +162,7 @@ def cells(sweep: dict[str, list[str]]) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def short_keys(keys: Iterable[str]) -> dict[str, str]:
-    """Keys to names for people: the end of each key that no other key ends with, such as TYPE for CONTRASTIVE.TYPE."""
+    """A short name for each key: its end, such as TYPE for CONTRASTIVE.TYPE, that no other key ends with."""
     keys, short = list(keys), {}
     for key in keys:
         parts = key.split(".")

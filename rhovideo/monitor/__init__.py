@@ -1,1 +1,1 @@
-"""Looking after runs, whichever launcher started them: their state, their logs, their results, and an end to them."""
+"""Looking after runs that any launcher started: their state, logs and results, and cancelling them."""

@@ -1,4 +1,4 @@
-"""``logs``: what a rank of a run has written, and is writing. Without torch."""
+"""``rhovideo logs``: the log of a rank of a run, also while it grows. Imports no torch."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from rhovideo.runs.records import Job, read_job, run_folders
 from rhovideo.runs.tail import lines_backwards
 
 _POLL = 0.5
-# SLURM's controller serves everybody: it is asked seldom.
+# All users share SLURM's controller, so it is asked seldom.
 _ASK_SLURM = 5.0
-# What is written on another machine may show up here a moment after the job's end.
+# Lines written on another machine may appear here a moment after the job's end.
 _SETTLE = 1.0
 _CHUNK = 1 << 20
 
 
 def single_run(path: str | Path) -> Path:
-    """The one run folder behind ``path``.
+    """The only run folder at ``path``.
 
     Raises:
-        JobError: it is no run, or a study of several.
+        JobError: it is no run, or a study of several runs.
     """
     folders = run_folders(path)
     if len(folders) > 1:
@@ -45,7 +45,9 @@ def log_file(run: Path, rank: int = 0, stderr: bool = False) -> Path:
     job = read_job(run)
     if job is None:
         if rank or stderr:
-            raise JobError(f"{run}: ran in a terminal, which leaves a stdout.log alone; leave out --rank and --stderr")
+            raise JobError(
+                f"{run}: ran in a terminal, which writes stdout.log and no other log; leave out --rank and --stderr"
+            )
         return run / LOG_FILE
     if not 0 <= rank < job.ranks:
         raise JobError(f"--rank {rank}: job {job.job_id} has the ranks 0 to {job.ranks - 1}")
@@ -56,7 +58,7 @@ def show(run: Path, out: BinaryIO, rank: int = 0, lines: int | None = None, stde
     """Print a log, or its last lines.
 
     Raises:
-        JobError: there is none yet, and why.
+        JobError: there is none yet; the message says why.
     """
     path = log_file(run, rank, stderr)
     try:
@@ -66,7 +68,7 @@ def show(run: Path, out: BinaryIO, rank: int = 0, lines: int | None = None, stde
 
 
 def _print(path: Path, out: BinaryIO, lines: int | None) -> int:
-    """Print the file, or its last lines; where it ended."""
+    """Print the file, or its last lines; returns the position of its end."""
     with path.open("rb") as file:
         if lines is not None:
             file.seek(_offset_of_last_lines(path, lines))
@@ -97,16 +99,16 @@ def _state(run: Path) -> State:
 def _situation(job: Job | None, state: State) -> str:
     """A line such as ``waiting: job 17 is pending (Resources)``."""
     who = f"job {job.job_id}" if job else "the run"
-    words = {WAITING: "is pending", REQUEUED: "is requeued", NOT_STARTED: "has not started"}
-    if state.word in words:
-        return f"waiting: {who} {words[state.word]}" + (f" ({state.why})" if state.why else "")
+    waiting = {WAITING: "is pending", REQUEUED: "is requeued", NOT_STARTED: "has not started"}
+    if state.word in waiting:
+        return f"waiting: {who} {waiting[state.word]}" + (f" ({state.why})" if state.why else "")
     return f"{who}: {state}"
 
 
 def follow(
     run: Path,
     out: BinaryIO,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
     rank: int = 0,
     lines: int | None = None,
     stderr: bool = False,
@@ -116,16 +118,16 @@ def follow(
     Args:
         run: the run folder.
         out: where the log goes.
-        say: called with a line where the job does not run: it waits, SLURM cannot be asked, or it is over.
-        rank: whose log.
-        lines: how many of those that are there already to begin with; None: all.
-        stderr: its stderr instead.
+        report: called with a line when the job does not run: it waits, SLURM does not answer, or it is over.
+        rank: the process whose log is printed.
+        lines: how many of the lines that are there already come first; None: all.
+        stderr: print what it wrote to stderr instead.
 
     Raises:
         JobError: the job has no such rank.
     """
     reader = _Reader(out, lines)
-    said, asked = "", -_ASK_SLURM
+    reported, asked = "", -_ASK_SLURM
     while True:
         over = False
         if time.monotonic() - asked >= _ASK_SLURM:
@@ -135,18 +137,18 @@ def follow(
             situation = _situation(job, state)
         if over:
             time.sleep(_SETTLE)
-        # After the question, so that what was written before the job's end is in it.
+        # After asking SLURM, so that the last lines before the job's end are printed.
         reader.read(log_file(run, rank, stderr))
-        if situation != said and state.word != RUNNING:
-            say(situation)
-        said = situation
+        if situation != reported and state.word != RUNNING:
+            report(situation)
+        reported = situation
         if over:
             return
         time.sleep(_POLL)
 
 
 class _Reader:
-    """Prints what a file gains; from the start again where it was replaced or cut."""
+    """Prints the lines that are added to a file; from the start again where the file was replaced or cut."""
 
     def __init__(self, out: BinaryIO, lines: int | None) -> None:
         self._out = out

@@ -1,33 +1,35 @@
-"""``results``: the final numbers of a study, cell by cell, beside the paper's. Without torch."""
+"""``rhovideo results``: the final numbers of a study, cell by cell, beside the paper's. Imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rhovideo.config.task_defaults import CLASSIFIES
-from rhovideo.launch.run_state import FINISHED, State, ask_slurm, judge
+from rhovideo.launch.run_state import State, ask_slurm, judge
 from rhovideo.launch.sweep import short_keys
 from rhovideo.monitor.evaluations import evaluations
 from rhovideo.monitor.tables import Table
 from rhovideo.protocols.evaluation_folder import has_protocols_batch
 from rhovideo.runs.folder import read_results
 from rhovideo.runs.lineage import lineage, read_config
-from rhovideo.runs.records import Study, is_run, read_job, read_study, run_folders
+from rhovideo.runs.records import FINISHED, Study, is_run, read_job, read_study, run_folders
 from rhovideo.zoo.figures import Figure, figure_for
 
-# Heading, and the names in results.json that it stands for: the first there is.
-_CLASSIFIER = (("top1", ("test_top1", "top1")), ("top5", ("test_top5", "top5")))
-_NUMBERS = {
+# Columns of a task: a heading, and the names in results.json whose first value is shown.
+_Columns: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
+
+_CLASSIFIER: _Columns = (("top1", ("test_top1", "top1")), ("top5", ("test_top5", "top5")))
+_NUMBERS: dict[str, _Columns] = {
     "pretrain": (("knn top1", ("knn_top1",)),),
     "linear": _CLASSIFIER,
     "finetune": _CLASSIFIER,
     "test": _CLASSIFIER,
     "knn": (("top1", ("knn_top1",)), ("recall@1", ("recall_at_1",))),
 }
-_NOTHING_KNOWN = (("", ()),)
+_NOTHING_KNOWN: _Columns = (("", ()),)
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,10 @@ class _Run:
 
     Attributes:
         folder: its run folder.
-        task: the TASK, empty where nothing tells yet.
-        state: what has become of it.
-        numbers: what it has written in the end; empty before.
-        figure: the paper's, for its settings.
+        task: the TASK, empty where it is not known yet.
+        state: its state.
+        numbers: its results; empty before it has finished.
+        figure: the paper's figure for its settings.
     """
 
     folder: Path
@@ -62,7 +64,7 @@ def results(path: str | Path, precise: bool = False) -> Table:
 
     Args:
         path: a study; a run, whose chain is followed back along its checkpoints; or a folder of evaluations.
-        precise: for programs: whole names of keys, and numbers as they are in results.json, not to two places.
+        precise: for programs: whole names of keys, and numbers as in results.json, not rounded.
 
     Raises:
         JobError: ``path`` is none of these.
@@ -130,7 +132,7 @@ def _table(keys: Sequence[str], rows: Sequence[_Row], precise: bool, notes: list
 
 
 def _columns(runs: Sequence[_Run | None], precise: bool) -> tuple[list[str], list[list[str]]]:
-    """Headings and texts of the jobs at one place of the chains."""
+    """Headings of the jobs at one place of the chains, and the texts of every row."""
     known = [run for run in runs if run is not None]
     name = known[0].folder.name
     shown = next((_NUMBERS[run.task] for run in known if run.task in _NUMBERS), _NOTHING_KNOWN)
@@ -144,8 +146,8 @@ def _columns(runs: Sequence[_Run | None], precise: bool) -> tuple[list[str], lis
     return headings, texts
 
 
-def _numbers(run: _Run, shown: Sequence, precise: bool) -> list[str]:
-    """The job's numbers, or in the first of their columns what has become of it."""
+def _numbers(run: _Run, shown: _Columns, precise: bool) -> list[str]:
+    """The job's numbers, or its state in the first of their columns."""
     if run.state.word != FINISHED:
         return [run.state.word, *[""] * (len(shown) - 1)]
     texts = []
@@ -156,7 +158,7 @@ def _numbers(run: _Run, shown: Sequence, precise: bool) -> list[str]:
 
 
 def _sources(rows: Sequence[_Row]) -> list[str]:
-    """Where the paper's figures stand."""
+    """A note on the tables of the paper that the figures come from."""
     figures = [run.figure for row in rows for run in row.runs if run.figure]
-    told = dict.fromkeys(f"{figure.protocol} of the {figure.source}" for figure in figures)
-    return [f"paper: top-1 after 200 epochs of K400 with these settings ({'; '.join(told)})"] if told else []
+    sources = dict.fromkeys(f"{figure.protocol} of the {figure.source}" for figure in figures)
+    return [f"paper: top-1 after 200 epochs of K400 with these settings ({'; '.join(sources)})"] if sources else []

@@ -1,4 +1,4 @@
-"""``status``: how the jobs of a run or a study are doing. Without torch."""
+"""``rhovideo status``: the state of the jobs of a run or a study. Imports no torch."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from pathlib import Path
 from typing import Any
 
 from rhovideo.engine.json_stats import last_json_stats
-from rhovideo.launch.run_state import FAILED, RUNNING, Answer, State, ask_slurm, events_of, judge
+from rhovideo.launch.run_state import RUNNING, Answer, State, ask_slurm, events_of, judge
 from rhovideo.monitor.tables import Table
 from rhovideo.runs import records
 from rhovideo.runs.folder import FAILURE_FILE, STATS_FILE, read_results
-from rhovideo.runs.records import Job, read_job, run_folders
+from rhovideo.runs.records import FAILED, Job, read_job, run_folders
 
-# The number that stands for a job, by the name under which results.json and the log have it; the first there is.
+# Names of the accuracy in results.json and in the log, and its name in the table; the first that is there is shown.
 ACCURACIES = {"test_top1": "test", "top1_acc": "test", "top1": "top1", "knn_top1": "knn"}
 
 
 @dataclass(frozen=True)
 class RunStatus:
-    """How a run is doing.
+    """The state of a run.
 
     Attributes:
         run: its name: the folder, within the study where it is part of one.
         folder: the run folder.
-        state: a word of :mod:`rhovideo.launch.run_state`; ``why``: the reason, SLURM's or the job's own.
+        state: one of :mod:`rhovideo.launch.run_state`; ``why``: the reason, from SLURM or from the job.
         job_id: SLURM's; empty for a run in a terminal.
         nodes: where it runs, or ran last.
-        epoch, step, eta: of the last log line, such as ``3/200``; empty before the first.
+        epoch, step, eta: of the last line of the log, such as ``3/200``; empty before the first.
         loss: of that line.
-        accuracy: the last evaluation's, in percent; ``accuracy_of``: what it measures, ``knn``, ``top1``, ``test``.
-        restarts: attempts after the first; None where nobody counts them.
-        failure: what went wrong, in a line, where it failed; ``failure_file``: all of it.
+        accuracy: of the last evaluation, in percent; ``accuracy_of``: its kind, ``knn``, ``top1`` or ``test``.
+        restarts: attempts after the first; None for a run in a terminal, where they are not counted.
+        failure: a line about the failure, where it failed; ``failure_file``: the whole report.
     """
 
     run: str
@@ -55,7 +55,7 @@ class RunStatus:
 
 @dataclass(frozen=True)
 class Report:
-    """The runs of a folder, and why SLURM could not be asked, where it could not."""
+    """The runs of a folder, and the reason why SLURM could not be asked; empty where it answered."""
 
     runs: list[RunStatus]
     trouble: str = ""
@@ -65,7 +65,7 @@ class Report:
 
 
 def status(path: str | Path) -> Report:
-    """How every job of a run or a study is doing, or of a folder that holds runs.
+    """The state of every job of a run or a study, or of a folder that holds runs.
 
     Raises:
         JobError: ``path`` is none of these.
@@ -114,7 +114,8 @@ def _nodes(folder: Path, job: Job | None, answer: Answer) -> str:
 def _restarts(folder: Path, job: Job | None) -> int | None:
     if job is None:
         return None
-    return max(0, sum(event.get("event") == "start" for event in records.read_attempts(folder)) - 1)
+    starts = [event for event in records.read_attempts(folder) if event.get("event") == "start"]
+    return max(0, len(starts) - 1)
 
 
 def _progress(folder: Path, state: State) -> dict[str, Any]:
@@ -146,7 +147,7 @@ def headline(path: Path) -> str:
     if not lines:
         return ""
     first, *rest = lines
-    # After a heading ("rank 1 of 4 failed:") the error itself, which ends its traceback.
+    # After a heading ("rank 1 of 4 failed:") comes a traceback, at whose end stands the error.
     error = next((line for line in rest if not line.startswith((" ", "Traceback "))), "")
     return f"{first} {error}" if first.endswith(":") and error else first
 
@@ -175,17 +176,15 @@ def table(report: Report) -> Table:
 
 
 def _state_text(run: RunStatus) -> str:
-    """SLURM's reasons are a word and stand in the column; sentences follow as notes."""
+    """The state, with SLURM's reason, which is one word; a reason of several words becomes a note."""
     return f"{run.state} ({run.why})" if run.why and " " not in run.why else run.state
 
 
 def _notes(run: RunStatus) -> list[str]:
-    told = " " in run.why and not run.why.startswith(run.state)
-    notes = [f"{run.run}: {run.state}: {run.why}"] if told else []
+    is_sentence = " " in run.why and not run.why.startswith(run.state)
+    notes = [f"{run.run}: {run.state}: {run.why}"] if is_sentence else []
     if run.failure:
         notes.append(f"{run.run}: {run.failure}\n  in full: {run.failure_file}")
     if run.why == "DependencyNeverSatisfied":
-        notes.append(
-            f"{run.run}: the job before it did not succeed, so it never starts; `rhovideo cancel` takes it away"
-        )
+        notes.append(f"{run.run}: the job before it did not succeed, so it never starts; `rhovideo cancel` removes it")
     return notes

@@ -1,4 +1,4 @@
-"""Tables as aligned text, Markdown and CSV. Without torch."""
+"""Tables as aligned text, Markdown and CSV. Imports no torch."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Table:
     """A table as it is shown.
 
     Attributes:
-        columns: their headings.
-        rows: a text for every column; empty where there is nothing to say.
+        columns: the headings.
+        rows: a text for every column, or an empty one.
         notes: lines below it; a CSV file has none.
         numbers: the columns that are aligned to the right.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from typing import Any
 
 import av
 from av.stream import Discard, Disposition
@@ -15,6 +16,8 @@ _FIRST_BOX = b"ftyp"
 # Without parsers, which look into each packet for its time, its type and where it ends; without a decoder (none is on
 # the list), which would see on opening what the pictures are like; and with the fewest bytes that may be read for that.
 _TRUSTING = {"fflags": "+noparse+nofillin", "codec_whitelist": "none", "probesize": "32"}
+# Titles that are no UTF-8 must not keep a video from being read. PyAV 19 has no such argument.
+_ANY_METADATA: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
 
 class VideoReadError(RuntimeError):
@@ -50,7 +53,7 @@ def open_container(path: str, trusting: bool = False) -> av.container.InputConta
     if os.path.getsize(path) == 0:
         raise VideoReadError(path, "is empty")
     options = {"protocol_whitelist": "file", **(_TRUSTING if trusting else {})}
-    container = av.open(f"file:{path}", options=options, metadata_errors="ignore")
+    container = av.open(f"file:{path}", options=options, **_ANY_METADATA)
     if REFUSED_FORMATS.intersection(container.format.name.split(",")):
         container.close()
         raise VideoReadError(path, f"is no video file but is recognised as {container.format.name}")

@@ -10,8 +10,9 @@ import pickle
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,10 +34,10 @@ from rhovideo.stopping import Stopped
 
 __all__ = ["RankFailed", "check_machine", "launch"]
 
-# Seconds between the end of the first process that stopped as asked and SIGKILL for those that have not: at a step's
-# end all leave together, in an evaluation one may wait for another that has left.
+# Seconds between the end of the first process that stopped as asked and SIGKILL for the others. At the end of a step
+# all stop together; in an evaluation one may wait for another that has stopped.
 GRACE = 5.0
-# Seconds between two looks at whether this process was asked to stop.
+# Seconds between two checks whether this process was asked to stop.
 _LOOK = 0.2
 STOPPED = 128 + signal.SIGTERM
 
@@ -44,19 +45,20 @@ STOPPED = 128 + signal.SIGTERM
 def launch(run: Run, cfg: CfgNode) -> Any:
     """Execute ``run(cfg)`` on every process of this machine, as NUM_GPUS and NUM_CPU_PROCESSES say.
 
-    One process runs here. More are spawned, each with its LOCAL_RANK in the environment, its GPU chosen and the
-    process group of :mod:`rhovideo.distributed` joined. Under torchrun this process joins as the one it was started as.
+    A single process is this one. Several are spawned, each with its LOCAL_RANK in the environment and its GPU chosen,
+    and join the process group of :mod:`rhovideo.distributed`. Under torchrun this process joins with the rank that it
+    was started with.
 
     Args:
         run: importable by its name (``rhovideo.engine.run.run``).
         cfg: a loaded configuration.
 
     Returns:
-        What ``run`` returned on rank 0 (under torchrun: on this rank).
+        The value that ``run`` returned on rank 0 (under torchrun: on this rank).
 
     Raises:
-        ConfigError: the machine does not have what is asked for.
-        RankFailed: a spawned process failed; all others have been ended.
+        ConfigError: the machine does not have what the configuration asks for.
+        RankFailed: a spawned process failed; the others have been ended.
         SystemExit, KeyboardInterrupt: SIGTERM or Ctrl-C came, and the run has saved; see
             :func:`rhovideo.launch.local.signals.saving_on_signals`.
     """
@@ -73,7 +75,7 @@ def launch(run: Run, cfg: CfgNode) -> Any:
 
 @contextlib.contextmanager
 def _noting_stops(cfg: CfgNode) -> Iterator[None]:
-    """Leave word in the run folder when the run inside has stopped as asked."""
+    """Record in the run folder that the run inside has stopped as asked."""
     try:
         yield
     except Stopped as stopped:
@@ -90,18 +92,18 @@ def _run_here(run: Run, cfg: CfgNode) -> Any:
     except (Stopped, FolderNotOursError):
         raise
     except Exception as error:
-        _tell_failure(cfg.OUTPUT_DIR, f"failed:\n{full_text(error)}")
+        _report_failure(cfg.OUTPUT_DIR, f"failed:\n{full_text(error)}")
         raise
 
 
-def _tell_failure(output_dir: str, text: str) -> None:
+def _report_failure(output_dir: str, text: str) -> None:
     append_to_log(output_dir, text)
     keep_report(output_dir, text)
 
 
 def _join_torchrun(run: Run, cfg: CfgNode) -> Any:
     if not distributed.is_initialised():
-        # Kept for the later jobs of this call: torchrun's rendezvous serves one process group.
+        # Kept for the later jobs of this command: torchrun's rendezvous serves one process group.
         prepare_rank(cfg, Rank(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), processes_here(cfg)))
         atexit.register(distributed.shut_down)
     return run(cfg)
@@ -128,25 +130,25 @@ def _spawn(run: Run, cfg: CfgNode, count: int) -> Any:
         return pickle.loads((folder / "result").read_bytes())
 
 
-def _wait_for(processes: list) -> bool:
-    """Wait until all have ended well (True) or one has not; pass on that this process was asked to stop."""
-    running = {process.sentinel: process for process in processes}
-    told = False
+def _wait_for(processes: Sequence[SpawnProcess]) -> bool:
+    """Wait until all processes have succeeded (True) or one has failed; pass on a request to stop."""
+    running: dict[Any, SpawnProcess] = {process.sentinel: process for process in processes}
+    passed_on = False
     while running:
         for sentinel in wait(list(running), timeout=_LOOK):
             process = running.pop(sentinel)
             process.join()
             if process.exitcode != 0:
                 return False
-        if stopping.requested() and not told:
-            told = True
+        if stopping.requested() and not passed_on:
+            passed_on = True
             for process in running.values():
                 process.terminate()
     return True
 
 
-def _end(processes: list) -> set[int]:
-    """End all that still run; returns their ranks. Those that were asked to stop have GRACE seconds to do so."""
+def _end(processes: Sequence[SpawnProcess]) -> set[int]:
+    """End the processes that still run, after GRACE seconds if they were asked to stop; returns their ranks."""
     if any(process.exitcode == STOPPED for process in processes):
         deadline = time.monotonic() + GRACE
         for process in processes:
@@ -160,32 +162,32 @@ def _end(processes: list) -> set[int]:
     return {rank for rank, _ in running}
 
 
-def _raise_if_stopped(processes: list, folder: Path) -> None:
-    """Raise Stopped if processes have stopped as asked; that others failed for the lack of them does not count."""
-    words = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("stopped_*"))]
-    before_listening = any(process.exitcode == -signal.SIGTERM for process in processes)
-    if words or (stopping.requested() and before_listening):
-        raise Stopped(stopping.requested() or "SIGTERM", words[0] if words else "stopped before the first step")
+def _raise_if_stopped(processes: Sequence[SpawnProcess], folder: Path) -> None:
+    """Raise Stopped if processes have stopped as asked, even if others failed because these had left."""
+    messages = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("stopped_*"))]
+    before_handlers = any(process.exitcode == -signal.SIGTERM for process in processes)
+    if messages or (stopping.requested() and before_handlers):
+        raise Stopped(stopping.requested() or "SIGTERM", messages[0] if messages else "stopped before the first step")
 
 
-def _failure(processes: list, ended_by_us: set[int], folder: Path, output_dir: str) -> RankFailed:
-    """What became of the processes, which is also written into the run's log."""
+def _failure(processes: Sequence[SpawnProcess], ended_by_us: set[int], folder: Path, output_dir: str) -> RankFailed:
+    """The error that says how the processes ended, which is also written into the run's log."""
     world = len(processes)
-    words = read_failures(folder, world)
+    failures = read_failures(folder, world)
     silent = {
         rank: death(process.exitcode)
         for rank, process in enumerate(processes)
-        if process.exitcode != 0 and rank not in words and rank not in ended_by_us
+        if process.exitcode and rank not in failures and rank not in ended_by_us
     }
-    text = report(world, words, silent)
-    if all(word.folder_is_ours for word in words.values()):
-        _tell_failure(output_dir, text)
+    text = report(world, failures, silent)
+    if all(failure.folder_is_ours for failure in failures.values()):
+        _report_failure(output_dir, text)
     return RankFailed(text)
 
 
 def _rank(run: Run, cfg: CfgNode, rank: int, count: int, folder: Path) -> None:
     """One spawned process of a job, from its first line to its last."""
-    # Ctrl-C reaches every process of the terminal; the parent decides what becomes of it.
+    # Ctrl-C reaches every process of the terminal; the parent decides when this one stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stopping.listen({signal.SIGTERM: "SIGTERM or Ctrl-C"})
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
@@ -206,7 +208,7 @@ def _rank(run: Run, cfg: CfgNode, rank: int, count: int, folder: Path) -> None:
 
 
 def _end_with_parent() -> None:
-    """A parent that was killed can end nobody, so its children look after themselves."""
+    """End this process together with its parent, which may be killed and then cannot end its children."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -17,14 +17,17 @@ _MOST_BYTES = 100 * 2**20
 
 
 def snapshot(folder: Path, plugins: Sequence[Path] = ()) -> Path:
-    """Copy this package to ``folder/HASH`` and return that, for PYTHONPATH; the same code is copied once.
+    """Copy this package to ``folder/HASH``, where the same code is copied once.
 
     Args:
         folder: for the copies.
         plugins: modules and packages to copy beside it (:func:`rhovideo.config.plugins.local_sources`).
 
+    Returns:
+        ``folder/HASH``, for PYTHONPATH.
+
     Raises:
-        JobError: nothing can be written there, or a plugin is too large to be copied.
+        JobError: the folder cannot be written to, or a plugin is too large to be copied.
     """
     target = snapshot_folder(folder, plugins)
     if target.is_dir():
@@ -34,20 +37,23 @@ def snapshot(folder: Path, plugins: Sequence[Path] = ()) -> Path:
         unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=folder))
         try:
             _copy(unfinished, plugins)
-            # mkdtemp's folder is its owner's alone; the rest of the run folder is as the umask says.
+            # mkdtemp's folder is closed to others; the rest of the run folder follows the umask.
             unfinished.chmod(folder.stat().st_mode)
             os.replace(unfinished, target)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     except OSError as error:
-        # Another submission may have copied the same meanwhile.
+        # Another submission may have copied the same code meanwhile.
         if not target.is_dir():
-            raise JobError(f"{folder}: the code could not be copied there ({error}): free space, or mend it") from error
+            raise JobError(
+                f"{folder}: the code could not be copied there ({error}): free space on the disk, or write "
+                "another OUTPUT_DIR"
+            ) from error
     return target
 
 
 def snapshot_folder(folder: Path, plugins: Sequence[Path] = ()) -> Path:
-    """Where :func:`snapshot` puts the code as it is now."""
+    """The folder where :func:`snapshot` puts the code as it is now."""
     return folder / _digest(plugins)
 
 

@@ -1,8 +1,9 @@
-"""Asking SLURM: which partitions there are, what has become of jobs, and cancelling them.
+"""Asking SLURM for its partitions and for the states of jobs, and cancelling jobs.
 
-Asked are ``squeue`` and, for jobs that have left it, ``sacct``, where accounting is set up. ``squeue --states=all``
-also lists jobs that ended within SLURM's MinJobAge (300 seconds as a rule): all that ``scontrol show job`` knows,
-for many jobs at once. Plain formats are read and no JSON, which SLURM 22.05 has only with plugins. Without torch.
+The answers come from ``squeue`` and, for jobs that have left it, from ``sacct``, where accounting is set up. ``squeue
+--states=all`` also lists jobs that ended within SLURM's MinJobAge (usually 300 seconds): as much as ``scontrol show
+job`` knows, for many jobs at once. Plain formats are read, since SLURM 22.05 has JSON only with plugins. Imports no
+torch.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ _RANGE = re.compile(r"(\d+)(?:-(\d+)(?::(\d+))?)?")
 
 
 class SlurmError(JobError):
-    """SLURM cannot be asked; the message says what to do."""
+    """SLURM does not answer, or cannot be asked; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class QueueState:
-    """What SLURM says of a job.
+    """A job in SLURM's answer.
 
     Attributes:
-        state: in SLURM's words: ``PENDING``, ``RUNNING``, ``COMPLETED``, ...
-        nodes: ``node[0-1]``; empty while there are none.
-        reason: why it waits, or why it has failed; empty where SLURM gives none.
+        state: SLURM's name of it: ``PENDING``, ``RUNNING``, ``COMPLETED``, ...
+        nodes: ``node[0-1]``; empty while the job has none.
+        reason: why it waits, or why it has failed; empty where SLURM gives no reason.
     """
 
     state: str
@@ -48,7 +49,7 @@ class QueueState:
 
     @property
     def live(self) -> bool:
-        """Whether it is in the queue or runs, its last seconds included."""
+        """True while the job is in the queue, or runs, or is being cleaned up."""
         return self.state not in ENDED
 
     @property
@@ -68,13 +69,13 @@ def partitions() -> list[str]:
 
 
 def live_state(job_ids: Iterable[str]) -> dict[str, QueueState]:
-    """What SLURM says of jobs.
+    """The states of jobs.
 
     Args:
-        job_ids: ``"17"``, or ``"17_3"`` for one of an array.
+        job_ids: ``"17"``, or ``"17_3"`` for a job of an array.
 
     Returns:
-        By job id. Jobs that SLURM no longer knows (or never knew) are not in it.
+        The states by job id, without jobs that SLURM no longer knows, or never knew.
 
     Raises:
         SlurmError: the controller cannot be asked.
@@ -104,25 +105,27 @@ def _squeue(job_ids: Sequence[str]) -> dict[str, QueueState]:
 
 
 def _sacct(job_ids: Sequence[str]) -> dict[str, QueueState]:
-    """Of jobs that are over; nothing where accounting is not to be had, which is common."""
+    """The states of jobs that are over; empty where there is no accounting, which is common."""
     jobs = ",".join(dict.fromkeys(job_id.partition("_")[0] for job_id in job_ids))
-    words = ["sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,State,NodeList", f"--jobs={jobs}"]
+    command = ["sacct", "--noheader", "--parsable2", "--allocations", "--format=JobID,State,NodeList", f"--jobs={jobs}"]
     try:
-        done = ask(words, _SACCT_SECONDS)
+        done = ask(command, _SACCT_SECONDS)
     except SlurmError:
         return {}
-    found = {}
+    found: dict[str, QueueState] = {}
     for job_id, state, nodes in _rows(done.stdout, 3):
         # "CANCELLED by 1000"
         now = QueueState(state.partition(" ")[0], "" if nodes == "None assigned" else nodes)
-        # A job that the controller does not know any more is over, whatever the accounts have missed.
+        # A job that the controller no longer knows is over, even if the accounts have missed its end.
         if not now.live:
             found |= dict.fromkeys(expand(job_id), now)
     return found
 
 
 def submitted_from(folders: Sequence[Path]) -> list[str]:
-    """The user's jobs in the queue whose batch script lies in one of the folders, an array as one; in their order.
+    """The user's jobs in the queue whose batch script lies in one of the folders, in the order of the folders.
+
+    An array is one job.
 
     Raises:
         SlurmError: the controller cannot be asked.
@@ -138,7 +141,7 @@ def submitted_from(folders: Sequence[Path]) -> list[str]:
 
 
 def cancel(job_ids: Sequence[str]) -> None:
-    """Cancel jobs, all in one call and in this order; those that are over already are passed over.
+    """Cancel jobs, all in one call and in this order; jobs that are over already stay so.
 
     Raises:
         SlurmError: SLURM cannot be asked, or refuses one of them.
@@ -170,12 +173,12 @@ def _rows(text: str, columns: int) -> list[list[str]]:
     return [[value.strip() for value in row] for row in rows if len(row) == columns]
 
 
-def ask(words: Sequence[str], seconds: float | None = None) -> subprocess.CompletedProcess[str]:
-    """Run one of SLURM's programs to its end, whatever its exit code.
+def ask(command: Sequence[str], seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Run one of SLURM's programs to its end; a failure is in its exit code.
 
     Args:
-        words: the program and its arguments.
-        seconds: to wait at most; None: as long as for all questions.
+        command: the program and its arguments.
+        seconds: to wait at most; None: :data:`SECONDS`.
 
     Raises:
         SlurmError: it cannot be started, or does not answer.
@@ -183,7 +186,7 @@ def ask(words: Sequence[str], seconds: float | None = None) -> subprocess.Comple
     seconds = seconds or SECONDS
     try:
         return subprocess.run(
-            list(words),
+            list(command),
             capture_output=True,
             stdin=subprocess.DEVNULL,
             text=True,
@@ -194,36 +197,37 @@ def ask(words: Sequence[str], seconds: float | None = None) -> subprocess.Comple
         )
     except OSError as error:
         raise SlurmError(
-            f"`{words[0]}` cannot be started here ({error.strerror}): use a login node of the cluster, or put SLURM's "
-            "programs on the PATH"
+            f"`{command[0]}` cannot be started here ({error.strerror}): use a login node of the cluster, or put "
+            "SLURM's programs on the PATH"
         ) from error
     except subprocess.TimeoutExpired as error:
-        said = error.stderr.decode(errors="replace") if isinstance(error.stderr, bytes) else error.stderr or ""
+        stderr = error.stderr.decode(errors="replace") if isinstance(error.stderr, bytes) else error.stderr or ""
         raise SlurmError(
-            f"`{words[0]}` has not answered within {seconds:g} seconds{_after_colon(said)}: "
-            "is the controller up? `scontrol ping` tells"
+            f"`{command[0]}` has not answered within {seconds:g} seconds{_after_colon(stderr)}: "
+            "is the controller up? `scontrol ping` shows it"
         ) from error
 
 
 def _environment() -> dict[str, str]:
-    """Without the user's own filters and formats; with array ranges written out."""
+    """The environment without the user's filters and formats, and with array ranges written out."""
     own = ("SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     return kept | {"SLURM_BITSTR_LEN": "0"}
 
 
 def _must_be_a_list(done: subprocess.CompletedProcess[str]) -> None:
-    """Stop at an answer that is no list of jobs: a job that is not found in it need not be over."""
+    """Stop at an answer that is no list of jobs: a job that is not in it may still run."""
     for line in filter(str.strip, done.stdout.splitlines()):
         if not (_JOB_LINE.match(line.strip()) or line.startswith("CLUSTER:")):
-            raise SlurmError(f"`{done.args[0]}` says what is no list of jobs: {line.strip()[:120]!r}")
+            raise SlurmError(f"`{done.args[0]}` printed something that is no list of jobs: {line.strip()[:120]!r}")
 
 
 def _must_succeed(done: subprocess.CompletedProcess[str]) -> None:
     if done.returncode:
         raise SlurmError(
             f"`{done.args[0]}` failed{_after_colon(done.stderr)}. "
-            "Does SLURM answer here? `scontrol ping` tells; SLURM_CONF names its configuration where it lies elsewhere"
+            "Does SLURM answer here? `scontrol ping` shows it. SLURM_CONF is the path of its configuration, where "
+            "that is not the usual one"
         )
 
 

@@ -1,6 +1,6 @@
-"""What srun starts on every rank: from submitit's environment to ``run(cfg)``, and from its end to an exit code.
+"""The function that srun starts on every rank: it calls ``run(cfg)`` and turns its end into an exit code.
 
-Torch is imported only once the signals are listened to: a preemption may come while it loads.
+Torch is imported only after the signal handlers are set: a preemption may come while it loads.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from rhovideo.runs import records
 
 
 class SlurmTask:
-    """The function that submitit pickles, and calls on every rank.
+    """A job on one rank, which submitit pickles and calls.
 
     Args:
         cfg: a loaded configuration.
-        source: where the checkpoint of an earlier job of the chain is to be looked for when this job starts: the key to
-            fill in and the earlier job's run folder. None where the configuration names its checkpoint or needs none.
-        plugin_folders: where the plugins lie that were copied beside the code, and what they import besides.
+        source: the checkpoint key to fill in when this job starts, and the run folder of the earlier job of the chain
+            that writes the checkpoint. None where the configuration names its checkpoint or needs none.
+        plugin_folders: the folders of the plugins that were copied beside the code, and of what they import.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class SlurmTask:
 
         Returns:
             The task's numbers, or ``{"stopped": reason}``: both are a success to SLURM, and the batch script requeues
-            what was stopped. A failure ends the process, so that no other thread of it can keep it alive.
+            a job that was stopped. A failure ends the process at once, so that no thread can keep it alive.
         """
         _listen()
         job_environment.enter_work_folder()
@@ -56,7 +56,7 @@ class SlurmTask:
         except BaseException as error:
             reason = stopping.requested()
             if reason and not isinstance(error, JobError):
-                # Ranks that are asked to stop in an evaluation leave one by one; those who wait for them fail.
+                # Ranks that are asked to stop in an evaluation stop one by one; those that wait for others then fail.
                 return _stopped(self.cfg, rank, reason)
             write_failure(job_environment.failures_folder(), rank, error)
             leave(1)
@@ -70,7 +70,7 @@ class SlurmTask:
         from rhovideo.launch.chains import with_checkpoint
         from rhovideo.launch.rank_setup import Rank, prepare_rank
 
-        # All GPUs of the node stay visible, as peers need it to talk directly; each rank takes its own by its number.
+        # All GPUs of the node stay visible, so that they can copy directly; each rank takes its own by its number.
         job = TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
         look_in(self.plugin_folders)
         cfg = with_checkpoint(self.cfg, self.source)
@@ -83,7 +83,7 @@ class SlurmTask:
 
 
 def _listen() -> None:
-    """Take the signals over from submitit, whose handler would requeue from within and ignores SIGTERM."""
+    """Set signal handlers in place of submitit's, which would requeue from within and ignore SIGTERM."""
     early = stop_signal()
     stopping.listen(
         {
