@@ -5,6 +5,7 @@ The public names. Each is imported when it is first used, so that checking a con
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from rhovideo.zoo import export, load_classifier, load_method, load_pretrained
 
 __version__ = "0.1.0"
+
+if sys.platform == "win32":
+    # File locks, signals and the processes that decode are POSIX's.
+    raise ImportError("rhovideo runs on Linux and macOS; on Windows install it in WSL")
 
 # fvcore scripts a function when it is imported, in each new process. torch warns of that, and no user can change it.
 warnings.filterwarnings("ignore", message=r".*torch\.jit\.script.* is deprecated", category=FutureWarning)

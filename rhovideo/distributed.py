@@ -42,10 +42,18 @@ def initialise(rank: int, world_size: int, init_method: str, backend: str, timeo
         backend: ``"nccl"`` for GPUs or ``"gloo"`` for CPUs.
         timeout_minutes: how long a collective waits for the others (DIST_TIMEOUT_MINUTES), in this group and in those
             of :func:`neighbour_group`.
+
+    Raises:
+        JobError: this torch has no collectives.
     """
     global _timeout
     _timeout = timedelta(minutes=timeout_minutes)
     if world_size > 1:
+        if not dist.is_available():
+            raise JobError(
+                f"torch {torch.__version__} was built without torch.distributed, so one process is all there can be: "
+                "write NUM_CPU_PROCESSES 1, or install torch from PyPI"
+            )
         dist.init_process_group(
             backend,
             init_method=init_method,

@@ -39,9 +39,9 @@ def write_config(path: Path, output: Path, task: str) -> Path:
 
 
 def start(configs: list[Path], *overrides, **popen) -> subprocess.Popen:
-    """Start ``tools/run_net.py`` in a process group of its own."""
+    """Start ``tools/run_net.py`` in a process group of its own; ``environment`` adds variables."""
     command = [sys.executable, ROOT / "tools/run_net.py", "--cfg", *configs, *overrides]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **popen.pop("environment", {})}
     return subprocess.Popen(
         [str(word) for word in command],
         env=environment,
@@ -65,8 +65,8 @@ def finish(process: subprocess.Popen, seconds: float = 300) -> str:
     return output
 
 
-def run(configs: list[Path], *overrides) -> str:
-    return finish(start(configs, *overrides))
+def run(configs: list[Path], *overrides, **popen) -> str:
+    return finish(start(configs, *overrides, **popen))
 
 
 def kill(process: subprocess.Popen) -> None:

@@ -65,7 +65,7 @@ def _check_local(cfg: CfgNode) -> list[Finding]:
     findings = []
     gpus = torch.cuda.device_count() if cfg.NUM_GPUS else 0
     if gpus < cfg.NUM_GPUS:
-        there = f"has {gpus}" if gpus else "has none that torch can use"
+        there = f"has {gpus}" if gpus else f"has {_no_gpu()}"
         wrong = f"{cfg.NUM_GPUS} GPUs are asked for, and this machine {there}"
         remedy = f"{gpus} or less, or -1 for all there are" if gpus else "0 to run on the CPU, or -1 for what there is"
         findings.append(Finding(("NUM_GPUS",), wrong, remedy))
@@ -77,6 +77,16 @@ def _check_local(cfg: CfgNode) -> list[Finding]:
         remedy = f"1, or use --launcher slurm, or start it on each machine by {command} tools/run_net.py --cfg ..."
         findings.append(Finding(("NUM_SHARDS",), wrong, remedy))
     return findings
+
+
+def _no_gpu() -> str:
+    """The end of a sentence about a machine without a GPU of NVIDIA or AMD, which torch.cuda knows."""
+    return "only Apple's MPS, which rhovideo does not use" if has_mps() else "none that torch can use"
+
+
+def has_mps() -> bool:
+    """Whether torch finds Apple's GPU."""
+    return bool(torch.backends.mps.is_available())
 
 
 def _check_torchrun(cfg: CfgNode) -> list[Finding]:

@@ -14,6 +14,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo import distributed, stopping
 from rhovideo.atomic_files import write_text
+from rhovideo.checks.machine import has_mps
 from rhovideo.checks.whole_lists import check_lists
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.loading.workers import cores, worker_count
@@ -67,6 +68,7 @@ def _run(cfg: CfgNode) -> dict[str, float]:
         logger.info(
             "TASK %s on %s; every key is in %s/config.yaml", _task(cfg), _count(distributed.world_size()), output
         )
+        _note_cpu(cfg)
         _warn_of_workers(cfg)
         _warn_of_mixed_precision(cfg)
     check_lists(cfg)
@@ -95,6 +97,13 @@ def _end(cfg: CfgNode, seconds: float) -> str:
     made = f"; checkpoint {checkpoints[0]}" if checkpoints else ""
     took = timedelta(seconds=round(seconds))
     return f"TASK {_task(cfg)} is finished after {took}; numbers in {Path(cfg.OUTPUT_DIR) / RESULTS_FILE}{made}"
+
+
+def _note_cpu(cfg: CfgNode) -> None:
+    """Log that NUM_GPUS -1, which takes all GPUs, runs on the CPU where there is none."""
+    if cfg.NUM_GPUS < 0 and job_device(cfg).type == "cpu":
+        mps = ", and Apple's MPS is not used" if has_mps() else ""
+        logger.info("NUM_GPUS is -1; there is no CUDA GPU%s: running on the CPU", mps)
 
 
 def _warn_of_workers(cfg: CfgNode) -> None:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from rhovideo.atomic_files import written_whole
 from rhovideo.data.lists.manifest import Manifest
-from rhovideo.data.loading.workers import initialise_worker, worker_context
+from rhovideo.data.loading.workers import cores, initialise_worker, worker_context
 from rhovideo.data.video.reader import Video, VideoReadError
 
 _BLOCK_BYTES = 128 * 2**20
@@ -82,7 +82,7 @@ def scan(
     """
     csv = Path(csv)
     manifest = Manifest.open(csv, separator=separator, prefix=prefix, skip_rows=skip_rows, cache_dir=cache_dir)
-    workers = min(workers or len(os.sched_getaffinity(0)), len(manifest))
+    workers = min(workers or cores(), len(manifest))
     show = sys.stderr.isatty() if progress is None else progress
     broken = []
     with tqdm(total=len(manifest), desc=f"scan {csv.name}", unit="video", disable=not show) as bar:
