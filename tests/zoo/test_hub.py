@@ -77,7 +77,7 @@ def test_the_zoo_page_says_how_each_checkpoint_was_pretrained():
         entry = entry_named(name.strip(" `"))
         parts = recipe.split(";")[0].split("`")[1::2]
         words = [*words, *parts[0].split()] if "the same" in recipe else [w for part in parts for w in part.split()]
-        cfg = load_cfg(ROOT / "configs" / "pretrain" / words[0], words[1:])
+        cfg = load_cfg(ROOT / "configs" / f"{words[0]}.yaml", words[1:])
         assert (cfg.CONTRASTIVE.TYPE, cfg.DATA.TRAIN_CROP_NUM_TEMPORAL) == (entry.method, entry.rho)
         assert (cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE) == (entry.frames, entry.rate)
         # A machine's rate for the sum over the queries, in the files and in the words beside them.
