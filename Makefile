@@ -8,7 +8,7 @@ EXTRAS ?= dev
 PROCESSES ?= 2
 
 .NOTPARALLEL:
-.PHONY: install demo test test-suite test-slurm test-lowest test-newest bench lint clean
+.PHONY: install demo test test-suite test-slurm test-lowest test-newest bench lint docs clean
 
 install: $(VENV)/.installed
 
@@ -53,6 +53,12 @@ bench: install
 lint: install
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
+
+# The site, in outputs/site: open outputs/site/index.html. A broken link is an error.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
 
 clean:
 	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest outputs build dist ./*.egg-info

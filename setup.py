@@ -45,6 +45,10 @@ def version() -> str:
     return found[1]
 
 
+# The site; what `make lint` runs, pinned because another version finds other things.
+DOCS = ["mkdocs>=1.6,<2", "mkdocs-material>=9.7", "mkdocstrings[python]>=1.0"]
+LINT = ["ruff==0.17.5", "mypy==2.4.1", "import-linter==2.17", "types-PyYAML", "types-simplejson", "types-tqdm"]
+
 setup(
     name="rhovideo",
     version=version(),
@@ -115,7 +119,8 @@ setup(
         "torchcodec": ["torchcodec"],
         # What benchmarks compare with, at the versions that benchmarks/RESULTS.md names.
         "bench": ["torchcodec==0.17.0", "decord2==3.4.0", "lightly", "scikit-video"],
-        "dev": [*TEST, "torchcodec", "ruff==0.17.5"],
+        "docs": DOCS,
+        "dev": [*TEST, "torchcodec", *DOCS, *LINT, "pre-commit"],
     },
     entry_points={"console_scripts": ["rhovideo=rhovideo.cli:main"]},
 )

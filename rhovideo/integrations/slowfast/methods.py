@@ -50,7 +50,8 @@ class SlowFastMethod(nn.Module):
 
     def forward(self, inputs: list, index: Tensor | None = None, *_: Any, **__: Any) -> Tensor | tuple[Tensor, Tensor]:
         """Embeddings [N, D] of pathways; in evaluation with an ``index``, the similarities and places [N, K] of the
-        nearest training videos."""
+        nearest training videos.
+        """
         embeddings = self.method.embed(_fast(inputs))
         if index is None or self.training:
             return embeddings

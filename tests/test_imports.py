@@ -1,0 +1,49 @@
+"""What each part of the package imports: looking at runs and checking configurations must not wait for torch."""
+
+from __future__ import annotations
+
+import pkgutil
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+import rhovideo
+from tests.configured_runs import ROOT
+
+# Whole packages, and single modules, that import without torch.
+TORCH_FREE = (
+    *("rhovideo.config", "rhovideo.runs", "rhovideo.monitor", "rhovideo.cli", "rhovideo.launch.slurm"),
+    *(f"rhovideo.launch.{name}" for name in ("chains", "failures", "finished_jobs", "plan", "run_state", "sweep")),
+    *(f"rhovideo.zoo.{name}" for name in ("catalogue", "figures", "sources")),
+    *("rhovideo.checks.list_warnings", "rhovideo.errors", "rhovideo.randomness", "rhovideo.terminal"),
+)
+# Module names that stand twice: packages of the command line and of integrations are named after what they wrap.
+MAY_REPEAT = {"__init__", "__main__", "build"}
+MODULES = sorted(module.name for module in pkgutil.walk_packages(rhovideo.__path__, "rhovideo."))
+
+
+@pytest.mark.parametrize("package", TORCH_FREE)
+def test_imports_without_torch(package):
+    """In one fresh interpreter a package; the message names the modules that brought torch."""
+    names = [name for name in MODULES if f"{name}.".startswith(f"{package}.") and not name.endswith("__main__")]
+    assert names
+    code = (
+        "import importlib, sys\n"
+        f"for name in {names!r}:\n"
+        "    importlib.import_module(name)\n"
+        "    if 'torch' in sys.modules:\n"
+        "        sys.exit(f'importing {name} imports torch')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_module_name_stands_twice():
+    wrappers = ("rhovideo.cli.", "rhovideo.integrations.")
+    packages = {module.name for module in pkgutil.walk_packages(rhovideo.__path__, "rhovideo.") if module.ispkg}
+    names = Counter(
+        name.rpartition(".")[2] for name in MODULES if name not in packages and not name.startswith(wrappers)
+    )
+    assert {name for name, count in names.items() if count > 1} <= MAY_REPEAT
