@@ -1,6 +1,6 @@
 """Self-supervised learning of video encoders: ρ clips of one video are positives of each other.
 
-The public names. Each is imported when it is first used, so that checking a configuration does not wait for torch.
+These are the public names. Each is imported when it is first used, so checking a configuration does not wait for torch.
 """
 
 from __future__ import annotations

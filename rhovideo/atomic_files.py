@@ -12,10 +12,10 @@ from typing import BinaryIO
 
 @contextlib.contextmanager
 def written_whole(path: str | Path) -> Iterator[BinaryIO]:
-    """A file to write bytes to that takes the place of ``path`` once the block has ended well.
+    """A file to write bytes to, which replaces ``path`` at the end of the block, if no error was raised in it.
 
-    Until then it is ``.NAME.RANDOM.tmp`` beside ``path``, and it is on the disk before it is renamed: after a crash or
-    on a full disk ``path`` holds what it held before. The folder must exist.
+    Until then it is ``.NAME.RANDOM.tmp`` beside ``path``. It is synced to the disk before it is renamed. So after a
+    crash, or on a full disk, ``path`` holds what it held before. The folder must exist.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
@@ -33,13 +33,13 @@ def written_whole(path: str | Path) -> Iterator[BinaryIO]:
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write ``text`` (UTF-8) to ``path``, whole or not at all; the folder must exist."""
+    """Write ``text`` (UTF-8) to ``path``, as a whole or not at all; the folder must exist."""
     with written_whole(path) as file:
         file.write(text.encode())
 
 
 def append_line(path: str | Path, text: str) -> None:
-    """Add a line (or several) in one write, apart from what a full disk may have cut off before it."""
+    """Add a line (or several) in one write, on a new line if the file's last one was cut off, as on a full disk."""
     with open(path, "ab+") as file:
         empty = file.seek(0, os.SEEK_END) == 0
         if not empty:
@@ -49,7 +49,7 @@ def append_line(path: str | Path, text: str) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the new name last through a power cut, where the file system lets folders be synced."""
+    """Make the new name survive a power cut, if the file system can sync folders."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,7 +1,7 @@
-"""Processes of one job: who am I, and the few collectives the package uses.
+"""The processes of one job, and the few collectives that the package uses.
 
-The only caller of ``torch.distributed`` collectives. Every function also works in a single process without
-a process group, where it is the identity, so nothing above needs a special case.
+This is the only caller of ``torch.distributed``'s collectives. Every function also works in a single process without a
+process group, where a collective gives back what it got. So nothing else needs a special case.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -17,9 +18,10 @@ from torch import Tensor, nn
 
 from rhovideo.errors import JobError
 
-# From this size on, gradients are sent: large enough that starting a collective costs little beside it.
+T = TypeVar("T")
+# Gradients are sent once they have this size: starting a collective then takes little of its time.
 BUCKET_BYTES = 32 * 2**20
-# How long a collective waits, also in the groups made later: torch would give those a default of its own.
+# The time that a collective waits, also in groups that are made later: torch would give those its own default.
 _timeout = timedelta(minutes=30)
 # Groups made by neighbour_group, by size: each costs connections, and many layers ask for the same one.
 _neighbours: dict[int, dist.ProcessGroup] = {}
@@ -28,20 +30,23 @@ _neighbours: dict[int, dist.ProcessGroup] = {}
 def initialise(rank: int, world_size: int, init_method: str, backend: str, timeout_minutes: float = 30.0) -> None:
     """Join the job's process group; with one process this does nothing.
 
-    A process that dies ends the others instead of leaving them to wait, each backend in its way. gloo: its connections
-    break, and the collective of every process that waits for it raises at once; where the whole machine is gone without
-    a word, once the time is over. nccl: collectives run beside the host, which waits where it reads a result. A broken
-    connection to another machine may end them early; else torch's watchdog ends the process (SIGABRT, with the
-    collective and its rank in the error output) once the time is over, unless TORCH_NCCL_ASYNC_ERROR_HANDLING=0 forbids
-    it. So launchers do not leave it to that: they end all processes once one has failed.
+    If one process dies, the others end too, instead of waiting for it. Each backend does this in its own way:
+
+    - gloo: the dead process's connections break, and every collective that waits for it raises at once. If a whole
+      machine disappears, the collective raises after the timeout.
+    - nccl: collectives run beside the host, which waits where it reads a result. A broken connection to another machine
+      may end them early. Otherwise torch's watchdog ends the process after the timeout (SIGABRT, with the collective
+      and its rank in the error output), unless TORCH_NCCL_ASYNC_ERROR_HANDLING=0 forbids it.
+
+    Launchers do not rely on this: they end all processes once one has failed.
 
     Args:
         rank: this process, ``0 <= rank < world_size``.
         world_size: processes of the whole job, over all machines.
         init_method: a ``tcp://host:port``, ``file://`` or ``env://`` address that all processes share.
         backend: ``"nccl"`` for GPUs or ``"gloo"`` for CPUs.
-        timeout_minutes: how long a collective waits for the others (DIST_TIMEOUT_MINUTES), in this group and in those
-            of :func:`neighbour_group`.
+        timeout_minutes: the time that a collective waits for the others (DIST_TIMEOUT_MINUTES), in this group and in
+            those of :func:`neighbour_group`.
 
     Raises:
         JobError: this torch has no collectives.
@@ -71,32 +76,35 @@ def shut_down() -> None:
 
 
 def is_initialised() -> bool:
+    """True if this process has joined a process group."""
     return dist.is_available() and dist.is_initialized()
 
 
 def rank() -> int:
+    """This process's number, from 0."""
     return dist.get_rank() if is_initialised() else 0
 
 
 def world_size() -> int:
+    """The number of processes of the job, over all machines."""
     return dist.get_world_size() if is_initialised() else 1
 
 
 def local_rank() -> int:
-    """This process among those of its machine (set by every launcher as ``LOCAL_RANK``)."""
+    """This process's number among those of its machine, from 0 (every launcher sets ``LOCAL_RANK``)."""
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def own_gpu() -> int:
     """The number of this process's GPU among those that it sees.
 
-    It is the process's place on its machine, or the only one there is where a scheduler shows each process its own.
+    It is the process's place on its machine. If a scheduler shows each process its own GPU alone, it is 0.
 
     Raises:
         JobError: the machine gives the job fewer GPUs than processes.
     """
     place, seen = local_rank(), torch.cuda.device_count()
-    # Where every process sees one, SLURM still tells how many the job has here.
+    # Where every process sees one GPU, SLURM still gives the number that the job has on this machine.
     given = max(seen, int(os.environ.get("SLURM_GPUS_ON_NODE") or 0))
     if place >= given and (seen > 1 or "SLURM_GPUS_ON_NODE" in os.environ):
         raise JobError(
@@ -107,11 +115,12 @@ def own_gpu() -> int:
 
 
 def is_main() -> bool:
+    """True on rank 0, which writes the logs and checkpoints."""
     return rank() == 0
 
 
 def group_size(group: dist.ProcessGroup | None = None) -> int:
-    """Processes in ``group`` (None: all processes)."""
+    """The number of processes in ``group`` (None: all processes)."""
     return dist.get_world_size(group) if is_initialised() else 1
 
 
@@ -137,17 +146,19 @@ def neighbour_group(size: int) -> dist.ProcessGroup | None:
         for first in range(0, total, size):
             group = dist.new_group(list(range(first, first + size)), timeout=_timeout)
             if first <= rank() < first + size:
+                assert isinstance(group, dist.ProcessGroup)  # torch gives a number to those who are not in it
                 _neighbours[size] = group
     return _neighbours[size]
 
 
 def barrier() -> None:
+    """Wait until every process has come here."""
     if is_initialised():
         dist.barrier()
 
 
 def broadcast(tensor: Tensor, source: int = 0) -> Tensor:
-    """Overwrite ``tensor`` with the one of rank ``source`` and return it, whatever its strides on each rank."""
+    """Overwrite ``tensor`` with that of rank ``source`` and return it; its strides may differ between ranks."""
     if is_initialised():
         # Collectives move memory as it lies, so a strided tensor would arrive scrambled.
         whole = tensor.contiguous()
@@ -172,13 +183,16 @@ def sum_over_ranks(tensor: Tensor, group: dist.ProcessGroup | None = None) -> Te
 
 
 def start_sum(tensor: Tensor) -> Callable[[], object]:
-    """Begin to sum ``tensor`` over all ranks in place; what is returned waits until that is done.
+    """Begin to sum ``tensor`` over all ranks in place. Every rank must start the same collectives in the same order.
 
-    Every rank must start the same collectives in the same order. Meanwhile the tensor must be left alone.
+    Returns:
+        A function that waits until the sum is there. Until it has returned, the tensor must not be used.
     """
     if not is_initialised():
         return lambda: None
-    return dist.all_reduce(tensor, async_op=True).wait
+    work = dist.all_reduce(tensor, async_op=True)
+    assert work is not None  # an asynchronous collective gives one
+    return work.wait
 
 
 def mean_over_ranks(tensor: Tensor) -> Tensor:
@@ -187,7 +201,7 @@ def mean_over_ranks(tensor: Tensor) -> Tensor:
 
 
 def gather(tensor: Tensor, group: dist.ProcessGroup | None = None) -> Tensor:
-    """Concatenate equal-shaped tensors ``[B, ...]`` of the group to ``[W*B, ...]`` in rank order, no gradient."""
+    """The group's tensors ``[B, ...]``, of equal shape, joined in rank order: ``[W*B, ...]``, without gradient."""
     if group_size(group) == 1:
         return tensor.detach()
     tensor = tensor.detach().contiguous()
@@ -197,7 +211,7 @@ def gather(tensor: Tensor, group: dist.ProcessGroup | None = None) -> Tensor:
 
 
 def gather_rows(tensor: Tensor) -> Tensor:
-    """As :func:`gather` for tensors ``[N_r, ...]`` whose first size differs between ranks: ``[sum N_r, ...]``."""
+    """As :func:`gather`, for tensors ``[N_r, ...]`` whose first size may differ between ranks: ``[sum N_r, ...]``."""
     if world_size() == 1:
         return tensor.detach()
     counts = gather(torch.tensor([len(tensor)], device=tensor.device)).tolist()
@@ -208,23 +222,23 @@ def gather_rows(tensor: Tensor) -> Tensor:
     return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
 
 
-def gather_objects(value: object) -> list:
+def gather_objects(value: T) -> list[T]:
     """Every rank's ``value`` (picklable), in rank order."""
     if world_size() == 1:
         return [value]
-    values: list = [None] * world_size()
+    values: list[T] = [value] * world_size()
     dist.all_gather_object(values, value)
     return values
 
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, tensor: Tensor) -> Tensor:
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
         ctx.batch = tensor.shape[0]
         return gather(tensor)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         total = sum_over_ranks(gradient.contiguous())
         first = rank() * ctx.batch
         return total[first : first + ctx.batch]
@@ -233,8 +247,8 @@ class _Gather(torch.autograd.Function):
 def gather_with_gradient(tensor: Tensor) -> Tensor:
     """As :func:`gather`, and differentiable.
 
-    The gradient of a rank's part is the *sum* over all ranks' losses, so that averaging parameter gradients
-    over ranks gives the gradient of the mean of the ranks' losses.
+    The gradient of a rank's part is the *sum* over all ranks' losses. Averaging the parameters' gradients over ranks
+    then gives the gradient of the mean of the ranks' losses.
     """
     return tensor if world_size() == 1 else _Gather.apply(tensor)
 
@@ -257,9 +271,13 @@ def average_gradients(parameters: Iterable[nn.Parameter], bucket_bytes: int = BU
 
 
 def gradient_buckets(parameters: Iterable[nn.Parameter], bucket_bytes: int = BUCKET_BYTES) -> list[list[nn.Parameter]]:
-    """The parameters whose gradients are sent together: of one type, and together just over ``bucket_bytes``.
+    """The parameters whose gradients are sent together: of one dtype, and together just over ``bucket_bytes``.
 
-    They depend on the parameters alone and go from the last to the first, as a backward pass comes by them.
+    The buckets depend on the parameters alone. They go from the last to the first, in the order of a backward pass.
+
+    Args:
+        parameters: those without ``requires_grad`` are left out.
+        bucket_bytes: the size from which a bucket is full.
     """
     buckets: list[list[nn.Parameter]] = []
     size = bucket_bytes
@@ -273,16 +291,21 @@ def gradient_buckets(parameters: Iterable[nn.Parameter], bucket_bytes: int = BUC
 
 
 def packed_gradients(bucket: list[nn.Parameter]) -> Tensor:
-    """The gradients of a bucket in a row, a copy; a missing one is made zero first."""
-    for parameter in bucket:
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-    return torch.cat([parameter.grad.reshape(-1) for parameter in bucket])
+    """A copy of the gradients of a bucket in one row; a parameter without gradient gets one of zeros first."""
+    return torch.cat([_gradient(parameter).reshape(-1) for parameter in bucket])
 
 
 def unpack_average(total: Tensor, bucket: list[nn.Parameter]) -> None:
-    """Divide the sum of all ranks' :func:`packed_gradients` by their number, into ``.grad``."""
+    """Divide the sum of all ranks' :func:`packed_gradients` by the number of ranks, and put it into ``.grad``."""
     total /= world_size()
     parts = total.split([parameter.numel() for parameter in bucket])
     for parameter, part in zip(bucket, parts, strict=True):
-        parameter.grad.copy_(part.view_as(parameter.grad))
+        gradient = _gradient(parameter)
+        gradient.copy_(part.view_as(gradient))
+
+
+def _gradient(parameter: nn.Parameter) -> Tensor:
+    """The gradient of a parameter, which is made of zeros where there is none."""
+    if parameter.grad is None:
+        parameter.grad = torch.zeros_like(parameter)
+    return parameter.grad

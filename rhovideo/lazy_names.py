@@ -8,14 +8,14 @@ from importlib import import_module
 
 
 def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """The ``__getattr__`` and ``__dir__`` of a package whose public names lie in modules that are slow to import.
+    """The ``__getattr__`` and ``__dir__`` of a package that imports each public name when it is first used.
 
     Args:
         package: the package's ``__name__``.
-        homes: of each public name the module that defines it.
+        homes: each public name, and the module that defines it.
 
     Returns:
-        Two functions for the package's module to define: ``__getattr__, __dir__ = lazy_names(__name__, {...})``.
+        Two functions for the package to define: ``__getattr__, __dir__ = lazy_names(__name__, {...})``.
     """
 
     def load(name: str) -> object:

@@ -1,8 +1,8 @@
-"""Addressed randomness: every draw has a name, none depends on what was drawn before.
+"""Addressed randomness: a draw depends on its address, and not on what was drawn before.
 
-A generator is made from an *address*, a tuple of small integers such as ``(seed, epoch, video, attempt)``.
-The same address gives the same stream on every worker, process and machine, which is what makes a
-resumed run identical to an uninterrupted one. Imports no torch: see :mod:`rhovideo.seeding` for its generators.
+A generator is made from an *address*, a tuple of small integers such as ``(seed, epoch, video, attempt)``. The same
+address gives the same stream on every worker, process and machine. So a resumed run is identical to an uninterrupted
+one. Imports no torch; :mod:`rhovideo.seeding` seeds torch's generators.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 
 class Stream(IntEnum):
-    """What a generator is for. The first word of every address, so that no two purposes share a stream."""
+    """The purpose of a generator: the first number of every address, so that no two purposes share a stream."""
 
     CLIP_TIMES = 1
     AUGMENTATION = 2
@@ -29,7 +29,7 @@ def generator(stream: Stream, *address: int) -> np.random.Generator:
     """A NumPy generator for this address alone.
 
     Args:
-        stream: what the draws are for.
+        stream: the purpose of the draws.
         address: non-negative integers, e.g. ``seed, epoch, video, attempt``.
 
     Returns:
@@ -39,11 +39,11 @@ def generator(stream: Stream, *address: int) -> np.random.Generator:
 
 
 def python_generator() -> np.random.Generator:
-    """A NumPy generator seeded by Python's ``random``, which other packages' loops and data workers seed."""
+    """A NumPy generator seeded by Python's ``random``; the loops and data workers of other packages seed that."""
     return np.random.default_rng(random.getrandbits(64))
 
 
 def torch_seed(stream: Stream, *address: int) -> int:
     """A 63-bit seed for torch's generators, a function of the address alone."""
-    words = np.random.SeedSequence([int(stream), *map(int, address)]).generate_state(2, np.uint32)
-    return (int(words[0]) << 31) ^ int(words[1])
+    numbers = np.random.SeedSequence([int(stream), *map(int, address)]).generate_state(2, np.uint32)
+    return (int(numbers[0]) << 31) ^ int(numbers[1])

@@ -13,7 +13,11 @@ from rhovideo.randomness import Stream, torch_seed
 def seed_everything(stream: Stream, *address: int) -> None:
     """Seed torch (all devices), NumPy's and Python's global generators from an address.
 
-    For code that is not ours and draws from the global generators (dropout, weight initialisation).
+    This is for code of other packages that draws from the global generators (dropout, weight initialisation).
+
+    Args:
+        stream: the purpose of the draws.
+        address: non-negative integers, e.g. ``seed, step, rank``.
     """
     seed = torch_seed(stream, *address)
     torch.manual_seed(seed)

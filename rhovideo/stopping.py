@@ -1,6 +1,6 @@
-"""Being asked to stop: a signal handler only notes it, and the loops look at the note where nothing is lost.
+"""Requests to stop: a signal handler only notes them, and the loops look at the note where nothing is lost.
 
-A handler runs in the middle of a step, of a collective or of writing a checkpoint, so it must not do more. Imports
+A handler may run in the middle of a step, of a collective or of writing a checkpoint. So it must not do more. Imports
 nothing but the standard library.
 """
 
@@ -13,20 +13,20 @@ _reason: str | None = None
 
 
 class Stopped(Exception):
-    """The run was asked to stop and has; the message says where, and that it can go on.
+    """The run was asked to stop, and has stopped; the message has the place, and that it can go on.
 
     While training, every process raises it at the same step, once the checkpoint of that step is written. In an
     evaluation a process raises it at its next batch, alone.
 
     Attributes:
-        reason: what :func:`request` was told, such as ``"SIGTERM"``.
+        reason: the argument of :func:`request`, such as ``"SIGTERM"``.
     """
 
     def __init__(self, reason: str, message: str = "") -> None:
         super().__init__(message or f"stopped: {reason}")
         self.reason = reason
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[type[Stopped], tuple[str, str]]:
         return type(self), (self.reason, str(self))
 
 
@@ -38,12 +38,12 @@ def request(reason: str) -> None:
 
 
 def requested() -> str | None:
-    """Why this process was asked to stop; None where it was not."""
+    """The reason why this process was asked to stop, or None."""
     return _reason
 
 
 def reset() -> None:
-    """Forget what was asked, before the next run of this process."""
+    """Forget a request, before the next run of this process."""
     global _reason
     _reason = None
 
@@ -61,7 +61,7 @@ def leave_if_requested(where: str) -> None:
 
 
 def listen(signals: Mapping[signal.Signals, str]) -> None:
-    """Let these signals, each with its reason, ask for a stop, and do nothing else. In the main thread only."""
+    """Let each of these signals ask for a stop, with its reason, and do nothing else. In the main thread only."""
 
     def note(number: int, frame: object) -> None:
         request(signals[signal.Signals(number)])

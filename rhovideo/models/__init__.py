@@ -1,4 +1,4 @@
-"""Encoders and what sits on them."""
+"""Encoders, and the heads that sit on them."""
 
 from rhovideo.models.backbones import build_backbone
 from rhovideo.models.build import build_classifier

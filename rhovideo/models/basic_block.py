@@ -1,4 +1,4 @@
-"""R-18 from PyTorchVideo's stage and block parts, whose builders know bottleneck depths only."""
+"""R-18, made of PyTorchVideo's stage and block parts. PyTorchVideo's own builders know only bottleneck depths."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class BasicBlock(nn.Module):
         self.act_a = act_a
         self.conv_b = conv_b
         self.norm_b = norm_b
-        # Where PyTorchVideo's and our initialisation look for the last norm of a branch.
-        self.norm_b.block_final_bn = True
+        # The mark by which PyTorchVideo's initialisation, and ours, find the last norm of a branch.
+        self.norm_b.block_final_bn = True  # type: ignore[assignment]
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.act_a(self.norm_a(self.conv_a(x)))
@@ -92,16 +92,16 @@ def basic_blocks(
     norm: Norm,
     activation: Callable[[], nn.Module],
 ) -> nn.ModuleList:
-    """Stem and the four stages of R-18, of 1, 2, 4 and 8 times ``expansion * width`` channels.
+    """The stem and the four stages of R-18, with 1, 2, 4 and 8 times ``expansion * width`` channels.
 
     Args:
         width: channels of the stem.
-        expansion: channels of the first stage over those of the stem.
-        pool: frames joined by a max pool after the first stage; 1: none.
+        expansion: channels of the first stage, divided by those of the stem.
+        pool: frames that a max pool after the first stage joins; 1: no pool.
         stem_kernel: frames under the stem's convolution.
-        kernels: frames under the first convolution of each block, one list a stage.
+        kernels: frames under the first convolution of each block, one list for each stage.
         strides: spatial stride of each stage.
-        dilations: dilation of the second convolution, one triple a stage.
+        dilations: dilation of the second convolution, one triple for each stage.
         norm: batch norm.
         activation: makes a ReLU.
     """

@@ -1,4 +1,4 @@
-"""From a configuration to a classifier."""
+"""Classifiers from a configuration."""
 
 from __future__ import annotations
 
@@ -10,9 +10,16 @@ from rhovideo.models.heads import ClassificationHead
 
 
 def build_classifier(cfg: CfgNode) -> Classifier:
-    """The encoder with a classifier of MODEL.NUM_CLASSES classes.
+    """The encoder that MODEL.ARCH names, with a classifier of MODEL.NUM_CLASSES classes.
 
-    MODEL.DETACH_FINAL_FC trains the classifier alone; MODEL.FROZEN_BN keeps the encoder's batch norms as they are.
+    With MODEL.DETACH_FINAL_FC only the classifier is trained. With MODEL.FROZEN_BN the encoder's batch norms stay as
+    they are.
+
+    Args:
+        cfg: the configuration.
+
+    Raises:
+        ValueError: see :func:`rhovideo.models.build_backbone`.
     """
     encoder = build_backbone(cfg)
     head = ClassificationHead(encoder.dim, cfg.MODEL.NUM_CLASSES, cfg.MODEL.DROPOUT_RATE, cfg.MODEL.FC_INIT_STD)

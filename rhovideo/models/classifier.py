@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -11,24 +12,32 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from rhovideo.models.encoder import Encoder
 from rhovideo.models.heads import ClassificationHead
 
-SCORES = {"softmax": lambda logits: logits.softmax(dim=-1), "sigmoid": torch.sigmoid, "none": lambda logits: logits}
+SCORES: dict[str, Callable[[Tensor], Tensor]] = {
+    "softmax": lambda logits: logits.softmax(dim=-1),
+    "sigmoid": torch.sigmoid,
+    "none": lambda logits: logits,
+}
 
 
 class Classifier(nn.Module):
     """Scores of K classes for a clip.
 
-    With ``detach`` the encoder is not trained: it builds no graph and its parameters need no gradient. With
-    ``frozen_norm`` its running statistics stay too. Both together are the linear protocol on frozen features, and
-    keep the whole encoder in eval mode. ``detach`` alone is what the released code runs: the encoder stays in
-    training mode, so its batch norms use and keep the batch's statistics.
+    - With ``detach`` the encoder is not trained: it builds no graph, and its parameters need no gradient.
+    - With ``frozen_norm`` the running statistics of its batch norms stay as they are.
+    - With both, the whole encoder is in eval mode: the linear protocol on frozen features.
+    - With ``detach`` alone the encoder stays in training mode, so its batch norms use the batch's statistics and update
+      the running ones. The released code does this.
 
     Args:
         encoder: clips to features, an :class:`Encoder` or anything with ``dim``.
         head: features to logits.
-        train_crop: side in pixels of the crops seen in training; larger test crops are scored window by window.
+        train_crop: side of the training crops in pixels; larger test crops are scored window by window.
         detach: train the head alone.
-        frozen_norm: keep the encoder's batch norms (with ``detach``: all of it) in eval mode.
-        activation: "softmax", "sigmoid" or "none": what makes test scores of logits.
+        frozen_norm: keep the encoder's batch norms (with ``detach``: all of the encoder) in eval mode.
+        activation: "softmax", "sigmoid" or "none", which makes test scores of logits.
+
+    Raises:
+        ValueError: the activation is unknown.
     """
 
     def __init__(
@@ -55,10 +64,10 @@ class Classifier(nn.Module):
             self.encoder.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Classifier:
-        """Training mode for all that is trained; what is frozen stays in eval mode."""
+        """Training mode for all parts that are trained; frozen parts stay in eval mode."""
         super().train(mode)
         if mode and self.frozen_norm:
-            frozen = [self.encoder] if self.detach else _batch_norms(self.encoder)
+            frozen: list[nn.Module] = [self.encoder] if self.detach else _batch_norms(self.encoder)
             for module in frozen:
                 module.eval()
         return self
@@ -70,9 +79,9 @@ class Classifier(nn.Module):
         return self.head(features)
 
     def scores(self, x: Tensor) -> Tensor:
-        """Clips [N,3,T,H,W] to scores [N,K] as the released code tests; call it in eval mode.
+        """Clips [N,3,T,H,W] to scores [N,K], as the released code tests; call it in eval mode.
 
-        Features are pooled over windows of the training crop's size, each window is scored, and the windows' scores
+        Features are pooled over windows of the training crop's size. Each window is scored, and the windows' scores
         (not their logits) are averaged.
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.detach):

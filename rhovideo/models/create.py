@@ -23,12 +23,15 @@ def create_backbone(
 
     Args:
         arch: slow, c2d, i3d, slowfast, r2plus1d, x3d, mvit or s3dg.
-        depth: of a ResNet: 18, 50, 101 or 152; the others have one of their own.
+        depth: of a ResNet: 18, 50, 101 or 152. Other networks ignore it.
         width: channels of a ResNet's stem.
         frames: T, frames of a clip, for MViT's positions.
-        crop: height and width of a clip in pixels, for the same.
-        settings: anything else under its key in :mod:`rhovideo.config.schema`, such as
+        crop: height and width of a clip in pixels, for MViT's positions.
+        settings: other keys of the configuration with their values, such as
             ``{"BN.NORM_TYPE": "sync_batchnorm", "BN.GLOBAL_SYNC": True}``.
+
+    Returns:
+        The encoder, in training mode.
 
     Raises:
         ValueError: there is no such architecture, depth or key.

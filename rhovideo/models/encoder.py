@@ -1,6 +1,8 @@
-"""The encoder's face: a clip in, one pooled feature out."""
+"""The interface of all encoders: clips in, one pooled feature of each out."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,13 +14,14 @@ class Encoder(nn.Module):
     """A network of blocks, one after the other, and a global average pool.
 
     Args:
-        blocks: from clip to feature map; their names are PyTorchVideo's where it builds them.
+        blocks: from clip to feature map. If PyTorchVideo builds them, they have its names.
         dim: channels of the feature map.
         checkpoint_activations: compute each block's activations again in the backward pass instead of keeping them.
         stride: pixels of the clip for one place of the feature map.
 
     Attributes:
         dim: size of the pooled feature.
+        stride: as given.
     """
 
     def __init__(self, blocks: nn.ModuleList, dim: int, checkpoint_activations: bool = False, stride: int = 32) -> None:
@@ -42,23 +45,23 @@ class Encoder(nn.Module):
     def window_features(self, x: Tensor, size: int) -> Tensor:
         """Features of every window of ``size`` x ``size`` places (all of time), with stride 1.
 
-        This is how a classifier trained on small crops sees a larger test crop.
+        A classifier that was trained on small crops sees a larger test crop in this way.
 
         Args:
             x: clips [N,3,T,H,W].
-            size: side of a window in places of the feature map; cut to the map where it is larger.
+            size: side of a window in places of the feature map; cut to the size of the map.
 
         Returns:
             [N,dim,h,w], with h = H' - size + 1.
         """
         return average_windows(self.feature_map(x), size)
 
-    def _run(self, block: nn.Module, *inputs: object) -> object:
+    def _run(self, block: nn.Module, *inputs: object) -> Any:
         return run_checkpointed(block, *inputs) if self.checkpoint_activations else block(*inputs)
 
 
 def check_clips(x: Tensor) -> None:
-    """Raise a ValueError, with what to write, where the dimensions of clips [N,3,T,H,W] stand in another order."""
+    """Raise a ValueError, with what to write, unless the dimensions are those of clips [N,3,T,H,W]."""
     if x.ndim == 5 and x.shape[1] == 3:
         return
     if x.ndim == 5 and x.shape[2] == 3:
@@ -73,6 +76,6 @@ def check_clips(x: Tensor) -> None:
 
 
 def average_windows(features: Tensor, size: int) -> Tensor:
-    """[N,C,T,H,W] to [N,C,h,w]: the mean over time and each ``size`` x ``size`` window, stride 1."""
+    """[N,C,T,H,W] to [N,C,h,w]: the mean over time and over each window of ``size`` x ``size`` places, stride 1."""
     height, width = features.shape[-2:]
     return F.avg_pool2d(features.mean(dim=2), (min(size, height), min(size, width)), stride=1)

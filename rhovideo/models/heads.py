@@ -1,4 +1,4 @@
-"""What sits on the pooled feature: the projection MLP, BYOL's predictor, the classifier."""
+"""Heads, which sit on the pooled feature: the projection MLP, BYOL's predictor, the classifier."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from rhovideo.models.sync_batchnorm import Norm, mlp_norm_layer
 class ProjectionMLP(nn.Module):
     """Linear, [batch norm], ReLU, ..., Linear, as in the released code.
 
-    A hidden linear layer has no bias where a batch norm follows it. Layers stand in ``layers`` (an
-    ``nn.Sequential``), initialised as released: Xavier-like uniform, but a Gaussian for a single layer.
+    A hidden linear layer has no bias if a batch norm follows it. The layers are in ``layers`` (an ``nn.Sequential``).
+    They are initialised as in the released code: Xavier-like uniform, but a Gaussian for a single layer.
 
     Args:
         dim_in: size of the input.
         hidden: width of the hidden layers.
         dim_out: size of the output.
         num_layers: linear layers, at least 1; 1 is a plain linear layer.
-        norm: called with the width after every hidden layer; None: no norm.
-        single_std: standard deviation of a single layer's weights.
+        norm: makes the batch norm after each hidden layer; called with ``num_features``. None: no norm.
+        single_std: standard deviation of the weights of a single layer.
+
+    Raises:
+        ValueError: there are fewer than 1 layers.
     """
 
     def __init__(
@@ -66,8 +69,8 @@ class ClassificationHead(nn.Module):
 
     Args:
         dim: size of the feature.
-        num_classes: scores to give.
-        dropout: probability that a feature's entry is dropped in training.
+        num_classes: number of scores.
+        dropout: probability that an entry of a feature is dropped in training.
         init_std: standard deviation of the initial weights; the bias starts at 0.
     """
 
@@ -96,7 +99,7 @@ def build_projection(cfg: CfgNode, dim_in: int) -> ProjectionMLP:
 
 
 def build_predictor(cfg: CfgNode) -> ProjectionMLP:
-    """The MLP from embedding to embedding that BYOL puts on its query, PREDICTOR_DEPTHS[0] layers deep.
+    """The MLP from embedding to embedding that BYOL puts on its query; it has PREDICTOR_DEPTHS[0] layers.
 
     Raises:
         ValueError: CONTRASTIVE.PREDICTOR_DEPTHS does not name exactly one predictor.

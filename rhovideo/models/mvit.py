@@ -14,14 +14,14 @@ from rhovideo.models.encoder import Encoder, check_clips
 
 
 class MViTEncoder(Encoder):
-    """As :class:`Encoder`; the pooled feature is the class token's, or without one the mean over all tokens.
+    """As :class:`Encoder`. The pooled feature is that of the class token; without one, the mean over all tokens.
 
-    Its positions are learned for one clip size, so it takes no other, and a test crop is one window.
+    Its positions are learned for one size of clips, so it takes no other, and a test crop is one window.
 
     Args:
         net: PyTorchVideo's network without a head.
-        frames: T of the clips it is built for.
-        crop: side of the clips it is built for, in pixels.
+        frames: T of the clips that it is built for.
+        crop: height and width of these clips, in pixels.
         checkpoint_activations: as in :class:`Encoder`.
     """
 
@@ -71,7 +71,7 @@ class MViTEncoder(Encoder):
 
 
 def build_mvit(cfg: CfgNode) -> MViTEncoder:
-    """MViT as the MVIT section says, for clips of DATA.NUM_FRAMES and DATA.TRAIN_CROP_SIZE.
+    """MViT with the settings of the MVIT section, for clips of DATA.NUM_FRAMES and DATA.TRAIN_CROP_SIZE.
 
     Raises:
         ValueError: a clip is no whole number of patches.
@@ -83,7 +83,7 @@ def build_mvit(cfg: CfgNode) -> MViTEncoder:
             f"clips of DATA.NUM_FRAMES {frames} and DATA.TRAIN_CROP_SIZE {crop} are no whole number of "
             f"patches of MVIT.PATCH_STRIDE {stride}: write multiples of it"
         )
-    # PyTorchVideo takes numbers out of tensors while it builds, which the meta device does not give.
+    # PyTorchVideo reads numbers from tensors while it builds. Tensors on the meta device have none.
     device = torch.get_default_device()
     with torch.device("cpu"):
         net = _network(cfg, stride, frames, crop)

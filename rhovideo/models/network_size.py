@@ -1,4 +1,4 @@
-"""How large a network is: parameters and multiply-adds, for one line of the log."""
+"""The size of a network, in parameters and multiply-adds, for one line of the log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ModelInfo(NamedTuple):
     """Size of a network.
 
     Attributes:
-        parameters: numbers that are trained or could be.
+        parameters: all of them, also those that are frozen.
         multiply_adds: of the convolutions and matrix products of one clip's forward pass ("FLOPs" in most papers).
         clip: (T, H, W) of that clip.
     """
@@ -36,7 +36,7 @@ class ModelInfo(NamedTuple):
 
 
 def model_info(model: nn.Module, frames: int, crop: int) -> ModelInfo:
-    """Count without computing: a copy of the model runs once on the meta device, which holds shapes alone.
+    """The size of a network. Nothing is computed: a copy runs once on the meta device, which holds only shapes.
 
     Args:
         model: takes clips [N,3,T,H,W].

@@ -1,7 +1,7 @@
 """The one-pathway 3-D ResNets: Slow, C2D and I3D, R-18 to R-152.
 
-They differ in which convolutions reach over time and in a pool over time after the first stage. Kernels and pool are
-PySlowFast's for the same MODEL.ARCH; the parts and their names are PyTorchVideo's.
+They differ in the convolutions that reach over time, and in a pool over time after the first stage. Kernels and pool
+are PySlowFast's for the same MODEL.ARCH. The parts and their names are PyTorchVideo's.
 """
 
 from __future__ import annotations
@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 from fvcore.common.config import CfgNode
 from pytorchvideo.models.resnet import ResBlock, create_resnet
-from torch import nn
+from torch import Tensor, nn
 
 from rhovideo.models.basic_block import basic_blocks
 from rhovideo.models.encoder import Encoder
@@ -37,7 +38,7 @@ def build_resnet(cfg: CfgNode) -> Encoder:
     """
     check_resnet(cfg)
     stem, *basis = TEMPORAL_KERNELS[cfg.MODEL.ARCH]
-    settings = {
+    settings: dict[str, Any] = {
         "stem_kernel": stem[0],
         "kernels": temporal_kernels(cfg, basis),
         "strides": [stride[0] for stride in cfg.RESNET.SPATIAL_STRIDES],
@@ -86,7 +87,7 @@ def _bottleneck_blocks(
 
 
 def check_resnet(cfg: CfgNode) -> None:
-    """Stop at keys of RESNET that no builder here honours, rather than to ignore them."""
+    """Raise an error at values of RESNET that no builder here can use."""
     if cfg.RESNET.DEPTH not in STAGE_DEPTHS:
         raise ValueError(f"RESNET.DEPTH is {cfg.RESNET.DEPTH}: write one of {', '.join(map(str, STAGE_DEPTHS))}")
     if cfg.RESNET.NUM_GROUPS != 1:
@@ -96,10 +97,15 @@ def check_resnet(cfg: CfgNode) -> None:
 
 
 def temporal_kernels(cfg: CfgNode, basis: Sequence[list[int]], pathway: int = 0) -> list[list[int]]:
-    """Temporal kernel of every block of the four stages.
+    """The temporal kernel of each block of the four stages.
 
-    As in PySlowFast the basis is repeated over the first RESNET.NUM_BLOCK_TEMP_KERNEL blocks of a stage; blocks
-    beyond those see one frame.
+    As in PySlowFast, the basis is repeated over the first RESNET.NUM_BLOCK_TEMP_KERNEL blocks of a stage. Later blocks
+    see one frame.
+
+    Args:
+        cfg: its RESNET section is used.
+        basis: the kernels of each stage, which are repeated over its blocks.
+        pathway: 0, or 1 for SlowFast's fast one.
     """
     kernels = []
     depths = STAGE_DEPTHS[cfg.RESNET.DEPTH]
@@ -110,22 +116,23 @@ def temporal_kernels(cfg: CfgNode, basis: Sequence[list[int]], pathway: int = 0)
 
 
 def total_stride(cfg: CfgNode) -> int:
-    """Pixels for one place of the feature map: the stem's 4 times the stages'."""
+    """Pixels of a clip for one place of the feature map: the stem's stride, 4, times those of the stages."""
     return 4 * math.prod(stride[0] for stride in cfg.RESNET.SPATIAL_STRIDES)
 
 
 def initialise_residual(module: nn.Module, cfg: CfgNode) -> None:
     """Start residual branches as RESNET.ZERO_INIT_FINAL_BN and ZERO_INIT_FINAL_CONV say.
 
-    PyTorchVideo's networks arrive with every convolution initialised as in PySlowFast (He et al., fan-out), but
-    always with the last batch norm of a branch at zero.
+    PyTorchVideo initialises every convolution as PySlowFast does (He et al., fan-out), but always sets the last batch
+    norm of a branch to zero.
     """
     for part in module.modules():
-        if getattr(part, "block_final_bn", False):
+        if getattr(part, "block_final_bn", False) and isinstance(part.weight, Tensor):
             nn.init.constant_(part.weight, 0.0 if cfg.RESNET.ZERO_INIT_FINAL_BN else 1.0)
         if cfg.RESNET.ZERO_INIT_FINAL_CONV and isinstance(part, ResBlock):
             nn.init.zeros_(getattr(part.branch2, "conv_c", part.branch2.conv_b).weight)
 
 
-def relu(cfg: CfgNode) -> partial:
+def relu(cfg: CfgNode) -> partial[nn.ReLU]:
+    """The function that makes a network's ReLUs, in place if RESNET.INPLACE_RELU."""
     return partial(nn.ReLU, inplace=cfg.RESNET.INPLACE_RELU)

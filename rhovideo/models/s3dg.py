@@ -17,11 +17,12 @@ from rhovideo.models.encoder import Encoder
 from rhovideo.models.resnet import relu
 from rhovideo.models.sync_batchnorm import Norm, norm_layer
 
-Widths = tuple
+# Channels of an Inception block's four branches.
+Widths = tuple[int, tuple[int, int], tuple[int, int], int]
 
 
 class Parts(NamedTuple):
-    """What a network's small parts are made with."""
+    """The functions that make a network's batch norms and activations."""
 
     norm: Norm
     activation: Callable[[], nn.Module]
@@ -29,7 +30,7 @@ class Parts(NamedTuple):
 
 # Channels at RESNET.WIDTH_PER_GROUP 64 of each Inception block's branches: 1x1x1; 1x1x1 then 3x3x3; 1x1x1 then
 # 3x3x3; max pool then 1x1x1. A pool of kernel 3 or 2 and stride 2 over time and space stands between the stages.
-INCEPTION_STAGES = (
+INCEPTION_STAGES: tuple[tuple[Widths, ...], ...] = (
     (
         (64, (96, 128), (16, 32), 32),
         (128, (128, 192), (32, 96), 64),
@@ -60,7 +61,7 @@ class ConvNorm(nn.Sequential):
         stride: tuple[int, int, int] = (1, 1, 1),
     ) -> None:
         super().__init__()
-        padding = tuple(size // 2 for size in kernel)
+        padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
         self.conv = nn.Conv3d(dim_in, dim_out, kernel, stride, padding, bias=False)
         self.norm = parts.norm(num_features=dim_out, eps=1e-5, momentum=0.1)
         self.act = parts.activation()
@@ -76,7 +77,7 @@ class SeparableConv(nn.Sequential):
 
 
 class SelfGating(nn.Module):
-    """Weigh each channel by what the whole clip shows: x * sigmoid(W mean(x)) (section 4.4 of the paper).
+    """A weight for each channel, from the mean over the whole clip: x * sigmoid(W mean(x)) (section 4.4 of the paper).
 
     Args:
         dim: channels.
@@ -99,7 +100,7 @@ class InceptionBlock(nn.Module):
     Args:
         dim_in: channels of the input.
         widths: channels of the branches, a row of INCEPTION_STAGES.
-        parts: what batch norms and activations are made with.
+        parts: make batch norms and activations.
     """
 
     def __init__(self, dim_in: int, widths: Widths, parts: Parts) -> None:
@@ -122,13 +123,13 @@ class InceptionBlock(nn.Module):
 
 
 def build_s3dg(cfg: CfgNode) -> Encoder:
-    """S3D-G; RESNET.WIDTH_PER_GROUP scales its widths, 64 being the paper's (1024 features).
+    """S3D-G. Its widths grow with RESNET.WIDTH_PER_GROUP; 64 gives the paper's (1024 features).
 
-    The map has an eighth of the frames.
+    The feature map has an eighth of the clip's frames.
     """
     parts = Parts(norm_layer(cfg), relu(cfg))
     scale = cfg.RESNET.WIDTH_PER_GROUP / 64
-    stem, widest = _scaled((64, 192), scale)
+    stem, widest = _scaled(64, scale), _scaled(192, scale)
     blocks: list[nn.Module] = [
         SeparableConv(3, stem, parts, kernel=7, stride=2),
         nn.Sequential(
@@ -142,10 +143,11 @@ def build_s3dg(cfg: CfgNode) -> Encoder:
     dim = widest
     pools = (None, nn.MaxPool3d(3, stride=2, padding=1), nn.MaxPool3d(2, stride=2, ceil_mode=True))
     for pool, stage in zip(pools, INCEPTION_STAGES, strict=True):
-        layers = [] if pool is None else [pool]
+        layers: list[nn.Module] = [] if pool is None else [pool]
         for widths in stage:
-            layers.append(InceptionBlock(dim, _scaled(widths, scale), parts))
-            dim = layers[-1].dim_out
+            block = InceptionBlock(dim, _scaled_branches(widths, scale), parts)
+            layers.append(block)
+            dim = block.dim_out
         blocks.append(nn.Sequential(*layers))
     return Encoder(_initialised(nn.ModuleList(blocks)), dim, cfg.MODEL.ACT_CHECKPOINT)
 
@@ -154,9 +156,19 @@ def _space_pool() -> nn.MaxPool3d:
     return nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1))
 
 
-def _scaled(widths: Widths, scale: float) -> Widths:
-    """Every number of a nested tuple times ``scale``, at least 1."""
-    return tuple(_scaled(w, scale) if isinstance(w, tuple) else max(1, round(w * scale)) for w in widths)
+def _scaled_branches(widths: Widths, scale: float) -> Widths:
+    point, (narrow_1, wide_1), (narrow_2, wide_2), pooled = widths
+    return (
+        _scaled(point, scale),
+        (_scaled(narrow_1, scale), _scaled(wide_1, scale)),
+        (_scaled(narrow_2, scale), _scaled(wide_2, scale)),
+        _scaled(pooled, scale),
+    )
+
+
+def _scaled(width: int, scale: float) -> int:
+    """``width`` times ``scale``, at least 1."""
+    return max(1, round(width * scale))
 
 
 def _initialised(blocks: nn.ModuleList) -> nn.ModuleList:

@@ -17,13 +17,14 @@ FAST_KERNELS = ([3], [3], [3], [3])
 
 
 class SlowFastEncoder(Encoder):
-    """As :class:`Encoder`; both pathways are averaged over time and concatenated, so T' is 1.
+    """As :class:`Encoder`. Both pathways are averaged over time and joined, so T' is 1.
 
     Args:
         blocks: stages of both pathways, each fusing fast into slow.
         dim: channels of both pathways together.
         alpha: frames of the fast pathway for one of the slow pathway.
-        checkpoint_activations, stride: as in :class:`Encoder`.
+        checkpoint_activations: as in :class:`Encoder`.
+        stride: as in :class:`Encoder`.
     """
 
     def __init__(
@@ -32,8 +33,8 @@ class SlowFastEncoder(Encoder):
         super().__init__(blocks, dim, checkpoint_activations, stride)
         self.alpha = alpha
         for block in blocks:
-            # Written in place, the list of pathways would be lost to the second pass of checkpointing.
-            block.inplace = False
+            # A list of pathways that is changed in place would be missing in the second pass of checkpointing.
+            block.inplace = False  # type: ignore[assignment]
 
     def feature_map(self, x: Tensor) -> Tensor:
         """Clips [N,3,T,H,W] of the fast pathway's frames to [N,dim,1,H',W']."""
@@ -44,7 +45,7 @@ class SlowFastEncoder(Encoder):
         return torch.cat([pathway.mean(dim=2, keepdim=True) for pathway in pathways], dim=1)
 
     def _slow_frames(self, x: Tensor) -> Tensor:
-        """T/alpha frames spread from the first to the last, as PySlowFast picks them."""
+        """T/alpha frames, spread from the first to the last, the same as PySlowFast's."""
         frames = x.shape[2]
         if frames % self.alpha:
             raise ValueError(

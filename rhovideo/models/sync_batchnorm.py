@@ -1,13 +1,14 @@
-"""Batch normalisation over the batch of several processes, and the factories that pick a norm from the config.
+"""Batch normalisation over the batch of several processes, and the functions that pick a norm for a configuration.
 
-``torch.nn.SyncBatchNorm`` refuses CPU tensors; PyTorchVideo's takes E[x²]−E[x]² for the variance, which
-cancels, and keeps a biased running variance. This one does neither, on any device.
+``torch.nn.SyncBatchNorm`` refuses CPU tensors. PyTorchVideo's computes the variance as E[x²]−E[x]², which loses digits,
+and keeps a biased running variance. Ours works on any device, and does neither.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,9 +23,10 @@ Norm = Callable[..., nn.Module]
 
 
 def norm_layer(cfg: CfgNode) -> Norm:
-    """The encoder's batch norm as BN says: called with ``num_features`` and maybe ``eps`` and ``momentum``.
+    """The function that makes the encoder's batch norms, with the settings of the BN section.
 
-    Every process must call it, in the same order.
+    It is called with ``num_features`` and maybe ``eps`` and ``momentum``. Every process must call ``norm_layer``, in
+    the same order.
 
     Raises:
         ValueError: BN.NORM_TYPE is unknown, or BN.NUM_SYNC_DEVICES does not divide the number of processes.
@@ -38,7 +40,7 @@ def norm_layer(cfg: CfgNode) -> Norm:
 
 
 def mlp_norm_layer(cfg: CfgNode) -> Norm | None:
-    """The batch norm of the projection and predictor MLPs as CONTRASTIVE.BN_MLP and BN_SYNC_MLP say; None: none.
+    """The same for the projection and predictor MLPs, as CONTRASTIVE.BN_MLP and BN_SYNC_MLP say; None: no norm.
 
     Every process must call it, in the same order.
     """
@@ -60,17 +62,18 @@ def _synchronised(cfg: CfgNode, alone: Norm) -> Norm:
 class SyncBatchNorm(_BatchNorm):
     """Batch normalisation with the statistics of all processes of a group.
 
-    In training the result and the gradients are those of one process with ``torch.nn.BatchNorm*d`` on the
-    concatenated batch, whatever part of it each process holds; ``running_var`` takes the unbiased variance over
-    the global count. In eval mode, or alone, it is torch's. The state has the names of torch's batch norm.
+    In training, the result and the gradients are those of one process with ``torch.nn.BatchNorm*d`` on the batches of
+    all processes joined, which may differ in size. ``running_var`` takes the unbiased variance over the global count.
+    In eval mode, or with one process, it does what torch's batch norm does. The state has the names of torch's batch
+    norm.
 
     Args:
         num_features: channels C.
         eps: added to the variance.
-        momentum: weight of the new statistics in the running ones; None keeps a cumulative average.
+        momentum: weight of the new statistics in the running ones; None: a cumulative average.
         affine: learn a scale and a shift.
         track_running_stats: keep running statistics.
-        group: the processes that share statistics; None means all.
+        group: the processes that share statistics; None: all.
     """
 
     def __init__(
@@ -93,7 +96,7 @@ class SyncBatchNorm(_BatchNorm):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``x`` [N,C] or [N,C,...] over all but C and over the group's processes."""
+        """Normalise ``x`` [N,C] or [N,C,...] over all dimensions but C, and over the group's processes."""
         group = self._shared.group
         if not self.training or distributed.group_size(group) == 1:
             return super().forward(x)
@@ -105,6 +108,10 @@ class SyncBatchNorm(_BatchNorm):
 
     @torch.no_grad()
     def _update_running(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
+        # The type checker does not know that they are there with track_running_stats.
+        assert self.num_batches_tracked is not None
+        assert self.running_mean is not None
+        assert self.running_var is not None
         self.num_batches_tracked.add_(1)
         share = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
         self.running_mean.lerp_(mean.to(self.running_mean.dtype), share)
@@ -113,17 +120,17 @@ class SyncBatchNorm(_BatchNorm):
 
 
 class _SharedGroup:
-    """A process group inside a module: a copied module keeps the same group, which cannot be copied itself."""
+    """A process group inside a module. A group cannot be copied, so a copy of the module keeps the same one."""
 
     def __init__(self, group: ProcessGroup | None) -> None:
         self.group = group
 
-    def __deepcopy__(self, memo: dict) -> _SharedGroup:
+    def __deepcopy__(self, memo: dict[int, Any]) -> _SharedGroup:
         return self
 
 
 def _global_statistics(x: Tensor, group: ProcessGroup | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean [C], biased variance [C] and count [] of ``x`` over the group: the mean first, then the deviations."""
+    """Mean [C], biased variance [C] and count [] of ``x`` over the group: first the mean, then the deviations."""
     channels = x.shape[1]
     dtype = torch.promote_types(x.dtype, torch.float32)
     count = x.numel() // channels
@@ -140,13 +147,23 @@ class _Normalise(torch.autograd.Function):
     """Normalise with the group's statistics; in the backward pass these depend on every process's input."""
 
     @staticmethod
-    def forward(ctx, x, weight, bias, mean, variance, count, eps, group):
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        mean: Tensor,
+        variance: Tensor,
+        count: Tensor,
+        eps: float,
+        group: ProcessGroup | None,
+    ) -> Tensor:
         ctx.save_for_backward(x, weight, mean, torch.rsqrt(variance + eps), count)
         ctx.group = group
         return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, mean, inverse_std, count = ctx.saved_tensors
         dims = _all_but_channels(x)
         scaled = (x - _per_channel(mean, x)) * _per_channel(inverse_std, x)

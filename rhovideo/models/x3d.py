@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fvcore.common.config import CfgNode
 from pytorchvideo.models.x3d import create_x3d
 from torch import Tensor, nn
@@ -14,8 +16,8 @@ from rhovideo.models.sync_batchnorm import norm_layer
 class X3DEncoder(Encoder):
     """As :class:`Encoder`, but X3D widens its feature to X3D.DIM_C5 *after* the pool, with a ReLU.
 
-    So the pooled feature is not the mean of ``feature_map``, which widens at each place. ``blocks.5.pool`` holds the
-    convolutions around the pool under PyTorchVideo's names.
+    ``feature_map`` widens at each place, so its mean is not the pooled feature. ``blocks.5.pool`` holds the
+    convolutions around the pool, under PyTorchVideo's names.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -35,17 +37,18 @@ class X3DEncoder(Encoder):
         *stages, head = self.blocks
         for stage in stages:
             x = self._run(stage, x)
-        return head.pool.pre_act(head.pool.pre_norm(head.pool.pre_conv(x)))
+        pool: Any = head.pool
+        return pool.pre_act(pool.pre_norm(pool.pre_conv(x)))
 
     def _widen(self, x: Tensor) -> Tensor:
-        pool = self.blocks[-1].pool
+        pool: Any = self.blocks[-1].pool
         return pool.post_act(pool.post_conv(x))
 
 
 def build_x3d(cfg: CfgNode) -> X3DEncoder:
-    """X3D as the X3D section says."""
+    """X3D with the settings of the X3D section."""
     net = create_x3d(
-        # The builder uses clip and crop for a pool alone, which is not kept.
+        # The builder uses clip and crop only for a pool, which is not kept.
         input_clip_length=1,
         input_crop_size=32,
         dropout_rate=0.0,

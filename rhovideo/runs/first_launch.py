@@ -1,7 +1,7 @@
-"""What a run keeps however often and wherever it is resumed: OUTPUT_DIR/first_launch.json.
+"""OUTPUT_DIR/first_launch.json: what a run keeps whenever it is resumed.
 
-The global batch, the factor of the learning rate and the seed are those of the first launch. With them the samples of a
-step and their order stay what they are on any number of machines and processes. Imports no torch: a submission asks it.
+The global batch, the factor of the learning rate and the seed are those of the first launch. So the samples of a step
+and their order stay the same on any number of machines and processes. Imports no torch, since a submission reads it.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ FILE_NAME = "first_launch.json"
 
 @dataclass(frozen=True)
 class FirstLaunch:
-    """How a run was launched first.
+    """The settings of a run's first launch.
 
     Attributes:
         global_batch: videos a step, over all machines.
-        learning_rate_factor: what SOLVER's rates are multiplied with (:func:`rhovideo.optim.rate_factor`).
+        learning_rate_factor: the factor of SOLVER's learning rates (:func:`rhovideo.optim.rate_factor`).
         num_shards: machines.
         processes: of all machines together.
         seed: RNG_SEED.
-        weights: what the run began from (TRAIN.CHECKPOINT_FILE_PATH), by its whole path where it is a file; None in a
-            record of an earlier version, which did not tell.
-        weights_written: when that file was written, as the file system tells; None where it is no file.
+        weights: the checkpoint that the run began from (TRAIN.CHECKPOINT_FILE_PATH); the absolute path if it is a file.
+            None in a record of an earlier version, which did not keep it.
+        weights_written: the time at which that file was written, in seconds since 1970; None if it is no file.
     """
 
     global_batch: int
@@ -46,7 +46,7 @@ class FirstLaunch:
 
 
 def first_weights(cfg: CfgNode) -> tuple[str, float | None]:
-    """What the configuration lets a run begin from: ``weights`` and ``weights_written`` of :class:`FirstLaunch`."""
+    """The weights that the configuration names: ``weights`` and ``weights_written`` of :class:`FirstLaunch`."""
     source = cfg.TRAIN.CHECKPOINT_FILE_PATH
     path = Path(source)
     if not source or not path.is_file():
@@ -55,11 +55,12 @@ def first_weights(cfg: CfgNode) -> tuple[str, float | None]:
 
 
 def write_first_launch(output_dir: str | Path, first: FirstLaunch) -> None:
+    """Write the record of a first launch into a run folder, which must exist."""
     write_text(Path(output_dir) / FILE_NAME, json.dumps(asdict(first)) + "\n")
 
 
 def read_first_launch(output_dir: str | Path) -> FirstLaunch | None:
-    """What the folder's run was launched with first; None where it has not written a checkpoint yet, and may change it.
+    """The first launch of a folder's run; None if there is no checkpoint yet, since the settings may then change.
 
     Raises:
         JobError: the file is damaged.
@@ -77,14 +78,14 @@ def read_first_launch(output_dir: str | Path) -> FirstLaunch | None:
 
 
 def as_resumed(cfg: CfgNode) -> CfgNode:
-    """The configuration with the batch that a run in OUTPUT_DIR goes on with, which is what checks are to see.
+    """The configuration with the batch that a run in OUTPUT_DIR goes on with, for the checks.
 
-    It is returned as it is where there is nothing to resume, or where :func:`check_resume` has more to say.
+    It is returned unchanged if there is nothing to resume, or if :func:`check_resume` finds something wrong.
     """
     try:
         first = read_first_launch(cfg.OUTPUT_DIR) if resumes(cfg) else None
     except JobError:
-        return cfg  # told by whoever needs the file
+        return cfg  # the error is raised again where the file is needed
     if first is None or cfg.NUM_SHARDS < 1 or first.global_batch % cfg.NUM_SHARDS:
         return cfg
     cfg = cfg.clone()
@@ -95,7 +96,15 @@ def as_resumed(cfg: CfgNode) -> CfgNode:
 
 
 def check_resume(cfg: CfgNode, processes: int) -> list[Finding]:
-    """What is impossible when the run in OUTPUT_DIR goes on in this many processes of all machines together."""
+    """The reasons why the run in OUTPUT_DIR cannot go on.
+
+    Args:
+        cfg: the configuration that is to go on with it.
+        processes: of all machines together.
+
+    Returns:
+        One finding, or none.
+    """
     first = read_first_launch(cfg.OUTPUT_DIR) if resumes(cfg) else None
     if first is None or first.global_batch % (processes * cfg.TRAIN.ACCUMULATE_STEPS) == 0:
         return []
@@ -111,7 +120,7 @@ def check_resume(cfg: CfgNode, processes: int) -> list[Finding]:
 
 
 def resumes(cfg: CfgNode) -> bool:
-    """Whether the configuration goes on with what OUTPUT_DIR may hold."""
+    """True if the configuration goes on with a run that OUTPUT_DIR may hold."""
     return cfg.TASK in TRAINS and cfg.TRAIN.ENABLE and cfg.TRAIN.AUTO_RESUME
 
 
@@ -125,15 +134,16 @@ def adapt(cfg: CfgNode, first: FirstLaunch, processes: int) -> tuple[CfgNode, li
 
     Args:
         cfg: as loaded, for the machines there are now.
-        first: of :func:`read_first_launch`.
+        first: from :func:`read_first_launch`.
         processes: of all machines together, now.
 
     Returns:
-        The configuration, what was derived, and what the person wrote that does not count, both for the log.
+        The configuration; notes on what was derived; warnings for values that were written and are not used. Notes and
+        warnings are for the log.
 
     Raises:
-        JobError: the processes cannot share the global batch, the message names counts that can; or a classifier was
-            begun from other weights than are named now.
+        JobError: the processes cannot share the global batch (the message names numbers that can), or a classifier
+            began from other weights than those that are named now.
     """
     for finding in check_resume(cfg, processes):
         raise JobError(f"{finding.wrong}: write {finding.write}")
@@ -142,14 +152,14 @@ def adapt(cfg: CfgNode, first: FirstLaunch, processes: int) -> tuple[CfgNode, li
     batch = first.global_batch // cfg.NUM_SHARDS
     if cfg.TRAIN.BATCH_SIZE not in (batch, first.global_batch // first.num_shards):
         warnings.append(
-            f"TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE} does not count: this run began with a global batch of "
+            f"TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE} is not used: this run began with a global batch of "
             f"{first.global_batch} and keeps it, {batch} on each machine; {elsewhere}"
         )
     if cfg.RNG_SEED != first.seed:
-        warnings.append(f"RNG_SEED {cfg.RNG_SEED} does not count: this run began with {first.seed}; {elsewhere}")
+        warnings.append(f"RNG_SEED {cfg.RNG_SEED} is not used: this run began with {first.seed}; {elsewhere}")
     other_weights = _other_weights(cfg, first)
     if other_weights and cfg.TASK in CLASSIFIES:
-        # Its number would be taken for that of the weights that are named.
+        # The accuracy would be taken for that of the weights that are named now.
         raise JobError(other_weights[0])
     warnings += other_weights
     if (cfg.NUM_SHARDS, processes) != (first.num_shards, first.processes):
@@ -166,14 +176,14 @@ def adapt(cfg: CfgNode, first: FirstLaunch, processes: int) -> tuple[CfgNode, li
 
 
 def _other_weights(cfg: CfgNode, first: FirstLaunch) -> list[str]:
-    """That the weights which the configuration names now are not those that the run began from."""
+    """A warning if the configuration names other weights than those that the run began from."""
     weights, written = first_weights(cfg)
     if not weights or first.weights is None or (weights, written) == (first.weights, first.weights_written):
         return []
     if written is not None and written == first.weights_written:
         return []  # the same file, moved
-    anew = "has been written anew since this run began from it, which does not count: the run"
-    other = f"does not count: this run began from {first.weights or 'random weights'} and"
+    anew = "was written again since this run began from it. The new file is not used: the run"
+    other = f"is not used: this run began from {first.weights or 'random weights'} and"
     return [
         f"TRAIN.CHECKPOINT_FILE_PATH {cfg.TRAIN.CHECKPOINT_FILE_PATH} {anew if weights == first.weights else other} "
         f"goes on from its own checkpoints; remove {checkpoint_folder(cfg.OUTPUT_DIR)}, or write a new OUTPUT_DIR, "

@@ -1,4 +1,4 @@
-"""Names inside a run folder (OUTPUT_DIR).
+"""The names of files in a run folder (OUTPUT_DIR).
 
 Imports no torch, so that a submission and a batch script can look into a run without torch.
 """
@@ -16,7 +16,7 @@ from rhovideo.atomic_files import append_line
 
 # The resolved configuration, written when an attempt begins.
 CONFIG_FILE = "config.yaml"
-# What rank 0 says, and its numbers, a line a step and an epoch.
+# Rank 0's log; its numbers, a line for each step and epoch.
 LOG_FILE = "stdout.log"
 STATS_FILE = "json_stats.log"
 # The task's final numbers, written last.
@@ -27,6 +27,7 @@ _CHECKPOINT = re.compile(r"checkpoint_epoch_(\d{5,})(?:_step_(\d{7,}))?\.pyth")
 
 
 def checkpoint_folder(output_dir: str | Path) -> Path:
+    """The folder of a run's checkpoints."""
     return Path(output_dir) / "checkpoints"
 
 
@@ -42,23 +43,23 @@ def list_checkpoints(output_dir: str | Path) -> list[Path]:
 
 
 def progress(output_dir: str | Path) -> tuple[int, int]:
-    """Complete epochs, and complete steps of the next one, of the furthest checkpoint; (0, 0) without any."""
-    furthest = _positions(output_dir)[:1]
-    return furthest[0][:2] if furthest else (0, 0)
+    """The furthest checkpoint's number of complete epochs, and of complete steps of the next one; (0, 0) if none."""
+    positions = _positions(output_dir)
+    return positions[0][:2] if positions else (0, 0)
 
 
 def _positions(output_dir: str | Path) -> list[tuple[int, int, Path]]:
     try:
         paths = list(checkpoint_folder(output_dir).glob("checkpoint_epoch_*.pyth"))
     except OSError:
-        # A name that no folder can have; who makes the folder tells of it.
+        # A name that no folder can have; the error comes when the folder is to be made.
         return []
     matches = [(_CHECKPOINT.fullmatch(path.name), path) for path in paths]
     return sorted(((int(match[1]), int(match[2] or 0), path) for match, path in matches if match), reverse=True)
 
 
 def read_results(output_dir: str | Path) -> Mapping[str, Any]:
-    """The final numbers of a run, with its task; empty before it has any."""
+    """The final numbers of a run, with its task; empty as long as there are none."""
     try:
         return json.loads((Path(output_dir) / RESULTS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -66,13 +67,13 @@ def read_results(output_dir: str | Path) -> Mapping[str, Any]:
 
 
 def is_finished(output_dir: str | Path) -> bool:
-    """Whether the last attempt has come to its end: it writes config.yaml first and results.json last."""
+    """True if the last attempt has finished: it writes config.yaml first and results.json last."""
     results = Path(output_dir) / RESULTS_FILE
     return results.exists() and changed(results) >= changed(Path(output_dir) / CONFIG_FILE)
 
 
 def changed(path: Path) -> float:
-    """When a file was written last, in seconds since 1970; 0 where there is none."""
+    """The time at which a file was written last, in seconds since 1970; 0 if there is none."""
     try:
         return path.stat().st_mtime
     except OSError:
@@ -80,6 +81,6 @@ def changed(path: Path) -> float:
 
 
 def append_to_log(output_dir: str | Path, text: str) -> None:
-    """Add ``text`` to the run's log, for what is known only outside of its processes; does nothing where it cannot."""
+    """Add ``text`` to the run's log, from outside of its processes; does nothing if the log cannot be written."""
     with contextlib.suppress(OSError):
         append_line(Path(output_dir) / LOG_FILE, text)

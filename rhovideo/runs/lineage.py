@@ -1,4 +1,4 @@
-"""Which runs a run's weights come from, as their config.yaml files tell. Without torch."""
+"""The runs that a run's weights come from, according to their config.yaml files. Without torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST = 10
 
 
 def read_config(run: Path) -> Mapping[str, Any]:
-    """The resolved configuration that a run has written; empty before it has begun, and where it is damaged."""
+    """The resolved configuration that a run has written; empty if it has not begun, or if the file is damaged."""
     try:
         values = yaml.load((run / CONFIG_FILE).read_text(encoding="utf-8"), _Loader)
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
@@ -22,14 +22,14 @@ def read_config(run: Path) -> Mapping[str, Any]:
     return values if isinstance(values, dict) else {}
 
 
-# Several times faster, where PyYAML was built with it.
+# Several times faster, if PyYAML was built with it.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def lineage(run: Path) -> list[Path]:
-    """The runs whose checkpoints lead to this one, the first one first, this one last.
+    """The chain of runs that ends with this one: each took its weights from the one before.
 
-    A run that took its weights from somewhere else than a run folder that is still there begins the list.
+    The chain begins with a run that took its weights from elsewhere, or from a run folder that is no longer there.
     """
     runs = [run]
     while len(runs) < _LONGEST:
@@ -41,7 +41,7 @@ def lineage(run: Path) -> list[Path]:
 
 
 def _source(run: Path) -> Path | None:
-    """The run folder of the checkpoint that a run starts from or measures."""
+    """The run folder of the checkpoint that a run starts from or measures; None if it is not in one."""
     cfg = read_config(run)
     written = (cfg.get("TRAIN") or {}).get("CHECKPOINT_FILE_PATH") or ""
     if cfg.get("TASK") in ("test", "knn", "extract"):
@@ -56,7 +56,7 @@ def _source(run: Path) -> Path | None:
 
 
 def _start(run: Path, cfg: Mapping[str, Any]) -> Path | None:
-    """The folder in which the run was started, to which its relative paths belong; None where nothing tells."""
+    """The folder in which the run was started, where its relative paths begin; None if that cannot be known."""
     output = Path(cfg.get("OUTPUT_DIR") or "")
     parts = output.parts
     here = run.resolve()

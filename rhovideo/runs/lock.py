@@ -1,6 +1,6 @@
-"""OUTPUT_DIR belongs to one running job: two in one folder would mix their logs and remove each other's checkpoints.
+"""A lock on OUTPUT_DIR for one running job: two jobs would mix their logs and remove each other's checkpoints.
 
-The hold is a file lock, which ends with its process, however that ends. Without torch.
+It is a file lock, which ends with its process, even if that is killed. Without torch.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from rhovideo.errors import FolderNotOursError
 
@@ -26,7 +27,7 @@ _SUBMISSION_LOCK = ".submission.lock"
 
 @contextlib.contextmanager
 def held(output_dir: str | Path, patience: float = PATIENCE) -> Iterator[None]:
-    """Make OUTPUT_DIR and hold it for this job; call on rank 0. The hold ends with the process, however that ends.
+    """Make OUTPUT_DIR and hold it for this job; call it on rank 0. The hold ends with the process at the latest.
 
     Args:
         output_dir: the folder.
@@ -41,10 +42,10 @@ def held(output_dir: str | Path, patience: float = PATIENCE) -> Iterator[None]:
 
 
 def is_held(output_dir: str | Path) -> bool:
-    """Whether a running job holds the folder, on whichever machine; False where the file system has no locks."""
+    """True if a running job holds the folder, on any machine; False if the file system has no locks."""
     try:
         with (Path(output_dir) / _LOCK).open("rb") as file:
-            # Shared, so that two who ask at the same time do not take each other for a job.
+            # Shared, so that two calls at the same time do not take each other for a job.
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
@@ -55,7 +56,7 @@ def is_held(output_dir: str | Path) -> bool:
 
 @contextlib.contextmanager
 def held_to_submit(folder: str | Path, patience: float = _SUBMISSION_PATIENCE) -> Iterator[None]:
-    """Make a run folder or a study, and let nobody else submit into it at the same time; jobs may run meanwhile.
+    """Make a run folder or a study, and let no other command submit into it meanwhile. Jobs may run there.
 
     Args:
         folder: the folder.
@@ -83,7 +84,7 @@ def _locked(folder: Path, name: str, patience: float, busy: str) -> Iterator[Non
         yield
 
 
-def _lock(file, busy: str, deadline: float) -> None:
+def _lock(file: IO[str], busy: str, deadline: float) -> None:
     while True:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

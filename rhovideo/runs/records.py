@@ -1,4 +1,4 @@
-"""What a launcher leaves in a run folder, for those who look at it later and for the job's own next attempt.
+"""The records that a launcher leaves in a run folder, for `rhovideo status` and for the job's next attempt.
 
 ``job.json``        the job as it was submitted, written whole
 ``attempts.jsonl``  events, one a line, when an attempt starts, when it is stopped, when it ends; all have ``event``,
@@ -8,7 +8,7 @@
                     leaves these alone, without ``attempt``
                     ``end``: ``job_id``, ``exit_code``, ``outcome`` (FINISHED, STOPPED, FAILED or CANCELLED),
                     ``requeued``, ``why``, ``progress``
-``cancelled``       there while somebody has cancelled the job: it is not to be requeued
+``cancelled``       there while the job is cancelled: it must not be requeued
 
 A study's folder holds ``study.json``. Everything here is read and written without torch.
 """
@@ -35,7 +35,7 @@ FAILED = "failed"
 CANCELLED = "cancelled"
 STUDY_FILE = "study.json"
 
-# What each event has for certain, so that those who read them may rely on it.
+# The keys that each event has for certain.
 _EVENT_KEYS = {
     "start": {"attempt", "job_id", "time", "progress"},
     "stopped": {"reason"},
@@ -54,7 +54,8 @@ class Job:
         job_id: SLURM's, ``"17"`` or ``"17_3"`` in an array.
         output_dir: the run folder, absolute.
         slurm_folder: submitit's folder, absolute; it holds the logs.
-        nodes, tasks_per_node: as submitted.
+        nodes: machines.
+        tasks_per_node: processes of each.
         submitted: seconds since 1970.
         depends_on: the job that must succeed first, empty without.
         earlier_ids: of earlier submissions into this folder, the oldest first.
@@ -74,6 +75,7 @@ class Job:
 
     @property
     def ranks(self) -> int:
+        """Processes of all machines together."""
         return self.nodes * self.tasks_per_node
 
 
@@ -94,7 +96,7 @@ class StudyCell:
 
 @dataclass(frozen=True)
 class Study:
-    """What a study consists of.
+    """The chains of runs that one command has started with ``--study``.
 
     Attributes:
         created: seconds since 1970.
@@ -107,13 +109,19 @@ class Study:
     sweep: dict[str, list[str]] = field(default_factory=dict)
 
 
-Record = TypeVar("Record")
-# What a record's values are in JSON, by the annotation's first word.
-_PLAIN = {"str": str, "int": int, "float": (int, float), "list": list, "dict": dict}
+Record = TypeVar("Record", Job, Study, StudyCell)
+# The types of a record's values in JSON, by the beginning of the annotation.
+_PLAIN: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "list": (list,),
+    "dict": (dict,),
+}
 
 
 def read_job(folder: str | Path) -> Job | None:
-    """The job that was submitted into a run folder, None where none was."""
+    """The job that was submitted into a run folder, None if none was."""
     path = Path(folder) / JOB_FILE
     values = _read(path)
     try:
@@ -123,23 +131,25 @@ def read_job(folder: str | Path) -> Job | None:
 
 
 def write_job(folder: str | Path, job: Job) -> None:
+    """Write the record of a submitted job into its run folder."""
     write_text(Path(folder) / JOB_FILE, json.dumps(asdict(job), indent=2) + "\n")
 
 
 def read_study(folder: str | Path) -> Study | None:
-    """The study in a folder, None where there is none."""
+    """The study in a folder, None if there is none."""
     path = Path(folder) / STUDY_FILE
     values = _read(path)
     try:
         if values is None:
             return None
         study = _known(Study, values)
-        return replace(study, cells=[_known(StudyCell, cell) for cell in study.cells])
+        return replace(study, cells=[_known(StudyCell, cell) for cell in values["cells"]])
     except TypeError as error:
         raise _damaged(path, error) from error
 
 
 def write_study(folder: str | Path, study: Study) -> None:
+    """Write the record of a study into its folder."""
     write_text(Path(folder) / STUDY_FILE, json.dumps(asdict(study), indent=2) + "\n")
 
 
@@ -161,7 +171,7 @@ def read_attempts(folder: str | Path) -> list[dict[str, Any]]:
 
 
 def append_attempt(folder: str | Path, event: dict[str, Any]) -> None:
-    """Add one event, a line."""
+    """Add one event to a run folder, as a line."""
     append_line(Path(folder) / ATTEMPTS_FILE, json.dumps(event))
 
 
@@ -170,7 +180,7 @@ def run_folders(path: str | Path, below: bool = False) -> list[Path]:
 
     Args:
         path: the folder.
-        below: whether a folder that holds runs of several calls, such as outputs/eval, will do too.
+        below: also accept a folder that holds the runs of several commands, such as outputs/eval.
 
     Raises:
         JobError: it is neither.
@@ -189,12 +199,12 @@ def run_folders(path: str | Path, below: bool = False) -> list[Path]:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a run has begun in a folder, or waits for it in a queue."""
+    """True if a run has begun in a folder, or a job for it waits in a queue."""
     return any((folder / name).exists() for name in (JOB_FILE, CONFIG_FILE, STATS_FILE, "checkpoints"))
 
 
 def _read(path: Path) -> Any:
-    """What a JSON file holds; None where there is none."""
+    """The content of a JSON file; None if there is no file."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         return {} if values is None else values
@@ -208,8 +218,8 @@ def _damaged(path: Path, error: Exception) -> JobError:
     return JobError(f"{path}: cannot be read ({error}); remove it if it is damaged")
 
 
-def _known(record: type[Record], values: dict[str, Any]) -> Record:
-    """A record from the values that this version knows: another may have written more.
+def _known(record: type[Record], values: Any) -> Record:
+    """A record from the values that this version knows: another version may have written more.
 
     Raises:
         TypeError: these are not the values of such a record.

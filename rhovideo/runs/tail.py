@@ -1,4 +1,4 @@
-"""Reading files from their end: logs grow large, and what is asked for is last. Without torch."""
+"""Reading files from their end, since logs grow large and their last lines are wanted. Without torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def lines_backwards(path: str | Path, limit: int | None = None) -> Iterator[byte
 
     Args:
         path: the file.
-        limit: bytes to read at most; the line that the limit cuts is left out. None reads as far back as is asked.
+        limit: bytes to read at most; the line that the limit cuts is left out. None: no limit.
     """
     with Path(path).open("rb") as file:
         position = file.seek(0, os.SEEK_END)

@@ -1,4 +1,4 @@
-"""Which encoder a file holds: its own configuration tells, or the names and shapes of its tensors do."""
+"""The architecture of a file's encoder: from its own configuration, or read off its tensors."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from rhovideo.zoo.tensor_location import Located, classifier_head, find_any
 
 logger = logging.getLogger(__name__)
 
-# What leaves no trace in the weights of a SlowFast network is as in those that were released: SLOWFAST.ALPHA and the
-# fast pathway's frames, every second, by depth, fusion kernel and how far kernels over time reach in the fourth stage.
+# SLOWFAST.ALPHA and the fast pathway's frames (every second one) leave no trace in the weights. They are taken from the
+# released networks, by depth, fusion kernel, and the number of blocks with a kernel over time in the fourth stage.
 _SLOWFASTS = {(50, 7, 6): (4, 32), (50, 5, 6): (8, 32), (101, 5, 23): (4, 32), (101, 5, 6): (4, 64)}
 # Other networks saw every eighth of so many frames.
 _FRAMES = 8
-# What only a file's or a person's configuration can tell.
+# The remedy where only a configuration can help.
 ASK_FOR_CFG = "pass cfg= with its MODEL.ARCH and RESNET settings"
 
 _STEM = "s1.pathway{}_stem.conv.weight"
@@ -39,7 +39,7 @@ class _Shapes:
 
     Attributes:
         shapes: shape by name.
-        pooled: whether a pool over time follows the first stage; None where names do not tell.
+        pooled: whether a pool over time follows the first stage; None if the names do not show it.
     """
 
     shapes: dict[str, tuple[int, ...]]
@@ -56,10 +56,10 @@ class _Shapes:
 
 
 def architecture(file: WeightsFile, which: str = "online") -> CfgNode:
-    """The configuration of the encoder that a file holds: its own, else one that is read off its tensors.
+    """The configuration of the encoder that a file holds: the file's own, or else one that is read off its tensors.
 
-    Only MODEL.ARCH, MODEL.NUM_CLASSES, RESNET, SLOWFAST, and DATA's T x tau of the latter mean anything; the log tells
-    what was assumed. T x tau are those of the released networks of its kind.
+    Of the latter only MODEL.ARCH, MODEL.NUM_CLASSES, RESNET, SLOWFAST and DATA's T x tau have a meaning. T x tau are
+    those of the released networks of its kind. The log has what was assumed.
 
     Args:
         file: a checkpoint.
@@ -98,7 +98,7 @@ def describe_architecture(cfg: CfgNode) -> str:
 
 
 def describe_unknown(names: Iterable[str]) -> str:
-    """Why no encoder is found among names, and what can be."""
+    """The reason why no encoder is found among names, and the kinds of encoders that can be found."""
     names = list(names)
     if any(".attn." in name or "patch_embed." in name for name in names):
         return (
@@ -118,8 +118,9 @@ def _shapes(state: Mapping[str, Tensor], located: Located) -> _Shapes:
 
 
 def _from_shapes(found: _Shapes, file_name: str) -> tuple[CfgNode, list[str] | str]:
-    """The configuration and what was assumed; instead of the latter, a text of what does not fit."""
-    cfg, notes = get_cfg(), []
+    """The configuration, and notes on what was assumed; or, instead of the notes, a text with what does not fit."""
+    cfg = get_cfg()
+    notes: list[str] = []
     cfg.TASK, cfg.CONTRASTIVE.LOSS_FORM, cfg.MODEL.FROZEN_BN = "finetune", "paper", False
     stem, kernels = found.shapes.get(_STEM.format(0)), found.kernels(0)
     depth = _depth(kernels, found.shapes)
@@ -132,10 +133,10 @@ def _from_shapes(found: _Shapes, file_name: str) -> tuple[CfgNode, list[str] | s
     if _STEM.format(1) in found.shapes:
         return _slowfast(cfg, found, kernels, file_name)
     pooled = False if "NOPOOL" in file_name.upper() else found.pooled
-    fits = {}
+    fits: dict[str, list[int]] = {}
     for arch, ((stem_kernel,), *basis) in TEMPORAL_KERNELS.items():
         reaches = _reaches(kernels, basis)
-        if stem[2] == stem_kernel and None not in reaches and pooled in (None, TEMPORAL_POOL[arch] > 1):
+        if stem[2] == stem_kernel and reaches is not None and pooled in (None, TEMPORAL_POOL[arch] > 1):
             fits[arch] = reaches
     if not fits:
         return cfg, f"has temporal kernels {[stem[2]]} and {kernels}, which fit none of {', '.join(TEMPORAL_KERNELS)}"
@@ -150,7 +151,7 @@ def _from_shapes(found: _Shapes, file_name: str) -> tuple[CfgNode, list[str] | s
 
 
 def _with_expansion(cfg: CfgNode, found: _Shapes) -> CfgNode:
-    """The configuration with RESNET.BASIC_EXPANSION as the shapes have it: PySlowFast's R-18 has no key for it."""
+    """The configuration with RESNET.BASIC_EXPANSION from the shapes, since PySlowFast's R-18 has no key for it."""
     stem, first = found.shapes.get(_STEM.format(0)), found.shapes.get("s2.pathway0_res0.branch2.a.weight")
     if cfg.RESNET.DEPTH != 18 or not stem or not first or not stem[0]:
         return cfg
@@ -166,13 +167,13 @@ def _slowfast(
     cfg: CfgNode, found: _Shapes, kernels: list[list[int]], file_name: str
 ) -> tuple[CfgNode, list[str] | str]:
     fast, fusion = found.shapes[_STEM.format(1)], found.shapes.get("s1_fuse.conv_f2s.weight")
-    reaches = zip(_reaches(kernels, SLOW_KERNELS), _reaches(found.kernels(1), FAST_KERNELS), strict=False)
-    both = [list(pair) for pair in reaches]
-    if fusion is None or len(both) < 4 or any(None in pair for pair in both):
+    slow_reaches, fast_reaches = _reaches(kernels, SLOW_KERNELS), _reaches(found.kernels(1), FAST_KERNELS)
+    both = [list(pair) for pair in zip(slow_reaches or (), fast_reaches or (), strict=False)]
+    if fusion is None or len(both) < 4:
         return cfg, "has two pathways, but not those of a SlowFast network"
     kind = (cfg.RESNET.DEPTH, fusion[2], max(both[2]))
     if kind not in _SLOWFASTS:
-        return cfg, "is a SlowFast network whose SLOWFAST.ALPHA its weights do not tell"
+        return cfg, "is a SlowFast network whose SLOWFAST.ALPHA its weights do not show"
     alpha, frames = _SLOWFASTS[kind]
     if "8X8" in file_name.upper():  # the same weights' shapes were released for twice as long clips
         frames = 32
@@ -186,15 +187,17 @@ def _slowfast(
 
 
 def _depth(kernels: list[list[int]], names: Iterable[str]) -> int | None:
-    """RESNET.DEPTH by the blocks of the four stages; R-18 alone has blocks of two convolutions."""
+    """RESNET.DEPTH, from the number of blocks in each stage; only R-18 has blocks of two convolutions."""
     blocks = tuple(len(stage) for stage in kernels)
     bottleneck = any(name.endswith(".branch2.c.weight") for name in names)
     return next((d for d, count in STAGE_DEPTHS.items() if count == blocks and (d != 18) == bottleneck), None)
 
 
-def _reaches(kernels: list[list[int]], basis: Sequence[list[int]]) -> list[int | None]:
-    """RESNET.NUM_BLOCK_TEMP_KERNEL of each stage that makes these kernels of a basis; None where nothing does."""
-    return [_reach(stage, repeated) for stage, repeated in zip(kernels, basis, strict=False)]
+def _reaches(kernels: list[list[int]], basis: Sequence[list[int]]) -> list[int] | None:
+    """RESNET.NUM_BLOCK_TEMP_KERNEL of each stage, which makes these kernels out of a basis; None if nothing does."""
+    found = [_reach(stage, repeated) for stage, repeated in zip(kernels, basis, strict=False)]
+    known = [reach for reach in found if reach is not None]
+    return known if len(known) == len(found) else None
 
 
 def _reach(kernels: list[int], basis: list[int]) -> int | None:

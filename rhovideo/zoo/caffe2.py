@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# What a pickled array is made of, by Python 2 and 3 and by NumPy 1 and 2.
+# The parts of a pickled array, by Python 2 and 3 and by NumPy 1 and 2.
 _ARRAYS = {
     *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
     *(("numpy", name) for name in ("ndarray", "dtype")),
@@ -42,23 +42,23 @@ def read_caffe2(path: Path) -> dict[str, Any]:
     """The content of a ``.pkl`` file.
 
     Raises:
-        pickle.UnpicklingError: it names anything but arrays, then with "GLOBAL" in the message, or is damaged.
+        pickle.UnpicklingError: it is damaged, or it names something else than arrays (with "GLOBAL" in the message).
     """
     with path.open("rb") as file:
         return _ArrayUnpickler(file, encoding="latin1").load()
 
 
 def released_state(blobs: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
-    """Caffe2's blobs under the names that PySlowFast gives them; blobs that it has no name for keep theirs.
+    """Caffe2's blobs under PySlowFast's names; blobs without a name there keep their own.
 
-    What belongs to the optimizer (``*_momentum``, ``lr``, ``model_iter``) is left out.
+    The optimizer's blobs (``*_momentum``, ``lr``, ``model_iter``) are left out.
     """
     kept = {name: array for name, array in blobs.items() if not name.endswith(("_momentum", "lr", "model_iter"))}
     return {released_name(name) or name: torch.from_numpy(np.array(array)) for name, array in kept.items()}
 
 
 def released_name(blob: str) -> str | None:
-    """PySlowFast's name of a blob; None where it has none."""
+    """PySlowFast's name of a blob; None if it has none."""
     if match := _HEAD.fullmatch(blob):
         return f"head.projection.{_PARTS[match[1]]}"
     if match := _FUSION.fullmatch(blob):
@@ -75,13 +75,13 @@ def released_name(blob: str) -> str | None:
     return None
 
 
-def _pathway(match: re.Match) -> int:
-    """Blobs of the fast pathway begin with t."""
+def _pathway(match: re.Match[str]) -> int:
+    """0 (slow) or 1 (fast): the names of the fast pathway's blobs begin with t."""
     return 1 if match[1] else 0
 
 
 def _with_norm(part: str) -> str:
-    """``_bn.weight`` after the name of a convolution is its norm's, ``.weight`` its own."""
+    """The end of a name: ``_bn.weight`` for the norm after a convolution, ``.weight`` for the convolution."""
     return ("_" if part.startswith("bn_") else ".") + _PARTS[part]
 
 

@@ -24,7 +24,8 @@ class Entry:
     Attributes:
         method: CONTRASTIVE.TYPE.
         rho: clips of a video.
-        frames, rate: T and tau of the clips, in pre-training and in every evaluation.
+        frames: T of the clips, in pre-training and in every evaluation.
+        rate: tau of the clips.
         arch: MODEL.ARCH.
         depth: RESNET.DEPTH.
     """
@@ -49,12 +50,12 @@ class Entry:
 
     @property
     def url(self) -> str:
-        """Where it was released."""
+        """The address at which it was released."""
         return f"{RELEASED_AT}/{self.file}"
 
     @property
     def figures(self) -> tuple[Figure, ...]:
-        """What its authors measured, of every protocol."""
+        """The accuracies that its authors measured."""
         settings = (self.method, self.rho, self.frames, self.rate)
         return tuple(
             figure
@@ -75,12 +76,12 @@ ENTRIES = (
 
 
 def entry_named(name: str) -> Entry | None:
-    """The released checkpoint of this short name, in capitals or not; None where there is none."""
+    """The released checkpoint of this short name, in capitals or not; None if there is none."""
     return next((entry for entry in ENTRIES if entry.name == name.lower()), None)
 
 
 def entry_of_file(source: str | Path) -> Entry | None:
-    """The released checkpoint that a path or an URL names, by the file's name; None for any other file."""
+    """The released checkpoint with the file name of a path or a URL; None for any other file."""
     text = str(source)
     name = PurePosixPath(urlparse(text).path).name if "://" in text else Path(text).name
     return next((entry for entry in ENTRIES if entry.file == name), None)

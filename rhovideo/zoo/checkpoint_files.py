@@ -23,11 +23,11 @@ from rhovideo.zoo.sources import discard_download, local_path
 ZIP_MAGIC = b"PK\x03\x04"
 # A NumPy number, such as a learning rate in an optimizer's state, is built by these; none of them runs anything.
 _SCALAR = np.float64(0).__reduce__()[0]
-_NUMBERS = [
+_NUMBERS: list[Any] = [
     *((_SCALAR, f"numpy.{core}.multiarray.scalar") for core in ("core", "_core")),
     *(np.dtype, *(type(np.dtype(kind)) for kind in ("f8", "f4", "i8", "i4"))),
 ]
-# Under which an exported checkpoint keeps what the released format has no place for.
+# The key under which an exported checkpoint keeps what the released format has no place for.
 OWN = "rhovideo"
 
 
@@ -38,7 +38,7 @@ class WeightsFile:
     Attributes:
         name: the path, for messages.
         state: tensors by the names in the file.
-        cfg: the file's own configuration; None where it holds none.
+        cfg: the file's own configuration; None if it holds none.
         ours: whether this package wrote it, under its own names.
         content: everything else in the file, such as ``epoch`` and ``optimizer_state``.
     """
@@ -54,7 +54,7 @@ def read_weights(source: str | Path) -> WeightsFile:
     """Read a released checkpoint (``.pyth``, or Caffe2's ``.pkl``), one of this package, or a plain state dict.
 
     Args:
-        source: a path, an URL or a short name, see :func:`rhovideo.zoo.sources.local_path`.
+        source: a path, a URL or a short name, see :func:`rhovideo.zoo.sources.local_path`.
 
     Raises:
         WeightsError: there is no such file, it is a web page, truncated or damaged, it holds code, or no weights.
@@ -104,7 +104,7 @@ def _load(path: Path) -> object:
             return _from_caffe2(read_caffe2(path))
         return _load_tensors(path)
     except pickle.UnpicklingError as error:
-        if "GLOBAL" in str(error):  # torch's word for a class or function that is not on its list
+        if "GLOBAL" in str(error):  # in torch's message about a class or function that is not on its list
             raise WeightsError(
                 f"{path}: holds Python objects beside weights, which could run code when they are loaded; "
                 "it is refused. Ask its author for a file of tensors, numbers and text alone"
@@ -115,7 +115,7 @@ def _load(path: Path) -> object:
 
 
 def _no_checkpoint(start: bytes) -> str:
-    """What a file is that torch cannot read, by its first bytes."""
+    """The kind of a file that torch cannot read, from its first bytes."""
     if not start:
         return "is empty; get it again"
     if start.startswith(b"version https://git-lfs"):
@@ -131,7 +131,7 @@ def _no_checkpoint(start: bytes) -> str:
 
 
 def _load_tensors(path: Path) -> object:
-    """Tensors, containers, text and numbers; NumPy's numbers too where there are any."""
+    """Tensors, containers, text and numbers; also NumPy's numbers."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
@@ -155,7 +155,7 @@ def _check_archive(path: Path) -> None:
             damaged = None if compressed else archive.testzip()
     except (zipfile.BadZipFile, OSError, EOFError) as error:
         raise DamagedFileError(f"{path}: is truncated (its end is missing); get it again") from error
-    except (RuntimeError, NotImplementedError) as error:  # zipfile's words for a password and for what it cannot read
+    except (RuntimeError, NotImplementedError) as error:  # zipfile's errors for a password and for what it cannot read
         raise WeightsError(
             f"{path}: is an archive with a password, or of a kind that no checkpoint is; get the file itself"
         ) from error

@@ -24,9 +24,9 @@ from rhovideo.zoo.released_optimizer import released_optimizer
 
 logger = logging.getLogger(__name__)
 
-# PySlowFast's order of what is trained: its head holds the predictor before the projection.
+# PySlowFast's order of the trained parts: its head holds the predictor before the projection.
 _ORDER = ("encoder.", "predictor.", "projection.", "prototypes.", "head.")
-# What the loss scale of mixed precision begins with, where training was in bfloat16, which needs none.
+# The first loss scale of mixed precision, for a training in bfloat16, which has none.
 _FRESH_SCALER = {
     "scale": 65536.0,
     "growth_factor": 2.0,
@@ -38,15 +38,15 @@ _FRESH_SCALER = {
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """A description of an exported file.
 
     Attributes:
         path: the file.
         kind: CONTRASTIVE.TYPE of a method, "classifier" or "encoder".
-        architecture: MODEL.ARCH and what belongs to it.
-        tensors: how many.
-        resumable: whether the optimizer's state is in it too.
-        remarks: what PySlowFast will do otherwise.
+        architecture: MODEL.ARCH and the keys that belong to it.
+        tensors: their number.
+        resumable: whether the file holds the optimizer's state too.
+        remarks: hints for PySlowFast, and what it will do differently.
     """
 
     path: Path
@@ -65,13 +65,16 @@ class Exported:
 def export(source: str | Path, out: str | Path, encoder: str | None = None) -> Exported:
     """Write a checkpoint in the released format: ``epoch``, ``model_state``, ``optimizer_state``, ``cfg``.
 
-    A checkpoint of this package keeps all that it holds: :func:`rhovideo.load_method` and
-    :func:`rhovideo.load_classifier` read the same weights from it as before. PyTorchVideo's and Caffe2's are converted.
+    Nothing of a checkpoint of this package is lost: :func:`rhovideo.load_method` and :func:`rhovideo.load_classifier`
+    read the same weights from the new file as from the old one. PyTorchVideo's and Caffe2's checkpoints are converted.
 
     Args:
         source: path, URL or short name of a checkpoint.
         out: the file to write, ``NAME.pyth``; its folder is made.
-        encoder: "online" or "momentum" writes that encoder alone, without prefix, as a classifier without its head.
+        encoder: "online" or "momentum": write that encoder alone, without prefix, as a classifier without its head.
+
+    Returns:
+        A description of the new file.
 
     Raises:
         WeightsError: the checkpoint cannot be read, is in that format already, or its architecture is not known there.
@@ -97,7 +100,7 @@ def export(source: str | Path, out: str | Path, encoder: str | None = None) -> E
         out.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(out) as stream:
             torch.save(content, stream)
-    except (OSError, RuntimeError) as error:  # torch has one of its own for a full disk
+    except (OSError, RuntimeError) as error:  # torch raises RuntimeError if the disk is full
         raise WeightsError(f"{out}: cannot be written ({error}); free space there, or write another name") from error
     resumable = "optimizer_state" in content
     remarks = tuple(_remarks(file, cfg, kind, resumable))
@@ -105,6 +108,7 @@ def export(source: str | Path, out: str | Path, encoder: str | None = None) -> E
 
 
 def _content(file: WeightsFile, cfg: CfgNode, encoder: str | None) -> tuple[dict[str, Any], str]:
+    module: nn.Module
     if encoder is not None:
         module, kind = load_pretrained(file, encoder=encoder), "encoder"
     elif file.ours and cfg.TASK == "pretrain":
@@ -128,7 +132,7 @@ def _content(file: WeightsFile, cfg: CfgNode, encoder: str | None) -> tuple[dict
 
 
 def _in_released_order(names: Iterable[str]) -> list[str]:
-    """Names as PySlowFast's network holds them; what it does not train comes last."""
+    """Names in the order of PySlowFast's network; tensors that it does not train come last."""
 
     def place(name: str) -> int:
         return next((number for number, prefix in enumerate(_ORDER) if name.startswith(prefix)), len(_ORDER))
@@ -137,7 +141,7 @@ def _in_released_order(names: Iterable[str]) -> list[str]:
 
 
 def _unread(released: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The momentum encoder's predictor, which PySlowFast builds and never reads."""
+    """The momentum encoder's predictor, which PySlowFast builds and never uses."""
     head = "backbone.head.predictors."
     return {
         name.replace("backbone.", "backbone_hist.", 1): value.clone()
@@ -147,7 +151,7 @@ def _unread(released: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _training_state(file: WeightsFile, cfg: CfgNode, module: nn.Module, ordered: Iterable[str]) -> dict[str, Any]:
-    """Epoch, optimizer and loss scale. Without an optimizer there is no epoch: PySlowFast would look for both."""
+    """Epoch, optimizer and loss scale. Without an optimizer there is no epoch: PySlowFast expects both or neither."""
     parameters = dict(module.named_parameters())
     order = [name for name in ordered if name in parameters and name.startswith(_ORDER)]
     optimizer = released_optimizer(file.content.get("optimizer_state", {}), cfg, module, order)

@@ -1,4 +1,4 @@
-"""The paper's figures, and which of them a run's settings may be compared with. Without torch.
+"""The paper's figures, and the one that a run may be compared with. Without torch.
 
 All are of the Slow path of a ResNet-50, pre-trained for 200 epochs of Kinetics-400, in percent top-1.
 """
@@ -16,12 +16,12 @@ RELEASED = "released checkpoints"
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a pre-trained encoder is measured; tested on 10 x 3 views but for SSv2.
+    """A way to measure a pre-trained encoder. The test uses 10 x 3 views, except for SSv2.
 
     Attributes:
         dataset: its name.
         task: TASK.
-        classes: MODEL.NUM_CLASSES, which tells the data sets apart.
+        classes: MODEL.NUM_CLASSES, by which the data sets are known.
         epochs: SOLVER.MAX_EPOCH.
         views: clips and crops of the test.
     """
@@ -49,11 +49,12 @@ class Figure:
     Attributes:
         method: CONTRASTIVE.TYPE.
         rho: clips of a video.
-        frames, rate: T and tau.
+        frames: T.
+        rate: tau.
         strong_augmentation: "aug+": crops by area instead of by the short side.
-        protocol: what was measured.
+        protocol: the measurement.
         top1: in percent.
-        source: where it stands.
+        source: the publication.
     """
 
     method: str
@@ -110,20 +111,20 @@ _PRETRAINING = {
 
 
 def figure_for(pretraining: Mapping[str, Any], training: Mapping[str, Any], test: Mapping[str, Any]) -> Figure | None:
-    """The figure for a run of just these settings; None where the paper has none.
+    """The figure for a run with these settings; None if the paper has none.
 
-    The data sets themselves are not compared: a configuration does not name them, but for the number of classes.
+    The data sets themselves are not compared: a configuration has only their number of classes.
 
     Args:
         pretraining: the resolved configuration (``config.yaml``) of the encoder's pre-training.
-        training: of the linear layer's training, or of the fine-tuning.
-        test: of the job that tested it, often the same as ``training``.
+        training: that of the linear layer's training, or of the fine-tuning.
+        test: that of the job that tested it, often the same as ``training``.
     """
     return next((figure for figure in FIGURES if _fits(figure, pretraining, training, test)), None)
 
 
 def was_measured_so(figure: Figure, training: Mapping[str, Any], test: Mapping[str, Any]) -> bool:
-    """Whether a figure is one of just these settings of the evaluation, whatever the pre-training was."""
+    """True if a figure was measured with these settings of the evaluation; the pre-training is not looked at."""
     protocol = figure.protocol
     clip = _clip(figure)
     task = {"TASK": protocol.task, "SOLVER.MAX_EPOCH": protocol.epochs, "MODEL.NUM_CLASSES": protocol.classes}
@@ -132,7 +133,7 @@ def was_measured_so(figure: Figure, training: Mapping[str, Any], test: Mapping[s
     return _has(training, _NETWORK | clip | task) and _has(test, _NETWORK | clip | views)
 
 
-def _fits(figure: Figure, pretraining: Mapping, training: Mapping, test: Mapping) -> bool:
+def _fits(figure: Figure, pretraining: Mapping[str, Any], training: Mapping[str, Any], test: Mapping[str, Any]) -> bool:
     method = {"CONTRASTIVE.TYPE": figure.method, "DATA.TRAIN_CROP_NUM_TEMPORAL": figure.rho}
     strong = bool(_value(pretraining, "DATA.TRAIN_JITTER_SCALES_RELATIVE"))
     return (

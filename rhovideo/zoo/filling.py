@@ -1,4 +1,4 @@
-"""Copying a file's tensors into a module: all that it needs or nothing, with a report of every name."""
+"""Copying a file's tensors into a module, all that it needs or none, with a report of every name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OPTIONAL = ("num_batches_tracked",)
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of every name.
+    """The tensors that were used, ignored and missing.
 
     Attributes:
         used: name in the file to name in the module.
@@ -44,13 +44,16 @@ class LoadReport:
 def fill(
     module: nn.Module, named: Mapping[str, tuple[str, Tensor]], file: WeightsFile, optional: Iterable[str] = ()
 ) -> LoadReport:
-    """Copy tensors into ``module``, all of them or none.
+    """Copy tensors into ``module``: all that it needs, or none.
 
     Args:
-        module: what is filled, in place.
+        module: filled in place.
         named: name in the file to (name in the module, tensor).
-        file: where they come from.
+        file: the source of the tensors.
         optional: names of the module that may stay as they are.
+
+    Returns:
+        The report of every name.
 
     Raises:
         WeightsError: a tensor is missing, comes twice, or has another shape. Nothing is copied then.
@@ -82,7 +85,7 @@ def fill(
 
 
 def _flaw(value: Tensor, target: Tensor) -> str:
-    """Why a tensor of the right shape cannot take the place of ``target``; empty where it can."""
+    """The reason why a tensor of the right shape cannot be copied to ``target``; empty if it can."""
     if value.layout != torch.strided or value.is_quantized or value.is_meta:
         kind = "quantised" if value.is_quantized else "without values" if value.is_meta else "sparse"
         return f"is {kind}"
@@ -94,17 +97,20 @@ def _flaw(value: Tensor, target: Tensor) -> str:
 
 
 def describe_file(file: WeightsFile) -> str:
-    """The architecture that a file says it holds."""
+    """A clause with the architecture in a file's own configuration."""
     if file.cfg is None:
         return "the file does not say which architecture it holds"
     return f"the file says {describe_architecture(file.cfg)}, MODEL.NUM_CLASSES {file.cfg.MODEL.NUM_CLASSES}"
 
 
 def other_network(file: WeightsFile, cfg: CfgNode | None) -> str:
-    """The keys in which a file's network differs from the configured one, with its values; empty where none does."""
+    """The keys in which a file's network differs from the configured one, with the file's values; empty if none."""
     if file.cfg is None or cfg is None:
         return ""
-    keys = ("MODEL.ARCH", "RESNET.DEPTH", "RESNET.WIDTH_PER_GROUP", "SLOWFAST.ALPHA", "SLOWFAST.BETA_INV")
+    keys: tuple[str, ...] = (
+        *("MODEL.ARCH", "RESNET.DEPTH", "RESNET.WIDTH_PER_GROUP"),
+        *("SLOWFAST.ALPHA", "SLOWFAST.BETA_INV"),
+    )
     if file.cfg.MODEL.ARCH != "slowfast":
         keys = keys[:3] if file.cfg.MODEL.ARCH in BLOCKS else keys[:1]
     values = [(key, get_value(file.cfg, key), get_value(cfg, key)) for key in keys]
@@ -112,7 +118,7 @@ def other_network(file: WeightsFile, cfg: CfgNode | None) -> str:
 
 
 def groups(names: Iterable[str], limit: int = 8) -> list[str]:
-    """Names by their first part with the number of each, such as ``backbone_hist (320)``."""
+    """The first parts of names, with the number of names of each, such as ``backbone_hist (320)``."""
     counts: dict[str, int] = {}
     for name in names:
         first = name.split(".")[0]

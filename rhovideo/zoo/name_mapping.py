@@ -1,7 +1,7 @@
-"""Names of tensors: PySlowFast's, in which checkpoints were released, and ours, both ways.
+"""Tables that turn PySlowFast's names of tensors, those of the released checkpoints, into ours, and back.
 
-Ours are PyTorchVideo's inside the encoder. Everything is a table; what a table does not name has no counterpart:
-the released k-NN bank, BYOL's unused queue, the predictor of its momentum encoder.
+Inside the encoder, our names are PyTorchVideo's. A name that is in no table has no counterpart: the released k-NN bank,
+BYOL's unused queue, the predictor of its momentum encoder.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ BLOCKS: dict[str, tuple[int, ...]] = {
     "i3d": (0, 1, 3, 4, 5),
     "slowfast": (0, 1, 2, 3, 4),
 }
-# Those of two pathways, slow (0) and fast (1), which are fused after the stem and the first three stages.
+# Networks with two pathways, slow (0) and fast (1), which are fused after the stem and the first three stages.
 TWO_PATHWAYS = ("slowfast",)
-# Number of the block that is PyTorchVideo's classifier; SlowFast has a pool of its own before it.
+# Number of the block that is PyTorchVideo's classifier; SlowFast has one more block before it, a pool.
 HEAD_BLOCKS = {"slow": 5, "c2d": 6, "i3d": 6, "slowfast": 6}
-# Within the stem, and within one residual block of either kind (R-18's has no c).
+# Parts of the stem, and of one residual block of either kind (R-18's has no c).
 STEM_PARTS = {"conv": "conv", "bn": "norm"}
 RESIDUAL_PARTS = {
     "branch1": "branch1_conv",
@@ -36,7 +36,7 @@ RESIDUAL_PARTS = {
     "branch2.c_bn": "branch2.norm_c",
 }
 FUSION_PARTS = {"conv_f2s": "conv_fast_to_slow", "bn": "norm"}
-# Heads, by the beginning of their names.
+# Heads: the beginnings of their names.
 HEADS = {
     "backbone.head.projection.projection.": "projection.layers.",
     "backbone.head.predictors.0.projection.": "predictor.layers.",
@@ -49,7 +49,7 @@ SINGLE_LAYER_HEADS = {
     "backbone.head.projection.": "projection.layers.0.",
     "backbone_hist.head.projection.": "momentum_projection.layers.0.",
 }
-# Encoders, by what stands before the names of the tables above; in a released classifier nothing does.
+# Encoders: the prefixes of the names in the tables above; a released classifier has none.
 ENCODERS = {"backbone.": "encoder.", "backbone_hist.": "momentum_encoder."}
 CLASSIFIER_ENCODER = {"": "encoder."}
 # Single tensors: our name, our value from theirs, theirs from ours.
@@ -77,11 +77,11 @@ _VIDEO_HEAD = re.compile(r"blocks\.(\d+)\.proj\.(weight|bias)")
 
 
 def encoder_to_ours(name: str, arch: str) -> str | None:
-    """Our name of a tensor of a released encoder, without prefix; None where there is none.
+    """Our name of a tensor of a released encoder, without prefix; None if there is none.
 
     Args:
         name: PySlowFast's name.
-        arch: MODEL.ARCH; its names must be known, see :data:`BLOCKS`.
+        arch: MODEL.ARCH, one of :data:`BLOCKS`.
     """
     blocks = BLOCKS[arch]
     if match := _FUSION.fullmatch(name):
@@ -115,7 +115,7 @@ def encoder_to_released(name: str, arch: str) -> str | None:
         pathway, inner = match[1], match[2]
     if stage == 1:
         match = _OUR_STEM.fullmatch(inner)
-        return match and f"s1.pathway{pathway}_stem.{_inverse(STEM_PARTS)[match[1]]}.{match[2]}"
+        return None if match is None else f"s1.pathway{pathway}_stem.{_inverse(STEM_PARTS)[match[1]]}.{match[2]}"
     match, parts = _OUR_RESIDUAL.fullmatch(inner), _inverse(RESIDUAL_PARTS)
     if match is None or match[2] not in parts:
         return None
@@ -123,11 +123,11 @@ def encoder_to_released(name: str, arch: str) -> str | None:
 
 
 def head_to_ours(name: str, arch: str) -> str | None:
-    """Our name of a tensor of a classifier's head, ours, PySlowFast's or PyTorchVideo's; None for all else.
+    """Our name of a tensor of a classifier's head; None for any other tensor.
 
     Args:
-        name: ``head.projection.weight``, or ``blocks.5.proj.weight``.
-        arch: MODEL.ARCH, which PyTorchVideo's number depends on.
+        name: ours, PySlowFast's (``head.projection.weight``) or PyTorchVideo's (``blocks.5.proj.weight``).
+        arch: MODEL.ARCH; the number in PyTorchVideo's name depends on it.
     """
     if _HEAD.fullmatch(name):
         return name
@@ -136,26 +136,26 @@ def head_to_ours(name: str, arch: str) -> str | None:
 
 
 def to_ours(state: Mapping[str, Tensor], arch: str) -> dict[str, tuple[str, Tensor]]:
-    """A released state, of a method or a classifier, in our names.
+    """The state of a released method or classifier, in our names.
 
     Args:
         state: ``model_state`` of the file.
         arch: MODEL.ARCH.
 
     Returns:
-        For every released name that has a counterpart here: our name and our tensor.
+        Our name and our tensor, by the released name, of each that has a counterpart here.
 
     Raises:
-        ValueError: one of :data:`TENSORS` has another shape than its kind.
+        ValueError: one of :data:`TENSORS` has the wrong shape.
     """
-    found = {}
+    found: dict[str, tuple[str, Tensor]] = {}
     for name, value in state.items():
         if name in TENSORS:
-            ours, convert, _ = TENSORS[name]
+            counterpart, convert, _ = TENSORS[name]
             try:
-                found[name] = (ours, convert(value))
-            except (RuntimeError, IndexError) as error:  # torch's words for a shape that does not fit
-                raise ValueError(f"{name} is {list(value.shape)}, and it is no {ours} of that shape") from error
+                found[name] = (counterpart, convert(value))
+            except (RuntimeError, IndexError) as error:  # torch's errors for a shape that does not fit
+                raise ValueError(f"{name} is {list(value.shape)}, and it is no {counterpart} of that shape") from error
             continue
         ours = _with_prefix(name, HEADS | SINGLE_LAYER_HEADS) or _with_prefix(
             name, ENCODERS | CLASSIFIER_ENCODER, lambda inner: encoder_to_ours(inner, arch)
@@ -166,17 +166,17 @@ def to_ours(state: Mapping[str, Tensor], arch: str) -> dict[str, tuple[str, Tens
 
 
 def to_released(state: Mapping[str, Tensor], arch: str) -> dict[str, Tensor]:
-    """The state dict of one of our methods or classifiers in released names; what has none is left out."""
+    """The state dict of one of our methods or classifiers, in released names; tensors without one are left out."""
     single_layer = {name.split(".")[2] for name in state if name.startswith("projection.layers.")} == {"0"}
     heads = _inverse(HEADS | SINGLE_LAYER_HEADS if single_layer else HEADS)
     heads = dict(sorted(heads.items(), key=lambda pair: -len(pair[0])))  # the longer name first
     encoders = _inverse(ENCODERS if any(name.startswith("projection.") for name in state) else CLASSIFIER_ENCODER)
     tensors = {ours: (released, convert) for released, (ours, _, convert) in TENSORS.items()}
-    found = {}
+    found: dict[str, Tensor] = {}
     for name, value in state.items():
         if name in tensors:
-            released, convert = tensors[name]
-            found[released] = convert(value)
+            counterpart, convert = tensors[name]
+            found[counterpart] = convert(value)
             continue
         released = _with_prefix(name, heads) or _with_prefix(
             name, encoders, lambda inner: encoder_to_released(inner, arch)
@@ -189,7 +189,7 @@ def to_released(state: Mapping[str, Tensor], arch: str) -> dict[str, Tensor]:
 def _with_prefix(
     name: str, prefixes: Mapping[str, str], rename: Callable[[str], str | None] = lambda inner: inner
 ) -> str | None:
-    """``name`` with the first prefix that it begins with replaced, and the rest renamed; None where nothing fits."""
+    """``name`` with its prefix replaced by the first one that fits, and the rest renamed; None if none fits."""
     for old, new in prefixes.items():
         if name.startswith(old) and (inner := rename(name.removeprefix(old))) is not None:
             return new + inner

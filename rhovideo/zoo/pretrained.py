@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from fvcore.common.config import CfgNode
@@ -28,29 +29,36 @@ _OWN_STATE = (
     *("momentum.share", "queue.filled"),
     *("code_queue.keys", "code_queue.pointer", "code_queue.filled"),
 )
-# What a method of a released file holds beside queues and counters, some of which nothing reads there.
+# The tensors of a released method without its queues and counters; PySlowFast does not use all of those.
 _TRAINED = ("encoder.", "momentum_", "projection.", "predictor.", "prototypes.")
-# Tensors inside an encoder of PySlowFast, PyTorchVideo or Caffe2, whether or not ours has such a part.
+# Names inside an encoder of PySlowFast, PyTorchVideo or Caffe2, also of parts that ours does not have.
 _INSIDE_ENCODER = re.compile(r"(s[1-5](\.|_fuse)|blocks\.\d+\.|nonlocal_|(t_)?(res|conv)\d)")
 
+Built = TypeVar("Built", bound=nn.Module)
 Source = str | Path | Mapping[str, Tensor] | WeightsFile
 
 
 def load_pretrained(source: Source, cfg: CfgNode | None = None, encoder: str = "online") -> Encoder:
     """The encoder of a checkpoint, in eval mode: clips [N, 3, T, H, W], normalised, to pooled features [N, C].
 
-    The architecture is that of the file's own configuration; where it holds none, it is read off the tensors' names and
-    shapes. What was used, ignored and missing goes to the log and is the encoder's ``load_report``. Batch norms are
-    those of one process whatever the file's job had, so that any number of processes, or one of several, can load it.
+    The architecture is that of the file's own configuration. If the file holds none, it is read off the names and
+    shapes of the tensors. The log, and the encoder's ``load_report``, have the tensors that were used, ignored and
+    missing.
+
+    Batch norms work on each process alone, even if those of the file's job were synchronised. So any number of
+    processes can load the file, and also one process of several.
 
     Args:
         source: a released pre-training checkpoint or classifier, a checkpoint of this package, or PyTorchVideo's
             ``model_state``: its path, URL or short name (``byol_slow_r50_8x8_rho4``), or a state dict.
-        cfg: says which encoder to build, its batch norms' groups too; None: as above.
+        cfg: the configuration of the encoder, batch norms included, in the place of the file's; None: as above.
         encoder: "online", or "momentum" for the momentum encoder of MoCo and BYOL.
 
+    Returns:
+        The encoder; its ``dim`` is C.
+
     Raises:
-        WeightsError: the file cannot be read, or does not cover the whole encoder, or holds more of one than was built.
+        WeightsError: the file cannot be read, or it holds less than the whole encoder, or more.
 
     Example::
 
@@ -61,7 +69,7 @@ def load_pretrained(source: Source, cfg: CfgNode | None = None, encoder: str = "
     check_which(encoder)
     known = cfg or _of_one_process(architecture(file, encoder))
     built = _build(build_backbone, file, known)
-    built.load_report = _load_encoder(built, file, cfg, encoder, known.MODEL.ARCH)
+    built.load_report = _load_encoder(built, file, cfg, encoder, known.MODEL.ARCH)  # type: ignore[assignment]
     return built.eval()
 
 
@@ -69,52 +77,60 @@ def load_classifier(source: Source, cfg: CfgNode | None = None) -> Classifier:
     """A classifier with its head, in eval mode: clips [N, 3, T, H, W], normalised, to logits [N, K].
 
     Args:
-        source, cfg: as for :func:`load_pretrained`.
+        source: as for :func:`load_pretrained`.
+        cfg: as for :func:`load_pretrained`.
+
+    Returns:
+        The classifier, with ``load_report``.
 
     Raises:
-        WeightsError: the file cannot be read, or does not cover the whole classifier.
+        WeightsError: the file cannot be read, or does not hold the whole classifier.
     """
     file = _file(source)
     cfg = cfg or _of_one_process(architecture(file))
     built = _build(build_classifier, file, cfg)
-    built.load_report = load_classifier_weights(built, file, cfg)
+    built.load_report = load_classifier_weights(built, file, cfg)  # type: ignore[assignment]
     return built.eval()
 
 
 def load_method(source: str | Path | WeightsFile, form: str = "released") -> nn.Module:
     """A whole pre-training method: encoder, heads, and its queue, momentum encoder or prototypes.
 
-    Batch norms are those of one process, as for :func:`load_pretrained`, and MoCo shuffles over all processes.
-    What was used, ignored and missing is the method's ``load_report``.
+    It is built from the file's own configuration. Batch norms work on each process alone, as for
+    :func:`load_pretrained`, and MoCo shuffles over all processes. The method's ``load_report`` has the tensors that
+    were used, ignored and missing.
 
     Args:
-        source: a released pre-training checkpoint, or one of this package; built from its own configuration.
+        source: a released pre-training checkpoint, or one of this package: its path, URL or short name.
         form: the form of the loss, "released" or "paper".
 
     Returns:
         The method, in training mode; see :class:`rhovideo.ssl.interface.Method`.
 
     Raises:
-        WeightsError: the file cannot be read, holds no method, or not all of it.
+        WeightsError: the file cannot be read, or does not hold a whole method.
     """
     file = _file(source)
     cfg = _of_one_process(_method_cfg(file))
     cfg.defrost()
     cfg.CONTRASTIVE.LOSS_FORM = form
     method = _build(build_method, file, cfg)
-    method.load_report = _fill_method(method, file)
+    method.load_report = _fill_method(method, file)  # type: ignore[assignment]
     return method
 
 
 def load_method_weights(method: nn.Module, source: Source) -> LoadReport:
-    """Put all of a pre-training checkpoint into a method that is there already, built by a configuration of one's own.
+    """Put all of a pre-training checkpoint into a method that was built before.
 
     Args:
         method: from :func:`rhovideo.ssl.build.build_method`.
         source: a released pre-training checkpoint, or one of this package.
 
+    Returns:
+        The tensors that were used, ignored and missing.
+
     Raises:
-        WeightsError: the file cannot be read, holds no method, or not just this one. Nothing is loaded then.
+        WeightsError: the file cannot be read, or holds no method, or another one. Nothing is loaded then.
     """
     file = _file(source)
     own, held = method.state_dict(), _method_tensors(file, _method_cfg(file))
@@ -124,7 +140,7 @@ def load_method_weights(method: nn.Module, source: Source) -> LoadReport:
     if differ:
         raise WeightsError(
             f"{file.name}: holds another method or network than is configured, {min(differ)} differs: write the "
-            "CONTRASTIVE, MODEL and RESNET keys of its own configuration, or leave TRAIN.CHECKPOINT_FILE_PATH out"
+            "CONTRASTIVE, MODEL and RESNET keys of the file's configuration, or leave TRAIN.CHECKPOINT_FILE_PATH out"
         )
     return _fill_method(method, file)
 
@@ -135,14 +151,14 @@ def load_encoder_weights(encoder: Encoder, source: Source, cfg: CfgNode | None =
     Args:
         encoder: from :func:`rhovideo.models.build_backbone`.
         source: as for :func:`load_pretrained`.
-        cfg: TRAIN.CHECKPOINT_ENCODER picks the encoder, the prefixes in TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN are
-            taken off the file's names first; None: the online encoder, nothing taken off.
+        cfg: TRAIN.CHECKPOINT_ENCODER picks the encoder. The prefixes in TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN are removed
+            from the file's names first. None: the online encoder, and no prefix is removed.
 
     Returns:
-        What was used, ignored and missing, which also goes to the log.
+        The tensors that were used, ignored and missing; the log has them too.
 
     Raises:
-        WeightsError: the file cannot be read, or does not cover the whole encoder.
+        WeightsError: the file cannot be read, or does not hold the whole encoder.
     """
     which = cfg.TRAIN.CHECKPOINT_ENCODER if cfg is not None else "online"
     check_which(which)
@@ -152,10 +168,18 @@ def load_encoder_weights(encoder: Encoder, source: Source, cfg: CfgNode | None =
 
 
 def load_classifier_weights(classifier: Classifier, source: Source, cfg: CfgNode) -> LoadReport:
-    """Put a released classifier's weights or one's of this package into ``classifier``, encoder and head.
+    """Put the weights of a checkpoint's classifier, encoder and head, into ``classifier``.
+
+    Args:
+        classifier: from :func:`rhovideo.models.build_classifier`.
+        source: a released classifier, or one of this package.
+        cfg: its MODEL.ARCH is used.
+
+    Returns:
+        The tensors that were used, ignored and missing.
 
     Raises:
-        WeightsError: the file cannot be read, or does not cover the whole classifier.
+        WeightsError: the file cannot be read, or does not hold the whole classifier.
     """
     file = _file(source)
     arch = cfg.MODEL.ARCH
@@ -173,18 +197,18 @@ def load_classifier_weights(classifier: Classifier, source: Source, cfg: CfgNode
 
 
 def classes_of(file: WeightsFile, cfg: CfgNode) -> int:
-    """How many classes the file's classifier tells apart; 0 where there is no classifier beside the encoder.
+    """The number of classes of a file's classifier; 0 if there is none.
 
     Args:
         file: a checkpoint.
-        cfg: of :func:`rhovideo.zoo.architecture.architecture`.
+        cfg: from :func:`rhovideo.zoo.architecture.architecture`.
     """
     head = classifier_head(file, find_any(file.state, "online"), cfg.MODEL.ARCH)
     return next((len(value) for ours, value in head.values() if ours == "head.projection.weight"), 0)
 
 
-def _build(builder, file: WeightsFile, cfg: CfgNode) -> nn.Module:
-    if any("patch_embed.proj." in name for name in file.state):  # PyTorchVideo's, which are ours, have no such part
+def _build(builder: Callable[[CfgNode], Built], file: WeightsFile, cfg: CfgNode) -> Built:
+    if any("patch_embed.proj." in name for name in file.state):  # PyTorchVideo's names, and so ours, have no such part
         raise WeightsError(f"{file.name}: {describe_unknown(file.state)}")
     try:
         return builder(cfg)
@@ -193,7 +217,7 @@ def _build(builder, file: WeightsFile, cfg: CfgNode) -> nn.Module:
 
 
 def _load_encoder(encoder: Encoder, file: WeightsFile, cfg: CfgNode | None, which: str, arch: str | None) -> LoadReport:
-    """Fill an encoder; ``arch`` None: by the names of whichever architecture fits it best."""
+    """Fill an encoder; ``arch`` None: by the names of the architecture that fits it best."""
     patterns = tuple(cfg.TRAIN.CHECKPOINT_CLEAR_NAME_PATTERN) if cfg is not None else ()
     found = find_known(file.state, which, arch, encoder.state_dict().keys(), patterns)
     if not found.names:
@@ -218,7 +242,7 @@ def _load_encoder(encoder: Encoder, file: WeightsFile, cfg: CfgNode | None, whic
 
 
 def _check_nothing_left(file: WeightsFile, found: Located) -> None:
-    """Refuse a file that holds more of an encoder than was built: a deeper one, or one with parts that ours lacks."""
+    """Raise an error if a file's encoder has more than was built: more blocks, or parts that ours does not have."""
     if found.arch not in BLOCKS:
         return
     left = [
@@ -237,8 +261,8 @@ def _check_nothing_left(file: WeightsFile, found: Located) -> None:
 def _of_one_process(cfg: CfgNode) -> CfgNode:
     """The configuration with batch norms that need no groups of processes; the state has the same names.
 
-    The groups of a file are those of the job that wrote it: another number of processes may not split into them, and
-    one that loads alone would wait for ever for the others to make them.
+    The groups in a file's configuration are those of the job that wrote it. Another number of processes may not be
+    divisible into them, and a process that loads alone would wait for the others for ever.
     """
     cfg = cfg.clone()
     cfg.defrost()
@@ -279,14 +303,15 @@ def _method_tensors(file: WeightsFile, cfg: CfgNode) -> dict[str, tuple[str, Ten
 
 
 def _fill_method(method: nn.Module, file: WeightsFile) -> LoadReport:
-    """Fill a method; a released queue counts as full, which it is after the first epoch."""
+    """Fill a method. A released queue is taken to be full, since it is after the first epoch."""
     target, named = method.state_dict(), _method_tensors(file, _method_cfg(file))
     if file.ours:
         report = fill(method, named, file)
         logger.info("%s: %s", file.name, report)
         return report
     codes = named.get("queue_swav")
-    # Each released process had a part of SwAV's queue and the first one's was saved: then ours fills anew.
+    # In the released code each process has a part of SwAV's queue, and the first one's is saved. Then ours starts
+    # empty.
     if codes is not None and (codes[0] not in target or target[codes[0]].shape != codes[1].shape):
         del named["queue_swav"]
     report = fill(method, named, file, optional=_OWN_STATE)
@@ -300,11 +325,12 @@ def _fill_method(method: nn.Module, file: WeightsFile) -> LoadReport:
 
 
 def _mark_as_full(method: nn.Module, queue: str, keys: Tensor) -> None:
+    """Set the number of rows of a queue that are filled to all."""
     method.load_state_dict({f"{queue}.filled": torch.tensor(len(keys))}, strict=False)
 
 
 def _restore_own_state(method: nn.Module, file: WeightsFile) -> None:
-    """Load what an export of this package keeps beside the released names."""
+    """Restore the tensors that an export of this package keeps in addition to those with released names."""
     target, state = method.state_dict(), file.content.get(OWN, {}).get("state", {})
     fitting = {
         name: value

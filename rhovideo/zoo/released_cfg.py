@@ -1,6 +1,6 @@
-"""A configuration of this package as PySlowFast's loader takes it: its keys alone, and its words for the task.
+"""A configuration of this package in PySlowFast's keys, as its loader takes it.
 
-What a word of theirs means otherwise is translated back: the opposite of :mod:`rhovideo.config.pyslowfast`.
+Keys that have another meaning there are translated back, with the table in :mod:`rhovideo.config.pyslowfast`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from rhovideo.config.schema import definitions
 from rhovideo.models.resnet import STAGE_DEPTHS
 from rhovideo.optim.schedules import rate_factor
 
-# Sections that mean nothing for the networks that are exported.
+# Sections that have no meaning for the networks that can be exported.
 _UNUSED_SECTIONS = ("X3D", "MVIT", "TENSORBOARD")
-# Keys of ours that change no result, or are translated, or have a remark to themselves. Sections end with a point.
+# Keys of ours that change no result, or that are translated, or that have their own remark. Sections end with a point.
 _NO_LOSS = {
     "": "DIST_TIMEOUT_MINUTES NUM_CPU_PROCESSES PLUGINS KNN. SLURM.",
     "TRAIN.": "AMP_DTYPE CHECKPOINT_ENCODER CHECKPOINT_KEEP CHECKPOINT_MINUTES",
@@ -30,9 +30,9 @@ _NO_LOSS = {
     "DATA_LOADER.": "PREFETCH_FACTOR",
     "SOLVER.": "BASE_LR_BATCH",
 }
-# What SOLVER.BASE_LR_BATCH scales.
+# The keys that SOLVER.BASE_LR_BATCH scales.
 _RATES = ("BASE_LR", "WARMUP_START_LR", "COSINE_END_LR")
-# Lists with an entry a pathway.
+# Lists with one entry for each pathway.
 _BY_PATHWAY = ("NUM_BLOCK_TEMP_KERNEL", "SPATIAL_STRIDES", "SPATIAL_DILATIONS")
 
 
@@ -51,16 +51,16 @@ def released_cfg(cfg: CfgNode, method: bool) -> str:
     """The YAML text that a released checkpoint carries.
 
     Args:
-        cfg: of a checkpoint of this package.
-        method: whether it holds a pre-training method; else a classifier or an encoder.
+        cfg: that of a checkpoint of this package.
+        method: True if it holds a pre-training method, False for a classifier or an encoder.
     """
     flat = {key: value for key, value in leaves(cfg) if _is_theirs(key) and value is not None}
     flat["MODEL.FROZEN_BN"] = bool(flat.get("MODEL.FROZEN_BN"))
-    # It knows no torchcodec, and the frames are the same.
+    # PySlowFast does not have torchcodec; the frames are the same.
     flat["DATA.DECODING_BACKEND"] = "pyav"
     if cfg.NUM_GPUS < 0:
         del flat["NUM_GPUS"]
-    # PySlowFast stops at more blocks than a stage has.
+    # PySlowFast raises an error if a number is larger than that of the stage's blocks.
     flat["RESNET.NUM_BLOCK_TEMP_KERNEL"] = [
         [min(reach, depth) for reach in stage]
         for stage, depth in zip(cfg.RESNET.NUM_BLOCK_TEMP_KERNEL, STAGE_DEPTHS[cfg.RESNET.DEPTH], strict=True)
@@ -81,7 +81,7 @@ def released_cfg(cfg: CfgNode, method: bool) -> str:
 
 
 def what_is_lost(cfg: CfgNode, method: bool) -> Iterator[str]:
-    """What PySlowFast does otherwise than the configuration says, for it has no key for it; a sentence each."""
+    """Sentences on what PySlowFast does differently, because it does not have the key."""
     if method and cfg.CONTRASTIVE.LOSS_FORM == "paper":
         yield (
             "PySlowFast trains with the released form of the loss, a sum over the queries; this one was trained with "
@@ -91,14 +91,14 @@ def what_is_lost(cfg: CfgNode, method: bool) -> Iterator[str]:
         yield f"PySlowFast's mixed precision is in float16; this one's was in {cfg.TRAIN.AMP_DTYPE}"
     defaults = {key: definition.default for key, definition in definitions().items()}
     if reads_frame_lists(cfg):
-        defaults["DATA.CLIP_SAMPLING"] = "segment"  # as its loader of them does
+        defaults["DATA.CLIP_SAMPLING"] = "segment"  # as PySlowFast's loader does
     lost = [f"{key} {value}" for key, value in leaves(cfg) if _is_lost(key) and value != defaults[key]]
     if lost:
         yield f"PySlowFast has no key for {', '.join(lost)}"
 
 
 def _rates(cfg: CfgNode) -> dict[str, float]:
-    """Learning rates for the batch that was used: PySlowFast has no SOLVER.BASE_LR_BATCH."""
+    """Learning rates for the batch that was used, since PySlowFast has no SOLVER.BASE_LR_BATCH."""
     if not cfg.SOLVER.BASE_LR_BATCH:
         return {}
     factor = rate_factor(cfg, cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS)
@@ -106,7 +106,7 @@ def _rates(cfg: CfgNode) -> dict[str, float]:
 
 
 def _classification_keys(cfg: CfgNode) -> dict[str, Any]:
-    """Batches of views instead of videos, and the order of colours that REVERSE_INPUT_CHANNEL begins from there."""
+    """Batches of views instead of videos, and the order of colours that REVERSE_INPUT_CHANNEL starts from there."""
     views = cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS
     turned = cfg.TRAIN.DATASET.lower() in BGR_THERE
     return {
@@ -120,7 +120,7 @@ def _is_theirs(key: str) -> bool:
 
 
 def _method_keys(cfg: CfgNode) -> dict[str, Any]:
-    """As in the released pre-training files: there the embedding is the output of a classifier's head."""
+    """Keys as in the released pre-training files, where the embedding is the output of a classifier's head."""
     keys = {
         "TASK": "ssl",
         "MODEL.MODEL_NAME": "ContrastiveModel",

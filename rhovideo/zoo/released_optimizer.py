@@ -20,17 +20,17 @@ def released_optimizer(
 ) -> dict[str, Any] | None:
     """The state dict of PySlowFast's optimizer for the same network.
 
-    There the groups are those of :func:`rhovideo.optim.groups.parameter_groups`, but they hold a frozen encoder's
-    parameters too, and the modules come in another order.
+    PySlowFast has the same groups as :func:`rhovideo.optim.groups.parameter_groups`. But they also hold the parameters
+    of a frozen encoder, and the modules come in another order.
 
     Args:
         state: state dict of the optimizer that :func:`rhovideo.optim.build_optimizer` makes for ``module``.
-        cfg: its configuration.
+        cfg: the module's configuration.
         module: a method or classifier.
-        order: our names of the parameters that are trained or frozen there, in PySlowFast's order.
+        order: our names of the parameters that are trained or frozen, in PySlowFast's order.
 
     Returns:
-        None where ``state`` does not belong to ``module``.
+        The state dict, or None if ``state`` does not belong to ``module``.
     """
     groups = parameter_groups(cfg, module)
     stored = state.get("param_groups", [])

@@ -1,7 +1,7 @@
-"""Where checkpoints come from: a path, an URL, or the short name of a released one. Without torch.
+"""The file of a checkpoint, from its path, its URL or the short name of a released one. Without torch.
 
-What is downloaded goes through iopath's path manager and is kept in ``$RHOVIDEO_CACHE``, or ``~/.cache/rhovideo``,
-below the host's name. Handlers for other kinds of addresses may be registered with :data:`path_manager`.
+Downloads go through iopath's path manager. They are kept in ``$RHOVIDEO_CACHE``, or ``~/.cache/rhovideo``, below the
+host's name. Handlers for other kinds of addresses may be registered with :data:`path_manager`.
 """
 
 from __future__ import annotations
@@ -24,31 +24,34 @@ from rhovideo.errors import WeightsError
 from rhovideo.zoo.catalogue import ENTRIES, Entry, entry_named, entry_of_file
 
 CACHE_VARIABLE = "RHOVIDEO_CACHE"
-# Seconds without a byte after which a server counts as out of reach.
+# Seconds without a byte after which a download is given up.
 PATIENCE = 30.0
 
-# It says that a download failed as an error of its own, beside the one that is raised.
+# iopath logs a failed download as an error, in addition to the one that is raised.
 logging.getLogger("iopath.common.download").setLevel(logging.CRITICAL)
 path_manager = PathManager()
 path_manager.register_handler(HTTPURLHandler())
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: ``$RHOVIDEO_CACHE``, or ``~/.cache/rhovideo``. It need not exist."""
+    """The folder of downloads: ``$RHOVIDEO_CACHE``, or ``~/.cache/rhovideo``. It need not exist."""
     return Path(os.environ.get(CACHE_VARIABLE) or "~/.cache/rhovideo").expanduser()
 
 
 def local_path(source: str | Path) -> Path:
     """The file that a source names, downloaded if it lies elsewhere.
 
-    A download gets its name only once it is complete; of several processes one downloads and the others wait.
+    A download gets its name only when it is complete. Of several processes one downloads, and the others wait.
 
     Args:
         source: a path, a ``file://``, ``http://`` or ``https://`` URL, or a short name of
             :data:`rhovideo.zoo.catalogue.ENTRIES`. A file in the current folder comes before a short name.
 
+    Returns:
+        The path of the file on this machine.
+
     Raises:
-        WeightsError: there is no such file or name, or it cannot be downloaded; the message says what to do.
+        WeightsError: there is no such file or name, or it cannot be downloaded; the message has the remedy.
     """
     text = str(source)
     try:
@@ -60,7 +63,7 @@ def local_path(source: str | Path) -> Path:
         raise
     except (OSError, RuntimeError, ValueError) as error:  # too long, of a user who is not there, no URL after all
         raise WeightsError(
-            f"{text}: cannot be a path or an URL ({_words(error)}); write that of a .pyth file"
+            f"{text}: cannot be a path or a URL ({_one_line(error)}); write that of a .pyth file"
         ) from error
     if is_file:
         return path
@@ -73,10 +76,13 @@ def local_path(source: str | Path) -> Path:
 
 
 def discard_download(path: Path) -> bool:
-    """Remove a file of the cache that turned out to be damaged, so that it is downloaded anew; others stay.
+    """Remove a damaged file from the cache, so that it is downloaded again. Files outside of the cache stay.
+
+    Args:
+        path: the damaged file.
 
     Returns:
-        Whether it was a download, and is gone.
+        True if it was a download, and is gone.
     """
     if not path.resolve().is_relative_to(cache_folder().resolve()):
         return False
@@ -95,9 +101,9 @@ def _of_url(url: str) -> Path:
         return _download(url, entry_of_file(url))
     path, reason = Path(url), ""
     try:
-        path = Path(path_manager.get_local_path(url))  # without a handler that is the URL itself
-    except Exception as error:  # handlers are other people's
-        reason = f" ({_words(error)})"
+        path = Path(path_manager.get_local_path(url))  # without a handler this is the URL itself
+    except Exception as error:  # a handler of another package may raise anything
+        reason = f" ({_one_line(error)})"
     if not path.is_file():
         raise WeightsError(
             f"{url}: {parsed.scheme}:// cannot be read{reason}; download the file and write its path, "
@@ -114,13 +120,13 @@ def _download(url: str, entry: Entry | None) -> Path:
             return Path(path_manager.get_local_path(url, cache_dir=str(folder)))
     except HTTPError as error:
         raise WeightsError(f"{url}: the server answers {error.code} {error.reason}; {_without(entry, url)}") from error
-    # iopath leaves nothing under the file's name where one of these ends a download.
+    # iopath leaves nothing under the file's name if one of these ends a download.
     except (OSError, HTTPException, ValueError) as error:
-        raise WeightsError(f"{url}: cannot be downloaded ({_words(error)}); {_without(entry, url)}") from error
+        raise WeightsError(f"{url}: cannot be downloaded ({_one_line(error)}); {_without(entry, url)}") from error
 
 
 def _make(folder: Path) -> None:
-    """Stop where nothing can be kept: iopath would take a folder in /tmp that is everybody's."""
+    """Make the folder, or raise an error: iopath would otherwise use a folder in /tmp that all users share."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         writable = os.access(folder, os.W_OK)
@@ -132,7 +138,7 @@ def _make(folder: Path) -> None:
 
 @contextmanager
 def _patience() -> Iterator[None]:
-    """Give up on a silent server: iopath sets no time limit, and a firewall that drops packets would hold us up."""
+    """Give up on a silent server: iopath has no time limit, and would wait for ever behind some firewalls."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:
@@ -142,7 +148,7 @@ def _patience() -> Iterator[None]:
 
 
 def _without(entry: Entry | None, url: str) -> str:
-    """What to do where an URL is out of reach."""
+    """The remedy if a URL cannot be reached."""
     name = entry.file if entry else urlparse(url).path.rpartition("/")[2] or "the file"
     return f"get {name} on a machine that can, copy it here, and write its path instead"
 
@@ -158,7 +164,7 @@ def _nothing_there(path: Path) -> str:
     return f"there is no such file and no released checkpoint of this name; {meant}"
 
 
-def _words(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     """An error's message on one line."""
     reason = getattr(error, "reason", None) or error
     return " ".join(str(reason).split()) or type(error).__name__

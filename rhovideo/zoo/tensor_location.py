@@ -1,4 +1,4 @@
-"""Where in a file an encoder and a classifier's head lie: below which prefix, and by whose names."""
+"""The place of an encoder and a classifier's head in a file: the prefix of their names, and whose names they are."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from rhovideo.errors import WeightsError
 from rhovideo.zoo.checkpoint_files import WeightsFile
 from rhovideo.zoo.name_mapping import BLOCKS, encoder_to_ours, encoder_to_released, head_to_ours
 
-# Where an encoder's names may begin: ours, PySlowFast's, and those of wrappers.
+# Prefixes of an encoder's names: ours, PySlowFast's, and those of wrappers.
 ENCODER_PREFIXES = {
     "online": ("", "encoder.", "backbone.", "model.", "module.", "module.encoder.", "module.backbone."),
     "momentum": ("momentum_encoder.", "backbone_hist.", "module.momentum_encoder.", "module.backbone_hist."),
 }
-# Of the same number of blocks and pools, one of each; between the others only shapes tell.
+# One architecture for each number of blocks and pools. Only shapes can show the difference between the others.
 _KINDS = ("slow", "i3d", "slowfast")
-# Only a method has these: its projection of a single layer has the name of a classifier's head there.
+# Only a method has these. Its projection, if it is a single layer, has the name of a classifier's head in PySlowFast.
 _OF_A_METHOD = ("backbone_hist.", "queue_x", "swav_prototypes.", "module.backbone_hist.")
 _RELEASED = re.compile(r"s[1-5](\.|_fuse)")
 
@@ -29,10 +29,10 @@ class Located:
     """An encoder within a file.
 
     Attributes:
-        prefix: what stands before its names.
-        arch: a MODEL.ARCH by whose names it goes.
+        prefix: of its names.
+        arch: a MODEL.ARCH whose names it has.
         names: name in the file to the name that was looked for.
-        patterns: what was taken off the beginnings of the file's names first.
+        patterns: prefixes that were removed from the file's names first.
     """
 
     prefix: str
@@ -41,19 +41,20 @@ class Located:
     patterns: tuple[str, ...] = ()
 
     def inside(self, names: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """Those of the file's names that lie below the prefix, each with what follows it."""
+        """The file's names that begin with the prefix, each with its rest."""
         return _below(names, self.prefix, self.patterns)
 
 
 def find_any(state: Mapping[str, Tensor], which: str) -> Located:
-    """The encoder of a kind that is not known: as many released names, or ours of an ``arch``, as there are.
+    """The encoder in a file, of an architecture that is not known yet, under released names.
 
     Args:
-        state: of a file.
+        state: the tensors of a file, under PySlowFast's names or ours.
         which: "online" or "momentum".
 
     Returns:
-        Under released names; ``arch`` is one of "slow", "i3d" and "slowfast", whose blocks are counted alike.
+        The encoder with the most names. ``arch`` is one of "slow", "i3d" and "slowfast", with the same blocks and
+        pools.
     """
 
     def released(inner: str, arch: str) -> str | None:
@@ -65,17 +66,17 @@ def find_any(state: Mapping[str, Tensor], which: str) -> Located:
 def find_known(
     state: Mapping[str, Tensor], which: str, arch: str | None, expected: Collection[str], patterns: Iterable[str] = ()
 ) -> Located:
-    """The encoder of which an ``expected`` one takes most.
+    """The encoder in a file that fits best to the one that is to be filled, under our names.
 
     Args:
-        state: of a file.
+        state: the tensors of a file.
         which: "online" or "momentum".
         arch: MODEL.ARCH; None: that of :data:`rhovideo.zoo.name_mapping.BLOCKS` which fits best.
         expected: our names, those of the encoder to fill.
-        patterns: what is taken off the beginnings of the file's names first.
+        patterns: prefixes that are removed from the file's names first.
 
     Returns:
-        Under our names.
+        The encoder with the most of these names.
     """
 
     def ours(inner: str, arch: str) -> str | None:
@@ -86,9 +87,14 @@ def find_known(
 
 
 def classifier_head(file: WeightsFile, encoder: Located, arch: str) -> dict[str, tuple[str, Tensor]]:
-    """A classifier's head: name in the file to (our name, tensor); empty where there is none.
+    """A classifier's head: name in the file to (our name, tensor); empty if there is none.
 
-    It stands beside our encoder, inside others'. A method's projection is none, though it may have its name.
+    A method's projection is no classifier's head, though it may have the same name.
+
+    Args:
+        file: a checkpoint.
+        encoder: the encoder in it.
+        arch: MODEL.ARCH.
     """
     if (file.cfg is not None and file.cfg.TASK == "pretrain") or any(n.startswith(_OF_A_METHOD) for n in file.state):
         return {}
@@ -98,10 +104,13 @@ def classifier_head(file: WeightsFile, encoder: Located, arch: str) -> dict[str,
 
 
 def check_which(which: str) -> None:
-    """Stop at a word that names no encoder.
+    """Raise an error unless there is such an encoder.
+
+    Args:
+        which: "online" or "momentum".
 
     Raises:
-        WeightsError: ``which`` is neither "online" nor "momentum".
+        WeightsError: it is neither.
     """
     if which not in ENCODER_PREFIXES:
         raise WeightsError(f"there is no encoder {which!r} (TRAIN.CHECKPOINT_ENCODER): write online or momentum")
@@ -114,7 +123,7 @@ def _most(
     rename: Callable[[str, str], str | None],
     patterns: tuple[str, ...] = (),
 ) -> Located:
-    """Of all prefixes and architectures, the one by which ``rename(name, arch)`` knows most names."""
+    """The encoder under that prefix and architecture of all, for which ``rename(name, arch)`` knows most names."""
     found = []
     for prefix in ENCODER_PREFIXES[which]:
         inside = list(_below(state, prefix, patterns))
@@ -125,7 +134,7 @@ def _most(
 
 
 def _below(names: Iterable[str], prefix: str, patterns: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Names below ``prefix`` with what follows it, once each pattern is taken off their beginnings."""
+    """Names that begin with ``prefix`` once the patterns are removed from their beginnings, each with its rest."""
     for name in names:
         inner = name
         for pattern in patterns:

@@ -136,7 +136,7 @@ def test_rates_and_seed_are_those_of_the_first_launch(first, tmp_path, caplog):
     with caplog.at_level(logging.INFO, "rhovideo"):
         cfg, factor = settle(configuration(tmp_path, *keys))
     assert (cfg.RNG_SEED, factor) == (1, 2.0)
-    assert "RNG_SEED 7 does not count" in caplog.text
+    assert "RNG_SEED 7 is not used" in caplog.text
     assert "multiplied by 2, as at first, not by 1" in caplog.text
     # Batch norm of its own in each process: that cannot stay.
     assert "differs from the run with as many processes as before: the encoder's batch norm" in caplog.text
@@ -160,9 +160,9 @@ def test_first_launch_is_that_of_the_first_checkpoint(tmp_path):
     [
         ("weights.pyth", ""),
         ("", ""),
-        ("other.pyth", "other.pyth does not count: this run began from"),
-        ("byol_slow_r50_8x8_rho4", "byol_slow_r50_8x8_rho4 does not count: this run began from"),
-        ("anew", "weights.pyth has been written anew since this run began from it"),
+        ("other.pyth", "other.pyth is not used: this run began from"),
+        ("byol_slow_r50_8x8_rho4", "byol_slow_r50_8x8_rho4 is not used: this run began from"),
+        ("anew", "weights.pyth was written again since this run began from it"),
     ],
 )
 def test_resume_tells_that_other_weights_do_not_count(later, told, tmp_path, caplog):
@@ -193,7 +193,7 @@ def test_a_classifier_does_not_go_on_from_one_of_other_weights(tmp_path):
     checkpoint_path(tmp_path / "out", 1, 0).parent.mkdir(parents=True)
     settle(configuration(tmp_path / "out", *words, str(tmp_path / "first.pyth")))
     checkpoint_path(tmp_path / "out", 1, 0).touch()
-    with pytest.raises(JobError, match=r"second\.pyth does not count: this run began from .*first\.pyth.*remove"):
+    with pytest.raises(JobError, match=r"second\.pyth is not used: this run began from .*first\.pyth.*remove"):
         settle(configuration(tmp_path / "out", *words, str(tmp_path / "second.pyth")))
     settle(configuration(tmp_path / "out", *words, str(tmp_path / "moved.pyth")))
 
