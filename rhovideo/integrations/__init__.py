@@ -1,4 +1,4 @@
-"""Our parts inside other people's builders: PyTorchVideo's, and PySlowFast's where it is installed."""
+"""Our parts in other packages' builders: PyTorchVideo's, and PySlowFast's if it is installed."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ def register() -> list[str]:
     """Put our parts into PyTorchVideo's builders and, if it is importable, into PySlowFast's.
 
     Returns:
-        The names of the packages that have them now. A PySlowFast that is there but cannot be imported is told of in
-        the log, with what it lacks.
+        The names of the packages that have them now. If PySlowFast is installed and cannot be imported, the log has the
+        reason.
     """
     from rhovideo.integrations import pytorchvideo
 
     pytorchvideo.register()
     found = importlib.util.find_spec("slowfast")
-    if found is None or found.origin is None:  # without origin: any folder of that name, such as the clone itself
+    # Without origin it is any folder of that name, such as a clone of PySlowFast.
+    if found is None or found.origin is None:
         return ["pytorchvideo"]
     try:
         importlib.import_module("rhovideo.integrations.slowfast").register()

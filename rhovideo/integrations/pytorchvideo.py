@@ -1,4 +1,4 @@
-"""rho clips in PyTorchVideo's own data sets, and networks for anybody's training loop.
+"""rho clips in PyTorchVideo's own data sets.
 
 After :func:`register`, PyTorchVideo's builder knows our samplers, and its data sets yield our clips::
 
@@ -6,11 +6,11 @@ After :func:`register`, PyTorchVideo's builder knows our samplers, and its data 
     from pytorchvideo.data import labeled_video_dataset, make_clip_sampler
 
     rhovideo.register()
-    sampler = make_clip_sampler("rho", 4, 8, 8)  # four clips of 8 frames, one in every 8
+    sampler = make_clip_sampler("rho", 4, 8, 8)  # four clips of 8 frames, every 8th one
     videos = labeled_video_dataset("train.csv", sampler, transform=Views(8, augmentation), decode_audio=False)
 
-Each item is one video with the list of its views, which :class:`rhovideo.ssl.moco.MoCo` and the others take. Methods,
-heads, losses, queue, momentum and Sinkhorn-Knopp need neither our engine nor a configuration; see ``examples/``.
+Each item is one video with the list of its views, which the methods of :mod:`rhovideo.ssl` take. Methods, heads,
+losses, queue, momentum and Sinkhorn-Knopp need neither our engine nor a configuration; see ``examples/``.
 """
 
 from __future__ import annotations
@@ -30,21 +30,22 @@ from rhovideo.randomness import python_generator
 
 __all__ = ["SAMPLERS", "Views", "register"]
 
-# What make_clip_sampler is called with: the sampler whose arguments follow.
+# The first argument of make_clip_sampler, and the sampler that takes the others.
 SAMPLERS: dict[str, Callable[..., theirs.ClipSampler]] = {"rho": RhoClipSampler, "segment": SegmentSampler}
 
 
 def register() -> None:
     """Teach PyTorchVideo's ``make_clip_sampler`` the names in :data:`SAMPLERS`; its own names stay as they are.
 
-    Reaches whoever has imported the function before, too. It holds for this process: a sampler that was made goes to
-    data workers as it is, but a worker that calls ``make_clip_sampler`` itself has to register itself, unless it was
-    forked.
+    Code that has imported the function before gets them too. This holds for one process. A sampler can be sent to data
+    workers; but a worker that calls ``make_clip_sampler`` must call ``register`` first, unless it was forked.
     """
     substitute(theirs, "make_clip_sampler", _make_clip_sampler)
 
 
-def _make_clip_sampler(original: Callable, sampling_type: str, *args: Any, **kwargs: Any) -> theirs.ClipSampler:
+def _make_clip_sampler(
+    original: Callable[..., Any], sampling_type: str, *args: Any, **kwargs: Any
+) -> theirs.ClipSampler:
     if sampling_type not in SAMPLERS:
         return original(sampling_type, *args, **kwargs)
     sampler = SAMPLERS[sampling_type]
@@ -61,18 +62,19 @@ def _make_clip_sampler(original: Callable, sampling_type: str, *args: Any, **kwa
 
 
 class Views:
-    """A transform for PyTorchVideo's ``LabeledVideoDataset``: the clips of a sample, as what a method takes.
+    """A transform for PyTorchVideo's ``LabeledVideoDataset``: it makes the views that a method takes.
 
-    A sample's ``video`` is a list of clips [3,L,H,W] of all their frames, values 0 to 255, or one such clip. It becomes
-    a list of views, float32 [3,T,S,S], normalised, ordered as the clips. The other entries stay, but for the ``audio``
-    that several clips without sound have, a list of None, which torch's ``DataLoader`` would refuse. That makes of the
-    views a list of batches [B,3,T,S,S]. Draws come from Python's ``random``, as PyTorchVideo's own.
+    A sample's ``video`` is a list of clips [3,L,H,W] with values 0 to 255, or one such clip. It becomes a list of
+    views, float32 [3,T,S,S], normalised, in the order of the clips. torch's ``DataLoader`` makes a list of batches
+    [B,3,T,S,S] of them. The other entries stay, except ``audio`` if it is a list of None (several clips without sound),
+    since a ``DataLoader`` refuses that. Random numbers come from Python's ``random``, as PyTorchVideo's do.
 
     Args:
-        num_frames: T, frames of a view, taken evenly from the clip's L.
+        num_frames: T, frames of a view, spread evenly over the clip's L.
         augmentation: called with uint8 [T,H,W,3] and a generator, returns uint8 [T,S,S,3].
         views_per_clip: augmentations of each clip; 2 with one clip (rho = 1).
-        mean, std: of each channel, for values in 0..1.
+        mean: of each channel, for values in 0..1.
+        std: of each channel, for values in 0..1.
     """
 
     def __init__(

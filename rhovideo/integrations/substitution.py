@@ -1,8 +1,7 @@
-"""Exchange a function of another package for ours, for everybody who has it already, too.
+"""Replace a function of another package by ours, also in code that has imported it already.
 
-``from package import function`` copies a reference, so setting another function into the package reaches only those
-who import it later, and a training script's imports come in any order. A Python function can be given another body
-in place, which all references share.
+``from package import function`` copies a reference. So a new function in the package would reach only code that is
+imported later. But the body of a Python function can be replaced in place, and all references share it.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ _SLOT = "_rhovideo"
 def substitute(module: ModuleType, name: str, ours: Callable[..., Any]) -> None:
     """Let ``module.name(*args, **kwargs)`` return ``ours(original, *args, **kwargs)``, under every reference to it.
 
-    Doing so again takes the new ``ours`` and keeps the same original.
+    A second call takes the new ``ours`` and keeps the same original.
 
     Args:
-        module: where the function lives.
+        module: the module of the function.
         name: its name there.
         ours: called with the original function first.
 
     Raises:
-        TypeError: the function is built in or a closure, so it has no body that could be exchanged.
+        TypeError: the function is built in, or a closure, so its body cannot be replaced.
     """
     restore(module, name)
     function = getattr(module, name)
@@ -36,13 +35,13 @@ def substitute(module: ModuleType, name: str, ours: Callable[..., Any]) -> None:
             "register rhovideo before that"
         )
     original = _copy(function)
-    function.__signature__ = inspect.signature(original)
+    function.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
     function.__code__, function.__defaults__ = _call_ours.__code__, None
     function.__kwdefaults__ = {_SLOT: (ours, original)}
 
 
 def restore(module: ModuleType, name: str) -> None:
-    """Give ``module.name`` its own body back; nothing happens if it has it."""
+    """Give ``module.name`` its original body back; does nothing if it has that."""
     function = getattr(module, name)
     slot = (getattr(function, "__kwdefaults__", None) or {}).get(_SLOT)
     if slot is None:
@@ -53,8 +52,8 @@ def restore(module: ModuleType, name: str) -> None:
     function.__kwdefaults__ = original.__kwdefaults__
 
 
-def _call_ours(*args, _rhovideo, **kwargs):
-    # Runs as another module's function: its globals are that module's, so all it knows comes with the call.
+def _call_ours(*args: Any, _rhovideo: Any, **kwargs: Any) -> Any:
+    # This runs as another module's function, with that module's globals. So all that it needs comes with the call.
     ours, original = _rhovideo
     return ours(original, *args, **kwargs)
 

@@ -1,1 +1,1 @@
-"""``rhovideo eval``: which configuration measures a checkpoint, and what its number may be compared with."""
+"""``rhovideo eval``: the configuration that measures a checkpoint, and the figure to compare its result with."""

@@ -1,4 +1,4 @@
-"""Whether a folder is free for a run, has finished just this one, or holds another. Without torch."""
+"""The folder of an evaluation: free, finished with the same run, or taken by another. Without torch."""
 
 from __future__ import annotations
 
@@ -20,24 +20,23 @@ from rhovideo.runs.lineage import read_config
 
 
 def is_to_run(config: Path, cfg: CfgNode) -> bool:
-    """Whether a run is to be started, or to go on, in the folder of its configuration's file.
+    """True if a run must be started, or must go on, in the folder of its configuration's file.
 
     Args:
-        config: where the configuration is written, or was by an earlier call.
-        cfg: what it is to be.
+        config: the configuration's file; an earlier command may have written it.
+        cfg: the configuration that it must hold.
 
     Returns:
-        False where just this run has finished, on whatever machines.
+        False if this same run has finished there, on any machines.
 
     Raises:
-        JobError: the folder holds another run, which a start would go on with, or a finished one whose checkpoint or
-            lists have changed since.
+        JobError: the folder holds another run, or a finished one whose checkpoint or lists have changed since.
     """
     folder = config.parent
     before = read_config(folder) or _written_before(config)
     finished = is_finished(folder)
     if not before or not (finished or list_checkpoints(folder)):
-        # Nothing of an earlier run is there to go on with.
+        # There is no earlier run to go on with.
         return True
     different = differences(before, cfg, without_a_say(cfg))
     if different:
@@ -60,22 +59,22 @@ def is_to_run(config: Path, cfg: CfgNode) -> bool:
 
 
 def _refuse_if_written_anew(cfg: CfgNode, folder: Path) -> None:
-    """Raise a JobError where the checkpoint or a list of a finished run was written since the run began."""
+    """Raise a JobError if the checkpoint or a list of a finished run was written after the run began."""
     lists = [Path(cfg.DATA.PATH_TO_DATA_DIR) / list_name(cfg, split) for split in needed_splits(cfg)]
     weights = [cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg.TEST.CHECKPOINT_FILE_PATH]
     for path in [*(Path(name) for name in weights if name), *lists]:
         if changed(path) > changed(folder / CONFIG_FILE):
             raise JobError(
-                f"{folder} holds what was measured before {path} was written anew: write another --out, or remove it"
+                f"{folder} holds a result from before {path} was written again: write another --out, or remove it"
             )
 
 
 def batch_of_run(cfg: Mapping[str, Any], folder: Path) -> int | None:
-    """Videos a step over all machines, as the run in ``folder`` began; None where nothing is trained.
+    """The number of videos in a step, over all machines, of the run in ``folder``; None if nothing is trained.
 
     Args:
-        cfg: the run's, which decides where nothing is there yet.
-        folder: of the run.
+        cfg: the run's configuration, which is used as long as the run has not begun.
+        folder: the run folder.
     """
     batch = global_batch(cfg)
     first = read_first_launch(folder) if batch is not None else None
@@ -83,17 +82,17 @@ def batch_of_run(cfg: Mapping[str, Any], folder: Path) -> int | None:
 
 
 def has_protocols_batch(cfg: Mapping[str, Any], folder: Path) -> bool:
-    """Whether a classifier was trained with a global batch of its protocol.
+    """True if a classifier was trained with a global batch of its protocol.
 
     Args:
-        cfg: of the training, TASK linear or finetune.
-        folder: of its run, which may hold nothing yet.
+        cfg: the configuration of the training, TASK linear or finetune.
+        folder: its run folder, which may still be empty.
     """
     return batch_of_run(cfg, folder) in BATCHES[cfg["TASK"]]
 
 
 def _written_before(config: Path) -> Mapping[str, Any]:
-    """The configuration of a run that waits in a queue, or was ended before it began."""
+    """The configuration of a run that waits in a queue, or that ended before it began."""
     try:
         return load(config).cfg if config.exists() else {}
     except ConfigError:

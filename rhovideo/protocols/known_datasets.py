@@ -1,4 +1,4 @@
-"""The data sets whose protocols are known, and what the lists of a folder hold."""
+"""The data sets whose protocols are known, and the contents of a folder's lists."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from fvcore.common.config import CfgNode
 from rhovideo.config.input_files import label_files
 from rhovideo.config.pyslowfast import FRAME_LISTS
 
-# Of our data sets and the paper's protocols: name to number of classes.
+# The data sets with a protocol: name to number of classes.
 CLASSES = {"K400": 400, "UCF101": 101, "HMDB51": 51, "SSv2": 174}
 _NAMES = {classes: name for name, classes in CLASSES.items()}
 
 
 @dataclass(frozen=True)
 class Videos:
-    """What the lists hold.
+    """The contents of lists.
 
     Attributes:
         classes: the largest label plus one, over all lists that were read; 0 without labels.
-        counts: videos of each list.
-        dataset: a name of ``CLASSES``, by the number of classes; empty where it is none of these, or not the one named.
-        named: the name of ``CLASSES`` that was asked for; empty where the number of classes alone decides.
+        counts: number of videos in each list.
+        dataset: the name in ``CLASSES`` with this number of classes; empty if there is none, or if another was named.
+        named: the name in ``CLASSES`` that was asked for; empty if none was.
     """
 
     classes: int
@@ -34,35 +34,38 @@ class Videos:
 
     @property
     def protocol_of(self) -> str:
-        """The data set whose protocol is taken: the named one, whatever the lists are."""
+        """The data set whose protocol is used: the named one, or else that of the number of classes."""
         return self.named or self.dataset
 
     @property
     def other_classes(self) -> str:
-        """That the lists are not those of the data set that was named; empty where they may be."""
+        """A clause if the lists cannot be those of the data set that was named; empty if they can."""
         if self.named == self.dataset or not self.named:
             return ""
         return f"the lists have {self.classes} classes, and {self.named} has {CLASSES[self.named]}"
 
 
 def reader(folder: Path) -> str:
-    """The TRAIN.DATASET of a folder's lists: of images, where Something-Something's JSON files lie beside them."""
+    """The TRAIN.DATASET of a folder's lists: they list images if Something-Something's JSON files are there."""
     there = any((folder / name).is_file() for split in ("train", "val") for name in label_files(split))
     return FRAME_LISTS if there else "kinetics"
 
 
 def look_at(cfg: CfgNode, splits: Iterable[str], dataset: str | None) -> Videos:
-    """Read lists, as DATA's keys say.
+    """Read the lists of a folder.
 
     Args:
-        cfg: with DATA.PATH_TO_DATA_DIR, TRAIN.DATASET and how its lists are written.
-        splits: which lists.
-        dataset: a name of ``CLASSES``; None: by the number of classes.
+        cfg: its DATA.PATH_TO_DATA_DIR, TRAIN.DATASET and the keys for the format of lists are used.
+        splits: the lists to read.
+        dataset: a name in ``CLASSES``; None: by the number of classes.
+
+    Returns:
+        Their contents.
 
     Raises:
         ManifestError: a list is missing or unusable, or has more classes than the data set.
     """
-    # Takes torch, which nothing above does.
+    # Imports torch, which the rest of this module does not need.
     from rhovideo.data.lists.csv_parsing import ManifestError
     from rhovideo.data.loading.datasets import open_manifest
 
@@ -76,5 +79,5 @@ def look_at(cfg: CfgNode, splits: Iterable[str], dataset: str | None) -> Videos:
         )
     counts = {split: len(manifest) for split, manifest in lists.items()}
     found = _NAMES.get(classes, "")
-    # A number measured on other classes must not go by the name that was asked for.
+    # A result on other classes must not get the name that was asked for.
     return Videos(classes, counts, found if dataset in (None, found) else "", dataset or "")

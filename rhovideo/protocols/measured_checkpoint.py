@@ -1,4 +1,4 @@
-"""What a checkpoint's file says about itself, and whether all of it can be used: before anything is launched."""
+"""A look at the checkpoint before anything is launched: what it holds, and whether all of it can be used."""
 
 from __future__ import annotations
 
@@ -13,21 +13,24 @@ from rhovideo.zoo.sources import local_path
 
 
 def examine(source: str, encoder: str = "online", classifier: bool = False) -> Subject:
-    """Read a checkpoint and build what is to be measured once.
+    """Read a checkpoint, and build once what is to be measured.
 
     Args:
-        source: a path, an URL or a short name of the zoo.
+        source: a path, a URL or a short name of the zoo.
         encoder: "online" or "momentum".
-        classifier: whether it is to be a classifier, with its head.
+        classifier: True if a classifier with its head is to be measured.
+
+    Returns:
+        The checkpoint as its recipe needs it.
 
     Raises:
-        WeightsError: the file cannot be read or does not hold all of that.
+        WeightsError: the file cannot be read, or does not hold all of that.
     """
     path = local_path(source).absolute()
     file = read_weights(path)
     cfg = architecture(file, encoder)
     classes = 0
-    # Says now what would stop the job in its first seconds.
+    # Raises here, before the job starts, what would stop it in its first seconds.
     if classifier:
         classes = load_classifier(file, cfg).head.projection.out_features
     else:
@@ -38,16 +41,16 @@ def examine(source: str, encoder: str = "online", classifier: bool = False) -> S
 
 
 def _assumed(cfg: CfgNode) -> str:
-    """What was assumed of a file without a configuration."""
+    """A note on the assumptions about a file without a configuration."""
     return (
-        f"the file does not tell which clips it was trained on: taken for {cfg.DATA.NUM_FRAMES} x "
-        f"{cfg.DATA.SAMPLING_RATE}, crops of {cfg.DATA.TRAIN_CROP_SIZE} pixels; DATA.NUM_FRAMES, DATA.SAMPLING_RATE, "
-        "DATA.TRAIN_CROP_SIZE and DATA.TEST_CROP_SIZE say otherwise"
+        f"the file does not name the clips that it was trained on: assuming {cfg.DATA.NUM_FRAMES} x "
+        f"{cfg.DATA.SAMPLING_RATE}, crops of {cfg.DATA.TRAIN_CROP_SIZE} pixels. If they were others, write "
+        "DATA.NUM_FRAMES, DATA.SAMPLING_RATE, DATA.TRAIN_CROP_SIZE and DATA.TEST_CROP_SIZE"
     )
 
 
 def _epochs(file: WeightsFile) -> int | None:
-    """Complete epochs; None where the file does not tell. The released format counts from 0 which one was last."""
+    """Complete epochs; None if the file does not have them. The released format has the last epoch, counted from 0."""
     epoch = file.content.get("epoch")
     if not isinstance(epoch, int):
         return None

@@ -1,4 +1,4 @@
-"""The number of an evaluation, beside the released one where just that was measured. Without torch."""
+"""The result of an evaluation, and the published figure to compare it with, if there is one. Without torch."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from rhovideo.zoo.figures import Figure, figure_for, was_measured_so
 
 FILE_NAME = "eval.json"
 
-# Keys in which two measurements of one thing may differ besides: places, and the seed.
+# Keys in which two comparable measurements may differ: places, and the seed.
 _PLACES = (*FILES, "DATA.PATH_PREFIX", "DATA.PATH_LABEL_SEPARATOR", "DATA.SKIP_ROWS")
 _SEED = "RNG_SEED"
-# Of each protocol, what is printed: a name and what it is called in results.json, the headline first.
+# The numbers of each protocol that are printed: a name, and the key in results.json. The first is the main one.
 NUMBERS = {
     "knn": (("k-NN top-1", "knn_top1"),),
     "retrieval": tuple((f"R@{k}", f"recall_at_{k}") for k in (1, 5, 10, 20, 50)),
@@ -37,11 +37,11 @@ NUMBERS["finetune"] = NUMBERS["test"] = NUMBERS["linear"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """The figure that a number may be held against, or why there is none.
+    """The figure that a result may be compared with, or the reason why there is none.
 
     Attributes:
         figure: the paper's or the released one.
-        why_not: a sentence where ``figure`` is None.
+        why_not: the reason if ``figure`` is None.
     """
 
     figure: Figure | None
@@ -50,16 +50,16 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation, from its words to where its numbers lie.
+    """One evaluation.
 
     Attributes:
         subject: the checkpoint.
-        encoder: which of its encoders.
+        encoder: "online" or "momentum".
         protocol: one of :data:`rhovideo.protocols.recipes.PROTOCOLS`.
-        videos: what the lists hold.
+        videos: the contents of the lists.
         cfg: the job's configuration.
-        recipe: the same without a person's overrides.
-        config: the file that it is in.
+        recipe: the same without the user's overrides.
+        config: the configuration's file.
     """
 
     subject: Subject
@@ -72,7 +72,7 @@ class Evaluation:
 
 
 def compare(evaluation: Evaluation) -> Comparison:
-    """The figure of just this checkpoint, data set and protocol, if there is one."""
+    """The figure for exactly this checkpoint, data set and protocol, if there is one."""
     protocol, dataset = evaluation.protocol, evaluation.videos.dataset
     if protocol in ("knn", "retrieval"):
         return Comparison(None, f"no {protocol} figure was released")
@@ -81,8 +81,8 @@ def compare(evaluation: Evaluation) -> Comparison:
     changed = [key for key in _changed(evaluation) if key != _SEED]
     if changed:
         values, usual = dict(leaves(evaluation.cfg)), dict(leaves(evaluation.recipe))
-        said = ", ".join(f"{key} is {values[key]} and not {usual[key]}" for key in changed[:4])
-        return Comparison(None, f"the protocol's settings are not these: {said}")
+        others = ", ".join(f"{key} is {values[key]} and not {usual[key]}" for key in changed[:4])
+        return Comparison(None, f"the protocol's settings are not these: {others}")
     if protocol == "test":
         return _of_a_classifier(evaluation)
     if evaluation.encoder != "online":
@@ -99,14 +99,14 @@ def compare(evaluation: Evaluation) -> Comparison:
 
 
 def _changed(evaluation: Evaluation) -> dict[str, Any]:
-    """The settings with a say in the result that are not the protocol's, under dotted keys."""
+    """The settings that are not the protocol's and may change the result, under dotted keys."""
     besides = (*without_a_say(evaluation.cfg), *_PLACES)
     values = dict(leaves(evaluation.cfg))
     return {key: values[key] for key in differences(evaluation.recipe, evaluation.cfg, besides)}
 
 
 def _figure(evaluation: Evaluation) -> Figure | None:
-    """Of the released checkpoint itself, or of a pre-training with the same settings."""
+    """The figure of the released checkpoint itself, or of a pre-training with the same settings."""
     cfg, entry = evaluation.cfg, entry_named(evaluation.subject.name)
     if entry is None:
         return figure_for(evaluation.subject.cfg, cfg, cfg)
@@ -114,42 +114,42 @@ def _figure(evaluation: Evaluation) -> Figure | None:
 
 
 def _of_a_classifier(evaluation: Evaluation) -> Comparison:
-    """The figure of a classifier of ours, by the runs that it comes from."""
+    """The figure for a classifier of ours, found by the runs that it comes from."""
     chain = [(run, read_config(run)) for run in lineage(Path(evaluation.cfg.OUTPUT_DIR))]
     trained = [(run, cfg) for run, cfg in chain if cfg.get("TASK") in ("linear", "finetune")]
     if trained and (wrong := _other_batch(trained[-1][1], trained[-1][0])):
         return Comparison(None, wrong)
     figure = figure_for(chain[0][1], trained[-1][1], chain[-1][1]) if trained and len(chain) > 1 else None
     if figure is None or figure.protocol.dataset != evaluation.videos.dataset:
-        return Comparison(None, "nothing tells how this classifier was trained, or there is no figure for it")
+        return Comparison(None, "there is no figure for this classifier, or the runs that it comes from are not known")
     return Comparison(figure)
 
 
 def _other_batch(cfg: Mapping[str, Any], run: Path) -> str:
-    """What is wrong with the global batch that a classifier was trained with, if anything is.
+    """A clause if a classifier was trained with another global batch than the protocol's; else empty.
 
     Args:
-        cfg: the training's.
-        run: its folder, which may be empty yet.
+        cfg: the training's configuration.
+        run: its folder, which may still be empty.
     """
     if has_protocols_batch(cfg, run):
         return ""
-    said = " or ".join(map(str, BATCHES[cfg["TASK"]]))
+    usual = " or ".join(map(str, BATCHES[cfg["TASK"]]))
     share = f"TRAIN.BATCH_SIZE {cfg['TRAIN']['BATCH_SIZE']} on each of NUM_SHARDS {cfg['NUM_SHARDS']} machines"
-    return f"the global batch is {batch_of_run(cfg, run)} ({share}) and not the protocol's {said}"
+    return f"the global batch is {batch_of_run(cfg, run)} ({share}) and not the protocol's {usual}"
 
 
 def _is_complete(subject: Subject) -> bool:
-    """Whether the encoder's pre-training was brought to its end, as those of the released checkpoints were."""
+    """True if the encoder's pre-training has run to its end, as those of the released checkpoints have."""
     return bool(subject.name) or subject.epoch is None or subject.epoch >= subject.cfg.SOLVER.MAX_EPOCH
 
 
 def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any]:
-    """What eval.json holds.
+    """The content of eval.json.
 
     Args:
-        evaluation: what was measured, and how.
-        results: of the job's results.json.
+        evaluation: the evaluation.
+        results: the content of the job's results.json.
     """
     cfg, subject, comparison = evaluation.cfg, evaluation.subject, compare(evaluation)
     metric = next((key for _, key in NUMBERS[evaluation.protocol] if key in results), None)
@@ -164,7 +164,7 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
         "data": cfg.DATA.PATH_TO_DATA_DIR,
         "metric": metric,
         "value": results.get(metric) if metric else None,
-        # Of this very checkpoint; of the paper's with the settings of this one.
+        # Of this very checkpoint; or of the paper's checkpoint with the same settings.
         "released": figure.top1 if figure and subject.name else None,
         "same_settings": figure.top1 if figure and not subject.name else None,
         "figure_source": f"{figure.protocol}, {figure.source}" if figure else None,
@@ -193,41 +193,42 @@ def _settings(evaluation: Evaluation) -> dict[str, Any]:
     return settings if cfg.TASK == "test" else settings | {"epochs": cfg.SOLVER.MAX_EPOCH}
 
 
-def write(folder: Path, told: Mapping[str, Any]) -> Path:
-    """Write eval.json into ``folder``, whole or not at all."""
+def write(folder: Path, outcome: Mapping[str, Any]) -> Path:
+    """Write a :func:`summary` to eval.json in ``folder``, as a whole or not at all; returns the file."""
     path = folder / FILE_NAME
-    write_text(path, json.dumps(told, indent=2) + "\n")
+    write_text(path, json.dumps(outcome, indent=2) + "\n")
     return path
 
 
-def as_text(told: Mapping[str, Any]) -> str:
-    """The numbers for a person, the released one beside the headline.
+def as_text(outcome: Mapping[str, Any]) -> str:
+    """The numbers as lines for the terminal; the released one stands next to the main one.
 
     Args:
-        told: of :func:`summary`.
+        outcome: from :func:`summary`.
     """
-    settings = told["settings"]
+    settings = outcome["settings"]
     clip = f"{settings['num_frames']}x{settings['sampling_rate']}"
     views = f"{settings['clips']} x {settings['crops']} views" if "crops" in settings else f"{settings['clips']} clips"
-    what = f"{told['dataset'] or told['data']}, {told['protocol']}: {settings['arch']} {clip}, {views} of each video"
-    lines = [f"{told['name'] or told['checkpoint']} on {what}"]
-    numbers = [(name, told["results"][key]) for name, key in NUMBERS[told["protocol"]] if key in told["results"]]
+    data, protocol = outcome["dataset"] or outcome["data"], outcome["protocol"]
+    what = f"{data}, {protocol}: {settings['arch']} {clip}, {views} of each video"
+    lines = [f"{outcome['name'] or outcome['checkpoint']} on {what}"]
+    numbers = [(name, outcome["results"][key]) for name, key in NUMBERS[protocol] if key in outcome["results"]]
     for place, (name, value) in enumerate(numbers):
-        beside = _beside(told) if place == 0 else ""
+        beside = _beside(outcome) if place == 0 else ""
         lines.append(f"  {name:<10} {'none' if value is None else f'{value:6.2f} %'}{beside}")
-    if told["not_compared_because"]:
-        lines.append(f"  no figure beside it: {told['not_compared_because']}")
-    elif told["figure_source"].startswith("UCF101"):
+    if outcome["not_compared_because"]:
+        lines.append(f"  no figure beside it: {outcome['not_compared_because']}")
+    elif outcome["figure_source"].startswith("UCF101"):
         lines.append("  the figure beside it is of split 1")
-    tested, listed = told["results"].get("test_videos"), told["videos"].get("test")
+    tested, listed = outcome["results"].get("test_videos"), outcome["videos"].get("test")
     if tested is not None and listed is not None and tested < listed:
         lines.append(f"  {listed - tested} of {listed} test videos could not be read: see bad_videos.jsonl beside it")
     return "\n".join(lines)
 
 
-def _beside(told: Mapping[str, Any]) -> str:
-    if told["released"] is not None:
-        return f"   released: {told['released']:.1f} %"
-    if told["same_settings"] is not None:
-        return f"   the paper's with these settings, pre-trained on K400: {told['same_settings']:.1f} %"
+def _beside(outcome: Mapping[str, Any]) -> str:
+    if outcome["released"] is not None:
+        return f"   released: {outcome['released']:.1f} %"
+    if outcome["same_settings"] is not None:
+        return f"   the paper's with these settings, pre-trained on K400: {outcome['same_settings']:.1f} %"
     return ""

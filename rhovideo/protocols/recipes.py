@@ -1,7 +1,6 @@
-"""The configuration that measures a checkpoint: a protocol's settings, and what depends on the checkpoint.
+"""The configuration that measures a checkpoint: the protocol's settings, and those that depend on the checkpoint.
 
-The protocols are the paper's (arXiv 2104.14558), the same as in ``configs/``, which is no part of an installation.
-Without torch.
+The protocols are the paper's (arXiv 2104.14558), the same as in ``configs/``. Without torch.
 """
 
 from __future__ import annotations
@@ -25,9 +24,10 @@ from rhovideo.config.yaml_settings import read_overrides
 PROTOCOLS = ("knn", "linear", "finetune", "test", "retrieval")
 TASK_OF = {"knn": "knn", "retrieval": "knn", "linear": "linear", "finetune": "finetune", "test": "test"}
 
-# Videos a step over all machines. Of linear classifiers, whose rate is in proportion: the paper's, the released files'.
+# Videos in a step, over all machines. For linear classifiers, whose learning rate is in proportion to it: the paper's,
+# and that of the released files.
 BATCHES = {"linear": (512, 64), "finetune": (64,)}
-# The crop of the protocols, and what goes with it; other crops take these in proportion.
+# The crop of the protocols, with its test crop and short sides. Other crops get these in proportion.
 _CROP, _TEST_CROP, _SHORT_SIDES = 224, 256, (256, 320)
 
 _TRAINED = {
@@ -62,7 +62,7 @@ _FINETUNE = {
     "SOLVER.BASE_LR_BATCH": 64,
     "SOLVER.LR_POLICY": "steps_with_relative_lrs",
 }
-# UCF101 and HMDB51, and any other data set. The colour is that of the released files; the paper is silent on it.
+# UCF101, HMDB51 and any other data set. The changes of colour are those of the released files; the paper has none.
 FINETUNE = {
     **_FINETUNE,
     "TRAIN.EVAL_PERIOD": 20,
@@ -76,8 +76,8 @@ FINETUNE = {
     "SOLVER.MAX_EPOCH": 200,
     **_VIEWS,
 }
-# Something-Something v2: what tells classes apart is the direction and the order of what happens.
-# Short sides as in the released file.
+# Something-Something v2: classes differ in direction and in order, so clips are not flipped and span the video. Short
+# sides as in the released file.
 _SSV2_DATA = {"DATA.RANDOM_FLIP": False, "DATA.CLIP_SAMPLING": "segment", "DATA.INV_UNIFORM_SAMPLE": True}
 _SSV2_VIEWS = {"TEST.BATCH_SIZE": 64, "TEST.NUM_ENSEMBLE_VIEWS": 1, "TEST.NUM_SPATIAL_CROPS": 1}
 FINETUNE_SSV2 = {
@@ -95,7 +95,7 @@ FINETUNE_SSV2 = {
     "SOLVER.WEIGHT_DECAY": 1e-6,
     **_SSV2_VIEWS,
 }
-# Ten clips of each video: so many bytes that a batch holds few videos; it changes no result.
+# With ten clips of each video, a batch holds few videos, to save memory. This changes no result.
 KNN = {
     "TRAIN.BATCH_SIZE": 16,
     "KNN.K": 200,
@@ -103,7 +103,7 @@ KNN = {
     "KNN.NUM_CLIPS": 10,
     "KNN.RECALL_AT": [1, 5, 10, 20, 50],
 }
-# What a classifier's own configuration decides when it is tested.
+# The keys of a test that come from the classifier's own configuration.
 _OF_A_CLASSIFIER = (
     *("MODEL.HEAD_ACT", "DATA.CLIP_SAMPLING", "DATA.USE_OFFSET_SAMPLING", "DATA.TEST_CROP_SIZE"),
     *("DATA.ENSEMBLE_METHOD", "TEST.NUM_ENSEMBLE_VIEWS", "TEST.NUM_SPATIAL_CROPS"),
@@ -117,16 +117,16 @@ Settings = dict[str, Any]
 
 @dataclass(frozen=True)
 class Subject:
-    """A checkpoint, as far as its recipe depends on it.
+    """The properties of a checkpoint that its recipe depends on.
 
     Attributes:
-        source: as it was named.
-        path: of its file on this machine.
-        name: its short name in the zoo; empty where it is none of the released ones.
+        source: the checkpoint as the user has named it.
+        path: its file on this machine.
+        name: its short name in the zoo; empty if it is not a released one.
         cfg: its own configuration: architecture, T x tau, crop.
-        classes: of its classifier; 0 where it holds none.
-        epoch: complete epochs; None where the file does not tell.
-        note: what was assumed of it, for the person; empty where it tells all.
+        classes: number of classes of its classifier; 0 if it has none.
+        epoch: complete epochs; None if the file does not have them.
+        note: the assumptions about it, for the user; empty if there are none.
     """
 
     source: str
@@ -139,7 +139,7 @@ class Subject:
 
 
 def protocol_settings(protocol: str, dataset: str) -> Settings:
-    """What a protocol says on a data set, whatever the checkpoint."""
+    """The settings of a protocol on a data set, the same for all checkpoints."""
     if protocol in ("knn", "retrieval"):
         return dict(KNN)
     if protocol == "test":
@@ -150,13 +150,13 @@ def protocol_settings(protocol: str, dataset: str) -> Settings:
 
 
 def recipe(subject: Subject | None, protocol: str, dataset: str, classes: int, encoder: str = "online") -> Settings:
-    """All settings of the job but where it reads and writes, under dotted keys.
+    """All settings of an evaluation, except its files and folders, under dotted keys.
 
     Args:
-        subject: the checkpoint; None: what is known without it.
+        subject: the checkpoint; None: only the settings that do not depend on it.
         protocol: one of ``PROTOCOLS``.
-        dataset: whose protocol: a name of :data:`rhovideo.protocols.known_datasets.CLASSES`, or an empty text.
-        classes: of the lists.
+        dataset: the data set whose protocol it is, a name in :data:`rhovideo.protocols.known_datasets.CLASSES`, or "".
+        classes: number of classes in the lists.
         encoder: "online" or "momentum".
     """
     task = TASK_OF[protocol]
@@ -178,11 +178,11 @@ def recipe(subject: Subject | None, protocol: str, dataset: str, classes: int, e
 
 
 def extract_recipe(subject: Subject, clips: int, encoder: str = "online") -> Settings:
-    """All settings of an extraction but where it reads and writes: the same features as those of protocol knn.
+    """All settings of an extraction, except its files and folders. Its features are those of protocol knn.
 
     Args:
         subject: the checkpoint.
-        clips: of each video, averaged.
+        clips: number of clips of each video, whose features are averaged.
         encoder: "online" or "momentum".
     """
     settings: Settings = {
@@ -199,7 +199,7 @@ def extract_recipe(subject: Subject, clips: int, encoder: str = "online") -> Set
 
 
 def _architecture(cfg: CfgNode) -> Settings:
-    """What builds the checkpoint's encoder."""
+    """The settings that build the checkpoint's encoder."""
     arch = cfg.MODEL.ARCH
     sections = ("RESNET", *([_ARCHITECTURE[arch]] if arch in _ARCHITECTURE else []))
     values = {f"{section}.{key}": value for section in sections for key, value in leaves(cfg[section])}
@@ -211,7 +211,7 @@ def _architecture(cfg: CfgNode) -> Settings:
 
 
 def _clip(cfg: CfgNode) -> Settings:
-    """Clips as the encoder knows them: T x tau, crops, colours."""
+    """The settings of the clips that the encoder was trained on: T x tau, crops, colours."""
     crop = cfg.DATA.TRAIN_CROP_SIZE
     settings = {
         "DATA.NUM_FRAMES": cfg.DATA.NUM_FRAMES,
@@ -234,21 +234,28 @@ def _in_proportion(pixels: int, crop: int) -> int:
 
 
 def resolve(settings: Mapping[str, Any], overrides: Sequence[object] = ()) -> Loaded:
-    """The recipe with a person's overrides, checked.
+    """The recipe with the user's overrides, checked.
+
+    Args:
+        settings: the recipe's, under dotted keys.
+        overrides: ``[key, value, key, value, ...]``.
+
+    Returns:
+        The configuration.
 
     Raises:
-        ConfigError: what is wrong with the overrides, or with the recipe where a word of theirs meets it.
+        ConfigError: an override is wrong, or does not fit the recipe.
     """
-    words = [word for pair in settings.items() for word in pair]
+    recipe_overrides = [part for pair in settings.items() for part in pair]
     try:
-        return load(None, [*words, *overrides])
+        return load(None, [*recipe_overrides, *overrides])
     except ConfigError as error:
         given = set(map(str, overrides[::2]))
         raise ConfigError([_relocated(problem, given) for problem in error.problems]) from None
 
 
 def _relocated(problem: Problem, given: set[str]) -> Problem:
-    """The problem of a value that nobody typed is the recipe's."""
+    """The problem, placed in the recipe if the user has not written the value."""
     typed = problem.origin != COMMAND_LINE or problem.key in given or problem.key not in definitions()
     return problem if typed else Problem(problem.key, _RECIPE, problem.wrong, problem.write)
 
@@ -257,10 +264,10 @@ def as_yaml(settings: Mapping[str, Any], overrides: Sequence[object], cfg: CfgNo
     """A configuration file that ``rhovideo run`` takes.
 
     Args:
-        settings: the recipe's.
-        overrides: the person's, whose keys win.
+        settings: the recipe's, under dotted keys.
+        overrides: the user's, which win.
         cfg: both, resolved.
-        heading: lines for its top.
+        heading: comment lines for its top.
     """
     known = dict(leaves(cfg))
     keys = [key for key in dict.fromkeys([*settings, *read_overrides(overrides, [])]) if key in known]
@@ -276,7 +283,7 @@ def as_yaml(settings: Mapping[str, Any], overrides: Sequence[object], cfg: CfgNo
 
 
 class _Dumper(yaml.SafeDumper):
-    """A key a line, lists on theirs."""
+    """A dumper that writes each key on its own line, and lists on the line of their key."""
 
 
 _Dumper.add_representer(

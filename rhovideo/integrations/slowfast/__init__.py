@@ -2,9 +2,9 @@
 
 ::
 
-    import rhovideo.integrations.slowfast  # in tools/run_net.py, say
+    import rhovideo.integrations.slowfast  # in tools/run_net.py, for example
 
-or :func:`register`, which the import calls, and which may be called again. Then a PySlowFast configuration may say
+The import calls :func:`register`, which may be called again. Then a PySlowFast configuration may have
 
 ========================================  ==============================================================================
 ``TRAIN.DATASET: rhovideo``               rho clips of each video by :mod:`rhovideo.data`, for our methods, for
@@ -12,13 +12,13 @@ or :func:`register`, which the import calls, and which may be called again. Then
 ``MODEL.MODEL_NAME: RhoMoCo``             (or RhoBYOL, RhoSimCLR, RhoSwAV) our methods on PySlowFast's networks
 ``MODEL.LOSS_FUNC: rho_contrastive``      SimCLR's loss over rho clips, for any model that gives embeddings; its
                                           temperature is CONTRASTIVE.T, its data TRAIN.DATASET rhovideo
-``CONTRASTIVE.LOSS_FORM: paper``          and the other keys that our schema has beside PySlowFast's
+``CONTRASTIVE.LOSS_FORM: paper``          and the other keys that only our schema has
 ========================================  ==============================================================================
 
-and ``tools/train_net.train(cfg)`` trains. PySlowFast's own decoding, which raises on every clip with PyAV and needs a
-reader that torchvision has removed, is exchanged for ours, so its own data sets work as well.
+and ``tools/train_net.train(cfg)`` trains. PySlowFast's own data sets work too: its decoding raises an error on every
+clip with PyAV, and needs a reader that torchvision has removed, so it is replaced by ours.
 
-A process that is started anew (NUM_GPUS > 1) imports the script's top, and so this; a call below
+With NUM_GPUS > 1, each new process imports the top of the script, and so this module. A call below
 ``if __name__ == "__main__"`` would not reach it.
 """
 
@@ -33,10 +33,10 @@ def register(decoding: bool = True) -> None:
     """Put our parts into PySlowFast's builders; a second call changes nothing but the decoding.
 
     Args:
-        decoding: decode with ours in PySlowFast's data sets too; False gives theirs back.
+        decoding: use our decoding in PySlowFast's data sets too; False gives theirs back.
 
     Raises:
-        ImportError: PySlowFast cannot be imported; the message says what it lacks.
+        ImportError: PySlowFast cannot be imported; the message has what is missing.
     """
     require_slowfast()
     from rhovideo.integrations.slowfast.registration import put_in

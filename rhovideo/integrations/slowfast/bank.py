@@ -14,17 +14,19 @@ class Bank(nn.Module):
     """The last embedding of each training video, under the names of PySlowFast's: buffer ``memory`` [videos, 1, dim].
 
     Args:
-        videos: CONTRASTIVE.LENGTH. A bank of another size than the data set's is made anew when training starts, so
-            what a checkpoint holds of it is used only where this is the number of training videos.
+        videos: CONTRASTIVE.LENGTH. If this is not the number of training videos, the bank is made anew when training
+            starts, and a checkpoint's bank is not used.
         dim: size of an embedding.
     """
+
+    memory: Tensor
 
     def __init__(self, videos: int, dim: int) -> None:
         super().__init__()
         self.register_buffer("memory", torch.zeros(videos, 1, dim))
 
     def fit(self, videos: int) -> None:
-        """Start anew unless there is a row for each of ``videos`` videos."""
+        """Make the bank anew unless it has a row for each of ``videos`` videos."""
         if len(self.memory) != videos:
             self.memory = self.memory.new_zeros(videos, *self.memory.shape[1:])
 
@@ -34,6 +36,6 @@ class Bank(nn.Module):
         self.memory[distributed.gather(index), 0] = distributed.gather(embeddings.to(self.memory.dtype))
 
     def nearest(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
-        """Similarity and place, [N, K] each, of the nearest training videos of embeddings [N, dim]."""
+        """Similarities and rows, [N, K] each, of the training videos that are nearest to embeddings [N, dim]."""
         similarities = embeddings.to(self.memory.dtype) @ self.memory[:, 0].T
         return similarities.topk(min(_NEIGHBOURS, len(self.memory)), dim=1)

@@ -1,8 +1,8 @@
-"""PySlowFast's decoding done by :class:`rhovideo.data.video.reader.Video`: exact frames, any number of clips, one pass.
+"""PySlowFast's decoding by our :class:`rhovideo.data.video.reader.Video`: exact frames, any number of clips, one pass.
 
-Its own raises on every clip with the backend pyav, and asks the backend torchvision for functions that torchvision has
-removed. Where clips lie is kept: at random within the limits of CONTRASTIVE.DELTA_CLIPS_MIN and MAX, or clip i of n
-where PySlowFast would put it.
+PySlowFast's own decoding raises an error on every clip with the backend pyav, and calls functions that torchvision has
+removed with the backend torchvision. The places of clips stay the same: random ones within the limits of
+CONTRASTIVE.DELTA_CLIPS_MIN and MAX, or PySlowFast's place of clip i of n.
 """
 
 from __future__ import annotations
@@ -24,17 +24,25 @@ from rhovideo.randomness import python_generator
 logger = logging.getLogger(__name__)
 
 
-def open_video(original: Callable, path_to_vid: str, multi_thread_decode: bool = False, backend: str = "pyav") -> Video:
-    """PySlowFast's ``get_video_container``.
+def open_video(
+    original: Callable[..., Any], path_to_vid: str, multi_thread_decode: bool = False, backend: str = "pyav"
+) -> Video:
+    """Our counterpart of PySlowFast's ``get_video_container``.
+
+    Args:
+        original: PySlowFast's function; not used.
+        path_to_vid: the file.
+        multi_thread_decode: decode in several threads.
+        backend: not used.
 
     Raises:
-        VideoReadError: which its data sets catch, to take another video.
+        VideoReadError: the file cannot be read. PySlowFast's data sets catch this and take another video.
     """
     return Video(path_to_vid, num_threads=0 if multi_thread_decode else 1)
 
 
 def decode(
-    original: Callable,
+    original: Callable[..., Any],
     container: Video,
     sampling_rate: Sequence[float],
     num_frames: Sequence[int],
@@ -50,22 +58,34 @@ def decode(
     min_delta: float = -math.inf,
     max_delta: float = math.inf,
     temporally_rnd_clips: bool = True,
-) -> tuple[list[torch.Tensor] | None, np.ndarray | None, list | None]:
-    """PySlowFast's ``decode``: frames, places and time-difference marks of the clips; three times None on failure.
+) -> tuple[list[torch.Tensor] | None, np.ndarray | None, list[Any] | None]:
+    """Our counterpart of PySlowFast's ``decode``.
 
     Args:
+        original: PySlowFast's function; not used.
         container: from :func:`open_video`; closed afterwards.
-        sampling_rate, num_frames: of each clip, all alike.
-        clip_idx: -1 draws; else which of ``num_clips_uniform`` clips.
-        use_offset: place clips from the first to the last frame, as DATA.USE_OFFSET_SAMPLING says.
-        min_delta, max_delta: of the gaps between drawn clips, frames.
-        temporally_rnd_clips: put several clips out in random order; else in that of time.
-        time_diff_prob, gaussian_prob: probabilities of PySlowFast's changes to raw frames.
-        video_meta, backend, max_spatial_scale: not used.
+        sampling_rate: of each clip, all the same.
+        num_frames: of each clip, all the same.
+        clip_idx: -1: clips at random; else the number of one of ``num_clips_uniform`` clips.
+        num_clips_uniform: clips that are spread over the video.
+        video_meta: not used.
+        target_fps: frames a second to which ``sampling_rate`` refers.
+        backend: not used.
+        max_spatial_scale: not used.
+        use_offset: spread the clips from the first to the last frame (DATA.USE_OFFSET_SAMPLING).
+        time_diff_prob: probability that a clip becomes the differences of its frames.
+        gaussian_prob: probability of PySlowFast's noise on raw frames.
+        min_delta: smallest gap between random clips, in frames.
+        max_delta: largest gap between random clips, in frames.
+        temporally_rnd_clips: give several clips in random order; False: in the order of time.
 
     Returns:
-        A list over the clips of uint8 [T,H,W,3] (float32 where raw frames are changed); float64 [n_clips, 3] of first
-        frame, last frame and gap to the clip before in time; for each clip whether it was turned into differences.
+        A list over the clips of uint8 [T,H,W,3] (float32 if raw frames are changed); float64 [n_clips, 3] of first
+        frame, last frame and gap to the clip before in time; for each clip whether it became differences. Three times
+        None if the video cannot be read.
+
+    Raises:
+        ValueError: the clips differ in frames or rate.
     """
     clips = set(zip(num_frames, sampling_rate, strict=True))
     if len(clips) != 1:
@@ -90,7 +110,7 @@ def decode(
 
 
 def uniform_start(last: int, clip: int, clips: int, use_offset: bool) -> float:
-    """Where PySlowFast puts clip ``clip`` of ``clips``, whose first frames reach from 0 to ``last``."""
+    """The first frame of clip ``clip`` of ``clips`` in PySlowFast, where first frames reach from 0 to ``last``."""
     if not use_offset:
         return last * clip / clips
     return last // 2 if clips == 1 else clip * (last // (clips - 1))
@@ -105,14 +125,15 @@ def _places(starts: np.ndarray, length: int) -> np.ndarray:
 
 def _read(
     video: Video, places: np.ndarray, frames: int, time_diff_prob: float, gaussian_prob: float
-) -> tuple[list[torch.Tensor], list]:
-    """The clips, and for each whether it was turned into differences."""
+) -> tuple[list[torch.Tensor], list[Any]]:
+    """The clips, and for each whether it became differences."""
     last = video.num_frames - 1
     wanted = [np.clip(np.linspace(start, end, frames).astype(np.int64), 0, last) for start, end, _ in places]
     if time_diff_prob <= 0 and gaussian_prob <= 0:
         found = video.frames(np.concatenate(wanted))
         return list(torch.from_numpy(found).split(frames)), [None] * len(wanted)
-    clips, marks = [], []
+    clips: list[torch.Tensor] = []
+    marks: list[Any] = []
     for indices in wanted:
         # Differences are those of neighbouring frames, so all of them are read.
         span = np.arange(indices[0], indices[-1] + 1)

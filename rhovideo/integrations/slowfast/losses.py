@@ -10,18 +10,21 @@ from rhovideo.ssl.losses import full_precision, unit
 
 
 class RhoContrastiveLoss(nn.Module):
-    """Equation 1 of the paper: the clips of a row's own video are its positives, those of other videos its negatives.
+    """Equation 1 of the paper: clips of the same video are positives, clips of other videos are negatives.
 
-    With MODEL.LOSS_FUNC rho_contrastive the data set rhovideo labels every clip with the number of its video, so that
-    any model of PySlowFast's whose head gives embeddings can be trained with it: MODEL.NUM_CLASSES is their size,
-    MODEL.HEAD_ACT none. Negatives come from all processes.
+    With MODEL.LOSS_FUNC rho_contrastive, the data set rhovideo labels every clip with the number of its video. So this
+    loss can train any model of PySlowFast's whose head gives embeddings: MODEL.NUM_CLASSES is their size, and
+    MODEL.HEAD_ACT is none. Negatives come from all processes.
 
     Args:
-        reduction: "mean", which is what PySlowFast asks for.
-        temperature: alpha of the paper; None: CONTRASTIVE.T of the data set that was made last.
+        reduction: "mean".
+        temperature: alpha in the paper; None: CONTRASTIVE.T of the data set that was made last.
+
+    Raises:
+        ValueError: another reduction is asked for.
     """
 
-    # PySlowFast makes a loss without the configuration, so the data set, whose labels this one needs anyway, leaves its
+    # PySlowFast makes a loss without the configuration. So the data set, whose labels this loss needs, puts its
     # CONTRASTIVE.T here.
     temperature_of_data_set = 0.1
 

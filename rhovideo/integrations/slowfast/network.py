@@ -32,7 +32,7 @@ class Network(nn.Module):
 
 
 def build_network(cfg: CfgNode) -> tuple[Network, nn.Module | None]:
-    """PySlowFast's network for the configuration, and BYOL's predictor, which there is a part of its head."""
+    """PySlowFast's network for a configuration, and BYOL's predictor, which is a part of its head there."""
     dim = cfg.CONTRASTIVE.DIM
     if cfg.MODEL.NUM_CLASSES != dim:
         raise ValueError(
@@ -44,5 +44,5 @@ def build_network(cfg: CfgNode) -> tuple[Network, nn.Module | None]:
     net = _MODEL_TYPES[cfg.MODEL.ARCH](cfg)
     predictors = list(getattr(net.head, "predictors", []))
     net.head.predictors = nn.ModuleList()
-    net.head.act = nn.Identity()  # an embedding, no probabilities
+    net.head.act = nn.Identity()  # embeddings, not probabilities
     return Network(net, dim, cfg.SLOWFAST.ALPHA if is_multi_pathway(cfg) else None), next(iter(predictors), None)

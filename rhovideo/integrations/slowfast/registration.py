@@ -1,6 +1,9 @@
-"""Where in PySlowFast our parts go."""
+"""Putting our parts into PySlowFast."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
 
 import slowfast.datasets.decoder
 import slowfast.datasets.video_container
@@ -19,10 +22,10 @@ from rhovideo.integrations.substitution import restore, substitute
 
 
 def put_in(decoding: bool) -> None:
-    """Into the registries, the losses, the defaults, and the functions that the training loop calls.
+    """Put our parts into the registries, the losses, the defaults, and the functions that the training loop calls.
 
     Args:
-        decoding: whether the functions that decode are exchanged, or given back.
+        decoding: True replaces the functions that decode, False gives them back.
     """
     for model in MODELS:
         if model.__name__ not in MODEL_REGISTRY:
@@ -34,7 +37,7 @@ def put_in(decoding: bool) -> None:
     contrastive = slowfast.models.contrastive
     substitute(contrastive, "contrastive_forward", forward_and_backward)
     substitute(contrastive, "contrastive_parameter_surgery", parameter_surgery)
-    exchange = {
+    exchange: dict[tuple[Any, str], Callable[..., Any]] = {
         (slowfast.datasets.decoder, "decode"): decode,
         (slowfast.datasets.video_container, "get_video_container"): open_video,
     }
@@ -46,7 +49,7 @@ def put_in(decoding: bool) -> None:
 
 
 def _add_keys() -> None:
-    """Let configurations hold our keys of DATA and CONTRASTIVE, with the defaults that they have here."""
+    """Let configurations have our keys of DATA and CONTRASTIVE, with our defaults."""
     for section in ("DATA", "CONTRASTIVE"):
         theirs, ours = defaults._C[section], get_cfg()[section]
         for key in ours.keys() - theirs.keys():

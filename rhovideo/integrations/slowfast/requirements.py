@@ -1,4 +1,4 @@
-"""Is PySlowFast here, and if it cannot be imported, what does it lack?"""
+"""A check that PySlowFast can be imported, with the remedy if it cannot."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REMEDIES = {
 
 
 def require_slowfast() -> None:
-    """Raise ImportError, with what to install, unless the parts of PySlowFast that ours go into can be imported."""
+    """Raise ImportError, with what to install, unless the modules of PySlowFast that ours go into can be imported."""
     for name in _NEEDED:
         try:
             import_module(name)

@@ -15,20 +15,23 @@ _DATA_SECTIONS = ("DATA.", "AUG.", "MULTIGRID.", "DETECTION.")
 
 
 def our_settings(cfg: CfgNode) -> CfgNode:
-    """The keys that both packages have, as a frozen configuration of ours; those that only PySlowFast has are left."""
+    """The keys that both packages have, as a frozen configuration of ours."""
     ours = cfg_from_released(cfg.dump())
     ours.defrost()
-    # There, the name of our data set; here, that of the lists that it reads.
+    # In PySlowFast this key names our data set. Here it names the kind of lists that are read.
     ours.TRAIN.DATASET = "kinetics"
     ours.freeze()
     return ours
 
 
 def check_data(cfg: CfgNode) -> None:
-    """Stop where a key of PySlowFast's asks for data that ours does not make.
+    """Raise an error if a key of PySlowFast's asks for data that ours does not make.
+
+    Args:
+        cfg: PySlowFast's configuration.
 
     Raises:
-        ValueError: with every such key, its value, and the value to write.
+        ValueError: the message has every such key, its value, and the value to write.
     """
     wrong = list(_unsupported(cfg))
     if wrong:
@@ -42,10 +45,10 @@ def _unsupported(cfg: CfgNode) -> Iterator[str]:
 
 
 def is_multi_pathway(cfg: CfgNode) -> bool:
-    """Whether the network takes a slow and a fast pathway."""
+    """True if the network takes a slow and a fast pathway."""
     return cfg.MODEL.ARCH in cfg.MODEL.MULTI_PATHWAY_ARCH
 
 
 def is_contrastive(cfg: CfgNode) -> bool:
-    """Whether PySlowFast's loop will call the model through ``contrastive_forward``, clip by clip."""
+    """True if PySlowFast's loop calls the model through ``contrastive_forward``, clip by clip."""
     return cfg.MODEL.MODEL_NAME == "ContrastiveModel"

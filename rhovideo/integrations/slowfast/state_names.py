@@ -1,4 +1,4 @@
-"""Tensors under the names of PySlowFast's ContrastiveModel in checkpoints and ours in memory: hooks for both ways."""
+"""Hooks that give tensors the names of PySlowFast's ContrastiveModel in checkpoints, and ours in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rhovideo.zoo.name_mapping import TENSORS
 
-# What our modules' names begin with, and PySlowFast's for the same.
+# The beginnings of our modules' names, and of PySlowFast's for the same.
 _PREFIXES = {
     "method.encoder.net.": "backbone.",
     "method.momentum_encoder.net.": "backbone_hist.",
@@ -19,7 +19,7 @@ _PREFIXES = {
 
 
 def to_their_names(module: nn.Module, state: dict[str, Tensor], prefix: str, _: Any) -> None:
-    """Rename in place what PySlowFast's model has too; what only ours has keeps its name."""
+    """Rename, in place, the tensors that PySlowFast's model has too; the others keep their names."""
     tensors = {f"method.{ours}": (name, there) for name, (ours, _, there) in TENSORS.items()}
     for name in [name for name in state if name.startswith(prefix)]:
         inner = name.removeprefix(prefix)
@@ -33,17 +33,17 @@ def to_their_names(module: nn.Module, state: dict[str, Tensor], prefix: str, _: 
 
 
 def to_our_names(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: Any) -> None:
-    """The inverse, before a state is loaded; a released queue without a count of its rows is taken to be full."""
+    """The inverse, before a state is loaded. A released queue without a count of its rows is taken to be full."""
     longest_first = sorted(_PREFIXES.items(), key=lambda pair: -len(pair[1]))
     for name in [name for name in state if name.startswith(prefix)]:
         inner = name.removeprefix(prefix)
         if inner in TENSORS:
-            ours, here, _ = TENSORS[inner]
+            ours, here = TENSORS[inner][:2]
             state[f"{prefix}method.{ours}"] = here(state.pop(name))
             continue
-        for ours, theirs in longest_first:
+        for beginning, theirs in longest_first:
             if inner.startswith(theirs):
-                state[prefix + ours + inner.removeprefix(theirs)] = state.pop(name)
+                state[prefix + beginning + inner.removeprefix(theirs)] = state.pop(name)
                 break
     queue = state.get(f"{prefix}method.queue.keys")
     if queue is not None:

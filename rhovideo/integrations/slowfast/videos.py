@@ -1,8 +1,9 @@
-"""Our videos as a data set of PySlowFast's."""
+"""Our videos as a data set for PySlowFast."""
 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,17 +18,20 @@ from rhovideo.integrations.slowfast.settings import check_data, is_contrastive, 
 
 logger = logging.getLogger(__name__)
 
-# What PySlowFast's collate function takes apart where a video has several clips and the model wants them as one batch.
-Item = tuple[list, int | list[int], int | list[int], np.ndarray, dict]
+# If a video has several clips, and the model wants them as one batch, PySlowFast's collate function takes this apart.
+Item = tuple[list[Any], int | list[int], int | list[int], np.ndarray, dict[str, Any]]
 
 
-class Rhovideo(torch.utils.data.Dataset):
+class Rhovideo(torch.utils.data.Dataset[Item]):
     """rho clips of each video (TRAIN.DATASET, TEST.DATASET rhovideo).
 
-    Reads the same lists and the same keys as PySlowFast's Kinetics. An item is its
-    ``(frames, label, index, time, meta)``: frames are a list over the views of lists over the pathways of float32
-    [3,T,S,S], or the pathways alone where there is one view; time is float64 [views, 3], first and last frame of the
-    clip and the gap to the one before; meta is empty.
+    It reads the same lists and the same keys as PySlowFast's Kinetics. An item is ``(frames, label, index, time,
+    meta)``:
+
+    - frames: a list over the views of lists over the pathways of float32 [3,T,S,S]; only the pathways if there is one
+      view;
+    - time: float64 [views, 3], first and last frame of the clip and the gap to the one before;
+    - meta: empty.
 
     ======  ===============================================================================================
     split   views of a video
@@ -37,15 +41,15 @@ class Rhovideo(torch.utils.data.Dataset):
     test    each item is one of TEST.NUM_ENSEMBLE_VIEWS x NUM_SPATIAL_CROPS views, in this order
     ======  ===============================================================================================
 
-    Training samples depend on RNG_SEED, the epoch and the video alone. A video that cannot be read is replaced in
-    training, and told of in the log; in validation and testing it is black frames.
+    Training samples depend on RNG_SEED, the epoch and the video alone. In training, a video that cannot be read is
+    replaced, and the log names it. In validation and testing it becomes black frames.
 
     Args:
         cfg: PySlowFast's configuration.
         split: "train", "val" or "test".
 
     Raises:
-        ValueError: the configuration asks for data that this does not make.
+        ValueError: the configuration asks for data that this data set cannot make.
     """
 
     def __init__(self, cfg: CfgNode, split: str) -> None:
@@ -58,7 +62,7 @@ class Rhovideo(torch.utils.data.Dataset):
         if self._videos_are_classes:
             RhoContrastiveLoss.temperature_of_data_set = cfg.CONTRASTIVE.T
         ours = our_settings(cfg)
-        # Its loops know of no colour that is yet to be changed.
+        # PySlowFast's loops cannot change colours on the device.
         ours.defrost()
         ours.DATA.AUG_DEVICE = "cpu"
         ours.freeze()
@@ -70,7 +74,7 @@ class Rhovideo(torch.utils.data.Dataset):
         self._videos = videos
         self._views = cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS if split == "test" else 1
         self._last: tuple[int, Sample] | None = None
-        # PySlowFast's nearest-neighbour evaluation reads them.
+        # Read by PySlowFast's nearest-neighbour evaluation.
         self._labels = videos.manifest.labels.repeat(self._views).tolist()
 
     def __len__(self) -> int:
@@ -78,7 +82,7 @@ class Rhovideo(torch.utils.data.Dataset):
 
     @property
     def num_videos(self) -> int:
-        """Items, as PySlowFast counts them: in testing every view of a video is one."""
+        """The number of items, as PySlowFast counts them: in testing every view of a video is one."""
         return len(self)
 
     def _set_epoch_num(self, epoch: int) -> None:
@@ -97,7 +101,7 @@ class Rhovideo(torch.utils.data.Dataset):
             return frames[0], self._label(sample), shown, times, {}
         if self._contrastive:
             return frames, self._label(sample), shown, times, {}
-        # The collate function makes one batch of all clips then, and so every clip has its label.
+        # The collate function makes one batch of all clips here, so every clip has its label.
         return frames, [self._label(sample)] * len(frames), [shown] * len(frames), times, {}
 
     def _sample(self, video: int) -> Sample:
@@ -115,7 +119,7 @@ class Rhovideo(torch.utils.data.Dataset):
                 f"cannot be read, nor can {len(sample.failures) - 1} others that were drawn in its place; "
                 "`rhovideo scan CSV` lists every broken video",
             )
-        # The views of a tested video are asked for one after the other.
+        # PySlowFast asks for the views of a tested video one after the other.
         self._last = (video, sample)
         return sample
 
@@ -136,7 +140,7 @@ class Rhovideo(torch.utils.data.Dataset):
 
 
 class _Times:
-    """A sampler that keeps where the clips of the last video lay.
+    """A sampler that remembers the places of the last video's clips.
 
     Args:
         sampler: one of :mod:`rhovideo.data.sampling.clip_samplers`.
@@ -147,7 +151,7 @@ class _Times:
         self.forget()
 
     def forget(self) -> None:
-        """Before the next video, which might not be read."""
+        """Forget the places, before the next video, which may be unreadable."""
         self._frames = np.zeros((1, 1), np.int64)
 
     def sample(self, num_frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
