@@ -58,7 +58,7 @@ lint: install
 
 # The site, in outputs/site: open outputs/site/index.html. A broken link is an error.
 docs: install
-	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 
 clean:
 	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest outputs build dist ./*.egg-info

@@ -245,7 +245,8 @@ def normalise(
 
     Args:
         clips: uint8 [...,T,H,W,3].
-        mean, std: of each channel, for values in 0..1.
+        mean: of each channel, for values in 0..1.
+        std: of each channel, for values in 0..1.
         dtype: of the result; arithmetic is float32, or float64 for float64.
 
     Returns:

@@ -46,7 +46,8 @@ class Loader:
         seed: of the order (RNG_SEED).
         global_batch: videos a step of the whole job, a multiple of ``world_size * accumulate_steps`` in training.
         accumulate_steps: micro-batches that a step's videos come in (training only).
-        rank, world_size: this process and how many there are.
+        rank: this process's number.
+        world_size: the number of processes.
         num_workers: worker processes; 0 decodes in this process.
         prefetch_factor: batches that each worker prepares ahead.
         pin_memory: page-locked batches, for fast copies to a GPU.

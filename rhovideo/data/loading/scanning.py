@@ -76,7 +76,11 @@ def scan(
     on which the decoding process dies counts as broken.
 
     Args:
-        csv, separator, prefix, skip_rows, cache_dir: as for :meth:`Manifest.open`.
+        csv: the list, as for :meth:`Manifest.open`.
+        separator: as for :meth:`Manifest.open`.
+        prefix: as for :meth:`Manifest.open`.
+        skip_rows: as for :meth:`Manifest.open`.
+        cache_dir: as for :meth:`Manifest.open`.
         workers: processes; None: one a CPU that this process may use.
         progress: show a progress bar; None: on a terminal only.
     """

@@ -168,7 +168,11 @@ class RandomClipSampler(RhoClipSampler):
     """One clip anywhere in the video: for linear evaluation and fine-tuning.
 
     Args:
-        num_frames, sampling_rate, target_fps, fps_jitter, fps_jitter_relative: as of :class:`RhoClipSampler`.
+        num_frames: T, frames of the clip.
+        sampling_rate: tau, as of :class:`RhoClipSampler`.
+        target_fps: as of :class:`RhoClipSampler`.
+        fps_jitter: as of :class:`RhoClipSampler`.
+        fps_jitter_relative: as of :class:`RhoClipSampler`.
     """
 
     def __init__(
