@@ -58,7 +58,7 @@ def test_a_finished_number_is_not_shown_for_a_checkpoint_or_lists_written_since(
     assert not is_to_run(folder / "eval.yaml", config(folder, *words))
     for path in inputs:
         os.utime(path, (2, 2))
-        with pytest.raises(JobError, match=f"before {path} was written anew: write another --out"):
+        with pytest.raises(JobError, match=f"before {path} was written again: write another --out"):
             is_to_run(folder / "eval.yaml", config(folder, *words))
         os.utime(path, (0.5, 0.5))
 

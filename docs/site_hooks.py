@@ -1,9 +1,14 @@
-"""Makes pages of the site out of files in the repository's root, whose links are written for the repository."""
+"""Functions that mkdocs calls while it builds the site.
+
+Files in the repository's root become pages, and the references in docstrings (``:class:`rhovideo.models.Encoder```)
+become links to where the site documents them.
+"""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -36,3 +41,8 @@ def with_site_links(text: str) -> str:
 
 def _page(target: str) -> str:
     return PAGES.get(target, target.removeprefix("docs/"))
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Turn docstrings' references into links, or into code where the site does not document the name."""
+    return re.sub(r":\w+:<code>~?([\w.]+)</code>", r'<autoref identifier="\1" optional><code>\1</code></autoref>', html)
