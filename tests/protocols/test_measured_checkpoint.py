@@ -56,7 +56,7 @@ def test_file_without_configuration_gets_the_usual_clips_of_its_network(tmp_path
     torch.save({"model_state": state}, tmp_path / "slowfast.pyth")
     found = examine(str(tmp_path / "slowfast.pyth"), classifier=True)
     assert (found.classes, found.epoch) == (5, None)
-    assert "taken for 32 x 2" in found.note
+    assert "assuming 32 x 2" in found.note
     made = resolve(recipe(found, "test", "", 5)).cfg
     assert (made.MODEL.ARCH, made.SLOWFAST.ALPHA, made.RESNET.WIDTH_PER_GROUP) == ("slowfast", 4, 8)
     assert (made.DATA.NUM_FRAMES, made.DATA.SAMPLING_RATE, made.DATA.TEST_CROP_SIZE) == (32, 2, 256)

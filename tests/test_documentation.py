@@ -1,0 +1,152 @@
+"""The commands, programs and links that README and the pages show are right."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from rhovideo.cli import main
+from tests.configured_runs import ROOT
+
+PAGES = [ROOT / name for name in ("README.md", "INSTALL.md", "MODEL_ZOO.md", "ARCHITECTURE.md", "CONTRIBUTING.md")]
+PAGES += sorted((ROOT / "docs").glob("*.md"))
+RECIPES = ("demo/", "pretrain/", "linear/", "finetune/", "test/")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The blocks of code of one language; "" for commands."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def commands() -> Iterator[list[str]]:
+    """Every command of ours, without the program's name, with the lines joined that end in a backslash."""
+    for page in PAGES:
+        for block in blocks(page, ""):
+            for line in block.replace("\\\n", " ").splitlines():
+                if line.startswith("rhovideo "):
+                    yield shlex.split(line)[1:]
+
+
+def name(arguments: list[str]) -> str:
+    return " ".join(arguments)[:60]
+
+
+RUNS = [arguments for arguments in commands() if arguments[0] == "run" and arguments[2].startswith(RECIPES)]
+OTHERS = [arguments for arguments in commands() if arguments[0] not in ("run", "--version")]
+
+
+@pytest.mark.parametrize("arguments", RUNS, ids=name)
+def test_a_run_that_is_shown_loads(arguments, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)  # recipes are found from any folder
+    assert main([*arguments, "--print-cfg"]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", OTHERS, ids=name)
+def test_another_command_that_is_shown_has_its_flags(arguments, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([arguments[0], "--help"])
+    assert left.value.code == 0
+    offered = set(re.findall(r"(?<![\w-])--?[\w-]+", capsys.readouterr().out))
+    assert {argument for argument in arguments if argument.startswith("-")} <= offered
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_to_files_and_headings(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        path, _, heading = target.partition("#")
+        # Pages of the site that are made of files in the root are checked when the site is built.
+        linked = page.parent / path if path else page
+        if linked.exists() and heading:
+            headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
+            assert heading in {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in headings}, target
+        elif page.parent == ROOT:
+            assert linked.exists(), target
+
+
+def run_program(folder: Path, *lines: str) -> str:
+    """Run lines of Python in a fresh interpreter in ``folder``, and return what they print."""
+    code = "\n".join(lines)
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def own_parts(tmp_path) -> Path:
+    """A folder with the modules of docs/extending.md."""
+    for program in blocks(ROOT / "docs/extending.md", "python"):
+        (tmp_path / re.search(r'"""(\w+\.py)', program)[1]).write_text(program)
+    return tmp_path
+
+
+def test_the_method_of_the_page_on_extending_gives_gradients(own_parts):
+    printed = run_program(
+        own_parts,
+        "import rhovideo, torch",
+        "words = ['PLUGINS', '[my_method]', 'CONTRASTIVE.TYPE', 'align', 'DATA.PATH_TO_DATA_DIR', '.']",
+        "method = rhovideo.build_method(rhovideo.load_cfg('demo/moco', words))",
+        "views = [torch.rand(3, 3, 4, 32, 32) for _ in range(2)]",
+        "(loss,) = method.losses(views, 0.0)",
+        "loss.backward()",
+        "print(all(p.grad is not None for p in method.parameters()), method.after_backward(0.0, 0))",
+    )
+    assert printed == "True True\n"
+
+
+def test_the_encoder_of_the_page_on_extending_gives_features(own_parts):
+    printed = run_program(
+        own_parts,
+        "import rhovideo, torch",
+        "words = ['PLUGINS', '[my_encoder]', 'MODEL.ARCH', 'tiny', 'DATA.PATH_TO_DATA_DIR', '.']",
+        "encoder = rhovideo.build_backbone(rhovideo.load_cfg('demo/moco', words))",
+        "print(list(encoder(torch.rand(2, 3, 4, 32, 32)).shape))",
+    )
+    assert printed == "[2, 128]\n"
+
+
+def test_the_data_set_of_the_page_on_extending_gives_clips(own_parts):
+    (own_parts / "train").mkdir()
+    for number in range(2):
+        np.save(own_parts / f"train/{number}.npy", np.full((40, 48, 64, 3), 100 * number, np.uint8))
+    printed = run_program(
+        own_parts,
+        "import rhovideo",
+        "words = ['PLUGINS', '[my_data]', 'TRAIN.DATASET', 'arrays', 'DATA.PATH_TO_DATA_DIR', '.']",
+        "words += ['TRAIN.BATCH_SIZE', '2', 'DATA_LOADER.NUM_WORKERS', '0', 'DATA.SSL_COLOR_JITTER', 'False']",
+        "loader = rhovideo.build_loader(rhovideo.load_cfg('demo/moco', words), 'train', 'pretrain')",
+        "(batch,) = loader.epoch(0)",
+        "print(list(batch.clips.shape), sorted(batch.clips.float().mean(dim=(1, 2, 3, 4, 5)).round().tolist()))",
+    )
+    assert printed == "[2, 2, 4, 64, 64, 3] [0.0, 100.0]\n"
+
+
+def test_the_programs_of_the_library_page_run(monkeypatch, tmp_path):
+    """All of them, one after the other, with small inputs in the places of a checkpoint, a video and batches."""
+    from rhovideo.demo import write_synthetic
+
+    lists = write_synthetic(tmp_path / "data/mine", num_classes=2, train_videos=4, val_videos=2)
+    shutil.copy(next((lists / "train").rglob("*.mp4")), tmp_path / "video.mp4")
+    monkeypatch.chdir(tmp_path)
+    checkpoint = ROOT / "tests/reference/byol_tiny_epoch_00200.pyth"
+    names: dict[str, object] = {"batches": [[torch.rand(2, 3, 8, 32, 32) for _ in range(2)] for _ in range(2)]}
+    names["clips"] = torch.rand(2, 3, 8, 32, 32)
+    for program in blocks(ROOT / "docs/library.md", "python"):
+        program = program.replace("byol_slow_r50_8x8_rho4", str(checkpoint))
+        program = program.replace('"data/mine"]', '"data/mine", "TRAIN.BATCH_SIZE", 2, "DATA_LOADER.NUM_WORKERS", 0]')
+        exec(program, names)
+    assert names["features"].shape == (2, names["encoder"].dim)
+    assert names["method"].signals
+    assert [view.shape for view in names["views"]] == [(2, 3, 8, 224, 224)] * 4
