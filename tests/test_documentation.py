@@ -119,18 +119,18 @@ def test_the_encoder_of_the_page_on_extending_gives_features(own_parts):
 
 def test_the_data_set_of_the_page_on_extending_gives_clips(own_parts):
     (own_parts / "train").mkdir()
-    for number in range(2):
-        np.save(own_parts / f"train/{number}.npy", np.full((40, 48, 64, 3), 100 * number, np.uint8))
+    for number in range(4):
+        np.save(own_parts / f"train/{number}.npy", np.full((40, 48, 64, 3), 60 * number, np.uint8))
     printed = run_program(
         own_parts,
         "import rhovideo",
         "words = ['PLUGINS', '[my_data]', 'TRAIN.DATASET', 'arrays', 'DATA.PATH_TO_DATA_DIR', '.']",
-        "words += ['TRAIN.BATCH_SIZE', '2', 'DATA_LOADER.NUM_WORKERS', '0', 'DATA.SSL_COLOR_JITTER', 'False']",
+        "words += ['TRAIN.BATCH_SIZE', '4', 'DATA_LOADER.NUM_WORKERS', '0', 'DATA.SSL_COLOR_JITTER', 'False']",
         "loader = rhovideo.build_loader(rhovideo.load_cfg('demo/moco', words), 'train', 'pretrain')",
         "(batch,) = loader.epoch(0)",
         "print(list(batch.clips.shape), sorted(batch.clips.float().mean(dim=(1, 2, 3, 4, 5)).round().tolist()))",
     )
-    assert printed == "[2, 2, 4, 64, 64, 3] [0.0, 100.0]\n"
+    assert printed == "[4, 2, 4, 64, 64, 3] [0.0, 60.0, 120.0, 180.0]\n"
 
 
 def test_the_programs_of_the_library_page_run(monkeypatch, tmp_path):
