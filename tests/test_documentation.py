@@ -143,6 +143,7 @@ def test_the_programs_of_the_library_page_run(monkeypatch, tmp_path):
     checkpoint = ROOT / "tests/reference/byol_tiny_epoch_00200.pyth"
     names: dict[str, object] = {"batches": [[torch.rand(2, 3, 8, 32, 32) for _ in range(2)] for _ in range(2)]}
     names["clips"] = torch.rand(2, 3, 8, 32, 32)
+    names["wrapped"] = lambda views, progress: names["method"](views, progress)
     for program in blocks(ROOT / "docs/library.md", "python"):
         program = program.replace("byol_slow_r50_8x8_rho4", str(checkpoint))
         program = program.replace('"data/mine"]', '"data/mine", "TRAIN.BATCH_SIZE", 2, "DATA_LOADER.NUM_WORKERS", 0]')

@@ -63,7 +63,9 @@ def build_byol(
     """BYOL as CONTRASTIVE configures it.
 
     Args:
-        cfg, encoder, projection: as of :func:`build_simclr`.
+        cfg: a loaded configuration.
+        encoder: as of :func:`build_simclr`.
+        projection: as of :func:`build_simclr`.
         predictor: used in place of the one that ``cfg`` describes.
 
     Raises:

@@ -79,6 +79,7 @@ def sum_of_losses(self: Method, views: list[Tensor], progress: float = 0.0) -> T
     ``broadcast_buffers=False``: a queue is the same on all processes, and would be sent again before each pass.
 
     Args:
+        self: the method.
         views: V >= 2 normalised tensors [B, 3, T, H, W], the clips of B videos.
         progress: the share of the training that is done, from 0 to 1.
 

@@ -8,23 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 
+from rhovideo.data.video.box import Box
+
 # Beyond this shrinkage a bilinear sample skips source pixels, and the box is halved before.
 _BILINEAR_SHRINKS_UP_TO = 2.0
 _INCEPTION_ATTEMPTS = 10
-
-
-class Box(NamedTuple):
-    """A rectangle of source pixels."""
-
-    top: int
-    left: int
-    height: int
-    width: int
 
 
 def draw_short_side_box(

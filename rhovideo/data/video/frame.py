@@ -8,7 +8,7 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from rhovideo.data.augment.crops import Box
+from rhovideo.data.video.box import Box
 from rhovideo.data.video.orientation import upright
 
 # Formats that are cut before they are converted: a quarter of the pixels have colour, in two planes of their own.

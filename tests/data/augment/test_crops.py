@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from rhovideo.data.augment.crops import Box, EvalCrops, draw_area_box, draw_short_side_box, resize_into
+from rhovideo.data.augment.crops import EvalCrops, draw_area_box, draw_short_side_box, resize_into
+from rhovideo.data.video.box import Box
 
 
 def ramps(height, width, frames=2):

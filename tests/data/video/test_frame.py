@@ -8,8 +8,8 @@ from av.video.reformatter import VideoReformatter
 from rhovideo.data.augment import colour
 from rhovideo.data.augment.clip_augmentation import TrainAugmentation, apply, clip_builder
 from rhovideo.data.augment.colour import ColourAugmentation
-from rhovideo.data.augment.crops import Box
 from rhovideo.data.video import frame
+from rhovideo.data.video.box import Box
 from rhovideo.data.video.frame import Picture, RgbPicture
 from rhovideo.data.video.orientation import has_matrix
 from rhovideo.data.video.reader import Video
