@@ -108,7 +108,7 @@ def own_gpu() -> int:
     given = max(seen, int(os.environ.get("SLURM_GPUS_ON_NODE") or 0))
     if place >= given and (seen > 1 or "SLURM_GPUS_ON_NODE" in os.environ):
         raise JobError(
-            f"{socket.gethostname()}: process {place + 1} of this machine has no GPU of its own, the job has {given} "
+            f"{socket.gethostname()}: process {place + 1} of this machine has no GPU, since the job has {given} "
             f"here: start {given} processes on each machine (NUM_GPUS {given}), or ask for more GPUs"
         )
     return place % seen

@@ -12,7 +12,7 @@ from rhovideo.models.encoder import Encoder
 
 
 class Backbone(Protocol):
-    """What an encoder must have: it is an ``nn.Module`` that maps clips [N,3,T,H,W] to features [N,dim].
+    """The least that an encoder must be: an ``nn.Module`` that maps clips [N,3,T,H,W] to features [N,dim].
 
     Attributes:
         dim: size of the feature.
@@ -29,11 +29,11 @@ def build_backbone(cfg: CfgNode) -> Encoder:
     With BN.NORM_TYPE sync_batchnorm every process must call it, in the same order.
 
     Returns:
-        An :class:`Encoder`; of an architecture that was registered, a :class:`Backbone`, which needs no more than that.
+        An :class:`Encoder`. A registered architecture may be any :class:`Backbone`.
 
     Raises:
         ValueError: the architecture is unknown, or its section asks for something that is not built.
-        TypeError: what a registered builder returned has no ``dim``.
+        TypeError: a registered encoder has no ``dim``.
     """
     encoder = BACKBONES.builder(cfg.MODEL.ARCH)(cfg)
     if not isinstance(getattr(encoder, "dim", None), int):

@@ -37,12 +37,12 @@ _BY_PATHWAY = ("NUM_BLOCK_TEMP_KERNEL", "SPATIAL_STRIDES", "SPATIAL_DILATIONS")
 
 
 def own_keys() -> frozenset[str]:
-    """The keys that PySlowFast lacks, so that merging them there would fail."""
+    """The keys that PySlowFast does not have, so that its loader would fail."""
     return frozenset(key.name for key in definitions().values() if key.ours)
 
 
 def _is_lost(key: str) -> bool:
-    """Whether the result of a training depends on a key that PySlowFast lacks."""
+    """True if the result of a training depends on this key, and PySlowFast does not have it."""
     harmless = [section + name for section, names in _NO_LOSS.items() for name in names.split()]
     return key in own_keys() and not any(key == name or key.startswith(name) for name in harmless)
 
