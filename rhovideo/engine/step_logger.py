@@ -1,4 +1,4 @@
-"""What a training says of itself: a line every few steps, one an epoch, one an evaluation."""
+"""The progress of a training: a line every few steps, one an epoch, one an evaluation."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import logging
 import resource
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import Any
 
 import torch
 from fvcore.common.config import CfgNode
-from torch import Tensor
 from tqdm import tqdm
 
 from rhovideo import distributed
 from rhovideo.data.loading.workers import worker_count
-from rhovideo.engine.evaluation.metrics import RunningMean
 from rhovideo.engine.json_stats import JsonStats
 from rhovideo.engine.logging_setup import on_terminal
 from rhovideo.engine.tensorboard import TensorBoard
@@ -25,16 +23,32 @@ from rhovideo.engine.tensorboard import TensorBoard
 logger = logging.getLogger(__name__)
 
 _NO_GPU = "0.00G"
-# Seconds of a step on the CPU from which a training is hardly what was meant.
+# A training whose steps take more seconds on the CPU is too large for it.
 _SLOW_STEP = 20.0
+
+
+class _Means:
+    """Means of named numbers that come in step by step."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, values: Mapping[str, float]) -> None:
+        for name, value in values.items():
+            self._sums[name] = self._sums.get(name, 0.0) + value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def read(self) -> dict[str, float]:
+        return {name: total / self._counts[name] for name, total in self._sums.items()}
 
 
 class StepLogger:
     """Times the steps of a training and reports them.
 
-    Each rank makes one and calls the same methods in the same order, since the values are averaged over ranks
-    when a line is due; only rank 0 writes. Call :meth:`data_arrived` when a step's batch is there, :meth:`step` at
-    its end::
+    It reads nothing from the device and asks no other process: its numbers are numbers of the host, already averaged
+    over processes. Each process makes one and calls the same methods; only rank 0 writes. Call :meth:`data_arrived`
+    when a step's batch is there, :meth:`step` at its end::
 
         log = StepLogger(cfg, loader.steps_per_epoch, device)
         for epoch in range(first_epoch, cfg.SOLVER.MAX_EPOCH):
@@ -42,10 +56,13 @@ class StepLogger:
             for step, batch in enumerate(loader.epoch(epoch)):
                 log.data_arrived()
                 ...
-                log.step(step, lr, {"loss": loss, "grad_norm": norm, **method.signals})
+                log.step(step, lr, {"loss": loss, "grad_norm": norm})
             log.end_epoch()
             log.evaluation({"top1_err": 31.2})
         log.close()
+
+    A step's numbers may also come later, by :meth:`add`: those of all steps that a line covers are needed only when
+    :meth:`line_due` says that it is written.
 
     Lines go to the log, ``OUTPUT_DIR/json_stats.log`` (PySlowFast's names) and TensorBoard; the first step of a launch
     has one too, whatever LOG_PERIOD is.
@@ -53,7 +70,7 @@ class StepLogger:
     Args:
         cfg: LOG_PERIOD, OUTPUT_DIR, SOLVER.MAX_EPOCH, TENSORBOARD.*.
         steps_per_epoch: optimizer steps of an epoch.
-        device: where the values live; a GPU with nccl.
+        device: where the training runs, whose memory is reported.
         first_step: the first step of a resumed run, counted over all epochs.
         clock: seconds, monotonic.
     """
@@ -74,7 +91,7 @@ class StepLogger:
         self._main = distributed.is_main()
         self._json = JsonStats(cfg.OUTPUT_DIR, distributed.rank())
         self._tensorboard = TensorBoard(cfg, distributed.rank(), first_step)
-        self._bar: tqdm | None = None
+        self._bar: tqdm[Any] | None = None
         self._best: dict[str, float] = {}
         self._epoch = max(0, first_step - 1) // steps_per_epoch
         self._done = first_step
@@ -85,7 +102,12 @@ class StepLogger:
         self._reset_epoch()
 
     def start_epoch(self, epoch: int, first_step: int = 0) -> None:
-        """Begin ``epoch`` (from 0) at ``first_step`` of it; the clock of its first step starts here."""
+        """Begin an epoch; the clock of its first step starts here.
+
+        Args:
+            epoch: counted from 0.
+            first_step: steps of it that are made already.
+        """
         self._epoch = epoch
         self._done = epoch * self._steps_per_epoch + first_step
         self._reset_window()
@@ -97,29 +119,33 @@ class StepLogger:
         self._last = self._clock()
 
     def data_arrived(self) -> None:
-        """The step's batch is there: what passed since the last step was waiting for data."""
+        """Note that the step's batch is there: the time since the last step was spent waiting for data."""
         seconds = self._clock() - self._last
         self._data_seconds += seconds
         self._epoch_data_seconds += seconds
 
-    def step(self, step: int, lr: float, values: dict[str, Tensor | float]) -> None:
-        """The step is done.
+    def line_due(self, step: int) -> bool:
+        """True where a line is written after this step of the epoch, counted from 0."""
+        return not self._any_step or (step + 1) % self._period == 0
+
+    def add(self, values: Mapping[str, float]) -> None:
+        """Take in the numbers of one step, by their names: ``loss``, ``grad_norm``, ``embedding_std`` ..."""
+        self._window.add(values)
+        self._epoch_values.add(values)
+
+    def step(self, step: int, lr: float, values: Mapping[str, float] | None = None) -> None:
+        """End a step, and write a line where one is due.
 
         Args:
             step: its place in the epoch, from 0.
             lr: the learning rate it was made with.
-            values: 0-dim tensors or numbers of this rank, the same names on every rank and step: ``loss``,
-                ``grad_norm``, collapse signals, ``top1_err`` ... Nothing is read from the device until a line is due.
+            values: its numbers; None where :meth:`add` takes them in.
         """
-        self._lr = lr
-        self._done += 1
-        for name, value in values.items():
-            self._window[name].add(value)
-            self._epoch_values[name].add(value)
+        self.add(values or {})
         first, due = not self._any_step, (step + 1) % self._period == 0
         self._any_step = True
-        means = {name: window.mean(over_ranks=True) for name, window in self._window.items()} if due or first else {}
-        # Read after the values: reading them waits until the device has done the work.
+        self._lr = lr
+        self._done += 1
         now = self._clock()
         self._seconds += now - self._last
         self._epoch_seconds += now - self._last
@@ -129,39 +155,45 @@ class StepLogger:
         if self._bar is not None:
             self._bar.update()
         if due or first:
-            self._report_steps(step, means)
+            self._report_steps(step)
         if first:
-            self._tell_pace()
+            self._report_pace()
         if due:
             self._reset_window()
 
-    def end_epoch(self, extra: dict[str, float] | None = None) -> dict:
-        """Report the epoch's means over all its steps (since a resume) and ranks.
+    def end_epoch(self, extra: Mapping[str, float] | None = None) -> dict[str, Any]:
+        """Report the epoch's means over all its steps since a resume.
 
         Args:
-            extra: more to put into the line.
+            extra: more numbers for the line.
 
         Returns:
-            What was written.
+            The record that was written.
         """
-        means = {name: value.mean(over_ranks=True) for name, value in self._epoch_values.items()}
         stats = {
             "_type": "train_epoch",
             "epoch": f"{self._epoch + 1}/{self._max_epoch}",
             **self._times(self._epoch_seconds, self._epoch_data_seconds, self._epoch_steps),
             "lr": self._lr,
             **self._memory(),
-            **means,
+            **self._epoch_values.read(),
             **(extra or {}),
         }
         self._close_bar()
         self._write(stats, "train_epoch")
         return stats
 
-    def evaluation(self, values: dict[str, float], seconds: float | None = None) -> dict:
-        """Report an evaluation on the validation set after this epoch; the values are already those of all ranks.
+    def evaluation(self, values: Mapping[str, float], seconds: float | None = None) -> dict[str, Any]:
+        """Report an evaluation on the validation set after this epoch.
 
         An error (``top1_err``, ``top5_err``) also gives its least value so far, ``min_top1_err``.
+
+        Args:
+            values: the numbers of all processes together.
+            seconds: how long it took.
+
+        Returns:
+            The record that was written.
         """
         for name, value in values.items():
             if name.endswith("_err"):
@@ -175,14 +207,16 @@ class StepLogger:
         return stats
 
     def pause(self) -> None:
-        """What passed since the last step (writing a checkpoint) is neither data nor step time."""
+        """Leave out of the times what passed since the last step, such as writing a checkpoint."""
         self._last = self._clock()
 
     def close(self) -> None:
+        """Take away the progress bar and finish TensorBoard's file."""
         self._close_bar()
         self._tensorboard.close()
 
-    def _report_steps(self, step: int, means: dict[str, float]) -> None:
+    def _report_steps(self, step: int) -> None:
+        means = self._window.read()
         stats = {
             "_type": "train_iter",
             "epoch": f"{self._epoch + 1}/{self._max_epoch}",
@@ -197,8 +231,8 @@ class StepLogger:
             self._bar.set_postfix({**shown, "lr": f"{self._lr:.4g}", "data": f"{stats['dt_data']:.3f}s"})
         self._write(stats, "train", quiet=self._bar is not None)
 
-    def _tell_pace(self) -> None:
-        """After the first step: what a person who tries things out on a CPU wants to know before waiting for more."""
+    def _report_pace(self) -> None:
+        """Say after the first step on a CPU how long an epoch will take, for people who try things out."""
         if not self._main or self._device.type != "cpu":
             return
         # Workers start while it waits for its data, which later steps do not.
@@ -210,7 +244,7 @@ class StepLogger:
             *(seconds, self._steps_per_epoch, epoch, slow),
         )
 
-    def _write(self, stats: dict, group: str, quiet: bool = False) -> None:
+    def _write(self, stats: dict[str, Any], group: str, quiet: bool = False) -> None:
         if not self._main:
             return
         logger.info(readable(stats), extra={"for_files": quiet})
@@ -230,11 +264,11 @@ class StepLogger:
         return {"gpu_mem": f"{gpu / 2**30:.2f}G", "RAM": f"{_peak_ram():.2f}G"}
 
     def _reset_window(self) -> None:
-        self._window: dict[str, RunningMean] = defaultdict(lambda: RunningMean(self._device))
+        self._window = _Means()
         self._seconds, self._data_seconds, self._steps = 0.0, 0.0, 0
 
     def _reset_epoch(self) -> None:
-        self._epoch_values: dict[str, RunningMean] = defaultdict(lambda: RunningMean(self._device))
+        self._epoch_values = _Means()
         self._epoch_seconds, self._epoch_data_seconds, self._epoch_steps = 0.0, 0.0, 0
         self._last = self._clock()
 
@@ -244,7 +278,7 @@ class StepLogger:
             self._bar = None
 
 
-def readable(stats: dict) -> str:
+def readable(stats: Mapping[str, Any]) -> str:
     """One line for people: ``epoch 3/200, iter 10/100, loss 6.21, ..., data 0.01 s, step 0.52 s, eta 1:02:03``."""
     stats = dict(stats)
     kind = stats.pop("_type")
@@ -268,6 +302,6 @@ def _short(value: object) -> str:
 
 
 def _peak_ram() -> float:
-    """Most memory this process has held, in GiB."""
+    """The most memory that this process has held, in GiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**30 if sys.platform == "darwin" else peak / 2**20

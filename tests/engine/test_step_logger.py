@@ -2,7 +2,6 @@ import logging
 import sys
 
 import pytest
-import torch
 
 from rhovideo.config.schema import get_cfg
 from rhovideo.engine import step_logger
@@ -34,7 +33,7 @@ def run_epoch(log, clock, epoch, losses, first_step=0):
         clock.now += 1.0
         log.data_arrived()
         clock.now += 3.0
-        log.step(step, 0.1 * (step + 1), {"loss": torch.tensor(loss), "embedding_std": 0.5})
+        log.step(step, 0.1 * (step + 1), {"loss": loss, "embedding_std": 0.5})
 
 
 def test_lines_have_pyslowfasts_names_and_right_times(cfg, tmp_path):

@@ -53,7 +53,7 @@ class KnnBank(nn.Module):
         self.register_buffer("seen", torch.zeros(rows, dtype=torch.bool))
 
     def rows(self, indices: Tensor) -> Tensor:
-        """The row of each video index [B], or -1 where the bank does not hold it."""
+        """The row of each video index [B]; -1 where the bank does not hold it."""
         rows = (indices.to(torch.int64) * self._multiplier) % self.num_rows
         return torch.where(rows < len(self.seen), rows, -1)
 
@@ -61,8 +61,8 @@ class KnnBank(nn.Module):
     def update(self, embeddings: Tensor, indices: Tensor, labels: Tensor, valid: Tensor | None = None) -> None:
         """Store the embeddings of a step's videos, those of all ranks on every rank.
 
-        Every rank must call this with a batch of the same size. Where a video comes twice, the later one counts;
-        a video without a label (-1) is not stored.
+        Every rank must call this with a batch of the same size. Of a video that comes twice the later embedding is
+        stored; a video without a label (-1) is not. The host does not wait for the device.
 
         Args:
             embeddings: [B, dim], any length.
@@ -71,21 +71,22 @@ class KnnBank(nn.Module):
             valid: [B] bool, False for a sample that holds no video; None: all are valid.
         """
         device = self.embeddings.device
-        labels = labels.to(device)
+        labels = labels.to(device, non_blocking=True)
         if valid is not None:
-            labels = torch.where(valid.to(device), labels, -1)
+            labels = torch.where(valid.to(device, non_blocking=True), labels, -1)
         unit = distributed.gather(_unit_rows(embeddings.detach().to(device)).to(self.embeddings.dtype))
-        rows = self.rows(distributed.gather(indices.to(device)))
+        rows = self.rows(distributed.gather(indices.to(device, non_blocking=True)))
         labels = distributed.gather(labels)
         held = (rows >= 0) & (labels >= 0)
-        # Writing one row twice has no order on a GPU.
-        repeated_later = ((rows[:, None] == rows[None, :]) & held[None, :]).triu(1).any(1)
-        # How many there are is asked of the device once; each mask used as an index would wait for it again.
-        kept = (held & ~repeated_later).nonzero().squeeze(1)
-        rows = rows[kept]
-        self.embeddings[rows] = unit[kept]
-        self.labels[rows] = labels[kept]
-        self.seen[rows] = True
+        # Every sample writes, since the host does not know how many are held: those that are not held write to row 0.
+        # Samples of one row all write the same, the last one that is held, since on a GPU their order is not known.
+        rows = torch.where(held, rows, 0)
+        same = (rows[:, None] == rows[None, :]) & held[None, :]
+        last = len(rows) - 1 - same.flip(1).to(torch.uint8).argmax(1)
+        written = same.any(1)
+        self.embeddings[rows] = torch.where(written[:, None], unit[last], self.embeddings[rows])
+        self.labels[rows] = torch.where(written, labels[last], self.labels[rows])
+        self.seen[rows] = written | self.seen[rows]
 
     def predict(self, queries: Tensor, k: int = 200, temperature: float = 0.1) -> Tensor:
         """The class [Q] that the nearest seen rows vote for; -1 while no row has been seen. See :func:`knn_predict`."""

@@ -59,7 +59,7 @@ class ClassifyTask:
         # One view a video.
         operations = None if batch.operations is None else batch.operations[:, 0]
         clips = to_network_input(batch.clips[:, 0], self.cfg, self.device, operations)
-        labels = batch.label.to(self.device)
+        labels = batch.label.to(self.device, non_blocking=True)
         logits = self.model(clips)
         self._signals = {"top1": 100 * topk_correct(logits.detach(), labels, (1,))[0] / len(labels)}
         yield functional.cross_entropy(logits, labels)

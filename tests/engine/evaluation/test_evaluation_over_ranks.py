@@ -8,7 +8,7 @@ import torch.multiprocessing
 
 from rhovideo import distributed
 from rhovideo.config.schema import get_cfg
-from rhovideo.engine.evaluation.metrics import RunningMean
+from rhovideo.engine.agreement import Agreement, StepRecord
 from rhovideo.engine.evaluation.neighbours import KnnBank
 from rhovideo.engine.evaluation.scores import MultiViewScores
 from rhovideo.engine.json_stats import read_json_stats
@@ -39,22 +39,21 @@ def evaluate(rank, world_size, folder):
     mine = torch.arange(rank, VIDEOS, world_size)
     collected.add(mine, scores[mine], labels[mine])
     result = collected.finish()
-    mean = RunningMean()
-    if rank == 0:
-        mean.add(3.0)
+    agreement = Agreement()
+    agreement.collect(StepRecord(0, 0), torch.tensor(1.0 + rank))
+    (decision,) = agreement.decide(newest=True)
     cfg = get_cfg()
     cfg.OUTPUT_DIR, cfg.LOG_PERIOD, cfg.TENSORBOARD.ENABLE = f"{folder}/rank{rank}", 1, True
     log = StepLogger(cfg, 1)
     log.start_epoch(0)
     log.data_arrived()
-    log.step(0, 0.1, {"loss": torch.tensor(1.0 + rank)})
+    log.step(0, 0.1, decision.values)
     log.close()
     found = {
         "bank": bank.state_dict(),
         "accuracy": bank.accuracy(queries[rank::world_size], query_labels[rank::world_size], 3),
         "scores": torch.from_numpy(result.scores),
         "top1": result.top1,
-        "mean": mean.mean(over_ranks=True),
     }
     torch.save(found, f"{folder}/{world_size}_{rank}.pt")
     distributed.shut_down()
@@ -77,7 +76,7 @@ def test_two_ranks_find_what_one_does(folder, rank):
     assert all(torch.equal(together["bank"][name], tensor) for name, tensor in alone["bank"].items())
     assert torch.equal(together["scores"], alone["scores"])
     assert not math.isnan(alone["top1"])
-    assert (together["accuracy"], together["top1"], together["mean"]) == (alone["accuracy"], alone["top1"], 3.0)
+    assert (together["accuracy"], together["top1"]) == (alone["accuracy"], alone["top1"])
 
 
 def test_only_rank_0_writes_and_it_writes_the_mean(folder):

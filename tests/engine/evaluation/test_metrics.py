@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from rhovideo.engine.evaluation.metrics import RunningMean, topk_accuracy, topk_correct
+from rhovideo.engine.evaluation.metrics import topk_accuracy, topk_correct
 
 
 def test_topk_against_a_loop():
@@ -22,14 +22,3 @@ def test_top5_of_three_classes_is_all():
     scores, labels = torch.randn(8, 3), torch.randint(3, (8,))
     assert topk_correct(scores, labels, (1, 5))[1] == 8
     assert all(math.isnan(a) for a in topk_accuracy(scores, torch.full((8,), -1)))
-
-
-def test_a_running_mean_weighs_and_starts_again():
-    mean = RunningMean()
-    assert math.isnan(mean.mean())
-    mean.add(1.0, weight=3)
-    mean.add(torch.tensor(5.0, requires_grad=True))
-    assert mean.mean() == pytest.approx(2.0)
-    mean.reset()
-    mean.add(7)
-    assert mean.mean(over_ranks=True) == 7.0
