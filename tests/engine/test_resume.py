@@ -10,7 +10,7 @@ import torch
 from tests.configured_runs import METHOD_KEYS, final_state, finish, kill, run, start, write_config
 
 KEYS = ["CONTRASTIVE.TYPE", "moco", *METHOD_KEYS["moco"], "DATA.TRAIN_CROP_NUM_TEMPORAL", 2]
-OPTIONS = ["CONTRASTIVE.KEYS_AT_ONCE", True, "MODEL.CHANNELS_LAST", True]
+OPTIONS = ["CONTRASTIVE.KEYS_AT_ONCE", True, "MODEL.CHANNELS_LAST", True, "LOG_PERIOD", 100]
 
 
 @pytest.fixture(scope="module", params=[[1, *OPTIONS], [4]], ids=["1 process, with options", "4 processes"])

@@ -151,3 +151,23 @@ def test_stop_in_an_evaluation_loses_neither_the_epoch_nor_the_evaluation(cfg, t
     assert evaluations(tmp_path / "out") == ["1/2", "2/2"]
     places = [line["iter"] for line in steps_done(tmp_path / "out")]
     assert places == [f"{step}/6" for step in range(1, 7)] * 2
+
+
+@pytest.mark.parametrize(("log_period", "stopped_after"), [(1, 2), (100, 3)])
+def test_stop_that_is_read_one_step_later_loses_no_step(cfg, log_period, stopped_after, tmp_path, monkeypatch):
+    """Where no line of the log is due, the step after the one that was asked to stop is made and saved as well."""
+    cfg.defrost()
+    cfg.LOG_PERIOD = log_period
+    whole = cfg.clone()
+    whole.OUTPUT_DIR = str(tmp_path / "whole")
+    run_here(whole)
+    with monkeypatch.context() as patch:
+        request_at_step(patch, 1)
+        with pytest.raises(stopping.Stopped, match=rf"in epoch 1/2 after iter {stopped_after}/6, which is saved"):
+            run_here(cfg)
+    assert progress(tmp_path / "out") == (0, stopped_after)
+    stopping.reset()
+    run_here(cfg)
+    resumed, expected = final_state(tmp_path / "out"), final_state(tmp_path / "whole")
+    for part in ("global_step", "model_state", "optimizer_state", "task_state"):
+        assert_same(resumed[part], expected[part], part)

@@ -32,18 +32,6 @@ from tests.configured_runs import METHOD_KEYS, final_state, finish, start, write
 BYOL = ["CONTRASTIVE.TYPE", "byol", *METHOD_KEYS["byol"]]
 
 
-@pytest.fixture
-def configure(tmp_path, synthetic_set):
-    """Loads the tiny configuration of a task with overrides."""
-
-    def load(task, *overrides, output="out"):
-        config = write_config(tmp_path / f"{output}.yaml", tmp_path / output, task)
-        words = ["DATA.PATH_TO_DATA_DIR", synthetic_set, "MODEL.NUM_CLASSES", 3, *overrides]
-        return load_cfg(config, [str(word) for word in words])
-
-    return load
-
-
 def test_loss_that_is_not_finite_stops_with_the_videos(configure, tmp_path):
     cfg = configure("pretrain", *BYOL, "SOLVER.BASE_LR", 1e30, "SOLVER.WARMUP_EPOCHS", 0.0)
     with pytest.raises(TrainingStopped, match=r"not finite at epoch 1, step 2") as stopped:
@@ -354,3 +342,21 @@ def test_failure_is_in_the_log_of_the_run_that_failed_and_of_no_other(tmp_path, 
         patch.setattr(engine_run, "held", partial(held, patience=0.1))
         assert main(["run", "--cfg", str(config), *map(str, words)]) == 1
     assert (tmp_path / "out/stdout.log").read_text() == log
+
+
+def test_log_gives_each_step_its_own_numbers_however_seldom_it_is_written(configure, tmp_path):
+    """A line covers the steps since the last one; numbers that are read one step later are in the same line."""
+    for period in (1, 2):
+        run(configure("pretrain", *BYOL, "TRAIN.BATCH_SIZE", 4, "LOG_PERIOD", period, output=str(period)))
+    each, pairs = (read_json_stats(tmp_path / output / "json_stats.log") for output in ("1", "2"))
+    steps = [line for line in each if line["_type"] == "train_iter"]
+    lines = [line for line in pairs if line["_type"] == "train_iter"]
+    # The first step of a launch has a line whatever LOG_PERIOD is.
+    assert [line["iter"] for line in lines] == ["1/6", "2/6", "4/6", "6/6", "2/6", "4/6", "6/6"]
+    names = ("loss", "grad_norm", "embedding_std", "positive_similarity", "negative_similarity")
+    for name in names:
+        means = [(one[name] + two[name]) / 2 for one, two in zip(steps[::2], steps[1::2], strict=True)]
+        assert [line[name] for line in lines[1:]] == pytest.approx(means, rel=1e-5)
+        assert lines[0][name] == steps[0][name]
+    one, other = ([line for line in log if line["_type"] == "train_epoch"] for log in (each, pairs))
+    assert [[line[name] for name in names] for line in one] == [[line[name] for name in names] for line in other]
