@@ -1,1 +1,1 @@
-"""Training and evaluation: the trainer, checkpoints, logs."""
+"""Training and evaluation: the loop, its checkpoints and its log; ``tasks`` and ``evaluation`` are built on them."""

@@ -1,4 +1,4 @@
-"""Checkpoints of a training run: written whole or not at all, and read only if every byte verifies.
+"""Checkpoints of a training run: written whole or not at all, and read only if every byte is as it was written.
 
 A checkpoint is a dictionary saved by ``torch.save`` and readable with ``weights_only=True``:
 
@@ -10,7 +10,7 @@ A checkpoint is a dictionary saved by ``torch.save`` and readable with ``weights
 ``step``           steps of the next epoch that are complete; 0 at an epoch's end
 ``global_step``    optimizer steps since the start
 ``epoch_layout``   videos of an epoch and of a step, and how they are shuffled: what decides what comes after ``step``
-``videos``         how many distinct ones were tried and could not be read
+``videos``         how many distinct ones were ``tried``, and how many of them are ``bad``: could not be read
 ``model_state``    state dict of the method or classifier
 ``optimizer_state``, ``scaler_state``, ``task_state``
 =================  ====================================================================================
@@ -23,6 +23,7 @@ from __future__ import annotations
 import logging
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from fvcore.common.config import CfgNode
@@ -40,26 +41,26 @@ class CheckpointError(JobError):
     """A checkpoint that cannot be used; the message names the file and says what to do."""
 
 
-def save_checkpoint(state: dict, path: Path, keep: int) -> None:
+def save_checkpoint(state: dict[str, Any], path: Path, keep: int) -> None:
     """Write ``state`` under a temporary name, sync it to disk, rename it, then remove all but the ``keep`` newest.
 
     Args:
-        state: what the module's docstring lists.
+        state: the entries that the module's docstring lists.
         path: from :func:`rhovideo.runs.folder.checkpoint_path`.
         keep: how many checkpoints stay; 0 keeps all.
 
     Raises:
-        CheckpointError: the folder cannot be written to, or the disk is full. The older checkpoints are untouched.
+        CheckpointError: the folder cannot be written to, or the disk is full. The older checkpoints stay as they are.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as file:
-            # By its name: torch writes to a Python file in small pieces, which takes twice as long.
+            # Given by its name: torch writes to a Python file in small pieces, which takes twice as long.
             torch.save(state, file.name)
     except (OSError, RuntimeError) as error:
         raise CheckpointError(
             f"{path}: the checkpoint could not be written ({error}). "
-            "Free space or mend the permissions of OUTPUT_DIR, then start the same command again: it resumes."
+            "Free some space, or allow writing to OUTPUT_DIR; then start the same command again: it resumes."
         ) from error
     _remove_old(path, keep)
 
@@ -72,11 +73,17 @@ def _remove_old(newest: Path, keep: int) -> None:
             path.unlink(missing_ok=True)
 
 
-def read_checkpoint(path: str | Path) -> dict:
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Load one checkpoint on the CPU after checking the checksum of every record in it.
 
+    Args:
+        path: of the file.
+
+    Returns:
+        The entries that the module's docstring lists.
+
     Raises:
-        CheckpointError: the file is truncated, damaged, not a checkpoint, or would run code.
+        CheckpointError: the file is cut off, damaged, not a checkpoint, or would run code.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -93,10 +100,14 @@ def read_checkpoint(path: str | Path) -> dict:
     return state
 
 
-def newest_checkpoint(output_dir: str | Path) -> tuple[Path, dict] | None:
-    """The furthest checkpoint of a run that verifies, with its content; None where there is none.
+def newest_checkpoint(output_dir: str | Path) -> tuple[Path, dict[str, Any]] | None:
+    """Find the furthest checkpoint of a run that can be read; the others are passed over with a warning.
 
-    Files that do not verify are passed over with a warning.
+    Args:
+        output_dir: of the run.
+
+    Returns:
+        Its path and its content; None where there is none.
     """
     for path in list_checkpoints(output_dir):
         try:
@@ -107,12 +118,19 @@ def newest_checkpoint(output_dir: str | Path) -> tuple[Path, dict] | None:
 
 
 def checkpoint_to_measure(cfg: CfgNode) -> str:
-    """What TASK test or knn measures; an empty text where there is nothing.
+    """The checkpoint that TASK test or knn measures.
 
-    TEST.CHECKPOINT_FILE_PATH, else TRAIN.CHECKPOINT_FILE_PATH, else the newest in OUTPUT_DIR. A training configuration
-    with TRAIN.ENABLE False measures what it has trained: OUTPUT_DIR comes before the file that training began with.
+    It is TEST.CHECKPOINT_FILE_PATH, else TRAIN.CHECKPOINT_FILE_PATH, else the newest in OUTPUT_DIR. With TRAIN.ENABLE
+    False a training configuration measures the result of its own training: there the newest in OUTPUT_DIR comes before
+    TRAIN.CHECKPOINT_FILE_PATH, which training began with.
+
+    Args:
+        cfg: the job's.
+
+    Returns:
+        A path or a released checkpoint's name; an empty text where there is neither.
     """
     found = newest_checkpoint(cfg.OUTPUT_DIR) if list_checkpoints(cfg.OUTPUT_DIR) else None
     own = str(found[0]) if found else ""
     started_from = cfg.TRAIN.CHECKPOINT_FILE_PATH
-    return cfg.TEST.CHECKPOINT_FILE_PATH or (started_from or own if cfg.TRAIN.ENABLE else own or started_from)
+    return str(cfg.TEST.CHECKPOINT_FILE_PATH or (started_from or own if cfg.TRAIN.ENABLE else own or started_from))

@@ -1,4 +1,4 @@
-"""From a loader's bytes to what a network takes: transfer, then scale and normalise in one step on the device."""
+"""From a loader's bytes to a network's input: moved to the device, scaled and normalised there in one operation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,21 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.f
 
 
 def job_device(cfg: CfgNode) -> torch.device:
-    """The device of this process: its own GPU, or the CPU where NUM_GPUS is 0 or the machine has none."""
+    """The device of this process: its GPU, or the CPU where NUM_GPUS is 0 or the machine has no GPU.
+
+    Args:
+        cfg: NUM_GPUS.
+
+    Raises:
+        JobError: the machine gives the job fewer GPUs than processes.
+    """
     if cfg.NUM_GPUS == 0 or not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", distributed.own_gpu())
 
 
 def to_network_input(clips: Tensor, cfg: CfgNode, device: torch.device, operations: Tensor | None = None) -> Tensor:
-    """Move uint8 clips to the device, change there what is left to change of their colour, and normalise them.
+    """Move uint8 clips to the device, make there the changes of colour that are left, and normalise them.
 
     Args:
         clips: uint8 ``[..., T, S, S, 3]``, RGB.
@@ -41,14 +48,24 @@ def to_network_input(clips: Tensor, cfg: CfgNode, device: torch.device, operatio
 
 
 def mixed_precision(cfg: CfgNode, device: torch.device) -> bool:
-    """Whether TRAIN.MIXED_PRECISION holds here: float16, which PySlowFast's files mean, is for GPUs.
+    """True where TRAIN.MIXED_PRECISION is used on this device.
 
-    On a CPU that stands in for a GPU (NUM_GPUS is not 0) it is off, as there. NUM_GPUS 0 with it is somebody's wish.
+    PySlowFast's files mean float16 by it, which is for GPUs: on a CPU float16 is off, unless NUM_GPUS 0 shows that a
+    CPU is wanted.
+
+    Args:
+        cfg: TRAIN.MIXED_PRECISION, TRAIN.AMP_DTYPE and NUM_GPUS.
+        device: of this process.
     """
     unasked = device.type == "cpu" and cfg.NUM_GPUS != 0 and cfg.TRAIN.AMP_DTYPE == "float16"
-    return cfg.TRAIN.MIXED_PRECISION and not unasked
+    return bool(cfg.TRAIN.MIXED_PRECISION and not unasked)
 
 
 def autocast(cfg: CfgNode, device: torch.device) -> torch.autocast:
-    """Mixed precision in TRAIN.AMP_DTYPE, where :func:`mixed_precision` holds; else it does nothing."""
+    """A context in TRAIN.AMP_DTYPE where :func:`mixed_precision` is True; elsewhere it does nothing.
+
+    Args:
+        cfg: the job's.
+        device: of this process.
+    """
     return torch.autocast(device.type, dtype=DTYPES[cfg.TRAIN.AMP_DTYPE], enabled=mixed_precision(cfg, device))

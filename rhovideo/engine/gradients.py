@@ -12,10 +12,10 @@ from rhovideo import distributed
 class GradientAverager:
     """Averages ``.grad`` of the same parameters in every step.
 
-    A step may take many backward passes; only its last one is announced, by :meth:`begin`. From then on a bucket of
-    gradients is sent as soon as it and all before it are complete. Which gradients share a bucket, and in which order
-    buckets are sent, never changes: a resumed run sums in the same layout, to the last bit, and so does a step in
-    which nothing was announced. A copy of all gradients is held until then. With one process nothing is done.
+    A step may take many backward passes; :meth:`begin` announces the last one. From then on a bucket of gradients is
+    sent as soon as it and all buckets before it are complete. The gradients of a bucket and the order of the buckets
+    never change, so a resumed run gets the same sums to the last bit, and so does a step that announces nothing. Until
+    :meth:`finish` a copy of all gradients is in memory. With one process nothing is done.
 
     Args:
         parameters: the trained ones, in the same order on every process.
@@ -32,11 +32,11 @@ class GradientAverager:
                 parameter.register_post_accumulate_grad_hook(self._arrival(number))
 
     def begin(self) -> None:
-        """The next backward pass is the last of the step."""
+        """Announce that the next backward pass is the last one of the step."""
         self._missing = [len(bucket) for bucket in self._buckets]
 
     def finish(self) -> None:
-        """Send what is left, wait, and put the averages into ``.grad``; what has no gradient here counts as zero."""
+        """Send the buckets that are left, and put the averages into ``.grad``; a missing gradient is taken as zero."""
         while len(self._sent) < len(self._buckets):
             self._send()
         for bucket, (flat, wait) in zip(self._buckets, self._sent, strict=True):
@@ -45,7 +45,7 @@ class GradientAverager:
         self._missing, self._sent = None, []
 
     def _arrival(self, number: int) -> Callable[[nn.Parameter], None]:
-        """What a parameter of bucket ``number`` calls when a backward pass has added to its gradient."""
+        """The hook that a parameter of bucket ``number`` calls when a backward pass has added to its gradient."""
 
         def arrived(parameter: nn.Parameter) -> None:
             if self._missing is None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 import math
-import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 import simplejson
 
@@ -23,19 +23,19 @@ PREFIX = "json_stats: "
 
 
 class JsonStats:
-    """Writes one line a call, on rank 0; on the other ranks it does nothing.
+    """Writes one line for each call, on rank 0; on the other ranks it does nothing.
 
     Args:
         output_dir: the folder of ``json_stats.log``; a resumed run appends.
         rank: this process.
     """
 
-    def __init__(self, output_dir: str | os.PathLike, rank: int = 0) -> None:
+    def __init__(self, output_dir: str | Path, rank: int = 0) -> None:
         self._path = Path(output_dir) / STATS_FILE if rank == 0 else None
         self._failed = False
 
-    def write(self, stats: dict) -> None:
-        """Log ``stats`` and append them to the file; a line is whole or, after a crash, the last one.
+    def write(self, stats: Mapping[str, Any]) -> None:
+        """Log ``stats`` and append them to the file. Only the last line can be cut off, by a crash.
 
         Args:
             stats: names to strings, numbers, NumPy or one-element torch scalars, or lists and dicts of them. Floats are
@@ -44,30 +44,34 @@ class JsonStats:
         if self._path is None:
             return
         line = PREFIX + to_json(stats)
-        # The console has a readable line of the same.
+        # On the console a readable line says the same.
         logger.info(line, extra={"for_programs": True})
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             append_line(self._path, line)
         except OSError as error:
-            # Like any log line: a disk that is full for a while must not end a training.
+            # As for any line of the log: a disk that is full for a while must not end a training.
             if not self._failed:
                 logger.warning("%s: lines are missing, writing failed (%s)", self._path, error.strerror)
             self._failed = True
 
 
-def to_json(stats: dict) -> str:
-    """One line of strict JSON with sorted keys."""
+def to_json(stats: Mapping[str, Any]) -> str:
+    """One line of strict JSON with sorted keys.
+
+    Args:
+        stats: as of :meth:`JsonStats.write`.
+    """
     return simplejson.dumps(_plain(stats), sort_keys=True, allow_nan=False)
 
 
-def read_json_stats(path: str | os.PathLike) -> list[dict]:
-    """Every record of a ``json_stats.log`` or ``stdout.log``, in order; other and cut-off lines are skipped."""
+def read_json_stats(path: str | Path) -> list[dict[str, Any]]:
+    """All records of a ``json_stats.log`` or ``stdout.log``, in order; other lines and cut-off ones are left out."""
     with Path(path).open(encoding="utf-8", errors="replace") as file:
         return [record for record in map(_record, file) if record is not None]
 
 
-def last_json_stats(path: str | os.PathLike, types: Collection[str], limit: int = 1 << 24) -> dict | None:
+def last_json_stats(path: str | Path, types: Collection[str], limit: int = 1 << 24) -> dict[str, Any] | None:
     """The last record whose ``_type`` is one of ``types``, read from the file's end.
 
     Args:
@@ -76,9 +80,9 @@ def last_json_stats(path: str | os.PathLike, types: Collection[str], limit: int 
         limit: bytes to go back at most.
 
     Returns:
-        None where there is none, or no file.
+        None where there is no such record, or no file.
     """
-    # Lines are told apart by their bytes: thousands of steps may lie between two evaluations.
+    # Lines are compared as bytes and not all parsed: thousands of steps may lie between two evaluations.
     marks = [f'"_type": "{name}"'.encode() for name in types]
     try:
         for line in lines_backwards(path, limit):
@@ -90,14 +94,15 @@ def last_json_stats(path: str | os.PathLike, types: Collection[str], limit: int 
     return None
 
 
-def _record(line: str) -> dict | None:
+def _record(line: str) -> dict[str, Any] | None:
     _, found, text = line.partition(PREFIX)
     if not found:
         return None
     try:
-        return simplejson.loads(text)
+        record: dict[str, Any] = simplejson.loads(text)
     except simplejson.JSONDecodeError:
         return None
+    return record
 
 
 def _plain(value: object) -> object:

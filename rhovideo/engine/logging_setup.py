@@ -1,33 +1,35 @@
-"""Where log messages go: the console and OUTPUT_DIR/stdout.log, by rank.
+"""The way of log messages to the console and to OUTPUT_DIR/stdout.log, by rank.
 
-Two marks keep a message from the console: ``extra={"for_files": True}`` where a person watches, who is told in another
-way, and ``extra={"for_programs": True}`` everywhere.
+Two marks keep a message from the console: ``extra={"for_programs": True}`` always, and ``extra={"for_files": True}``
+on a terminal, where people see the same in another form.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from tqdm import tqdm
 
 from rhovideo.runs.folder import LOG_FILE
 
-# PySlowFast's line, which its users' scripts read, in the file; who reads the console needs no line of code.
+# In the file PySlowFast's line, which its users' scripts read; on the console no line of code.
 _FILE_FORMAT = "[%(asctime)s][%(levelname)s] %(filename)s: %(lineno)4d: %(message)s"
 _CONSOLE_FORMAT = "[%(asctime)s] %(message)s"
 _CONSOLE_WARNING = "[%(asctime)s] %(levelname)s: %(message)s"
 _DATES = "%m/%d %H:%M:%S"
 _PACKAGE = "rhovideo"
 
+T = TypeVar("T")
+
 
 class _ConsoleHandler(logging.Handler):
-    """Writes above a progress bar, if one is shown, not through it."""
+    """Writes above a progress bar where one is shown, not into it."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -38,7 +40,7 @@ class _ConsoleHandler(logging.Handler):
 
 
 class _ConsoleFormatter(logging.Formatter):
-    """The time and the message; what is no mere information says so."""
+    """The time and the message; a warning or an error has its level in front."""
 
     def __init__(self, prefix: str) -> None:
         super().__init__(prefix + _CONSOLE_FORMAT, _DATES)
@@ -49,22 +51,28 @@ class _ConsoleFormatter(logging.Formatter):
 
 
 class _LogFile(logging.FileHandler):
-    """``stdout.log``; where it cannot be written, as on a full disk, one line says so instead of a stack for each."""
+    """``stdout.log``; where it cannot be written, as on a full disk, one line says so, not a traceback a message."""
+
+    _failed = False
 
     def handleError(self, record: logging.LogRecord) -> None:
-        if not getattr(self, "failed", False):
-            self.failed = True
+        if not self._failed:
+            self._failed = True
             print(
                 f"rhovideo: {self.baseFilename}: lines are missing, writing failed ({sys.exc_info()[1]})",
                 file=sys.stderr,
             )
 
 
-def set_up_logging(output_dir: str | os.PathLike, rank: int = 0) -> None:
-    """Send the package's messages to the console and, on rank 0, to ``output_dir/stdout.log`` (appended).
+def set_up_logging(output_dir: str | Path, rank: int = 0) -> None:
+    """Send the package's messages to the console and, on rank 0, to the end of ``output_dir/stdout.log``.
 
-    Rank 0 says everything from INFO on, the others warnings and errors only, with their rank in front; they open
-    no file. Calling again (the next job of this process) replaces what the last call set up.
+    Rank 0 writes everything from INFO on. The others write warnings and errors only, with their rank in front, and open
+    no file. Another call, for the next job of this process, replaces what the last one set up.
+
+    Args:
+        output_dir: of the job; rank 0 makes the folder.
+        rank: this process.
     """
     logger = logging.getLogger(_PACKAGE)
     shut_down_logging()
@@ -91,15 +99,22 @@ def shut_down_logging() -> None:
     for handler in list(logger.handlers):
         if handler.get_name() == f"{_PACKAGE} run":
             logger.removeHandler(handler)
-            with contextlib.suppress(OSError):  # a full disk, which has been told already
+            with contextlib.suppress(OSError):  # a full disk, which was reported before
                 handler.close()
 
 
 def on_terminal() -> bool:
-    """Whether a person watches: progress is drawn as a bar then, and as plain lines elsewhere."""
+    """True on a terminal, where progress is a bar; elsewhere it is plain lines."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def progress(iterable: Iterable, total: int, description: str, rank: int = 0) -> Iterator:
-    """``iterable`` with a progress bar on rank 0's terminal; elsewhere as it is."""
+def progress(iterable: Iterable[T], total: int, description: str, rank: int = 0) -> Iterator[T]:
+    """Iterate with a progress bar on rank 0's terminal, without one elsewhere.
+
+    Args:
+        iterable: what to iterate over.
+        total: how many items it has.
+        description: in front of the bar.
+        rank: this process.
+    """
     return iter(tqdm(iterable, total=total, desc=description, disable=rank != 0 or not on_terminal(), leave=False))

@@ -1,4 +1,4 @@
-"""Where a network lies, how its weights are laid out there, and whether it is compiled."""
+"""Getting a network ready for a job: its device and precision, the layout of its weights, and compiling."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from rhovideo.models.encoder import Encoder
 def place(model: nn.Module, cfg: CfgNode, device: torch.device) -> None:
     """Move ``model`` to the device, in place, as TRAIN.DTYPE, MODEL.CHANNELS_LAST and MODEL.COMPILE say.
 
-    None of them changes the names or the values in its state, so a run can be resumed with other settings.
+    MODEL.CHANNELS_LAST and MODEL.COMPILE change neither names nor values in its state, so a resumed run may change
+    them.
 
     Args:
         model: with its weights loaded.
@@ -40,14 +41,14 @@ def place(model: nn.Module, cfg: CfgNode, device: torch.device) -> None:
 
 
 def _check_compiler(device: torch.device) -> None:
-    """Stop before the first step, where torch would say so in the middle of its own traceback."""
-    # As torch's C++ and Triton's code look for one.
+    """Raise an error before the first step; torch's own would come out of the middle of its code."""
+    # Where torch's C++ backend and Triton look for a compiler.
     variable, usual = ("CXX", ["g++"]) if device.type == "cpu" else ("CC", ["gcc", "clang"])
     wanted = [os.environ[variable]] if os.environ.get(variable) else usual
     if not any(shutil.which(name.split()[0]) for name in wanted):
         raise JobError(
-            f"MODEL.COMPILE is True, and {socket.gethostname()} has no {' or '.join(wanted)}: install a compiler, name "
-            f"the one there is in the environment's {variable}, or set MODEL.COMPILE False"
+            f"MODEL.COMPILE is True, and {socket.gethostname()} has no {' or '.join(wanted)}: install a compiler, put "
+            f"the name of one into the environment variable {variable}, or set MODEL.COMPILE False"
         )
 
 
@@ -56,7 +57,7 @@ def _compile_encoders(model: nn.Module) -> None:
         if isinstance(part, Encoder) or name in ("encoder", "momentum_encoder"):
             for module in part.modules():
                 if isinstance(module, nn.Conv3d):
-                    # PyTorchVideo's shortcuts have numpy's numbers here, with which each block is compiled by itself,
-                    # and all but the first eight not at all.
+                    # In PyTorchVideo's shortcuts these are numpy's numbers. With them torch would compile each block
+                    # separately, and only the first eight blocks.
                     module.stride = tuple(map(int, module.stride))
             part.compile()

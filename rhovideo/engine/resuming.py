@@ -1,4 +1,4 @@
-"""Holding a run to how it was launched first, whatever it is resumed on."""
+"""Keeping a resumed run to its first launch: the global batch, the learning rates and the seed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rhovideo.ssl.process_dependence import process_dependence
 
 logger = logging.getLogger(__name__)
 
-# Where, on what and how talkative a run is, which changes no step; and what FirstLaunch looks after.
+# Keys that change no step of a training, and those that FirstLaunch takes care of.
 _NO_SETTINGS = (
     *("SLURM", "NUM_SHARDS", "NUM_GPUS", "NUM_CPU_PROCESSES", "SHARD_ID", "DIST_BACKEND", "DIST_TIMEOUT_MINUTES"),
     *("OUTPUT_DIR", "LOG_PERIOD", "LOG_MODEL_INFO", "TENSORBOARD", "DATA_LOADER", "DATA.MANIFEST_CACHE"),
@@ -34,13 +34,19 @@ _NO_SETTINGS = (
 
 
 def settle(cfg: CfgNode) -> tuple[CfgNode, float]:
-    """The configuration that a training runs with, and the factor of its learning rates.
+    """Settle the configuration that a training runs with, and the factor of its learning rates.
 
-    On a first launch they are as configured, and rank 0 stores what a resume must keep. On a resume the global batch,
+    On a first launch both are as configured, and rank 0 stores what a resume must keep. On a resume the global batch,
     the factor and the seed are the stored ones, and the log says what follows from them. Every process must call it.
 
+    Args:
+        cfg: the job's.
+
+    Returns:
+        The configuration, and the factor.
+
     Raises:
-        JobError: the processes there are cannot share the global batch evenly.
+        JobError: the processes of this launch cannot share the global batch evenly.
     """
     # Rank 0 reads for all: on a network file system the others may still see an older file.
     found = read_first_launch(cfg.OUTPUT_DIR) if distributed.is_main() and resumes(cfg) else None
@@ -68,11 +74,14 @@ def settle(cfg: CfgNode) -> tuple[CfgNode, float]:
 
 
 def other_settings(before: Mapping[str, Any], cfg: CfgNode) -> list[str]:
-    """The keys that change results and whose values a run did not have until now: ``KEY old -> new``.
+    """The keys that change results and have new values in a resume.
 
     Args:
-        before: the configuration that its checkpoint holds, as nested mappings; keys that it lacks are passed over.
-        cfg: that of the resume.
+        before: the configuration in the checkpoint, as nested mappings; keys that it lacks are left out.
+        cfg: the configuration of the resume.
+
+    Returns:
+        A text ``KEY old -> new`` for each.
     """
     now = dict(leaves(CfgNode(yaml.safe_load(cfg.dump()))))
     then = dict(leaves(CfgNode(before)))
@@ -84,14 +93,14 @@ def other_settings(before: Mapping[str, Any], cfg: CfgNode) -> list[str]:
 
 
 def _changes(cfg: CfgNode, processes: int) -> list[str]:
-    """What cannot stay as it was when the number of processes changes; ``processes`` is the larger of the two."""
-    reasons = []
+    """The warnings of what changes with the number of processes; ``processes`` is the larger of the two."""
+    reasons: list[str] = []
     if cfg.TASK == "pretrain":
         reasons += process_dependence(cfg, processes)
     elif not cfg.MODEL.FROZEN_BN and not (cfg.BN.NORM_TYPE == "sync_batchnorm" and cfg.BN.GLOBAL_SYNC):
         reasons.append("batch norm, of a part of the global batch")
     if (cfg.TASK != "pretrain" and cfg.MODEL.DROPOUT_RATE) or cfg.MODEL.ARCH == "mvit":
-        reasons.append("dropout, drawn in each process anew")
+        reasons.append("dropout, which each process draws by itself")
     if not reasons:
         return []
     return [f"From here on this differs from the run with as many processes as before: {'; '.join(reasons)}"]

@@ -1,4 +1,4 @@
-"""What one process of a job executes, once its process group exists."""
+"""The work of one process of a job, once its process group exists."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run(cfg: CfgNode) -> dict[str, float]:
         The task's final numbers; rank 0 also writes them to ``OUTPUT_DIR/results.json``.
 
     Raises:
-        JobError: what can be foreseen, with what to do: OUTPUT_DIR is in use, a list of videos is wrong, ...
+        JobError: OUTPUT_DIR is in use, a list of videos is wrong, or the like; the message says what to do.
         Stopped: it was asked to stop; the same call goes on.
     """
     with held(cfg.OUTPUT_DIR) if distributed.is_main() else contextlib.nullcontext():
@@ -83,7 +83,7 @@ def _run(cfg: CfgNode) -> dict[str, float]:
 
 
 def _task(cfg: CfgNode) -> str:
-    """The task as a person asked for it: two protocols of ``rhovideo eval`` are one."""
+    """The task's name for people; TASK knn is two protocols of ``rhovideo eval``."""
     return "knn (nearest neighbours and retrieval)" if cfg.TASK == "knn" else cfg.TASK
 
 
@@ -92,7 +92,7 @@ def _count(processes: int) -> str:
 
 
 def _end(cfg: CfgNode, seconds: float) -> str:
-    """The last line of a job: that it is done, and where its fruits are."""
+    """The last line of a job's log, with the places of its results."""
     checkpoints = list_checkpoints(cfg.OUTPUT_DIR) if cfg.TASK in TRAINS else []
     made = f"; checkpoint {checkpoints[0]}" if checkpoints else ""
     took = timedelta(seconds=round(seconds))
@@ -107,7 +107,7 @@ def _note_cpu(cfg: CfgNode) -> None:
 
 
 def _warn_of_workers(cfg: CfgNode) -> None:
-    """Say once, instead of torch for every list, that a process was told to have more workers than cores."""
+    """Warn of more workers than cores, once; torch would do so for every list."""
     there_are = cores()
     if worker_count(cfg) > there_are:
         there = "1 CPU core there is" if there_are == 1 else f"{there_are} CPU cores there are"
@@ -119,21 +119,21 @@ def _warn_of_workers(cfg: CfgNode) -> None:
 
 
 def _warn_of_mixed_precision(cfg: CfgNode) -> None:
-    """Say what becomes on a CPU of a key that is meant for GPUs."""
+    """Warn on a CPU of mixed precision, which is meant for GPUs."""
     device = job_device(cfg)
     if not cfg.TRAIN.MIXED_PRECISION or device.type != "cpu":
         return
     if mixed_precision(cfg, device):
         logger.warning(
             "TRAIN.MIXED_PRECISION is True in %s on the CPU, where it can make a step ten times slower: write "
-            "TRAIN.MIXED_PRECISION False, unless it is the rounding that you want",
+            "TRAIN.MIXED_PRECISION False, unless you want its rounding",
             cfg.TRAIN.AMP_DTYPE,
         )
     else:
-        logger.warning("no GPU is here, and TRAIN.MIXED_PRECISION in float16 is for GPUs: it is off")
+        logger.warning("There is no GPU here, and TRAIN.MIXED_PRECISION in float16 is for GPUs: it is off")
 
 
 def _use_sound_kernels(cfg: CfgNode) -> None:
     """Turn oneDNN off for bfloat16: it fills some weight gradients of 3D convolutions with NaN (torch 2.15)."""
     bfloat16 = cfg.TRAIN.MIXED_PRECISION and cfg.TRAIN.AMP_DTYPE == "bfloat16"
-    torch.backends.mkldnn.enabled = not (bfloat16 and job_device(cfg).type == "cpu")
+    torch.backends.mkldnn.enabled = not (bfloat16 and job_device(cfg).type == "cpu")  # type: ignore[assignment]

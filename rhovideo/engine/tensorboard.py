@@ -1,9 +1,10 @@
-"""TensorBoard, where it is wanted and installed."""
+"""Scalars for TensorBoard, where it is switched on and installed."""
 
 from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
@@ -12,12 +13,12 @@ logger = logging.getLogger(__name__)
 
 
 class TensorBoard:
-    """Writes scalars on rank 0 if TENSORBOARD.ENABLE; otherwise, or without the package, does nothing.
+    """Writes scalars on rank 0 where TENSORBOARD.ENABLE is True and the package is there; elsewhere it does nothing.
 
     Args:
         cfg: TENSORBOARD.*, OUTPUT_DIR. Events go to OUTPUT_DIR/TENSORBOARD.LOG_DIR, OUTPUT_DIR/tensorboard if empty.
         rank: this process.
-        first_step: the step a resumed run goes on from; what an earlier run wrote from there on is hidden.
+        first_step: the step that a resumed run goes on from; later steps of the run before are hidden.
     """
 
     def __init__(self, cfg: CfgNode, rank: int = 0, first_step: int = 0) -> None:
@@ -35,8 +36,14 @@ class TensorBoard:
         folder = Path(cfg.OUTPUT_DIR) / (cfg.TENSORBOARD.LOG_DIR or "tensorboard")
         self._writer = SummaryWriter(str(folder), purge_step=first_step)
 
-    def write(self, group: str, values: dict[str, float], step: int) -> None:
-        """Add every number of ``values`` as the scalar ``group/name`` at this training step; others are left out."""
+    def write(self, group: str, values: Mapping[str, object], step: int) -> None:
+        """Add every finite number as the scalar ``group/name``; everything else is left out.
+
+        Args:
+            group: first part of the scalars' names.
+            values: by their names.
+            step: of the training, counted over all epochs.
+        """
         if self._writer is None:
             return
         for name, value in values.items():
@@ -44,6 +51,7 @@ class TensorBoard:
                 self._writer.add_scalar(f"{group}/{name}", value, step)
 
     def close(self) -> None:
+        """Finish the file of events."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None

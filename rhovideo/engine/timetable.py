@@ -1,4 +1,4 @@
-"""How far a training is, and what its configuration plans for the end of an epoch."""
+"""The position of a training in its epochs, and the plan of its evaluations and checkpoints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fvcore.common.config import CfgNode
 
 @dataclass
 class Position:
-    """How far training is.
+    """The epochs and steps of a training that are complete.
 
     Attributes:
         epoch: complete epochs.
@@ -62,7 +62,7 @@ class Timetable:
         return self.is_over(at) or at.epoch % self.checkpoint_period == 0 or self.evaluation_due(at)
 
     def describe(self, at: Position) -> str:
-        """How far training is, as the lines of its log say it, which count from 1."""
+        """The position in the form of the log's lines, which count from 1."""
         if not at.step:
             return f"after epoch {at.epoch}/{self.epochs}"
         return f"in epoch {at.epoch + 1}/{self.epochs} after iter {at.step}/{self.steps_per_epoch}"

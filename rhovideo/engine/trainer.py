@@ -106,7 +106,7 @@ class Trainer:
 
     @property
     def position(self) -> Position:
-        """How far training is."""
+        """The epochs and steps that are complete."""
         return self.state.position
 
     def train(self) -> dict[str, float]:

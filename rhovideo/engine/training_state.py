@@ -50,7 +50,7 @@ class TrainingState:
         loader: of the training videos.
 
     Attributes:
-        position: how far the training is; whoever makes a step moves it.
+        position: how far the training is, moved on by the loop.
         videos: distinct ones ``tried`` and ``bad``, of all processes, up to this position.
     """
 

@@ -1,1 +1,1 @@
-"""Scores, accuracies, features and nearest neighbours."""
+"""Scores, accuracies, features and nearest neighbours of a trained network."""

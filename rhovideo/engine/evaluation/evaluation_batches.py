@@ -1,4 +1,4 @@
-"""Batches of an evaluation, without what cannot be read."""
+"""Batches of an evaluation, without the videos that cannot be read."""
 
 from __future__ import annotations
 
@@ -13,13 +13,22 @@ from rhovideo.engine.logging_setup import progress
 
 
 def readable_batches(loader: Loader, cfg: CfgNode, description: str) -> Iterator[Batch]:
-    """The batches of one pass over a loader, cut to the readable videos, without those that have none.
+    """Yield the batches of one pass over a loader, cut to the videos that could be read; empty batches are left out.
 
-    Unreadable videos are named in the log and listed in ``OUTPUT_DIR/bad_videos.jsonl``; they never stop an evaluation.
+    Videos that could not be read are named in the log and in ``OUTPUT_DIR/bad_videos.jsonl``; they never stop an
+    evaluation.
+
+    Args:
+        loader: of an evaluation purpose.
+        cfg: OUTPUT_DIR and DATA.MAX_BAD_VIDEO_SHARE.
+        description: of the evaluation, for the progress bar.
+
+    Yields:
+        Batches whose samples are all valid.
 
     Raises:
-        Stopped: this process was asked to stop. The others are not told, since each may have another number of batches:
-            those that wait for this one in a collective are ended by whatever started them.
+        Stopped: this process was asked to stop. It does not wait for the others, since each may have another number of
+            batches: the launcher ends those that wait for this one.
     """
     ledger = BadVideoLedger(cfg.OUTPUT_DIR, cfg.DATA.MAX_BAD_VIDEO_SHARE, distributed.rank())
     for batch in progress(loader.epoch(0), loader.steps_per_epoch, description, distributed.rank()):

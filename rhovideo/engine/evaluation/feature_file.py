@@ -1,9 +1,9 @@
-"""Features on the disk while they are made: rows of a .npy file that many processes fill, and what is filled already.
+"""Features on the disk while they are made: rows of a .npy file that many processes fill, and a list of filled ones.
 
 ``features.npy`` is float16 [N, C] for ``numpy.load(path, mmap_mode="r")``, and is there once all rows are. Until then
-it is ``.features.part``, and the files in ``.progress`` say which blocks of rows are in it: a line each, written after
-the block has reached the disk, so a process may be killed at any moment. Blocks begin and end with a page of the file,
-so that machines of a network file system never write to the same one. Without torch.
+it is ``.features.part``, and files in ``.progress`` name the blocks of rows that are in it. A block's line is written
+after the block has reached the disk, so a process may be killed at any moment. Blocks begin and end with a page of the
+file, so that two machines of a network file system never write to the same page. Without torch.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from rhovideo.runs.folder import RESULTS_FILE
 FEATURES, MANIFEST, IDENTITY = "features.npy", "manifest.csv", "extract.json"
 _PART, _PROGRESS = ".features.part", ".progress"
 _PAGE = 4096
-# Few, so that little is lost with a process and a short list is shared by all.
+# Few, so that little is lost with a process, and all processes have a part even of a short list.
 _BLOCK_ROWS = 16
 _DTYPE = np.dtype("<f2")
-# Of the identity, what may change between two starts of one extraction.
+# Parts of the identity that may change between two starts of one extraction.
 _MAY_CHANGE = ("checkpoint", "rhovideo")
-# Of a setting that it does not name.
+# The value of a setting that an identity does not name.
 _USUAL = "as by default"
 
 
@@ -56,6 +56,7 @@ class FeatureFile:
 
     @property
     def blocks(self) -> int:
+        """The number of blocks."""
         return -(-self.rows // self._block_rows)
 
     def rows_of(self, block: int) -> range:
@@ -65,30 +66,33 @@ class FeatureFile:
 
     @property
     def complete(self) -> bool:
+        """True once all features have their final name."""
         return (self.folder / FEATURES).exists()
 
     def prepare(self, identity: Mapping[str, Any]) -> None:
-        """Begin, or go on with what is there. On one process, before the others write.
+        """Begin the files, or check those of an earlier start. On one process, before the others write.
 
         Args:
-            identity: all that the features depend on, for JSON; kept in ``extract.json``.
+            identity: everything that the features depend on, for JSON; kept in ``extract.json``.
 
         Raises:
-            JobError: the folder holds features of something else, or damaged ones, or the disk is full.
+            JobError: the folder holds other features, or damaged ones.
         """
         path = self.folder / IDENTITY
         identity = json.loads(json.dumps(dict(identity)))
         if path.exists():
             self._check_identity(_read_identity(path), identity)
         elif self.complete:
-            raise JobError(f"{self.folder} holds {FEATURES} of something else: write another --out, or remove it")
+            raise JobError(
+                f"{self.folder} holds a {FEATURES} that no {IDENTITY} describes: write another --out, or empty it"
+            )
         else:
             write_text(path, json.dumps(identity, indent=2) + "\n")
         if self.complete and not (self._is_whole(FEATURES) and (self.folder / MANIFEST).exists()):
             raise _damaged(self.folder)
         part = self.folder / _PART
         if not self.complete and not self._is_whole(_PART):
-            # Whatever was noted belongs to a file that is gone, or cut off.
+            # The notes belong to a file that is gone, or cut off.
             shutil.rmtree(self.folder / _PROGRESS, ignore_errors=True)
             with written_whole(part) as file:
                 file.write(_header(self.rows, self.dim))
@@ -104,12 +108,12 @@ class FeatureFile:
         ]
         if changed:
             raise JobError(
-                f"{self.folder} holds features made otherwise ({'; '.join(changed[:3])}): write another --out, "
-                "or remove it"
+                f"{self.folder} holds features of other settings or files ({'; '.join(changed[:3])}): write another "
+                "--out, or empty that folder"
             )
 
     def done(self) -> dict[int, bytes]:
-        """The blocks that are on the disk: block to a byte a row, 1 where the video could be read, else 0."""
+        """The blocks on the disk: their numbers to a byte a row, 1 where the video could be read, else 0."""
         found: dict[int, bytes] = {}
         for journal in sorted((self.folder / _PROGRESS).glob("*.txt")):
             for line in journal.read_bytes().split(b"\n"):
@@ -124,10 +128,10 @@ class FeatureFile:
 
         Args:
             block: its number.
-            values: float16 [n, dim], a row for each of :meth:`rows_of`.
-            readable: bool [n].
+            values: float16 [n, dim], of the rows of :meth:`rows_of`.
+            readable: bool [n], False where the video could not be read.
         """
-        data = memoryview(np.ascontiguousarray(values, _DTYPE)).cast("B")
+        data = np.ascontiguousarray(values, _DTYPE).data.cast("B")
         place = _PAGE + block * self._block_rows * self._row_bytes
         with (self.folder / _PART).open("r+b", buffering=0) as file:
             file.seek(place)
@@ -143,18 +147,22 @@ class FeatureFile:
         """Write the manifest and give the features their name. On one process, after the others have written.
 
         Args:
-            done: as :meth:`done`, of all blocks.
-            paths, labels: of the rows; -1 where there is no label.
+            done: as of :meth:`done`, of all blocks.
+            paths: of the rows' videos.
+            labels: of the rows; -1 where there is none.
 
         Returns:
-            How many videos could not be read.
+            The number of videos that could not be read.
+
+        Raises:
+            JobError: blocks are missing.
         """
         missing = [block for block in range(self.blocks) if block not in done]
         if missing:
             raise JobError(f"{len(missing)} of {self.blocks} blocks of features are missing: start it again to go on")
         flags = b"".join(done[block] for block in range(self.blocks))
         with written_whole(self.folder / MANIFEST) as file:
-            # Names of files are bytes, not always text.
+            # Names of files may be bytes that are no text.
             text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
             writer = csv.writer(text, lineterminator="\n")
             writer.writerow(("row", "path", "label", "ok"))
@@ -168,12 +176,12 @@ class FeatureFile:
         return flags.count(0)
 
     def unreadable(self) -> int:
-        """Of a finished extraction: how many videos could not be read."""
+        """The number of videos of a finished extraction that could not be read."""
         with (self.folder / MANIFEST).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             return sum(line["ok"] == "0" for line in csv.DictReader(file))
 
     def _is_whole(self, name: str) -> bool:
-        """Whether a file of features is there, in its full length."""
+        """True where a file of features is there, in its full length."""
         path = self.folder / name
         return path.exists() and path.stat().st_size == self._bytes
 
@@ -206,14 +214,15 @@ def _header(rows: int, dim: int) -> bytes:
 
 
 def check_finished(folder: Path, rows: int, dim: int) -> None:
-    """Look whether what a finished extraction has written is still there, and whole.
+    """Check that the files of a finished extraction are still there, and whole.
 
     Args:
         folder: of the extraction.
-        rows, dim: shape of its features.
+        rows: number of its features.
+        dim: size of a feature.
 
     Raises:
-        JobError: it is not.
+        JobError: a file is gone or cut off.
     """
     try:
         shape = np.load(folder / FEATURES, mmap_mode="r").shape
@@ -226,5 +235,5 @@ def check_finished(folder: Path, rows: int, dim: int) -> None:
 def _damaged(folder: Path) -> JobError:
     return JobError(
         f"{folder / FEATURES} has been cut off since it was written, or {MANIFEST} beside it is gone: remove "
-        f"{FEATURES} and {RESULTS_FILE} there, and start it again to make them anew"
+        f"{FEATURES} and {RESULTS_FILE} there, and start the same command again to make them anew"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from fvcore.common.config import CfgNode
@@ -16,7 +17,13 @@ from rhovideo.engine.evaluation.evaluation_batches import readable_batches
 
 @dataclass
 class Features:
-    """Features ``[N, C]`` float32, labels and manifest rows ``[N]`` int64, of the readable videos, sorted by row."""
+    """The features of the videos that can be read, sorted by their rows in the manifest.
+
+    Attributes:
+        values: float32 ``[N, C]``.
+        labels: int64 ``[N]``; -1 where there is none.
+        rows: int64 ``[N]``, the videos' rows in the manifest.
+    """
 
     values: Tensor
     labels: Tensor
@@ -25,10 +32,10 @@ class Features:
 
 @torch.no_grad()
 def extract_features(encoder: nn.Module, loader: Loader, cfg: CfgNode) -> Features:
-    """Run an encoder over a loader, averaging each video's views.
+    """Run an encoder over a loader and average each video's views.
 
     Args:
-        encoder: maps ``[N, 3, T, H, W]`` to ``[N, C]``; put into eval mode.
+        encoder: from ``[N, 3, T, H, W]`` to ``[N, C]``, with its C as ``dim``; put into eval mode.
         loader: of an evaluation purpose.
         cfg: normalisation and precision.
 
@@ -45,7 +52,7 @@ def extract_features(encoder: nn.Module, loader: Loader, cfg: CfgNode) -> Featur
         labels.append(batch.label)
         rows.append(batch.index)
     mine = Features(
-        torch.cat(values) if values else torch.zeros(0, encoder.dim, device=device),
+        torch.cat(values) if values else torch.zeros(0, cast(int, encoder.dim), device=device),
         torch.cat(labels).to(device) if labels else torch.zeros(0, dtype=torch.int64, device=device),
         torch.cat(rows).to(device) if rows else torch.zeros(0, dtype=torch.int64, device=device),
     )

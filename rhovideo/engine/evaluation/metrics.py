@@ -26,7 +26,13 @@ def topk_correct(scores: Tensor, labels: Tensor, ks: Sequence[int] = (1, 5)) -> 
 
 
 def topk_accuracy(scores: Tensor, labels: Tensor, ks: Sequence[int] = (1, 5)) -> list[float]:
-    """Top-k accuracies in percent of the labelled samples of this process; NaN where there are none."""
+    """Top-k accuracies in percent of the labelled samples of this process; NaN where there are none.
+
+    Args:
+        scores: [N, K].
+        labels: [N] int64, -1 where there is none.
+        ks: one above K counts as K.
+    """
     labelled = int((labels >= 0).sum())
     if labelled == 0:
         return [math.nan] * len(ks)

@@ -1,7 +1,7 @@
 """Nearest-neighbour evaluation: the online bank of pre-training, weighted votes, retrieval recall.
 
-Similarity is the cosine throughout: whatever comes in, embeddings or raw encoder features, is brought to unit
-length first (a zero vector stays zero), so that neither side need be normalised by the caller.
+Similarity is the cosine throughout: embeddings and features are brought to unit length here (a zero vector stays zero),
+so callers need not normalise them.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _MAX_SIMILARITIES = 2**25
 
 
 class KnnBank(nn.Module):
-    """The newest embedding of each training video, filled as training goes along, the same on every rank.
+    """The newest embedding of each training video, taken in during training, the same on every rank.
 
-    Which videos a capped bank holds depends on their index and on ``num_rows`` alone: index i lies in row
-    i·m mod num_rows, with m about 0.618 · num_rows and prime to it, and is held if that row is below the cap. Such
-    multiples are spread evenly over any run or pattern of indices, so a manifest sorted by class is still represented.
+    A bank with a cap holds a part of the videos, which depends on their index and on ``num_rows`` alone: index i lies
+    in row i·m mod num_rows, with m about 0.618 · num_rows and without a divisor in common with it, and is held if that
+    row is below the cap. Such multiples spread evenly over the indices, so all classes of a sorted manifest are held.
 
     Args:
         num_rows: videos in the training set.
@@ -32,7 +32,13 @@ class KnnBank(nn.Module):
         max_rows: rows held at most (KNN.BANK_MAX); 0 holds all.
         dtype: of the stored embeddings; float16 halves memory and checkpoints.
 
-    Buffers (in ``state_dict``): ``embeddings`` [R, dim] unit rows, ``labels`` [R] int64, ``seen`` [R] bool.
+    Attributes:
+        embeddings: [R, dim] unit rows, a buffer.
+        labels: [R] int64, a buffer.
+        seen: [R] bool, a buffer: the row holds an embedding.
+
+    Raises:
+        ValueError: a size is not positive.
     """
 
     embeddings: Tensor
@@ -89,14 +95,19 @@ class KnnBank(nn.Module):
         self.seen[rows] = written | self.seen[rows]
 
     def predict(self, queries: Tensor, k: int = 200, temperature: float = 0.1) -> Tensor:
-        """The class [Q] that the nearest seen rows vote for; -1 while no row has been seen. See :func:`knn_predict`."""
+        """The class [Q] that the nearest rows with an embedding vote for; -1 while there are none.
+
+        Args:
+            queries: [Q, dim], any length.
+            k, temperature: as of :func:`knn_predict`.
+        """
         queries = queries.to(self.embeddings.device)
         return knn_predict(queries, self.embeddings, self.labels, k, temperature, allowed=self.seen)
 
     def accuracy(self, queries: Tensor, labels: Tensor, k: int = 200, temperature: float = 0.1) -> float:
         """Top-1 in percent over the queries of *all* ranks (each its own, any number); NaN if none has a label.
 
-        Every rank must call this. Queries without a label (-1) do not count.
+        Every rank must call this. Queries without a label (-1) are left out.
 
         Args:
             queries: [Q, dim] embeddings of validation videos.
@@ -123,19 +134,23 @@ def knn_predict(
     temperature: float = 0.1,
     allowed: Tensor | None = None,
 ) -> Tensor:
-    """The class with the greatest sum of exp(s / temperature) over the k most similar gallery rows.
+    """The class with the greatest sum of exp(s / temperature) over the k gallery rows of the greatest cosine s.
 
     Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance Discrimination" (arXiv 1805.01978).
 
     Args:
-        queries: [Q, D]; gallery: [R, D]; both of any length, compared by the cosine s.
+        queries: [Q, D], any length.
+        gallery: [R, D], any length.
         gallery_labels: [R] int64, not negative where a row is allowed.
         k: neighbours; as many as there are, where there are fewer.
-        temperature: positive; the smaller, the more the nearest count.
+        temperature: positive; the smaller it is, the more weight the nearest rows have.
         allowed: [R] bool, rows that may vote; None: all.
 
     Returns:
         [Q] int64; -1 where no row may vote.
+
+    Raises:
+        ValueError: ``k`` or ``temperature`` is not positive.
     """
     if k < 1 or temperature <= 0:
         raise ValueError(f"k is {k} and temperature {temperature}: both must be positive (KNN.K, KNN.T)")
@@ -157,7 +172,15 @@ def knn_predict(
 def knn_accuracy(
     queries: Tensor, labels: Tensor, gallery: Tensor, gallery_labels: Tensor, k: int = 200, temperature: float = 0.1
 ) -> float:
-    """Top-1 in percent of :func:`knn_predict` over the queries of this process; NaN without queries."""
+    """Top-1 in percent of :func:`knn_predict` over the queries of this process; NaN without queries.
+
+    Args:
+        queries: [Q, D].
+        labels: [Q] their classes.
+        gallery: [R, D].
+        gallery_labels: [R].
+        k, temperature: as of :func:`knn_predict`.
+    """
     if len(labels) == 0:
         return math.nan
     correct = knn_predict(queries, gallery, gallery_labels, k, temperature) == labels
@@ -175,9 +198,11 @@ def retrieval_recall(
     """R@k: the share of queries, in percent, with a video of their class among the k most similar of the gallery.
 
     Args:
-        query_features: [Q, D] (the test videos, as a rule); query_labels: [Q].
-        gallery_features: [R, D] (the training videos); gallery_labels: [R].
-        at: the ks; one above R counts all of the gallery.
+        query_features: [Q, D], as a rule of the test videos.
+        query_labels: [Q].
+        gallery_features: [R, D], of the training videos.
+        gallery_labels: [R].
+        at: the ks; one above R takes all of the gallery.
 
     Returns:
         {k: percent}; NaN without queries or gallery.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +20,13 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class VideoScores:
-    """The scores of a test set.
+    """The scores of a test set, and its accuracies.
 
     Attributes:
         indices: int64 [N], the videos' places in the manifest, ascending.
         scores: float32 [N, K], mean over the views, or their maximum.
         labels: int64 [N], -1 where there is none.
-        missing: videos of the test set that lack views, left out above.
+        missing: videos of the test set that lack views, which are left out above.
         top1, top5: percent of the labelled videos; NaN without labels.
     """
 
@@ -61,10 +60,13 @@ class MultiViewScores:
         """Take in some or all views of a batch of videos.
 
         Args:
-            indices: int64 [B].
+            indices: int64 [B], their places in the manifest.
             scores: [B, V, K], V views of each.
             labels: int64 [B].
-            valid: bool [B], False for a sample that holds no video.
+            valid: bool [B], False for a sample that holds no video; None: all are valid.
+
+        Raises:
+            ValueError: a video came with another label before, or with more views than there are.
         """
         views = scores.shape[1]
         combined = scores.double().sum(1) if self._method == "sum" else scores.double().amax(1)
@@ -75,7 +77,16 @@ class MultiViewScores:
                 self._merge(index, row, views, label)
 
     def finish(self) -> VideoScores:
-        """The scores of all ranks, on every rank; all must call it. Videos that lack views are named in the log."""
+        """Put the scores of all ranks together; every rank must call it.
+
+        Videos that lack views are left out, and rank 0 names them in the log.
+
+        Returns:
+            The same on every rank.
+
+        Raises:
+            ValueError: a video was tested twice.
+        """
         parts = distributed.gather_objects(self._videos)
         self._videos = {}
         for part in parts:
@@ -111,14 +122,14 @@ class MultiViewScores:
         self._videos[index] = (row, views, label)
 
 
-def write_scores(path: str | os.PathLike, result: VideoScores, paths: Sequence[str]) -> None:
+def write_scores(path: str | Path, result: VideoScores, paths: Sequence[str]) -> None:
     """Write one test's scores as an ``.npz`` that ``numpy.load`` reads without pickle, whole or not at all.
 
     Arrays: ``scores`` [N, K], ``labels`` [N], ``paths`` [N], ``indices`` [N], ``missing`` [M], ``top1``, ``top5``.
 
     Args:
         path: the file; call on rank 0 alone.
-        result: what :meth:`MultiViewScores.finish` gave.
+        result: from :meth:`MultiViewScores.finish`.
         paths: of all videos of the manifest, by index.
     """
     path = Path(path)

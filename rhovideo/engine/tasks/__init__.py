@@ -1,1 +1,1 @@
-"""What a job does: one file a TASK."""
+"""The tasks of a job: one file for each TASK."""

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import torch
 from fvcore.common.config import CfgNode
@@ -31,7 +32,11 @@ logger = logging.getLogger(__name__)
 
 
 class ClassifyTask:
-    """A classifier trained with cross-entropy on one random clip of each video."""
+    """A classifier trained with cross-entropy on one random clip of each video.
+
+    Args:
+        cfg: the job's.
+    """
 
     def __init__(self, cfg: CfgNode) -> None:
         self.cfg = cfg
@@ -56,7 +61,7 @@ class ClassifyTask:
             )
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Tensor]:
-        # One view a video.
+        """Yield the cross-entropy of a batch with one view for each video."""
         operations = None if batch.operations is None else batch.operations[:, 0]
         clips = to_network_input(batch.clips[:, 0], self.cfg, self.device, operations)
         labels = batch.label.to(self.device, non_blocking=True)
@@ -65,20 +70,26 @@ class ClassifyTask:
         yield functional.cross_entropy(logits, labels)
 
     def num_losses(self, batch: Batch) -> int:
+        """One."""
         return 1
 
     def after_backward(self, progress: float, step: int) -> bool:
+        """Allow every step."""
         return True
 
     def after_batch(self, batch: Batch) -> None:
-        pass
+        """Do nothing."""
 
-    def signals(self) -> dict[str, float | Tensor]:
+    def signals(self) -> dict[str, Tensor]:
+        """Top-1 of the last batch, in percent."""
         return self._signals
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        """Top-1 and top-5 of one centre clip of each validation video, in percent."""
+        """Top-1 and top-5 of one centre clip of each validation video, in percent; NaN where none could be read.
+
+        Every process must call it.
+        """
         if self._validation is None:
             self._validation = build_loader(self.cfg, "val", "eval")
         counts = torch.zeros(3, dtype=torch.int64, device=self.device)
@@ -88,14 +99,15 @@ class ClassifyTask:
             counts[:2] += topk_correct(logits, labels, (1, 5))
             counts[2] += len(labels)
         top1, top5, total = distributed.sum_over_ranks(counts).tolist()
-        share = 100 / total if total else math.nan  # no validation video could be read
+        share = 100 / total if total else math.nan
         return {"top1": share * top1, "top5": share * top5}
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
+        """Empty: there is nothing beside the model."""
         return {}
 
-    def load_state_dict(self, state: dict) -> None:
-        pass
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Do nothing."""
 
     def close(self) -> None:
         """End the workers of the validation set."""
@@ -104,7 +116,18 @@ class ClassifyTask:
 
 
 def run_classify(cfg: CfgNode) -> dict[str, float]:
-    """Train a classifier where TRAIN.ENABLE, test it on many views where TEST.ENABLE; the numbers of both."""
+    """Train a classifier where TRAIN.ENABLE is True, then test it on many views where TEST.ENABLE is True.
+
+    Args:
+        cfg: the job's.
+
+    Returns:
+        The numbers of the last evaluation and of the test.
+
+    Raises:
+        Stopped: a process was asked to stop; the same call goes on.
+        TrainingStopped: a loss is not finite, or too many videos cannot be read.
+    """
     if not cfg.TRAIN.ENABLE:
         return run_test(cfg)
     cfg, rate_factor = settle(cfg)

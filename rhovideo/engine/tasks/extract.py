@@ -35,9 +35,9 @@ _LARGEST = float(torch.finfo(torch.float16).max)
 
 
 class BlockLoader(Loader):
-    """The videos of some blocks of rows, block by block, in batches that never reach over a block's end.
+    """The videos of some blocks of rows, block by block, in batches that end with their block.
 
-    What shares a batch depends on the block alone, not on the number of processes.
+    The videos that share a batch depend on the block alone, not on the number of processes.
 
     Args:
         dataset: all videos.
@@ -52,9 +52,11 @@ class BlockLoader(Loader):
 
     @property
     def steps_per_epoch(self) -> int:
+        """The number of batches."""
         return len(self._batches)
 
     def batches_of(self, epoch: int, first_step: int = 0) -> Iterator[list[SampleKey]]:
+        """The samples of each batch from ``first_step`` on."""
         for rows in self._batches[first_step:]:
             yield [SampleKey(epoch, row) for row in rows]
 
@@ -64,14 +66,17 @@ def run_extract(cfg: CfgNode) -> dict[str, float]:
     """Write the features of the videos of DATA.PATH_TO_DATA_DIR/test.csv into OUTPUT_DIR.
 
     A feature is the encoder's pooled one, averaged over KNN.NUM_CLIPS clips of the video; a video that cannot be read
-    has zeros. ``features.npy`` [N, C] and ``manifest.csv`` are there once all are done; the same call goes on with what
-    an earlier one has left, whatever the number of processes was. TEST.BATCH_SIZE is of one process here.
+    has zeros. ``features.npy`` [N, C] and ``manifest.csv`` are there once all are done. After an interruption the same
+    call goes on with the rest, on any number of processes. TEST.BATCH_SIZE is the batch of one process here.
+
+    Args:
+        cfg: the job's.
 
     Returns:
-        ``videos``, ``unreadable``, and ``dim``, the size of a feature.
+        ``videos`` and ``unreadable``, numbers of videos, and ``dim``, the size of a feature.
 
     Raises:
-        JobError: OUTPUT_DIR holds features of something else.
+        JobError: no checkpoint is named, or OUTPUT_DIR holds features of something else.
     """
     source = cfg.TEST.CHECKPOINT_FILE_PATH or cfg.TRAIN.CHECKPOINT_FILE_PATH
     if not source:
@@ -102,7 +107,7 @@ def run_extract(cfg: CfgNode) -> dict[str, float]:
 def _extract_missing(
     cfg: CfgNode, encoder: nn.Module, dataset: VideoDataset, file: FeatureFile, done: dict[int, bytes]
 ) -> int:
-    """Make what is not there yet, in all processes; how many videos could not be read, on rank 0."""
+    """Make the missing features in all processes; on rank 0 the number of videos that could not be read."""
     missing = [block for block in range(file.blocks) if block not in done]
     if done and distributed.is_main():
         logger.info("%d of %d blocks of features are there already", len(done), file.blocks)
@@ -119,7 +124,7 @@ def _extract_missing(
 def _extract_blocks(
     cfg: CfgNode, encoder: nn.Module, dataset: VideoDataset, file: FeatureFile, blocks: Sequence[int]
 ) -> dict[int, bytes]:
-    """Make this process's blocks, one after the other; which of their videos could be read."""
+    """Make this process's blocks one after the other: block to a byte a row, 1 where the video could be read."""
     made: dict[int, bytes] = {}
     ledger = BadVideoLedger(cfg.OUTPUT_DIR, cfg.DATA.MAX_BAD_VIDEO_SHARE, distributed.rank())
     rows = [file.rows_of(block) for block in blocks]
@@ -161,7 +166,7 @@ def _features(encoder: nn.Module, batch: Batch, cfg: CfgNode, dataset: VideoData
         first = int(batch.index[~mean.isfinite().all(1)][0])
         raise JobError(
             f"{dataset.manifest.path(first)}: its feature is not finite: the checkpoint's weights are damaged, or "
-            "TRAIN.MIXED_PRECISION with TRAIN.AMP_DTYPE float16 is too narrow for it"
+            "float16 is too narrow for it; use another checkpoint, or write TRAIN.MIXED_PRECISION False"
         )
     if mean.abs().max() > _LARGEST:
         logger.warning("features beyond float16's largest number, %g, are cut to it", _LARGEST)
@@ -171,7 +176,7 @@ def _features(encoder: nn.Module, batch: Batch, cfg: CfgNode, dataset: VideoData
 def _identity(
     cfg: CfgNode, checkpoint: Path, videos: Path, file: FeatureFile, names: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """All that the features depend on: the files by what is in them, and every setting that has a say."""
+    """Everything that the features depend on: checksums of the files, and every setting that changes them."""
     labels = label_files("test") if reads_label_files(cfg, "test") else ()
     return {
         "checkpoint": str(checkpoint),

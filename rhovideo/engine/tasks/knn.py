@@ -1,4 +1,4 @@
-"""TASK knn: how good are a checkpoint's features, without training anything on them."""
+"""TASK knn: the quality of a checkpoint's features by their nearest neighbours, without training on them."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ def run_knn(cfg: CfgNode) -> dict[str, float]:
     """Weighted k-NN top-1 and retrieval R@k of the test videos among the training videos, in percent.
 
     Features are the encoder's pooled ones, averaged over KNN.NUM_CLIPS clips of a video.
+
+    Args:
+        cfg: the job's.
+
+    Returns:
+        ``knn_top1``, and ``recall_at_K`` for each K of KNN.RECALL_AT.
 
     Raises:
         ValueError: no checkpoint is named, or the training videos have no labels.

@@ -1,4 +1,4 @@
-"""TASK test: a classifier on many views of each video, their softmax scores averaged (10 clips x 3 crops)."""
+"""TASK test: a classifier's softmax scores, averaged over many views of each video (10 clips x 3 crops)."""
 
 from __future__ import annotations
 
@@ -24,12 +24,16 @@ logger = logging.getLogger(__name__)
 
 
 def run_test(cfg: CfgNode) -> dict[str, float]:
-    """Test the classifier of a checkpoint.
+    """Test the classifier of :func:`rhovideo.engine.checkpoint.checkpoint_to_measure`.
 
-    Which one that is says :func:`rhovideo.engine.checkpoint.checkpoint_to_measure`.
+    Args:
+        cfg: the job's.
+
+    Returns:
+        The numbers of :func:`test_classifier`.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there is no checkpoint.
     """
     source = checkpoint_to_measure(cfg)
     if not source:
@@ -46,10 +50,14 @@ def run_test(cfg: CfgNode) -> dict[str, float]:
 def test_classifier(cfg: CfgNode, classifier: Classifier) -> dict[str, float]:
     """Score every view of every test video and average over the views.
 
-    Rank 0 writes the per-video scores to TEST.SAVE_RESULTS_PATH, or ``OUTPUT_DIR/test_scores.npz``.
+    Rank 0 writes the scores of each video to TEST.SAVE_RESULTS_PATH, or ``OUTPUT_DIR/test_scores.npz``.
+
+    Args:
+        cfg: the job's.
+        classifier: on the job's device; put into eval mode.
 
     Returns:
-        ``test_top1`` and ``test_top5`` in percent over the readable videos, and ``test_videos``, how many these are.
+        ``test_top1`` and ``test_top5`` in percent of the videos that can be read, and ``test_videos``, their number.
     """
     device = job_device(cfg)
     views = cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any, cast
 
 import torch
 from fvcore.common.config import CfgNode
@@ -21,13 +22,16 @@ from rhovideo.models.network_size import describe
 from rhovideo.randomness import Stream
 from rhovideo.seeding import seed_everything
 from rhovideo.ssl.build import build_method
+from rhovideo.ssl.interface import Method
 from rhovideo.zoo.pretrained import load_method_weights
 
 logger = logging.getLogger(__name__)
 
 
 def start_from(method: nn.Module, source: str) -> None:
-    """Give a method the weights of a pre-training checkpoint: encoders, heads, queue, prototypes; not its epoch.
+    """Load the weights of a pre-training checkpoint into a method: encoders, heads, queue, prototypes.
+
+    How far that training had come is not taken over: the momentum rises from its beginning.
 
     Args:
         method: from :func:`rhovideo.ssl.build.build_method`.
@@ -36,24 +40,30 @@ def start_from(method: nn.Module, source: str) -> None:
     Raises:
         WeightsError: the file holds no method, or not the one that is configured.
     """
-    # How far the file's own training had come is no weight: momentum rises anew.
-    place = {name: value.clone() for name, value in method.state_dict().items() if name.startswith("momentum.")}
+    beginning = {name: value.clone() for name, value in method.state_dict().items() if name.startswith("momentum.")}
     load_method_weights(method, source)
-    method.load_state_dict(place, strict=False)
+    method.load_state_dict(beginning, strict=False)
 
 
 class PretrainTask:
-    """A method, and the bank of training embeddings that its k-NN accuracy is measured with."""
+    """A method, and the bank of training embeddings by which its k-NN accuracy is measured.
+
+    Args:
+        cfg: the job's.
+        loader: of the training videos, which the bank has a row for.
+    """
 
     def __init__(self, cfg: CfgNode, loader: Loader) -> None:
         self.cfg = cfg
         self.device = job_device(cfg)
         seed_everything(Stream.INITIALISATION, cfg.RNG_SEED)
-        self.model = build_method(cfg)
+        self.model: nn.Module = build_method(cfg)
+        # The same object, by the names that every method has.
+        self._method = cast(Method, self.model)
         if cfg.TRAIN.CHECKPOINT_FILE_PATH:
             start_from(self.model, cfg.TRAIN.CHECKPOINT_FILE_PATH)
         if cfg.LOG_MODEL_INFO:
-            logger.info("%s: %s", cfg.CONTRASTIVE.TYPE, describe(self.model.encoder, cfg))
+            logger.info("%s: %s", cfg.CONTRASTIVE.TYPE, describe(self._method.encoder, cfg))
         place(self.model, cfg, self.device)
         self.bank = self._build_bank(loader)
         self._validation: Loader | None = None
@@ -65,25 +75,33 @@ class PretrainTask:
         return KnnBank(len(manifest), self.cfg.CONTRASTIVE.DIM, max_rows=self.cfg.KNN.BANK_MAX).to(self.device)
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Tensor]:
+        """Yield the method's sub-losses, see :meth:`rhovideo.ssl.interface.Method.losses`."""
         views = to_network_input(batch.clips, self.cfg, self.device, batch.operations).unbind(1)
-        return self.model.losses(list(views), progress)
+        return self._method.losses(list(views), progress)
 
     def num_losses(self, batch: Batch) -> int:
-        return self.model.num_losses(batch.clips.shape[1])
+        """The number of the method's sub-losses for this batch."""
+        return self._method.num_losses(batch.clips.shape[1])
 
     def after_backward(self, progress: float, step: int) -> bool:
-        return self.model.after_backward(progress, step)
+        """Let the method end its step; False where it vetoes the optimizer's."""
+        return self._method.after_backward(progress, step)
 
     def after_batch(self, batch: Batch) -> None:
+        """Put the batch's embeddings into the bank."""
         if self.bank is not None:
-            self.bank.update(self.model.embeddings, batch.index, batch.label, batch.valid)
+            self.bank.update(self._method.embeddings, batch.index, batch.label, batch.valid)
 
-    def signals(self) -> dict[str, float | Tensor]:
-        return self.model.signals
+    def signals(self) -> dict[str, Tensor]:
+        """The method's numbers that show a collapse."""
+        return self._method.signals
 
     @torch.no_grad()
     def evaluate(self) -> dict[str, float]:
-        """Weighted k-NN top-1 of the validation videos among the training embeddings, in percent."""
+        """Weighted k-NN top-1 of the validation videos among the training embeddings, in percent; empty without a bank.
+
+        Every process must call it.
+        """
         if self.bank is None:
             return {}
         if self._validation is None:
@@ -91,16 +109,18 @@ class PretrainTask:
         queries = [torch.zeros(0, self.cfg.CONTRASTIVE.DIM, device=self.device)]
         labels = [torch.zeros(0, dtype=torch.int64)]
         for batch in readable_batches(self._validation, self.cfg, "k-NN"):
-            queries.append(self.model.embed(to_network_input(batch.clips[:, 0], self.cfg, self.device)).float())
+            queries.append(self._method.embed(to_network_input(batch.clips[:, 0], self.cfg, self.device)).float())
             labels.append(batch.label)
         knn = self.cfg.KNN
         temperature = knn.T or self.cfg.CONTRASTIVE.T
         return {"knn_top1": self.bank.accuracy(torch.cat(queries), torch.cat(labels), knn.K, temperature)}
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
+        """The bank's state, beside that of the model."""
         return {} if self.bank is None else {"bank": self.bank.state_dict()}
 
-    def load_state_dict(self, state: dict) -> None:
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over a bank's state, where both sides have a bank."""
         if self.bank is not None and "bank" in state:
             self.bank.load_state_dict(state["bank"])
 
@@ -111,7 +131,18 @@ class PretrainTask:
 
 
 def run_pretrain(cfg: CfgNode) -> dict[str, float]:
-    """Pre-train to MAX_EPOCH and return the last evaluation's numbers."""
+    """Pre-train to SOLVER.MAX_EPOCH, or go on with it.
+
+    Args:
+        cfg: the job's.
+
+    Returns:
+        The numbers of the last evaluation.
+
+    Raises:
+        Stopped: a process was asked to stop; the same call goes on.
+        TrainingStopped: a loss is not finite, or too many videos cannot be read.
+    """
     cfg, rate_factor = settle(cfg)
     with closing(build_loader(cfg, "train", "pretrain")) as loader, closing(PretrainTask(cfg, loader)) as task:
         return Trainer(cfg, task, loader, rate_factor).train()

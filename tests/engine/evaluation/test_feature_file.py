@@ -81,7 +81,7 @@ def test_features_of_something_else_are_refused(tmp_path):
         FeatureFile(tmp_path, 40, 128).prepare(IDENTITY | {"clips": 5})
     (tmp_path / "other").mkdir()
     np.save(tmp_path / "other/features.npy", np.zeros(3))
-    with pytest.raises(JobError, match="of something else"):
+    with pytest.raises(JobError, match=r"that no extract\.json describes"):
         FeatureFile(tmp_path / "other", 40, 128).prepare(IDENTITY)
 
 

@@ -162,7 +162,7 @@ def test_features_of_other_settings_are_of_something_else(key, value, tmp_path, 
     machine.defrost()
     machine.NUM_CPU_PROCESSES, machine.TEST.BATCH_SIZE, machine.OUTPUT_DIR = 4, 2, "elsewhere"
     file.prepare(_identity(machine, Path(BYOL), videos, file))
-    with pytest.raises(JobError, match=rf"made otherwise \(.*{key}"):
+    with pytest.raises(JobError, match=rf"of other settings or files \(.*{key}"):
         file.prepare(_identity(other, Path(BYOL), videos, file))
 
 
