@@ -51,13 +51,15 @@ def train_until_it_stops(cfg, fails_at, fails_on=0):
 @pytest.mark.parametrize("fails_at", [1, 2, STEPS - 1])
 def test_weights_and_checkpoints_are_those_before_the_step(fails_at, late, configure, tmp_path):
     """``fails_at`` 2: a checkpoint was agreed on in the step before, and would be written after the one that fails."""
-    cfg = configure("pretrain", *KEYS, *(LATE if late else []), "TRAIN.CHECKPOINT_MINUTES", 1e-6)
+    saving = ["TRAIN.CHECKPOINT_MINUTES", 1e-6, "TRAIN.CHECKPOINT_PERIOD", 1]
+    cfg = configure("pretrain", *KEYS, *(LATE if late else []), *saving)
     message, weights, videos = train_until_it_stops(cfg, fails_at)
     assert f"not finite at epoch 1, step {fails_at + 1}." in message
     assert [line.strip() for line in message.splitlines() if ".mp4" in line] == videos
     newest = list_checkpoints(tmp_path / "out")[0]
     assert f"The last checkpoint, {newest}, is from before this step." in message
     saved = final_state(tmp_path / "out")
+    assert saved["epoch"] == 0
     assert saved["step"] <= fails_at
     assert not late or saved["step"] == {1: 1, 2: 1, STEPS - 1: 5}[fails_at]
     if saved["step"] == fails_at:

@@ -13,7 +13,8 @@ def topk_correct(scores: Tensor, labels: Tensor, ks: Sequence[int] = (1, 5)) -> 
     """The number of samples that have their label among the k highest scores, for each k.
 
     Args:
-        scores: [N, K]; labels: [N] int64; a sample without a label (-1) is never correct.
+        scores: [N, K].
+        labels: [N] int64; a sample without a label (-1) is never correct.
         ks: one above K counts as K.
 
     Returns:

@@ -99,7 +99,8 @@ class KnnBank(nn.Module):
 
         Args:
             queries: [Q, dim], any length.
-            k, temperature: as of :func:`knn_predict`.
+            k: neighbours that vote.
+            temperature: as of :func:`knn_predict`.
         """
         queries = queries.to(self.embeddings.device)
         return knn_predict(queries, self.embeddings, self.labels, k, temperature, allowed=self.seen)
@@ -179,7 +180,8 @@ def knn_accuracy(
         labels: [Q] their classes.
         gallery: [R, D].
         gallery_labels: [R].
-        k, temperature: as of :func:`knn_predict`.
+        k: neighbours that vote.
+        temperature: as of :func:`knn_predict`.
     """
     if len(labels) == 0:
         return math.nan
