@@ -14,18 +14,7 @@ from collections.abc import Sequence
 from importlib import metadata
 
 import rhovideo
-from rhovideo.cli import (
-    completion,
-    configs,
-    data,
-    demo,
-    evaluate,
-    extract,
-    keys,
-    monitor,
-    run,
-    weights,
-)
+from rhovideo.cli import completion, configs, data, demo, evaluate, extract, keys, monitor, run, weights
 from rhovideo.cli.arguments import CommandParser
 from rhovideo.cli.overview import overview
 from rhovideo.cli.parsers import Commands, HelpFormatter
@@ -78,13 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run_command(parser: argparse.ArgumentParser, commands: Commands, arguments: list[str]) -> int:
     """Run the command that the first argument names; its exit code."""
+    if key := keys.asked_for(arguments):
+        keys.print_keys(key)
+        return 0
     name = arguments[0]
     if not name.startswith("-") and name not in commands.choices:
         say(f"there is no command {name!r}: {_remedy(name, commands)}")
         return 2
-    if key := keys.asked_for(arguments):
-        keys.print_keys(key)
-        return 0
     options = parser.parse_args(arguments)
     code: int = options.function(options)
     return code
@@ -98,9 +87,8 @@ def _remedy(name: str, commands: Commands) -> str:
 def _parser() -> tuple[argparse.ArgumentParser, Commands]:
     parser = _Parser(prog="rhovideo", formatter_class=HelpFormatter)
     parser.add_argument("--version", action=_Version, nargs=0)
-    commands: Commands = parser.add_subparsers(
-        dest="command", required=True, metavar="COMMAND", parser_class=CommandParser
-    )
+    each: type[argparse.ArgumentParser] = CommandParser
+    commands: Commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=each)
     parser.commands = commands
     run.add_command(commands)
     evaluate.add_command(commands)

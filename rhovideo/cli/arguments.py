@@ -64,13 +64,13 @@ def _refuse_unknown(arguments: Iterable[str], options: Iterable[str]) -> None:
 
 
 def split_configurations(arguments: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Sort files and KEY VALUE pairs apart: a file or a recipe stands where a KEY would.
+    """Sort configurations and KEY VALUE pairs apart: a YAML file or a recipe stands where a KEY would.
 
     Args:
         arguments: what follows ``--cfg``, and all that stands between the options.
 
     Returns:
-        The files, and the KEY VALUE pairs as one list.
+        The configurations, and the KEY VALUE pairs as one list.
     """
     configurations: list[str] = []
     overrides: list[str] = []

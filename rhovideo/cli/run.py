@@ -130,12 +130,7 @@ def add_command(commands: argparse._SubParsersAction) -> None:
         "run", help="run configurations", description=HELP, formatter_class=form, usage=USAGE, takes_overrides=True
     )
     run.add_argument(
-        "--cfg",
-        metavar="CONFIG",
-        nargs="+",
-        action="extend",
-        default=[],
-        help="YAML files or recipes, one job each",
+        "--cfg", metavar="CONFIG", nargs="+", action="extend", default=[], help="YAML files or recipes, one job each"
     )
     run.add_argument(
         "--opts",

@@ -29,7 +29,7 @@ class Setting:
 
 
 def read_file(path: str | Path, problems: list[Problem], notes: list[str]) -> dict[str, Setting]:
-    """All settings of a file, or of the recipe of this name, and of those it builds on, those of the file last."""
+    """All settings of a file, or of the recipe of this name, and of those it builds on, the file's own last."""
     return _read_chain(find_configuration(path), [], problems, notes)
 
 

@@ -94,6 +94,9 @@ def test_a_wheel_has_them_inside_of_the_package(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_PACKAGE", package)
     assert [recipe.name for recipe in recipes()] == before
     assert find_recipe("demo/theirs") is None
+    (package / "outside.yaml").write_text("TASK: pretrain\n")
+    assert find_recipe("../outside") is None
+    assert find_recipe(package / "outside.yaml") is None
     assert find_recipe(MOCO) == package / f"recipes/{MOCO}.yaml"
 
 
