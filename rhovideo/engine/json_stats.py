@@ -44,7 +44,7 @@ class JsonStats:
         if self._path is None:
             return
         line = PREFIX + to_json(stats)
-        # On the console a readable line says the same.
+        # The console gets the same in a line for people.
         logger.info(line, extra={"for_programs": True})
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""The way of log messages to the console and to OUTPUT_DIR/stdout.log, by rank.
+"""Log messages of each rank: set-up of the console and of OUTPUT_DIR/stdout.log.
 
-Two marks keep a message from the console: ``extra={"for_programs": True}`` always, and ``extra={"for_files": True}``
-on a terminal, where people see the same in another form.
+A message with ``extra={"for_programs": True}`` never goes to the console. One with ``extra={"for_files": True}`` does
+not go to a terminal, where people see the same in another form.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class _ConsoleFormatter(logging.Formatter):
 
 
 class _LogFile(logging.FileHandler):
-    """``stdout.log``; where it cannot be written, as on a full disk, one line says so, not a traceback a message."""
+    """``stdout.log``; where it cannot be written, as on a full disk, the first failure is reported in one line."""
 
     _failed = False
 
