@@ -3,9 +3,9 @@
 It knows neither methods nor classifiers. A :class:`TrainingTask` yields losses; the loop does the rest: gradients over
 processes, mixed precision, the optimizer's step, checkpoints, the log, and stopping on every process at the same step.
 
-The host does not wait for the device inside a step, but for float16, whose scaler does: what processes must agree on is
-read one step later (:mod:`rhovideo.engine.agreement`). Where a checkpoint, an evaluation or a line of the log follows a
-step, the step is read at once, so a checkpoint never holds a step that is not known to be good.
+Inside a step the host does not wait for the device; in float16 alone, the scaler does. What processes must agree on is
+read one step later (:mod:`rhovideo.engine.step.agreement`). Before a checkpoint, an evaluation or a line of the log all
+steps are read, so a checkpoint never holds a step that is not known to be good.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from torch import Tensor, nn
 from rhovideo import distributed, stopping
 from rhovideo.data.lists.bad_videos import BadVideoLedger
 from rhovideo.data.loading.loader import Batch, Loader
-from rhovideo.engine.agreement import Agreement, Decision, StepRecord
 from rhovideo.engine.device_inputs import autocast, job_device, mixed_precision
-from rhovideo.engine.gradients import GradientAverager
+from rhovideo.engine.step.agreement import Agreement, Decision, StepRecord
+from rhovideo.engine.step.gradients import GradientAverager
+from rhovideo.engine.step.weight_guard import WeightGuard
 from rhovideo.engine.step_logger import StepLogger
 from rhovideo.engine.timetable import Position, Timetable
 from rhovideo.engine.training_state import SavedTask, TrainingState
-from rhovideo.engine.weight_guard import WeightGuard
 from rhovideo.errors import JobError
 from rhovideo.optim import build_optimizer, describe_learning_rate, learning_rate, rate_factor, set_learning_rate
 from rhovideo.randomness import Stream

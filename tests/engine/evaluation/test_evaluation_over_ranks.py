@@ -8,11 +8,11 @@ import torch.multiprocessing
 
 from rhovideo import distributed
 from rhovideo.config.schema import get_cfg
-from rhovideo.engine.agreement import Agreement, StepRecord
 from rhovideo.engine.evaluation.neighbours import KnnBank
 from rhovideo.engine.evaluation.scores import MultiViewScores
 from rhovideo.engine.json_stats import read_json_stats
 from rhovideo.engine.logging_setup import set_up_logging, shut_down_logging
+from rhovideo.engine.step.agreement import Agreement, StepRecord
 from rhovideo.engine.step_logger import StepLogger
 
 VIDEOS, QUERIES, CLASSES = 12, 5, 3

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from rhovideo import distributed
-from rhovideo.engine.gradients import GradientAverager
+from rhovideo.engine.step.gradients import GradientAverager
 from tests.processes import run_processes
 
 WORLD = 3

@@ -7,7 +7,7 @@ import math
 import torch
 
 from rhovideo import distributed
-from rhovideo.engine.agreement import Agreement, StepRecord
+from rhovideo.engine.step.agreement import Agreement, StepRecord
 from tests.processes import run_processes
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from rhovideo.engine.weight_guard import WeightGuard
+from rhovideo.engine.step.weight_guard import WeightGuard
 from rhovideo.optim import LARS
 
 OPTIMIZERS = {
