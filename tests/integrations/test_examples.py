@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import os
 import re
@@ -13,6 +14,8 @@ import pytest
 import torch
 
 import rhovideo
+from rhovideo.config.registries import METHODS
+from rhovideo.engine.json_stats import read_json_stats
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--epochs", "2", "--batch", "8", "--crop", "32", "--depth", "18", "--width", "4", "--workers", "0"]
@@ -142,3 +145,61 @@ def test_byol_in_lightning_in_two_processes(synthetic_set, tmp_path):
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)
 def test_examples_stay_short(example):
     assert len(example.read_text().splitlines()) < 80
+
+
+def published_vicreg(x: torch.Tensor, y: torch.Tensor) -> float:
+    """The loss of two views [B, D], term by term as the paper's algorithm 1 writes it, with its weights."""
+    videos, dim = x.shape
+    loss = 25.0 * ((x - y) ** 2).mean()
+    for view in (x, y):
+        view = view - view.mean(dim=0)
+        loss = loss + 25.0 * torch.relu(1 - (view.var(dim=0) + 1e-4).sqrt()).mean() / 2
+        covariance = view.T @ view / (videos - 1)
+        for i in range(dim):
+            for j in range(dim):
+                loss = loss + (covariance[i, j] ** 2 / dim if i != j else 0)
+    return float(loss)
+
+
+@pytest.fixture
+def vicreg(monkeypatch):
+    """The example as a module."""
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    monkeypatch.setattr("rhovideo.config.schema._registered", {})
+    monkeypatch.setattr(METHODS, "_registered", {})
+    monkeypatch.delitem(sys.modules, "vicreg", raising=False)
+    yield importlib.import_module("vicreg")
+    sys.modules.pop("vicreg", None)
+
+
+def test_vicreg_is_the_published_loss(vicreg):
+    torch.manual_seed(0)
+    encoder, projection = torch.nn.Flatten(), torch.nn.Linear(12, 5)
+    method = vicreg.VICReg(encoder, projection, (25.0, 25.0, 1.0)).double()
+    views = [0.3 * torch.randn(6, 3, 1, 2, 2, dtype=torch.float64) for _ in range(3)]
+    embeddings = [projection(encoder(view)) for view in views]
+    two = float(method(views[:2]))
+    assert two == pytest.approx(published_vicreg(*embeddings[:2]))
+    # Of rho clips it is the mean over the pairs of clips.
+    pairs = [published_vicreg(embeddings[i], embeddings[j]) for i, j in ((0, 1), (0, 2), (1, 2))]
+    assert float(method(views)) == pytest.approx(sum(pairs) / 3)
+    method(views).backward()
+    assert method.after_backward(0.0, 0)
+    assert projection.weight.grad.abs().sum() > 0
+
+
+def test_vicreg_trains_as_a_program(tmp_path):
+    done = launch("vicreg.py", "SOLVER.MAX_EPOCH", "6", "DATA.TRAIN_CROP_NUM_TEMPORAL", "3", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = read_json_stats(tmp_path / "outputs/vicreg/run/json_stats.log")
+    losses = [line["loss"] for line in lines if line["_type"] == "train_epoch"]
+    assert len(losses) == 6
+    assert max(losses[-2:]) < min(losses[:2])
+    assert "vicreg: slow R-18" in done.stdout
+
+
+def test_vicreg_is_a_plugin(vicreg, monkeypatch):
+    monkeypatch.chdir(ROOT / "examples")
+    words = ["PLUGINS", "[vicreg]", "TASK", "pretrain", "CONTRASTIVE.TYPE", "vicreg", "VICREG.COVARIANCE", "0.04"]
+    method = rhovideo.build_method(rhovideo.load_cfg(None, [*words, "RESNET.WIDTH_PER_GROUP", "8"]))
+    assert (type(method).__name__, method.weights) == ("VICReg", (25.0, 25.0, 0.04))
