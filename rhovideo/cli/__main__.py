@@ -1,3 +1,5 @@
+"""``python -m rhovideo.cli``, the same as the command ``rhovideo``."""
+
 import sys
 
 from rhovideo.cli import main

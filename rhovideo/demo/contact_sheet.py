@@ -82,8 +82,10 @@ def curve(
         values: what is plotted, from left to right; at least one finite value.
         path: PNG to write; None writes none.
         steps: their places on the x axis; 1, 2, ... by default.
-        title, x_label: text above and below.
-        width, height: pixels.
+        title: text above the plot.
+        x_label: text below the x axis.
+        width: of the picture in pixels.
+        height: of the picture in pixels.
 
     Returns:
         The plot, uint8 RGB [height, width, 3].

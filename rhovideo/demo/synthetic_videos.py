@@ -67,7 +67,8 @@ def write_synthetic(
         folder: made if missing.
         num_classes: classes; label i belongs to ``class_names(num_classes)[i]``. Each gets equally many videos, give or
             take one.
-        train_videos, val_videos: number of videos.
+        train_videos: number of training videos.
+        val_videos: number of validation videos.
         seconds: length of a video, or the range from which it is drawn.
         fps: frames a second.
         size: height and width of the pictures, even numbers of at least 32 pixels.
