@@ -18,7 +18,7 @@ MOCO = ["CONTRASTIVE.TYPE", "moco", "CONTRASTIVE.QUEUE_LEN", 65536]
     [
         (["NUM_GPUS", "2"], "NUM_GPUS: 2 GPUs are asked for, and this machine has none"),
         (["NUM_GPUS", "-1", "DATA.AUG_DEVICE", "gpu"], "DATA.AUG_DEVICE: gpu changes colour where the network is"),
-        (["DATA.DECODING_BACKEND", "torchcodec"], "DATA.DECODING_BACKEND: torchcodec, which can't be used here"),
+        (["DATA.DECODING_BACKEND", "torchcodec"], "DATA.DECODING_BACKEND: torchcodec, which cannot be used here"),
         (["NUM_SHARDS", "2"], "NUM_SHARDS: a job of 2 machines cannot be started from one of them alone"),
     ],
 )

@@ -84,7 +84,7 @@ def _raise(error):
 
 
 def test_broken_videos_are_reported_as_pyslowfast_does(decoder, container, tmp_path, path, caplog, monkeypatch):
-    with pytest.raises(VideoReadError, match="can't be read as a video"):
+    with pytest.raises(VideoReadError, match="cannot be read as a video"):
         container.get_video_container(str(write_broken_video(tmp_path / "broken.mp4")))
     video = container.get_video_container(path)
     monkeypatch.setattr(Video, "frames", lambda video, indices: _raise(VideoReadError(video.path, "cut off")))

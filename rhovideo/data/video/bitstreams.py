@@ -1,9 +1,9 @@
-"""Reading just enough of a coded picture to know whether decoding can start with it, and whether it can be left out.
+"""The first bytes of coded pictures: can decoding start with a picture, and can it be left out?
 
-Containers flag key frames, but loosely: an H.264 recovery point may be flagged, from which pictures only *become*
-right. Here only what resets a decoder by its specification counts: H.264's IDR pictures, HEVC's random access pictures,
-MPEG-4's I pictures and VP9's key frames. And only what the specifications of H.264 and HEVC mark as referred to by no
-other picture is called so.
+The key frame flag of a container is not enough. For example, an H.264 recovery point may be flagged, and the pictures
+after it are wrong at first. So only pictures that reset the decoder by specification are accepted: IDR pictures of
+H.264, random access pictures of HEVC, I pictures of MPEG-4 and key frames of VP9. A picture can be left out only where
+H.264 or HEVC mark that no other picture refers to it.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ MPEG4_PICTURE = 0xB6
 
 
 def describe_key_packet(data: bytes | memoryview, extradata: bytes, codec: str) -> tuple[bool, tuple[bytes, ...]]:
-    """Whether a decoder can start afresh with this packet, and the stream headers that it carries.
+    """Read the first bytes of a key packet.
 
     Args:
         data: a packet that the container flags as a key frame.
-        extradata: the stream's header, which says how the packets are framed.
+        extradata: the stream's header, which defines how packets are divided into units.
         codec: one of :data:`RESTARTABLE_CODECS`.
+
+    Returns:
+        True if a decoder can start afresh with this packet, and the stream headers that the packet carries.
     """
     if codec == "vp9":
         return _vp9_is_key(data), ()
@@ -45,15 +48,18 @@ def describe_key_packet(data: bytes | memoryview, extradata: bytes, codec: str) 
 
 
 def is_referenced(packet: bytes | memoryview, extradata: bytes, codec: str) -> bool:
-    """Whether decoding other pictures may need this packet's: False only where the bits say that none does.
+    """Find out if other pictures may need this packet's picture to be decoded.
 
     Args:
         packet: any packet of the stream.
-        extradata: the stream's header, which says how the packets are framed.
-        codec: FFmpeg's canonical name; of codecs other than H.264 and HEVC nothing is known.
+        extradata: the stream's header, which defines how packets are divided into units.
+        codec: FFmpeg's canonical name.
+
+    Returns:
+        False where the bits of the packet rule it out, which only H.264 and HEVC have; True elsewhere.
     """
     if codec == "hevc" and not _has_one_temporal_layer(extradata):
-        # What a layer does not refer to, the layers above it may.
+        # Layers above may refer to a picture that its own layer does not need.
         return True
     if codec not in ("h264", "hevc"):
         return True
@@ -72,7 +78,7 @@ def is_referenced(packet: bytes | memoryview, extradata: bytes, codec: str) -> b
 
 
 def _has_one_temporal_layer(extradata: bytes) -> bool:
-    """Whether HEVC's configuration record says so; other framings do not say it in a fixed place."""
+    """True if HEVC's configuration record has the number 1 here; other framings have no fixed place for it."""
     return len(extradata) > 21 and extradata[0] == 1 and extradata[21] >> 3 & 7 == 1
 
 
@@ -93,7 +99,7 @@ def _describe_nal_packet(data: bytes | memoryview, extradata: bytes, codec: str)
 
 
 def _nal_kind(first: int, codec: str) -> int:
-    """The type of a unit, which its first byte says."""
+    """The type of a unit, from its first byte."""
     return first & 0x1F if codec == "h264" else first >> 1 & 0x3F
 
 
@@ -105,27 +111,27 @@ def _nal_units(data: bytes | memoryview, extradata: bytes, codec: str) -> Iterat
 
 
 def _first_bytes(data: bytes | memoryview, extradata: bytes, codec: str) -> list[int]:
-    """Of each unit; nothing is copied where units are framed by their lengths."""
+    """The first byte of each unit; copies no data where units are preceded by their lengths."""
     if size := _length_size(extradata, codec):
         return [data[begin] for begin, _ in _spans_by_length(data, size)]
     return [unit[0] for unit in _units_by_start_code(bytes(data))]
 
 
 def _length_size(extradata: bytes, codec: str) -> int:
-    """Bytes of the length before each unit (MP4, Matroska: a header that starts with 1); 0: units have start codes."""
+    """Bytes of the length before each unit (MP4, Matroska: a header that starts with 1); 0 where start codes divide."""
     length_at = 4 if codec == "h264" else 21
     return (extradata[length_at] & 3) + 1 if len(extradata) > length_at and extradata[0] == 1 else 0
 
 
 def _units_by_start_code(data: bytes) -> Iterator[bytes]:
     for unit in data.split(START_CODE)[1:]:
-        # Zeros at the end belong to a longer start code of the next unit.
+        # Zeros at the end are part of the next unit's start code, which may be longer.
         if unit := unit.rstrip(b"\x00"):
             yield unit
 
 
 def _spans_by_length(data: bytes | memoryview, size: int) -> list[tuple[int, int]]:
-    """Where each unit begins and ends; empty ones left out."""
+    """Begin and end of each unit that is not empty."""
     spans, position, last = [], 0, len(data) - size
     while position < last:
         begin = position + size

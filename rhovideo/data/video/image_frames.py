@@ -27,7 +27,7 @@ class IndexedFrames:
 
     Args:
         path: of the video, for messages.
-        num_frames: how many frames there are.
+        num_frames: the number of frames.
         fps: frames a second.
         read: from a frame's number to its pixels, uint8 [H, W, 3] RGB; called once for each frame that is wanted.
     """
@@ -47,10 +47,10 @@ class IndexedFrames:
         pass
 
     def each(self, indices: Sequence[int] | np.ndarray, take: Taker) -> None:
-        """Hand out the frames at these indices in the order of time, each once however often it is asked for.
+        """Hand out the frames at these indices in the order of time, each frame once.
 
         Args:
-            indices: 0 to ``num_frames - 1``, in any order.
+            indices: 0 to ``num_frames - 1``, in any order; repeats are allowed.
             take: called with each frame and its places in ``indices``.
 
         Raises:
@@ -79,7 +79,7 @@ class ImageFrames(IndexedFrames):
     Args:
         path: of the video, for messages.
         images: the images' paths in the order of time.
-        fps: frames a second that they count as.
+        fps: frames per second to use for them.
     """
 
     def __init__(self, path: str, images: Paths, fps: float) -> None:
@@ -96,5 +96,5 @@ def _read_image(video: str, images: Paths, index: int) -> np.ndarray:
         raise VideoReadError(video, f"frame {index}, {path!r}: {reason}") from error
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
-        raise VideoReadError(video, f"frame {index}, {path}: is no image")
+        raise VideoReadError(video, f"frame {index}, {path}: is not an image")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

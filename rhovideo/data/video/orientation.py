@@ -1,6 +1,8 @@
-"""Turning pictures the way their file says, as cameras and phones write it."""
+"""Turning and mirroring pictures by the display matrix that cameras and phones write into a file."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import av
 import numpy as np
@@ -8,24 +10,24 @@ from av.sidedata.sidedata import Type as SideDataType
 
 
 def has_matrix(frame: av.VideoFrame) -> bool:
-    """Whether a frame has a display matrix, which says how it is to be turned or mirrored."""
-    return frame.side_data.get(SideDataType.DISPLAYMATRIX) is not None
+    """True if a frame has a display matrix, which defines how to turn and mirror it."""
+    return _matrix(frame) is not None
 
 
 class Orientation:
-    """Which pictures of one file are to be turned or mirrored.
+    """The pictures of one file that have to be turned or mirrored.
 
-    A frame that was asked for its side data returns its memory to the decoder only when Python collects garbage, so
-    only key frames are, which may bring a matrix of their own, and one of the others: a file's own matrix is that of
-    all of them. A stream that brings matrices with other frames is mirrored from top to bottom, which alone their
-    rotation does not tell, where that one is.
+    Reading a frame's side data is costly: the frame's memory then returns to the decoder only when Python collects
+    garbage. So it is read only for key frames, which may have another matrix than the file, and for one other frame,
+    which shows the file's matrix. The rest are known by their rotation. It does not show a mirrored picture, so a
+    stream whose frames between key frames have different matrices is mirrored as that one frame is.
     """
 
     def __init__(self) -> None:
         self._others: bool | None = None
 
     def is_turned(self, frame: av.VideoFrame) -> bool:
-        """Whether :func:`upright` would change this picture."""
+        """True if :func:`upright` may change this picture."""
         if frame.key_frame:
             return has_matrix(frame)
         if self._others is None:
@@ -34,22 +36,22 @@ class Orientation:
 
 
 def upright(image: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
-    """Turn and mirror an image as the display matrix of its frame says.
+    """Turn and mirror an image by the display matrix of its frame.
 
-    Only right angles are followed, as cameras write them; other matrices leave the image as it is.
+    Only right angles are supported, which is what cameras write; with other matrices the image stays as it is.
 
     Args:
         image: [H, W, C].
-        frame: the frame that it was made from.
+        frame: the frame that the image was made from.
 
     Returns:
         [H, W, C] or [W, H, C], a view.
     """
-    matrix = frame.side_data.get(SideDataType.DISPLAYMATRIX)
+    matrix = _matrix(frame)
     if matrix is None:
         return image
-    # Rows of the matrix send a pixel (x, y) to (a x + c y, b x + d y), x to the right and y down.
-    a, b, _, c, d = np.frombuffer(bytes(matrix), dtype=np.int32)[:5].tolist()
+    # The matrix moves a pixel from (x, y) to (a x + c y, b x + d y), x to the right and y down.
+    a, b, _, c, d = np.frombuffer(matrix, dtype=np.int32)[:5].tolist()
     straight, crossed = min(abs(a), abs(d)), min(abs(b), abs(c))
     if max(abs(b), abs(c)) < straight / 1000:
         flip_x, flip_y = a < 0, d < 0
@@ -59,3 +61,10 @@ def upright(image: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
     else:
         return image
     return image[:: -1 if flip_y else 1, :: -1 if flip_x else 1]
+
+
+def _matrix(frame: av.VideoFrame) -> bytes | None:
+    # PyAV's stub allows names alone as keys; the mapping takes types too.
+    side_data: Any = frame.side_data
+    matrix = side_data.get(SideDataType.DISPLAYMATRIX)
+    return None if matrix is None else bytes(matrix)

@@ -1,8 +1,8 @@
-"""What is known of a video stream before anything is decoded, and which of its packets must be decoded.
+"""A video stream's packets, and the choice of those that have to be decoded.
 
 A container lists the packets of a stream in decoding order, most of them with the time at which their picture is
-shown. That is enough to number the pictures in the order of showing and to choose, for a set of wanted pictures, the
-stretches of packets to decode: from a place where decoding can start afresh up to the last wanted picture.
+shown. This is enough to number the pictures in the order in which they are shown. It is also enough to choose the
+packets to decode for some wanted pictures: from a place where decoding can start afresh to the last wanted picture.
 """
 
 from __future__ import annotations
@@ -10,23 +10,28 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any, Literal
 
 import av
 import numpy as np
 
 from rhovideo.data.video.bitstreams import RESTARTABLE_CODECS, describe_key_packet
 
-# One packet holds one shown picture in these codecs, apart from rarities that are found out while decoding.
+# One packet holds one shown picture in these codecs. The rare exceptions are found while decoding.
 ONE_PICTURE_A_PACKET = frozenset(
     {"h264", "hevc", "mpeg4", "vp9", "av1", "mjpeg", "mpeg1video", "mpeg2video", "ffv1", "prores", "dnxhd", "rawvideo"}
 )
-# As many pictures as an H.264 decoder ever holds back to put them into the order of showing. FFmpeg's aborts the
-# process where it is told of more.
+# The most pictures that an H.264 decoder holds back to put them into the order of showing. With a larger number
+# FFmpeg's decoder aborts the process.
 H264_REORDERING = 16
-# Times that order pictures otherwise than decoding by more than this have no order of showing in mind.
+# Times are taken for an order of showing only if no picture is further than this from its place in decoding order.
 MAX_REORDERING = 32
-# Side data of a packet that changes how all later packets are decoded, so that it can't be skipped.
-STATE_SIDE_DATA = ("new_extradata", "param_change", "palette")
+# Side data of a packet that changes how all later packets are decoded, so the packet cannot be skipped.
+STATE_SIDE_DATA: tuple[Literal["new_extradata"], Literal["param_change"], Literal["palette"]] = (
+    "new_extradata",
+    "param_change",
+    "palette",
+)
 
 
 @dataclass(frozen=True)
@@ -34,12 +39,12 @@ class PacketTable:
     """A stream's packets in decoding order.
 
     Attributes:
-        pts: int64 [P], time at which each packet's picture is shown, in the stream's time base; 0 where unknown.
-        shown: bool [P], False for what an edit list cuts away: decoded, because others refer to it, never shown.
-        restart: bool [P], True where decoding can start afresh: pictures from here on that are not shown before this
-            one depend on nothing earlier.
-        timed: whether ``pts`` numbers the pictures reliably. If not, only decoding the stream tells what it shows.
-        last_duration: how long the last picture is shown, in the stream's time base; 0 if unknown.
+        pts: int64 [P], the time at which each packet's picture is shown, in the stream's time base; 0 where unknown.
+        shown: bool [P], False where an edit list hides the picture, which is then decoded for others but never shown.
+        restart: bool [P], True where decoding can start afresh: from here on, all pictures that are shown after this
+            one need no earlier packet.
+        timed: True if ``pts`` numbers the pictures reliably. If not, the stream must be decoded to count its pictures.
+        last_duration: the time for which the last picture is shown, in the stream's time base; 0 if unknown.
         defect: what is wrong with the file, or "".
     """
 
@@ -59,22 +64,29 @@ class PacketTable:
         return positions[np.argsort(self.pts[positions], kind="stable")]
 
     def reordering(self) -> int:
-        """The greatest number of pictures that a decoder has to hold back to show all in the order of their times."""
+        """The number of pictures that a decoder must be able to hold back to show all in the order of their times."""
         return int((np.arange(len(self)) - _ranks(self.pts)).max(initial=0))
 
 
-def read_packets(container: av.container.InputContainer, stream: av.VideoStream) -> tuple[list[av.Packet], str]:
-    """All packets of a stream, and what stopped the reading before the end of the file, or "".
+def read_packets(container: av.container.InputContainer, stream: av.VideoStream) -> tuple[list[av.Packet[Any]], str]:
+    """Read all packets of a stream.
 
-    A file that was cut off gives the packets before the cut: a last packet of which only a part is there is left out.
+    Args:
+        container: an open file.
+        stream: one of its streams.
+
+    Returns:
+        The packets in decoding order, and what stopped the reading before the end of the file, or "". Of a file that
+        was cut off, the packets before the cut; an incomplete last packet is left out.
     """
-    packets, defect = [], ""
+    packets: list[av.Packet[Any]] = []
+    defect = ""
     try:
         for packet in container.demux(stream):
             if packet.size > 0:
                 packets.append(packet)
     except IndexError:
-        pass  # PyAV, after the last packet of a file in which further streams turned up on the way.
+        pass  # PyAV raises it after the last packet of a file in which further streams begin on the way.
     except (av.FFmpegError, OSError) as error:
         defect = f"reading stops after {len(packets)} packets: {error}"
     whole = len(packets)
@@ -86,18 +98,21 @@ def read_packets(container: av.container.InputContainer, stream: av.VideoStream)
 
 
 def build_table(
-    packets: Sequence[av.Packet], codec: str, extradata: bytes | None, reliable_times: bool, defect: str = ""
+    packets: Sequence[av.Packet[Any]], codec: str, extradata: bytes | None, reliable_times: bool, defect: str = ""
 ) -> PacketTable:
     """Describe the packets of one stream.
 
     Args:
         packets: all of them, in decoding order.
         codec: FFmpeg's canonical name of the codec, e.g. ``h264``.
-        extradata: the stream's header, which says how the packets are framed.
-        reliable_times: False if the container holds no times of its own, so that the demuxer has made them up.
+        extradata: the stream's header, which defines how packets are divided into units.
+        reliable_times: False if the container holds no times and the demuxer has guessed them.
         defect: what is wrong with the file, or "".
+
+    Returns:
+        The table.
     """
-    # One short loop a field: at thousands of packets, opening a file is as much Python as anything else.
+    # One short loop per field: with thousands of packets, these loops are a large part of opening a file.
     times = [packet.pts for packet in packets]
     complete = None not in times
     pts = np.array(times if complete else [time or 0 for time in times], dtype=np.int64)
@@ -112,15 +127,15 @@ def build_table(
 
 
 def choose_packets(table: PacketTable, wanted: Iterable[int]) -> list[tuple[int, int]]:
-    """The stretches of packets to decode so that the wanted pictures come out exactly as from a full decode.
+    """Choose the packets to decode, so that the wanted pictures are exactly those of a full decode.
 
     Args:
         table: the stream.
         wanted: positions in decoding order.
 
     Returns:
-        Half-open ranges (first, end) in ascending order, apart from each other. Each begins where decoding can start
-        afresh, or at 0. The decoder must be emptied and reset between two of them.
+        Half-open ranges (first, end) of positions, ascending and separate. Each begins where decoding can start
+        afresh, or at 0. The decoder must be flushed and reset between two of them.
     """
     restarts = np.flatnonzero(table.restart)
     ranges: list[tuple[int, int]] = []
@@ -133,9 +148,9 @@ def choose_packets(table: PacketTable, wanted: Iterable[int]) -> list[tuple[int,
 
 
 def _start_for(position: int, table: PacketTable, restarts: np.ndarray) -> int:
-    """The last place before ``position`` from which this picture can be decoded.
+    """The last place, up to ``position``, from which the picture at ``position`` can be decoded.
 
-    A picture shown before the place where it starts (a leading picture of an open group) may refer to earlier ones.
+    A leading picture of an open group is shown before the picture where decoding starts, and may refer to earlier ones.
     """
     for place in reversed(restarts[: np.searchsorted(restarts, position, side="right")]):
         if table.pts[place] <= table.pts[position]:
@@ -143,33 +158,33 @@ def _start_for(position: int, table: PacketTable, restarts: np.ndarray) -> int:
     return 0
 
 
-def _orderly(pts: np.ndarray, shown: np.ndarray, packets: Sequence[av.Packet]) -> bool:
-    """Whether the times can be those of a stream that a decoder shows from its first picture on, in their order."""
+def _orderly(pts: np.ndarray, shown: np.ndarray, packets: Sequence[av.Packet[Any]]) -> bool:
+    """True if a decoder can show all pictures, from the first on, in the order of these times."""
     times = pts[shown]
     if not np.diff(np.sort(times)).all():
         return False
-    # A stream cut out of another one: pictures shown before the first key frame never come out.
+    # A stream cut out of another one: a decoder never shows pictures before the first key frame.
     if not packets or not packets[0].is_keyframe or pts.min() < pts[0]:
         return False
-    # Times that jump back, as where recordings were joined: shown in the order of decoding, not of their times.
+    # Times that jump back, as in joined recordings: the order of showing is that of decoding, not of the times.
     return bool(np.abs(_ranks(times) - np.arange(len(times))).max(initial=0) <= MAX_REORDERING)
 
 
 def _ranks(times: np.ndarray) -> np.ndarray:
-    """The place of each time among them in ascending order, equal ones in the order given: int64."""
+    """The rank of each time, ascending from 0; equal times keep their order: int64."""
     ranks = np.empty(len(times), dtype=np.int64)
     ranks[np.argsort(times, kind="stable")] = np.arange(len(times))
     return ranks
 
 
-def _find_restarts(packets: Sequence[av.Packet], codec: str, extradata: bytes) -> np.ndarray:
-    """Where decoding can start afresh: bool [P]. All False where this is not certain."""
+def _find_restarts(packets: Sequence[av.Packet[Any]], codec: str, extradata: bytes) -> np.ndarray:
+    """Places where decoding can start afresh: bool [P]. All False where this is not certain."""
     restart = np.zeros(len(packets), dtype=bool)
     if codec not in RESTARTABLE_CODECS:
         return restart
     if _change_decoding(packets):
         return restart
-    seen_headers = set()
+    seen_headers: set[tuple[bytes, ...]] = set()
     keys = [packet.is_keyframe for packet in packets]
     for position in np.flatnonzero(keys).tolist():
         restarts, headers = describe_key_packet(memoryview(packets[position]), extradata, codec)
@@ -181,21 +196,22 @@ def _find_restarts(packets: Sequence[av.Packet], codec: str, extradata: bytes) -
 
 
 def _headers_change(seen: set[tuple[bytes, ...]], extradata: bytes) -> bool:
-    """Whether skipping the packets that bring headers could leave a decoder with others than a whole decode has.
+    """True if a decoder that skips packets could use other headers than in a full decode.
 
     Args:
-        seen: the headers that the key packets carry, () for none of its own.
+        seen: the headers that the key packets carry; () for a packet without headers.
+        extradata: the stream's header.
     """
     brought = seen - {()}
     if () not in seen or not extradata:
         return len(brought) > 1
-    # Packets without headers use the stream's, or those that came last.
+    # Packets without headers use the latest ones before them, or those of the stream.
     return any(header not in extradata for headers in brought for header in headers)
 
 
-def _change_decoding(packets: Sequence[av.Packet]) -> bool:
-    """Whether a packet has side data that the decoder needs for all that follow."""
-    # Hardly any file has side data at all, which is quicker to ask than whether it is of this kind or that.
+def _change_decoding(packets: Sequence[av.Packet[Any]]) -> bool:
+    """True if a packet has side data that the decoder needs for all later packets."""
+    # Few files have any side data, and asking for any is quicker than asking for each kind.
     if next(chain.from_iterable(map(av.Packet.iter_sidedata, packets)), None) is None:
         return False
     return any(packet.has_sidedata(kind) for packet in packets for kind in STATE_SIDE_DATA)

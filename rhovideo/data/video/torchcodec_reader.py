@@ -1,10 +1,10 @@
-"""Frames through torchcodec, where it is sure to give the same ones (DATA.DECODING_BACKEND torchcodec).
+"""Frames through torchcodec, where it gives the same ones (DATA.DECODING_BACKEND torchcodec).
 
-The timeline, and so what an index means, stays that of :class:`rhovideo.data.video.reader.Video`; torchcodec decodes
-and converts. Where its frames could differ (other pixel formats than 8-bit 4:2:0, interlaced pictures or such that the
-file turns, times that do not number the pictures, headers that change on the way, transport streams), this class
-decodes as its base does. Where headers stay, the first picture speaks for all: pictures that are interlaced only later
-on are off by a few grey levels.
+The timeline, and so the meaning of an index, is that of :class:`rhovideo.data.video.reader.Video`; torchcodec decodes
+and converts. Its frames could differ with other pixel formats than 8-bit 4:2:0, interlaced or rotated pictures, times
+that do not number the pictures, headers that change on the way, and transport streams. There this class decodes as its
+base class does. Where headers stay the same, only the first picture is checked: in a stream that becomes interlaced
+later, frames differ by a few grey levels.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any
 
 import av
 import numpy as np
@@ -23,42 +23,42 @@ from rhovideo.data.video.orientation import has_matrix
 from rhovideo.data.video.reader import READ_ERRORS, Taker, Video
 from rhovideo.errors import JobError
 
-if TYPE_CHECKING:
-    from torchcodec.decoders import VideoDecoder
-
-# Converted alike by both: one path of FFmpeg's scaler, on whole pairs of rows and columns.
+# Converted in the same way by both: one path of FFmpeg's scaler, on whole pairs of rows and columns.
 _SAME_IN_RGB = frozenset({"yuv420p", "yuvj420p"})
-# Without an index: a seek may land behind the key frame, and what depends on it is shown all the same.
+# Formats without an index: a seek may land behind the key frame, and pictures that need it are shown damaged.
 _SOUGHT_ROUGHLY = frozenset({"mpegts", "mpeg"})
 
 
 def require_torchcodec() -> None:
-    """Raise unless torchcodec is installed and finds FFmpeg.
+    """Check that torchcodec is installed and finds FFmpeg.
 
     Raises:
-        JobError: saying what is missing.
+        JobError: it cannot be used; the message says what is missing.
     """
     try:
         import torchcodec
-        from torchcodec.decoders import VideoDecoder  # noqa: F401
+        from torchcodec.decoders import VideoDecoder  # type: ignore[attr-defined]  # noqa: F401
 
         # Newer ones are imported without FFmpeg too, and raise at the first video.
         if getattr(torchcodec, "ffmpeg_major_version", 0) is None:
             raise RuntimeError("it finds no FFmpeg")
     except (ImportError, RuntimeError, OSError) as error:
         raise JobError(
-            "DATA.DECODING_BACKEND is torchcodec, which can't be used here "
+            "DATA.DECODING_BACKEND is torchcodec, which cannot be used here "
             f"({str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}): "
             "`pip install torchcodec` and FFmpeg's shared libraries (`apt-get install ffmpeg`), or write pyav"
         ) from error
 
 
 def open_video(path: str | os.PathLike[str], backend: str = "pyav") -> Video:
-    """A video file, open for reading frames.
+    """Open a video file for reading frames.
 
     Args:
         path: the file.
-        backend: what decodes, "pyav" or "torchcodec" (DATA.DECODING_BACKEND).
+        backend: the decoder, "pyav" or "torchcodec" (DATA.DECODING_BACKEND).
+
+    Returns:
+        The open video.
 
     Raises:
         VideoReadError: it cannot be read.
@@ -67,18 +67,18 @@ def open_video(path: str | os.PathLike[str], backend: str = "pyav") -> Video:
 
 
 class TorchcodecVideo(Video):
-    """A :class:`Video` whose frames torchcodec decodes; the same ones."""
+    """A :class:`Video` whose frames torchcodec decodes; arguments and frames are the same."""
 
     def close(self) -> None:
-        """As of the base class."""
-        # It keeps its file open.
+        """Close the file, after which no more frames can be read."""
+        # torchcodec's decoder keeps the file open.
         self.__dict__.pop("_decoder", None)
         super().close()
 
     def _attempt(self, indices: np.ndarray, take: Taker) -> set[int]:
         labels, which = np.unique(self._picture[indices], return_inverse=True)
         images = None
-        # Whatever it stumbles over, the base class knows what to make of it.
+        # The base class deals with files that torchcodec cannot read.
         with contextlib.suppress(RuntimeError, *READ_ERRORS):
             if len(labels) and self._shape_if_alike:
                 images = self._torchcodec_images(labels)
@@ -89,21 +89,23 @@ class TorchcodecVideo(Video):
         return set()
 
     def _torchcodec_images(self, labels: np.ndarray) -> np.ndarray | None:
-        """uint8 [len(labels),H,W,3], or None where these are not the pictures at those times."""
+        """uint8 [len(labels),H,W,3]; None if torchcodec has other pictures at these times."""
         times = np.sort(self._table.pts[self._table.shown])
-        decoder = self._decoder
-        if len(decoder) != len(times):
+        decoder, shape = self._decoder, self._shape_if_alike
+        if len(decoder) != len(times) or shape is None:
             return None
         batch = decoder.get_frames_at(np.searchsorted(times, labels).tolist())
-        seconds = (labels * float(self._stream.time_base)).astype(np.float64)
-        same_times = np.abs(batch.pts_seconds.numpy() - seconds).max() <= float(self._stream.time_base) / 2
-        if not same_times or tuple(batch.data.shape[1:]) != (*self._shape_if_alike, 3):
+        unit = float(self._time_base)
+        seconds = (labels * unit).astype(np.float64)
+        same_times = np.abs(batch.pts_seconds.numpy() - seconds).max() <= unit / 2
+        if not same_times or tuple(batch.data.shape[1:]) != (*shape, 3):
             return None
-        return batch.data.numpy()
+        images: np.ndarray = batch.data.numpy()
+        return images
 
     @cached_property
-    def _decoder(self) -> VideoDecoder:
-        from torchcodec.decoders import VideoDecoder
+    def _decoder(self) -> Any:
+        from torchcodec.decoders import VideoDecoder  # type: ignore[attr-defined]
 
         return VideoDecoder(
             self.path,
@@ -114,10 +116,10 @@ class TorchcodecVideo(Video):
 
     @cached_property
     def _shape_if_alike(self) -> tuple[int, int] | None:
-        """Height and width of the pictures if torchcodec is sure to give the same ones; None: it is not to be used."""
-        if not self._table.timed or self._container.format.name in _SOUGHT_ROUGHLY:
+        """Height and width of the pictures if torchcodec gives the same ones; None if it might not."""
+        if not self._table.timed or self._format in _SOUGHT_ROUGHLY:
             return None
-        # New headers on the way may make pictures interlaced that were not at first.
+        # With new headers on the way, later pictures may be interlaced.
         if self._codec in RESTARTABLE_CODECS and not self._table.restart[0]:
             return None
         first = int(self._table.pts[self._table.shown].min())
@@ -131,9 +133,9 @@ class TorchcodecVideo(Video):
 
 
 def _is_converted_alike(frame: av.VideoFrame) -> bool:
-    """Whether both make the same RGB of it.
+    """True if torchcodec and PyAV convert this frame to the same RGB.
 
-    Fields have rows of colour of their own, which torchcodec's conversion minds and PyAV's does not.
+    The two fields of an interlaced frame have separate rows of colour, which only torchcodec's conversion respects.
     """
     return (
         frame.format.name in _SAME_IN_RGB

@@ -150,7 +150,7 @@ def test_missing_frames_and_labels_are_bad_videos_that_are_replaced(lists, confi
     assert reasons.keys() == bad.keys()
     found = {bad[path]: reason for path, reason in reasons.items()}
     assert found[104].endswith("No such file or directory")
-    assert found[105].endswith("is no image")
+    assert found[105].endswith("is not an image")
     assert found[106] == "has no label"
     assert found[999].endswith("train.csv lists no frame of it")
     # Pre-training needs no labels.

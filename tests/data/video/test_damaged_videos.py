@@ -51,9 +51,9 @@ def test_what_cannot_be_decoded_is_named(tmp_path):
 
 UNREADABLE = {
     "empty.mp4": (b"", "is empty"),
-    "text.mp4": (b"this is no video\n" * 50, "can't be read"),
-    "noise.mp4": (np.random.default_rng(0).bytes(5000), "can't be read"),
-    "network.mp4": (b"#EXTM3U\n#EXTINF:10,\nhttp://192.0.2.1/a.ts\n", "can't be read"),
+    "text.mp4": (b"this is no video\n" * 50, "cannot be read"),
+    "noise.mp4": (np.random.default_rng(0).bytes(5000), "cannot be read"),
+    "network.mp4": (b"#EXTM3U\n#EXTINF:10,\nhttp://192.0.2.1/a.ts\n", "cannot be read"),
 }
 
 
