@@ -1,8 +1,8 @@
-"""What is done to the frames of a clip between the decoder and the encoder.
+"""Augmentation of clips, between the decoder and the encoder.
 
-Bytes stay bytes: frames go in and out as uint8 [T,H,W,3] and are scaled and normalised on the device
-(:func:`normalise`). All draws are shared by the frames of a clip and come from the generator that is passed in; the
-crop is drawn first, so switching colour off does not move it. Choosing the clip's frames is the sampler's.
+Bytes stay bytes: frames go in and out as uint8 [T,H,W,3], and are scaled and normalised on the device
+(:func:`normalise`). All frames of a clip share the same random draws, which come from the generator that is passed in.
+The crop is drawn first, so that it stays the same when colour is switched off. The sampler chooses the clip's frames.
 """
 
 from __future__ import annotations
@@ -27,12 +27,17 @@ from rhovideo.data.augment.crops import (
 )
 from rhovideo.data.video.frame import Picture, RgbPicture
 
-# The range that goes with an area when DATA.TRAIN_JITTER_ASPECT_RELATIVE is empty.
+# The range of aspect ratios where DATA.TRAIN_JITTER_ASPECT_RELATIVE is empty.
 _DEFAULT_ASPECTS = (3 / 4, 4 / 3)
 
 
 class PendingClip(NamedTuple):
-    """A cropped clip, uint8 [T,S,S,3], and what is yet to be done to its colour, in that order."""
+    """A cropped clip whose colour is not changed yet.
+
+    Attributes:
+        clip: uint8 [T,S,S,3].
+        operations: changes of colour to make, in this order.
+    """
 
     clip: np.ndarray
     operations: list[Operation]
@@ -44,14 +49,16 @@ class TrainAugmentation:
 
     Attributes:
         size: side of the square result, pixels (DATA.TRAIN_CROP_SIZE).
-        spatial: draw crop and flip (DATA.AUG_SPATIAL); without it the centre crop, never flipped.
-        short_sides, inverse_short_sides: VGG-style crops, see :func:`draw_short_side_box`.
-        areas, aspects: Inception-style crops in their stead where ``areas`` is given, see :func:`draw_area_box`.
+        spatial: draw crop and flip (DATA.AUG_SPATIAL); False takes the centre crop and never flips.
+        short_sides: for VGG-style crops, see :func:`draw_short_side_box`.
+        areas: for Inception-style crops, see :func:`draw_area_box`; empty: VGG-style crops.
+        aspects: for Inception-style crops.
         flip_prob: probability of mirroring left and right.
         time_diff_prob: probability that :func:`temporal_difference` replaces the clip's colour. Such a clip gets no
-            jitter, grey or blur. (The public code hands the draw out for that purpose but never reads it, so
-            there the jitter still follows.)
+            jitter, grey or blur. (The released code intends this too, but never reads its draw, so that jitter
+            follows there.)
         colour: jitter, grey and blur; None changes no colour.
+        inverse_short_sides: for VGG-style crops, see :func:`draw_short_side_box`.
     """
 
     size: int
@@ -66,11 +73,17 @@ class TrainAugmentation:
 
     @classmethod
     def from_cfg(cls, cfg: CfgNode, purpose: str = "pretrain") -> TrainAugmentation:
-        """The augmentation that DATA's keys describe.
+        """The augmentation of a configuration's DATA section.
 
         Args:
             cfg: a whole configuration.
-            purpose: "pretrain" or "train"; as released, both read the same keys.
+            purpose: "pretrain" or "train"; both read the same keys, as in the released code.
+
+        Returns:
+            The augmentation.
+
+        Raises:
+            ValueError: the purpose is unknown, or a key needs another one beside it.
         """
         if purpose not in ("pretrain", "train"):
             raise ValueError(f'purpose is "{purpose}"; write "pretrain" or "train"')
@@ -95,11 +108,11 @@ class TrainAugmentation:
         """Augment one clip.
 
         Args:
-            frames: uint8 [T,H,W,3], RGB, of any size and memory layout; never written to.
-            rng: source of every draw; equal generators give equal clips.
+            frames: uint8 [T,H,W,3], RGB, of any size and memory layout; not changed.
+            rng: source of all draws; equal generators give equal clips.
 
         Returns:
-            New C-contiguous uint8 [T,size,size,3].
+            A new C-contiguous array, uint8 [T,size,size,3].
         """
         check_frames(frames)
         builder = clip_builder(self, len(frames), rng)
@@ -109,13 +122,13 @@ class TrainAugmentation:
         return apply(*pending)
 
     def draw_operations(self, rng: np.random.Generator) -> list[Operation]:
-        """Draw what is done to a clip's colour, in the order in which it is done."""
+        """Draw the changes of a clip's colour, in the order in which they are made."""
         if self.time_diff_prob > 0 and rng.random() < self.time_diff_prob:
             return [(temporal_difference, ())]
         return [] if self.colour is None else self.colour.draw(rng)
 
     def draw_crop(self, height: int, width: int, rng: np.random.Generator) -> tuple[Box, bool]:
-        """Draw the crop of a clip whose frames are ``height`` x ``width`` pixels, and whether it is mirrored."""
+        """Draw the crop of a clip whose frames are ``height`` x ``width`` pixels; True in second place: mirror it."""
         return self.draw_box(height, width, rng), bool(rng.random() < self.flip_prob)
 
     def draw_box(self, height: int, width: int, rng: np.random.Generator) -> Box:
@@ -131,7 +144,8 @@ def apply(clip: np.ndarray, operations: Sequence[Operation], out: np.ndarray | N
     Args:
         clip: uint8 [T,H,W,3].
         operations: drawn by :meth:`TrainAugmentation.draw_operations`.
-        out: what to write the result to, apart from ``clip``; None: a new array, or ``clip`` if nothing is to be done.
+        out: uint8 [T,H,W,3] for the result, which must not overlap ``clip``. None: a new array, or ``clip`` itself if
+            there are no operations.
 
     Returns:
         uint8 [T,H,W,3].
@@ -148,19 +162,30 @@ def apply(clip: np.ndarray, operations: Sequence[Operation], out: np.ndarray | N
 
 
 class ClipBuilder(Protocol):
-    """Makes clips of pictures one by one as these come out of a decoder, and holds none of them in full."""
+    """Builds clips from pictures that come one by one from a decoder, and keeps no full picture."""
 
     def add(self, picture: Picture | RgbPicture, time: int) -> None:
-        """Take a picture at its place in the clip, in any order; of a place that is given twice the last one counts."""
+        """Put a picture at its place in the clip, in any order; a second picture for a place replaces the first.
+
+        Args:
+            picture: of any size, the same for all pictures of a clip.
+            time: the place, from 0.
+        """
 
     def build(self) -> list[PendingClip]:
-        """The clips, once all pictures were added."""
+        """The clips, after all pictures were added."""
 
 
 def clip_builder(augmentation: TrainAugmentation | EvalCrops, num_frames: int, rng: np.random.Generator) -> ClipBuilder:
-    """What makes of the pictures of a clip of ``num_frames`` what ``augmentation`` would make of its frames.
+    """A builder whose clips are the same as if ``augmentation`` got all frames at once.
 
-    Draws come from ``rng``, which must be of this clip and view alone.
+    Args:
+        augmentation: random crops, or fixed ones.
+        num_frames: T of the clip.
+        rng: source of all draws, not shared with other clips or views.
+
+    Returns:
+        The builder.
     """
     if isinstance(augmentation, EvalCrops):
         return FixedCrops(augmentation, num_frames, list)
@@ -170,7 +195,7 @@ def clip_builder(augmentation: TrainAugmentation | EvalCrops, num_frames: int, r
 
 
 class RandomCrop:
-    """The :class:`ClipBuilder` of a :class:`TrainAugmentation` with ``spatial``: one clip."""
+    """The :class:`ClipBuilder` of a :class:`TrainAugmentation` with ``spatial``; it builds one clip."""
 
     def __init__(self, augmentation: TrainAugmentation, num_frames: int, rng: np.random.Generator) -> None:
         self._augmentation = augmentation
@@ -189,7 +214,7 @@ class RandomCrop:
 
 
 class FixedCrops:
-    """The :class:`ClipBuilder` of :class:`EvalCrops`: a clip for each crop, whose operations ``draw`` gives."""
+    """The :class:`ClipBuilder` of :class:`EvalCrops`: one clip for each crop, with operations from ``draw``."""
 
     def __init__(self, crops: EvalCrops, num_frames: int, draw: Callable[[], list[Operation]]) -> None:
         self._crops = crops
@@ -220,14 +245,20 @@ def build_augmentation(cfg: CfgNode, purpose: str) -> TrainAugmentation | EvalCr
 
     Args:
         cfg: a whole configuration.
-        purpose: "pretrain" and "train" give random crops; "eval" and "knn" the centre at TRAIN_CROP_SIZE
-            of the short side at TRAIN_JITTER_SCALES[0] (or at TRAIN_CROP_SIZE, where crops are drawn by area); "test"
-            TEST.NUM_SPATIAL_CROPS crops at TEST_CROP_SIZE.
+        purpose: "pretrain" and "train": random crops. "eval" and "knn": the centre crop of TRAIN_CROP_SIZE, after the
+            short side is scaled to TRAIN_JITTER_SCALES[0] (to TRAIN_CROP_SIZE, where crops are drawn by area). "test":
+            TEST.NUM_SPATIAL_CROPS crops of TEST_CROP_SIZE.
+
+    Returns:
+        The augmentation.
+
+    Raises:
+        ValueError: the purpose is unknown.
     """
     if purpose in ("pretrain", "train"):
         return TrainAugmentation.from_cfg(cfg, purpose)
     if purpose in ("eval", "knn"):
-        # Areas leave the short side open; then the crop takes all of it, as in testing.
+        # Crops by area define no short side; then the crop takes all of it, as in testing.
         short_side = None if cfg.DATA.TRAIN_JITTER_SCALES_RELATIVE else int(cfg.DATA.TRAIN_JITTER_SCALES[0])
         return EvalCrops(cfg.DATA.TRAIN_CROP_SIZE, 1, short_side)
     if purpose == "test":
@@ -238,16 +269,16 @@ def build_augmentation(cfg: CfgNode, purpose: str) -> TrainAugmentation | EvalCr
 def normalise(
     clips: torch.Tensor, mean: Sequence[float], std: Sequence[float], dtype: torch.dtype = torch.float32
 ) -> torch.Tensor:
-    """Bytes to what an encoder takes, ``(clips / 255 - mean) / std``, on the clips' device.
+    """Turn bytes into an encoder's input, ``(clips / 255 - mean) / std``, on the clips' device.
 
-    One multiply-add over the bytes; the channels become an axis by a change of strides alone, so the result is
+    One multiply-add over the bytes. The channel axis moves by a change of strides, without a copy, so the result is
     channels-last in memory.
 
     Args:
         clips: uint8 [...,T,H,W,3].
         mean: of each channel, for values in 0..1.
         std: of each channel, for values in 0..1.
-        dtype: of the result; arithmetic is float32, or float64 for float64.
+        dtype: of the result; arithmetic is float64 for float64, else float32.
 
     Returns:
         [...,3,T,H,W] of ``dtype``.
@@ -261,7 +292,7 @@ def normalise(
 def _shift_and_scale(
     mean: tuple[float, ...], std: tuple[float, ...], device: torch.device, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Of each channel; kept, since putting them on a GPU makes the host wait for it."""
+    """The shift and scale of each channel; kept, since the copy to a GPU makes the host wait."""
     deviation = torch.tensor(std, dtype=torch.float64)
     shift, scale = -torch.tensor(mean, dtype=torch.float64) / deviation, 1.0 / (255.0 * deviation)
     return shift.to(device, dtype), scale.to(device, dtype)

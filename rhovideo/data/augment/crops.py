@@ -1,7 +1,7 @@
 """Spatial crops of a clip: random ones for training, fixed ones for evaluation.
 
-A crop is drawn as a box on the source's pixel grid and only that box is resized, so the cost does not grow with
-the size of the video. Frames are uint8 [T,H,W,3] throughout; one box serves all frames of a clip.
+A crop is a box of the source's pixels, and only this box is resized, so the cost does not grow with the size of the
+video. Frames are uint8 [T,H,W,3], and all frames of a clip use the same box.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from rhovideo.data.video.box import Box
 
-# Beyond this shrinkage a bilinear sample skips source pixels, and the box is halved before.
+# With more shrinking, bilinear samples would skip source pixels, so the box is halved before.
 _BILINEAR_SHRINKS_UP_TO = 2.0
 _INCEPTION_ATTEMPTS = 10
 
@@ -27,20 +27,24 @@ def draw_short_side_box(
     rng: np.random.Generator,
     inverse: bool = False,
 ) -> Box:
-    """VGG-style crop: scale the short side to s, then cut a square of ``size`` at random.
+    """Draw a VGG-style crop: the short side is scaled to s, then a square of ``size`` is cut at random.
 
-    In source pixels that is a square of side ``short * size / s``, rounded to at least one pixel, anywhere in the
-    frame. As released, s is uniform in ``short_sides`` and rounded to an integer.
-    Where it is less than ``size`` it counts as ``size``.
+    In source pixels this is a square of side ``short * size / s``, at least one pixel, anywhere in the frame. As in the
+    released code, s is uniform in ``short_sides``, rounded to an integer, and at least ``size``.
 
     Args:
-        height, width: of the frames, pixels.
+        height: of the frames, pixels.
+        width: of the frames, pixels.
         size: side of the crop after scaling, pixels.
         short_sides: least and greatest s, pixels (DATA.TRAIN_JITTER_SCALES).
         rng: takes three draws.
-        inverse: 1 / s is uniform between the inverses instead (DATA.INV_UNIFORM_SAMPLE).
+        inverse: draw 1 / s uniformly instead of s (DATA.INV_UNIFORM_SAMPLE).
+
+    Returns:
+        The crop, in source pixels.
     """
-    drawn = 1 / rng.uniform(1 / short_sides[1], 1 / short_sides[0]) if inverse else rng.uniform(*short_sides)
+    least, greatest = short_sides
+    drawn = 1 / rng.uniform(1 / greatest, 1 / least) if inverse else rng.uniform(least, greatest)
     scaled = max(round(drawn), size)
     short = min(height, width)
     side = min(max(round(short * size / scaled), 1), short)
@@ -50,16 +54,20 @@ def draw_short_side_box(
 def draw_area_box(
     height: int, width: int, areas: Sequence[float], aspects: Sequence[float], rng: np.random.Generator
 ) -> Box:
-    """Inception-style crop: a share of the frame's area and an aspect ratio, anywhere in the frame.
+    """Draw an Inception-style crop: a share of the frame's area and an aspect ratio, anywhere in the frame.
 
-    As released: the area is uniform, the aspect ratio (width over height) log-uniform; after ten draws that do not fit,
-    the largest centred box within the range of aspect ratios.
+    As in the released code, the area is uniform and the aspect ratio (width over height) log-uniform. After ten draws
+    that do not fit, the result is the largest centred box within the range of aspect ratios.
 
     Args:
-        height, width: of the frames, pixels.
+        height: of the frames, pixels.
+        width: of the frames, pixels.
         areas: least and greatest share of the area (DATA.TRAIN_JITTER_SCALES_RELATIVE).
         aspects: least and greatest aspect ratio (DATA.TRAIN_JITTER_ASPECT_RELATIVE).
-        rng: takes two draws an attempt and two more for the place.
+        rng: takes two draws per attempt, and two for the place.
+
+    Returns:
+        The crop, in source pixels.
     """
     for _ in range(_INCEPTION_ATTEMPTS):
         area = rng.uniform(areas[0], areas[1]) * height * width
@@ -87,14 +95,14 @@ def _largest_centre_box(height: int, width: int, aspects: Sequence[float]) -> Bo
 
 
 def resize_into(source: np.ndarray, target: np.ndarray, flip: bool = False) -> None:
-    """Resize one picture into another one's memory.
+    """Resize a picture into the memory of another one.
 
-    Bilinear as released (half-pixel centres, no anti-aliasing), except where both sides shrink by more than a
-    factor of two, which would alias: there the picture is first halved, once or more, by the mean of 2 x 2 pixels (an
-    odd last row or column is left out each time, and the rest stretched over its place).
+    Bilinear as in the released code (half-pixel centres, no anti-aliasing). Where both sides shrink by more than a
+    factor of two, this would alias: there the picture is first halved, once or more, by the mean of 2 x 2 pixels. Each
+    halving drops an odd last row or column and stretches the rest over its place.
 
     Args:
-        source: uint8 [H,W,3], of any memory layout; never written to.
+        source: uint8 [H,W,3], of any memory layout; not changed.
         target: C-contiguous uint8 [height,width,3].
         flip: mirror left and right.
     """
@@ -107,16 +115,23 @@ def resize_into(source: np.ndarray, target: np.ndarray, flip: bool = False) -> N
 
 
 def _halved(image: np.ndarray) -> np.ndarray:
-    """The mean of 2 x 2 pixels, which OpenCV takes many times faster than a mean over any other area."""
+    """The mean of 2 x 2 pixels, which OpenCV computes many times faster than the mean of any other area."""
     height, width = image.shape[0] // 2, image.shape[1] // 2
     return cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
 
 
 def check_frames(frames: np.ndarray) -> None:
-    """Raise ValueError unless ``frames`` is a non-empty uint8 [T,H,W,3]."""
+    """Check that ``frames`` is a non-empty uint8 [T,H,W,3].
+
+    Args:
+        frames: any array.
+
+    Raises:
+        ValueError: it has another type or shape.
+    """
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
         raise ValueError(
-            f"frames are {frames.dtype} {list(frames.shape)}; give a non-empty uint8 [T,H,W,3] (RGB, 0..255)"
+            f"frames are {frames.dtype} {list(frames.shape)}: give a non-empty uint8 [T,H,W,3] (RGB, 0..255)"
         )
 
 
@@ -126,21 +141,30 @@ class EvalCrops:
     Args:
         size: side of the crops, pixels.
         num_crops: 1 (centre) or 3 (left, centre, right; top, centre, bottom of an upright video).
-        short_side: pixels that the short side is resized to, at least ``size``; None: ``size``.
+        short_side: pixels to which the short side is resized, at least ``size``; None: ``size``.
 
-    Calling it with frames uint8 [T,H,W,3] gives C-contiguous uint8 [num_crops,T,size,size,3].
+    Raises:
+        ValueError: another number of crops, or a size below 1.
     """
 
     def __init__(self, size: int, num_crops: int = 1, short_side: int | None = None) -> None:
         if num_crops not in (1, 3):
-            raise ValueError(f"TEST.NUM_SPATIAL_CROPS is {num_crops}; write 1 (centre) or 3 (both ends and centre)")
+            raise ValueError(f"TEST.NUM_SPATIAL_CROPS is {num_crops}: write 1 (centre) or 3 (both ends and centre)")
         if size < 1:
-            raise ValueError(f"the crop size is {size}; write a positive number of pixels")
+            raise ValueError(f"the crop size is {size}: write a positive number of pixels")
         self.size = size
         self.num_crops = num_crops
         self.short_side = max(short_side or size, size)
 
     def __call__(self, frames: np.ndarray) -> np.ndarray:
+        """Cut the crops of a clip.
+
+        Args:
+            frames: uint8 [T,H,W,3], of any size and memory layout; not changed.
+
+        Returns:
+            C-contiguous uint8 [num_crops,T,size,size,3].
+        """
         check_frames(frames)
         crops = np.empty((self.num_crops, len(frames), self.size, self.size, 3), np.uint8)
         for time, frame in enumerate(frames):
@@ -151,7 +175,7 @@ class EvalCrops:
         """Write the crops of one frame.
 
         Args:
-            frame: uint8 [H,W,3], of any size and memory layout; never written to.
+            frame: uint8 [H,W,3], of any size and memory layout; not changed.
             crops: uint8 [num_crops,size,size,3], of any memory layout.
         """
         height, width, _ = frame.shape

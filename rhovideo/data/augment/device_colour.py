@@ -1,9 +1,9 @@
-"""The colour of clips changed where the network is, in the stead of the workers (DATA.AUG_DEVICE gpu).
+"""Colour changes on the network's device, in place of the workers (DATA.AUG_DEVICE gpu).
 
-A worker draws the same operations from the same generators as ever and sends them beside the crops; here they are
-applied to a batch, each operation to all clips that have it at the same place of their lists. Definitions and rounding
-are those of :mod:`rhovideo.data.augment.colour`, so the distribution is the same, and each result to within a few grey
-levels (OpenCV's integer arithmetic is followed, the order of its float sums is not).
+A worker draws the same operations from the same generators, and sends them with the crops. Here they are applied to a
+batch: each operation to all clips that have it at the same place of their lists. Definitions and rounding are those of
+:mod:`rhovideo.data.augment.colour`. So the distribution is the same, and each result to within a few grey levels: the
+integer arithmetic is OpenCV's, but sums of floats have another order.
 """
 
 from __future__ import annotations
@@ -19,14 +19,21 @@ from torch import Tensor
 from rhovideo.data.augment import colour
 from rhovideo.data.augment.colour import LUMA, Operation
 
-# Grey, four of the jitter and blur.
+# Four operations of jitter, grey and blur.
 MAX_OPERATIONS = 6
-# What is worked on at a time; of 8 frames at 224² that is some 150 MB for each float copy.
+# Clips of 8 frames at 224²: about 150 MB for each float copy.
 _CLIPS_AT_A_TIME = 32
 
 
 def encode_operations(operations: Sequence[Operation]) -> np.ndarray:
-    """Drawn operations as numbers: float64 [MAX_OPERATIONS,2] of a code (0: none) and an amount."""
+    """Write drawn operations as numbers.
+
+    Args:
+        operations: at most MAX_OPERATIONS.
+
+    Returns:
+        float64 [MAX_OPERATIONS,2]: a code (0: none) and an amount.
+    """
     encoded = np.zeros((MAX_OPERATIONS, 2))
     for place, (function, amounts) in enumerate(operations):
         encoded[place] = 1 + _FUNCTIONS.index(function), amounts[0] if amounts else 0.0
@@ -35,16 +42,16 @@ def encode_operations(operations: Sequence[Operation]) -> np.ndarray:
 
 @torch.no_grad()
 def apply_operations(clips: Tensor, operations: Tensor) -> Tensor:
-    """Change the colour of every clip as was drawn for it.
+    """Change the colour of each clip by the operations that were drawn for it.
 
     Args:
         clips: uint8 [...,T,H,W,3], RGB, on any device.
         operations: float64 [...,MAX_OPERATIONS,2] of :func:`encode_operations`, on the CPU.
 
     Returns:
-        uint8 of the shape and on the device of ``clips``; a new tensor.
+        A new tensor, uint8, of the shape and on the device of ``clips``.
     """
-    # Or flatten would give a copy.
+    # Contiguous, since flatten would copy anything else.
     changed = clips.clone(memory_format=torch.contiguous_format)
     flat, drawn = changed.flatten(0, -5), operations.flatten(0, -3)
     for first in range(0, len(flat), _CLIPS_AT_A_TIME):
@@ -56,11 +63,10 @@ def apply_operations(clips: Tensor, operations: Tensor) -> Tensor:
 def _apply_in_place(clips: Tensor, operations: Tensor) -> None:
     codes, amounts = operations[..., 0].long(), operations[..., 1]
     for place in range(codes.shape[1]):
-        for code in codes[:, place].unique().tolist():
-            if code:
-                rows = torch.nonzero(codes[:, place] == code).flatten()
-                where = rows.to(clips.device)
-                clips[where] = _ON_DEVICE[code - 1](clips[where], amounts[rows, place])
+        for code in filter(None, set(codes[:, place].tolist())):
+            rows = torch.nonzero(codes[:, place] == code).flatten()
+            where = rows.to(clips.device)
+            clips[where] = _ON_DEVICE[code - 1](clips[where], amounts[rows, place])
 
 
 def _brightness(clips: Tensor, factors: Tensor) -> Tensor:
@@ -68,7 +74,7 @@ def _brightness(clips: Tensor, factors: Tensor) -> Tensor:
 
 
 def _contrast(clips: Tensor, factors: Tensor) -> Tensor:
-    # Sums of integers, exact and the same in any order.
+    # Sums of integers are exact, and the same in any order.
     sums = clips.flatten(1, 3).sum(1, dtype=torch.int64).double()
     pixels = clips[0].numel() // 3
     means = ((sums / pixels) @ torch.tensor(LUMA, device=clips.device)).round()
@@ -115,7 +121,7 @@ def _to_rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
     s = saturation / 255
     v = value / 255
     levels = torch.stack([v, v * (1 - s), v * (1 - s * fraction), v * (1 - s * (1 - fraction))], -1)
-    # Which level is red, green and blue in each sixth of the circle.
+    # The level that is red, green and blue in each sixth of the circle.
     chosen = torch.tensor(_SECTORS, device=hue.device)[sector]
     return _to_bytes(levels.gather(-1, chosen) * 255)
 
@@ -142,7 +148,7 @@ def _blur(clips: Tensor, sigmas: Tensor) -> Tensor:
 
 
 def _kernels(sigmas: Sequence[float]) -> Tensor:
-    """float32 [N,2R+1]: each Gaussian is cut at its own three sigma, so the shorter ones end in zeros."""
+    """float32 [N,2R+1]: each Gaussian is cut at three times its sigma, so the shorter ones end in zeros."""
     radii = [math.ceil(3 * sigma) for sigma in sigmas]
     kernels = np.zeros((len(sigmas), 2 * max(radii) + 1), np.float32)
     for kernel, sigma, radius in zip(kernels, sigmas, radii, strict=True):
@@ -152,9 +158,9 @@ def _kernels(sigmas: Sequence[float]) -> Tensor:
 
 
 def _filter(clips: Tensor, kernels: Tensor, axis: int) -> Tensor:
-    """Filter each clip of float32 [N,T,H,W,3] along an axis by its own kernel, reflected at the border."""
+    """Filter clip i of float32 [N,T,H,W,3] along an axis by kernel i, reflected at the border."""
     size, reach = clips.shape[axis], kernels.shape[1] // 2
-    # 0 1 2 3 2 1 0 1 ...: without the border's pixel twice, and again where the kernel is larger than the frame.
+    # 0 1 2 3 2 1 0 1 ...: border pixels are not doubled, and large kernels reflect more than once.
     period = max(2 * (size - 1), 1)
     places = torch.arange(-reach, size + reach, device=clips.device) % period
     padded = clips.index_select(axis, torch.minimum(places, period - places) if size > 1 else places * 0)
@@ -175,12 +181,12 @@ def _temporal_difference(clips: Tensor, amounts: Tensor) -> Tensor:
 
 
 def _each(amounts: Tensor, clips: Tensor) -> Tensor:
-    """One number a clip, in float32 and in the shape that meets [N,T,H,W,3]."""
+    """One number per clip as float32 [N,1,1,1,1]."""
     return amounts.to(clips.device, torch.float32).view(-1, 1, 1, 1, 1)
 
 
 def _to_bytes(values: Tensor) -> Tensor:
-    """Rounded to the nearest integer, halves to the even one, as OpenCV does."""
+    """Round to the nearest integer, halves to the even one, as OpenCV does."""
     return values.round().clamp(0, 255).to(torch.uint8)
 
 

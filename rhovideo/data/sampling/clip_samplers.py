@@ -1,12 +1,12 @@
-"""Which frames of a video make its clips.
+"""Clip samplers: they choose the frames of a video that make its clips.
 
-Every sampler can be used in two ways. :meth:`sample` gives source frame indices for a video of N frames, drawn from a
-generator that the caller addresses; this is what the datasets here use. Calling it gives times in seconds, as
-PyTorchVideo's ``LabeledVideoDataset`` asks for; the draws then come from Python's ``random``, as PyTorchVideo's own.
+A sampler can be used in two ways. ``sample`` returns frame indices for a video of N frames, drawn from a generator that
+the caller passes in; our data sets use this. Calling the sampler returns times in seconds, for PyTorchVideo's
+``LabeledVideoDataset``; its draws come from Python's ``random``, as in PyTorchVideo's samplers.
 
-A clip of T frames, one in every tau counted at the target rate, spans L = max(1, round(T tau fps / target rate)) frames
-of the source. Its frames are floor(linspace(start, start + L - 1, T)), kept within the video, so a video that is
-shorter than a clip repeats its last frame (PySlowFast's ``temporal_sampling``).
+A clip of T frames, one in every tau at the target rate, spans L = max(1, round(T tau fps / target rate)) frames of the
+source. Its frames are floor(linspace(start, start + L - 1, T)), limited to the video. So a video that is shorter than a
+clip repeats its last frame, as in PySlowFast's ``temporal_sampling``.
 """
 
 from __future__ import annotations
@@ -36,48 +36,58 @@ __all__ = [
 
 
 def clip_length(num_frames: int, sampling_rate: float, fps: float, target_fps: float) -> int:
-    """L, frames of the source from a clip's first to its last, both counted.
+    """L, the frames of the source from a clip's first to its last, both included.
 
     Args:
         num_frames: T, frames of the clip.
         sampling_rate: tau, one frame in every tau at the target rate.
-        fps: frames a second of the source.
-        target_fps: frames a second at which tau is counted.
+        fps: frames per second of the source.
+        target_fps: frames per second to which tau refers.
+
+    Returns:
+        L, at least 1.
     """
     return max(1, round(num_frames * sampling_rate * fps / target_fps))
 
 
 def clip_frames(starts: np.ndarray, length: int, num_frames: int, video_frames: int) -> np.ndarray:
-    """The source frames of clips that start at ``starts``: int64 [n_clips, num_frames].
+    """The source frames of clips that start at ``starts``.
 
     Args:
         starts: int64 [n_clips], first frames.
         length: L, see :func:`clip_length`.
         num_frames: T, frames of a clip.
         video_frames: N, frames of the video; later indices become its last frame.
+
+    Returns:
+        int64 [n_clips, T].
     """
     steps = max(1, num_frames - 1)
-    # Whole numbers only: floor(linspace) in floating point may fall one short.
+    # Integers, since floor(linspace) in floating point may be one too small.
     offsets = np.arange(num_frames, dtype=np.int64) * (length - 1) // steps
-    return np.clip(np.asarray(starts, dtype=np.int64)[:, None] + offsets, 0, video_frames - 1)
+    frames: np.ndarray = np.asarray(starts, dtype=np.int64)[:, None] + offsets
+    return frames.clip(0, video_frames - 1)
 
 
-class RhoClipSampler(ClipSampler):
+class RhoClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has no types.
     """rho clips of one video in the order of time, drawn by :func:`rhovideo.data.sampling.start_times.draw_starts`.
+
+    The rate is jittered once for a video, so its clips have equal lengths. With rho = 1 there is one clip, of which two
+    views are two augmentations of the same frames.
 
     Args:
         rho: clips.
         num_frames: T, frames of a clip.
-        sampling_rate: tau, one frame in every tau, counted at ``target_fps``.
-        target_fps: frames a second at which tau is counted.
+        sampling_rate: tau, one frame in every tau at ``target_fps``.
+        target_fps: frames per second to which tau refers.
         gap_min: smallest gap between neighbours, in source frames (CONTRASTIVE.DELTA_CLIPS_MIN).
         gap_max: largest gap between neighbours, in source frames (CONTRASTIVE.DELTA_CLIPS_MAX).
-        fps_jitter: x of DATA.TRAIN_JITTER_FPS: U(0, x) is added to ``target_fps``, as released.
+        fps_jitter: x of DATA.TRAIN_JITTER_FPS: U(0, x) is added to ``target_fps``, as in the released code.
         fps_jitter_relative: x of DATA.TRAIN_JITTER_FPS_RELATIVE: ``target_fps`` is multiplied by U(1 - x, 1 + x).
-        same_time: all clips at the same frames, so that only space and colour differ (DATA.AUG_TEMPORAL False).
+        same_time: all clips have the same frames, so that only space and colour differ (DATA.AUG_TEMPORAL False).
 
-    The rate is jittered once for a video, so its clips have equal lengths. With rho = 1 there is one clip; two views
-    of it are two augmentations of the same frames.
+    Raises:
+        ValueError: an argument is out of range.
     """
 
     def __init__(
@@ -121,7 +131,7 @@ class RhoClipSampler(ClipSampler):
 
         Args:
             num_frames: N, frames of the video, at least 1.
-            fps: its frames a second.
+            fps: its frames per second.
             rng: generator to draw from.
 
         Returns:
@@ -140,11 +150,11 @@ class RhoClipSampler(ClipSampler):
 
         Args:
             last_clip_end: not used.
-            video_duration: seconds; the video is taken to have ``target_fps`` frames in each.
+            video_duration: seconds; the video is assumed to have ``target_fps`` frames per second.
             annotation: not used.
 
         Returns:
-            Lists over the clips of start and end in seconds, and so on; the video is done with after it.
+            Start and end of the clips in seconds, and PyTorchVideo's other lists; they are the video's last clips.
         """
         starts, length = self._place(
             _frames_of(video_duration, self.target_fps), float(self.target_fps), python_generator()
@@ -165,14 +175,14 @@ class RhoClipSampler(ClipSampler):
 
 
 class RandomClipSampler(RhoClipSampler):
-    """One clip anywhere in the video: for linear evaluation and fine-tuning.
+    """One clip anywhere in the video, for linear evaluation and fine-tuning.
 
     Args:
         num_frames: T, frames of the clip.
-        sampling_rate: tau, as of :class:`RhoClipSampler`.
-        target_fps: as of :class:`RhoClipSampler`.
-        fps_jitter: as of :class:`RhoClipSampler`.
-        fps_jitter_relative: as of :class:`RhoClipSampler`.
+        sampling_rate: tau, as for :class:`RhoClipSampler`.
+        target_fps: as for :class:`RhoClipSampler`.
+        fps_jitter: as for :class:`RhoClipSampler`.
+        fps_jitter_relative: as for :class:`RhoClipSampler`.
     """
 
     def __init__(
@@ -198,21 +208,24 @@ class RandomClipSampler(RhoClipSampler):
         video_duration: float | Fraction,
         annotation: dict[str, Any] | None,
     ) -> ClipInfo:
-        """The time of the clip, for PyTorchVideo. Arguments as of :class:`RhoClipSampler`."""
+        """The time of the clip, for PyTorchVideo; arguments as for :class:`RhoClipSampler`."""
         clips = super().__call__(last_clip_end, video_duration, annotation)
         return ClipInfo(clips.clip_start_sec[0], clips.clip_end_sec[0], 0, 0, True)
 
 
-class UniformClipSampler(ClipSampler):
-    """Clips placed evenly over the video, nothing random: clip i of n starts at floor(i (N - L) / (n - 1)).
+class UniformClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has no types.
+    """Clips at even distances over the video, without randomness: clip i of n starts at floor(i (N - L) / (n - 1)).
 
     Args:
         num_clips: n; a single clip lies in the middle.
         num_frames: T, frames of a clip.
-        sampling_rate: tau, one frame in every tau, counted at ``target_fps``.
-        target_fps: frames a second at which tau is counted.
-        to_the_end: False starts clip i at floor(i (N - L) / n), a single one at 0, as PySlowFast does unless
+        sampling_rate: tau, one frame in every tau at ``target_fps``.
+        target_fps: frames per second to which tau refers.
+        to_the_end: False starts clip i at floor(i (N - L) / n), and a single one at 0, as PySlowFast does unless
             DATA.USE_OFFSET_SAMPLING is True.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
 
     def __init__(
@@ -229,7 +242,16 @@ class UniformClipSampler(ClipSampler):
         self.to_the_end = to_the_end
 
     def sample(self, num_frames: int, fps: float, rng: np.random.Generator | None = None) -> np.ndarray:
-        """Source frames of the clips: int64 [num_clips, T]. Arguments as of :class:`RhoClipSampler`; ``rng`` unused."""
+        """Source frames of the clips of a video.
+
+        Args:
+            num_frames: N, frames of the video, at least 1.
+            fps: its frames per second.
+            rng: not used.
+
+        Returns:
+            int64 [num_clips, T].
+        """
         starts, length = self._place(num_frames, fps)
         return clip_frames(starts, length, self.num_frames, num_frames)
 
@@ -239,7 +261,7 @@ class UniformClipSampler(ClipSampler):
         video_duration: float | Fraction,
         annotation: dict[str, Any] | None,
     ) -> ClipInfoList:
-        """Times of all clips at once, for PyTorchVideo. Arguments as of :class:`RhoClipSampler`."""
+        """Times of all clips at once, for PyTorchVideo; arguments as for :class:`RhoClipSampler`."""
         starts, length = self._place(_frames_of(video_duration, self.target_fps), float(self.target_fps))
         return _clip_times(starts, length, self.target_fps)
 
@@ -253,18 +275,21 @@ class UniformClipSampler(ClipSampler):
         return np.arange(self.num_clips, dtype=np.int64) * last // (self.num_clips - 1), length
 
 
-class SegmentSampler(ClipSampler):
-    """One clip over the whole video: a frame from each of T equal segments, as used for Something-Something.
+class SegmentSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has no types.
+    """One clip over the whole video: a frame from each of T equal segments, as is usual for Something-Something.
 
-    Segment i holds the frames floor(i N / T) to floor((i + 1) N / T) - 1. Training draws one of them uniformly, testing
-    takes the middle one; a video of fewer than T frames repeats some.
+    Segment i holds the frames floor(i N / T) to floor((i + 1) N / T) - 1. Training draws one of them uniformly, and
+    testing takes the middle one. A video of fewer than T frames repeats some of them.
 
     Args:
         num_frames: T, segments.
-        training: whether the frames are drawn.
-        target_fps: frames a second that videos are taken to have when called by PyTorchVideo.
+        training: draw the frames; False takes the middle ones.
+        target_fps: frames per second that videos are assumed to have when PyTorchVideo calls the sampler.
         shared_ends: segment i holds the frames round(i (N - 1) / T) to round((i + 1) (N - 1) / T) instead, so that
-            neighbours share a frame, as PySlowFast's ``ssv2`` has it.
+            neighbours share a frame, as in PySlowFast's ``ssv2``.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
 
     def __init__(self, num_frames: int, training: bool, target_fps: float = 30, shared_ends: bool = False) -> None:
@@ -276,11 +301,27 @@ class SegmentSampler(ClipSampler):
         self.shared_ends = shared_ends
 
     def sample(self, num_frames: int, fps: float, rng: np.random.Generator | None = None) -> np.ndarray:
-        """Source frames of the clip: int64 [1, T]. Arguments as of :class:`RhoClipSampler`; testing draws nothing."""
+        """Source frames of the clip of a video.
+
+        Args:
+            num_frames: N, frames of the video, at least 1.
+            fps: not used.
+            rng: generator to draw from, needed for training.
+
+        Returns:
+            int64 [1, T].
+
+        Raises:
+            ValueError: training without a generator.
+        """
         first, last = self._segments(num_frames)
-        if self.training:
-            return rng.integers(first, last + 1)[None]
-        return ((first + last) // 2)[None]
+        if not self.training:
+            chosen: np.ndarray = (first + last) // 2
+        elif rng is not None:
+            chosen = rng.integers(first, last + 1)
+        else:
+            raise ValueError("in training a frame of each segment is drawn: give a generator as rng")
+        return chosen.reshape(1, -1)
 
     def _segments(self, num_frames: int) -> tuple[np.ndarray, np.ndarray]:
         """The first and the last frame of each segment, int64 [T]."""
@@ -297,21 +338,24 @@ class SegmentSampler(ClipSampler):
         video_duration: float | Fraction,
         annotation: dict[str, Any] | None,
     ) -> ClipInfoList:
-        """Times of the T frames, each as a clip of one frame, for PyTorchVideo. Arguments as above."""
+        """Times of the T frames for PyTorchVideo, each as a clip of one frame; arguments as for RhoClipSampler."""
         frames = self.sample(_frames_of(video_duration, self.target_fps), float(self.target_fps), python_generator())
         return _clip_times(frames[0], 1, self.target_fps)
 
 
 def build_clip_sampler(cfg: CfgNode, purpose: str) -> ClipSampler:
-    """The sampler that a configuration asks for.
+    """Build the sampler of a configuration.
 
     Args:
-        cfg: configuration.
+        cfg: a whole configuration.
         purpose: ``pretrain`` (rho clips), ``train`` (one random clip), ``eval`` (one clip in the middle), ``test``
             (TEST.NUM_ENSEMBLE_VIEWS clips) or ``knn`` (KNN.NUM_CLIPS clips).
 
+    Returns:
+        The sampler.
+
     Raises:
-        ValueError: if the purpose or DATA.CLIP_SAMPLING is none of those known.
+        ValueError: the purpose or DATA.CLIP_SAMPLING is unknown.
     """
     data = cfg.DATA
     uniform_clips = {"eval": 1, "test": cfg.TEST.NUM_ENSEMBLE_VIEWS, "knn": cfg.KNN.NUM_CLIPS}
@@ -359,7 +403,7 @@ def _frames_of(video_duration: float | Fraction, fps: float) -> int:
 
 
 def _clip_times(starts: np.ndarray, length: int, fps: float) -> ClipInfoList:
-    """Clips in exact seconds; the whole list is the video's last."""
+    """Start and end of clips in exact seconds, marked as the video's last clips."""
     rate, count = Fraction(fps), len(starts)
     begin = [Fraction(start) / rate for start in starts.tolist()]
     end = [Fraction(start + length) / rate for start in starts.tolist()]

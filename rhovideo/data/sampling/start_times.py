@@ -1,13 +1,13 @@
-"""The exact law of where the clips of a video start.
+"""Start times of the clips of a video, drawn from an exact distribution.
 
-The law is one sentence: *every clip starts at a frame drawn uniformly and independently, given that the gap limits
-hold*. In other words, uniform over the ordered tuples of starts (s_1, ..., s_rho) in [0, N - L]^rho whose neighbours in
-time keep the limits, and then sorted in time. Without limits nothing is given, and the clips are independent. Two clips
-that start at the same frame can be swapped without a change, so a sorted tuple with ties weighs less than one without
-by the factorials of its repetitions; where the limits forbid equal starts, the law is uniform over the sorted tuples.
+The distribution: *each clip starts at a frame drawn uniformly and independently, given that the gap limits hold*. So
+the ordered tuples of starts (s_1, ..., s_rho) in [0, N - L]^rho whose neighbours in time keep the limits are all
+equally likely; the drawn tuple is then sorted in time. Without limits the clips are independent. A sorted tuple in
+which starts are equal comes from fewer ordered tuples, so its weight is smaller by the factorials of the repetitions.
+Where the limits forbid equal starts, all sorted tuples are equally likely.
 
-Nothing is rejected and no table is filled: tuples are counted in closed form with Python's integers, one uniform rank
-is drawn, and the tuple of that rank is found by bisection. The cost depends on N only through its logarithm.
+There is no rejection and no table. Tuples are counted in closed form with Python's integers, one uniform rank is drawn,
+and the tuple of this rank is found by bisection. The cost grows with the logarithm of N.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ def draw_starts(
 
     Args:
         num_frames: N, frames of the video.
-        length: L, frames from a clip's first to its last, both counted.
+        length: L, frames from a clip's first to its last, both included.
         rho: clips to draw.
-        gap_min: smallest gap allowed, in frames; ``-inf`` for none.
-        gap_max: largest gap allowed, in frames; ``inf`` for none.
+        gap_min: smallest gap allowed, in frames; ``-inf`` for no limit.
+        gap_max: largest gap allowed, in frames; ``inf`` for no limit.
         rng: generator to draw from.
 
     Returns:
         int64 [rho], ascending, within [0, max(0, N - L)]. Where no tuple keeps the limits, the starts are spread
-        evenly over the whole video instead; a video shorter than the clip gives zeros.
+        evenly over the whole video. For a video shorter than the clip they are 0.
 
     Raises:
-        ValueError: if a count is below 1 or a limit is not a number.
+        ValueError: a count is below 1, or a limit is not a number.
     """
     if min(num_frames, length, rho) < 1:
         raise ValueError(f"num_frames, length and rho must be at least 1, not {num_frames}, {length} and {rho}")
@@ -51,7 +51,7 @@ def draw_starts(
         return np.sort(rng.integers(0, last + 1, size=rho))
     if low > high or (rho - 1) * low > last:
         return even_starts(last, rho)
-    # Equal starts are only possible where low is 0: choose how many distinct ones first, then how often each is used.
+    # Starts can be equal only if low is 0. Then first the number of distinct starts is drawn, later their repetitions.
     distinct = rho if low > 0 else _draw_number_of_distinct(last, rho, high, rng)
     low = max(low, 1)
     rank = _uniform_below(count_starts(last, distinct, low, high), rng)
@@ -60,17 +60,23 @@ def draw_starts(
 
 
 def step_limits(last: int, length: int, gap_min: float, gap_max: float) -> tuple[int, int]:
-    """The limits on the *difference* of neighbouring starts that the limits on their gap mean.
+    """Turn limits on the gap of neighbouring clips into limits on the difference of their starts.
+
+    Args:
+        last: the last possible start, N - L.
+        length: L, frames of a clip.
+        gap_min: smallest gap allowed, in frames; ``-inf`` for no limit.
+        gap_max: largest gap allowed, in frames; ``inf`` for no limit.
 
     Returns:
         (low, high) with 0 <= low and high <= last; low > high where no difference is allowed.
 
     Raises:
-        ValueError: if a limit is not a number.
+        ValueError: a limit is not a number.
     """
     if math.isnan(gap_min) or math.isnan(gap_max):
         raise ValueError(f"gap limits must be numbers of frames, -inf or inf, not {gap_min} and {gap_max}")
-    # Infinities are cut to what no video exceeds before they are rounded; integers have no infinity.
+    # Integers have no infinity, so limits are first cut to a number that no gap exceeds.
     widest = last + length
     low = math.ceil(min(max(gap_min, -widest), widest)) + length - 1
     high = math.floor(min(max(gap_max, -widest), widest)) + length - 1
@@ -78,7 +84,15 @@ def step_limits(last: int, length: int, gap_min: float, gap_max: float) -> tuple
 
 
 def even_starts(last: int, rho: int) -> np.ndarray:
-    """rho starts from 0 to ``last`` with equal gaps, each rounded to the nearest frame: int64 [rho]."""
+    """Spread starts evenly from 0 to ``last``.
+
+    Args:
+        last: the last possible start.
+        rho: clips; a single one starts in the middle.
+
+    Returns:
+        int64 [rho], each rounded to the nearest frame.
+    """
     if rho == 1:
         return np.array([last // 2], dtype=np.int64)
     steps = rho - 1
@@ -86,20 +100,39 @@ def even_starts(last: int, rho: int) -> np.ndarray:
 
 
 def count_starts(last: int, rho: int, low: int, high: int) -> int:
-    """How many tuples 0 <= s_1 <= ... <= s_rho <= last have all neighbours' differences within [low, high].
+    """Count the tuples 0 <= s_1 <= ... <= s_rho <= last whose neighbours differ by ``low`` to ``high``.
 
     With slack K = last - (rho - 1) * low and width w = high - low, this is the coefficient of x^K in
     ((1 - x^(w + 1)) / (1 - x))^(rho - 1) / (1 - x)^2: rho - 1 differences of 0 to w above ``low``, and the free frames
     before the first and after the last start.
+
+    Args:
+        last: the last possible start.
+        rho: starts of a tuple.
+        low: smallest difference.
+        high: largest difference.
+
+    Returns:
+        The number, which may be very large.
     """
     steps = rho - 1
     return _coefficient(last - steps * low, steps, high - low, poles=rho + 1)
 
 
 def start_of_rank(rank: int, last: int, rho: int, low: int, high: int) -> list[int]:
-    """The tuple at place ``rank`` of a fixed order of the tuples that :func:`count_starts` counts.
+    """The tuple at place ``rank`` in a fixed order of the tuples of :func:`count_starts`.
 
-    A bijection of [0, count_starts(...)) onto the tuples, so a uniform rank gives a uniform tuple.
+    Each rank in [0, count_starts(...)) has exactly one tuple, so a uniform rank gives a uniform tuple.
+
+    Args:
+        rank: the place, from 0.
+        last: the last possible start.
+        rho: starts of a tuple.
+        low: smallest difference of neighbours.
+        high: largest difference of neighbours.
+
+    Returns:
+        The starts, ascending.
     """
     width, slack = high - low, last - (rho - 1) * low
     differences = []
@@ -114,10 +147,10 @@ def start_of_rank(rank: int, last: int, rho: int, low: int, high: int) -> list[i
 
 
 def _first_excess(rank: int, slack: int, remaining: int, width: int) -> tuple[int, int]:
-    """The excess over ``low`` of the first difference, and the rank among the tuples that share it.
+    """The excess over ``low`` of the first difference, and the rank among the tuples with the same excess.
 
-    Tuples are ordered by this excess first. The number whose excess is below t is a difference of two prefix sums of
-    the counts of the ``remaining`` differences, and a prefix sum is one more pole at 1 of the generating function.
+    Tuples are ordered by this excess first. The number of tuples whose excess is below t is a difference of two prefix
+    sums of the counts for the ``remaining`` differences. A prefix sum adds one pole at 1 to the generating function.
     """
     poles = remaining + 3
     total = _coefficient(slack, remaining, width, poles)
@@ -144,13 +177,13 @@ def _coefficient(power: int, factors: int, width: int, poles: int) -> int:
 
 
 def _draw_number_of_distinct(last: int, rho: int, high: int, rng: np.random.Generator) -> int:
-    """How many different starts rho independent clips have, given steps of at most ``high`` between these."""
+    """Draw the number of distinct starts of rho independent clips, given steps of at most ``high`` between them."""
     weights = [_surjections(rho, g) * count_starts(last, g, 1, high) for g in range(1, rho + 1)]
     return 1 + _choose(weights, rng)
 
 
 def _draw_repetitions(rho: int, distinct: int, rng: np.random.Generator) -> list[int]:
-    """How many of the rho clips use each of the distinct starts: as of a uniform surjection, each at least once."""
+    """Draw the number of clips at each distinct start, at least 1: the counts of a uniform surjection."""
     if distinct == rho:
         return [1] * rho
     repetitions = []
@@ -164,12 +197,12 @@ def _draw_repetitions(rho: int, distinct: int, rng: np.random.Generator) -> list
 
 @lru_cache(maxsize=4096)
 def _surjections(clips: int, places: int) -> int:
-    """The ways to give each clip one of the places so that no place stays empty."""
+    """The number of ways to give each clip one of the places so that no place stays empty."""
     return sum((-1) ** j * math.comb(places, j) * (places - j) ** clips for j in range(places + 1))
 
 
 def _choose(weights: list[int], rng: np.random.Generator) -> int:
-    """An index with probability proportional to its integer weight."""
+    """Draw an index with probability proportional to its integer weight."""
     rank = _uniform_below(sum(weights), rng)
     for index, weight in enumerate(weights):
         if rank < weight:
@@ -179,7 +212,7 @@ def _choose(weights: list[int], rng: np.random.Generator) -> int:
 
 
 def _uniform_below(bound: int, rng: np.random.Generator) -> int:
-    """A uniform integer in [0, bound) of any size; from 2^62 on, uniform to within one part in 2^64."""
+    """Draw a uniform integer in [0, bound) of any size; from 2^62 on, uniform to within one part in 2^64."""
     if bound < 2**62:
         return int(rng.integers(bound))
     size = bound.bit_length() // 8 + 9
