@@ -1,4 +1,4 @@
-"""What ``rhovideo`` alone prints: every command with a line, grouped by what one wants to do, and first steps."""
+"""The text that ``rhovideo`` alone prints: a line for every command, in groups, and first steps."""
 
 from __future__ import annotations
 

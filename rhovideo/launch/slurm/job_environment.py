@@ -1,4 +1,4 @@
-"""Which run and which attempt a process of a job belongs to, as the batch script tells it in its environment."""
+"""The run and the attempt that a process of a job belongs to, which the batch script passes on in its environment."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _RUNS_FILE = "runs.json"
 _ATTEMPT_VARIABLE = "RHOVIDEO_ATTEMPT"
 _FOLDER_VARIABLE = "RHOVIDEO_SLURM_FOLDER"
 _WORK_VARIABLE = "RHOVIDEO_WORK_FOLDER"
-# Around each rank: one that is killed leaves no word, so its exit code is written by a shell that outlives it. Signals
-# reach all processes of a step, this shell too; a trap, unlike '', is not inherited.
+# The shell around each rank: it outlives a rank that is killed and writes down its exit code. Signals reach all
+# processes of a step, this shell too; its trap, unlike an ignored signal, is not inherited.
 _WATCHED = (
     'trap : TERM USR1 USR2 HUP; "$@"; code=$?; [ $code = 0 ] || { '
     f'left="${_FOLDER_VARIABLE}/failures/${{SLURM_JOB_ID}}_attempt_${_ATTEMPT_VARIABLE}"; '
@@ -29,13 +29,13 @@ _WATCHED = (
 
 @dataclass(frozen=True)
 class Place:
-    """Which job of a submission this batch script is.
+    """The job of a submission that this batch script runs.
 
     Attributes:
-        folder: submitit's.
+        folder: of submitit's files.
         run: the run folder.
-        finished: it was done before this submission.
-        max_failures: how many failures with progress are requeued.
+        finished: True if the run was finished before this submission.
+        max_failures: how often a failed attempt that made progress is requeued.
         job_id: ``"17"`` or ``"17_3"``.
     """
 
@@ -47,7 +47,7 @@ class Place:
 
 
 def write_runs(folder: Path, runs: list[Path], finished: list[bool], max_failures: int) -> None:
-    """Leave in submitit's folder which array index is which run; to be called before submitting."""
+    """Write the run of each array index into submitit's folder, before submitting."""
     entries = [{"run": str(run), "finished": done} for run, done in zip(runs, finished, strict=True)]
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / _RUNS_FILE, json.dumps({"runs": entries, "max_failures": max_failures}, indent=2) + "\n")
@@ -59,19 +59,19 @@ def script_lines(python: str, code: Path, folder: Path) -> tuple[list[str], list
     Args:
         python: the interpreter's path.
         code: the copy of the package.
-        folder: submitit's.
+        folder: of submitit's files.
     """
     module = f"{shlex.quote(python)} -m rhovideo.launch.slurm.batch_script"
     before = [
         f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}",
-        # `python -m` looks into the current folder first, which may be a checkout that goes on changing.
+        # `python -m` imports from the current folder first, which may be a checkout that is edited meanwhile.
         f'export {_WORK_VARIABLE}="$PWD" && cd {shlex.quote(str(code))}',
         # The script must outlive the signals that end srun's tasks; a trap, unlike '', is not inherited.
         "trap : TERM USR1 USR2 HUP",
         f"export {_FOLDER_VARIABLE}={shlex.quote(str(folder))}",
         f'{_ATTEMPT_VARIABLE}=$({module} start "${_FOLDER_VARIABLE}") || exit 1',
         f'[ -n "${_ATTEMPT_VARIABLE}" ] || exit 0',
-        # submitit's own number is made from the job's, and whoever has that port makes every attempt fail.
+        # submitit makes the port from the job's number: if another program has it, every attempt fails.
         f'export MASTER_PORT="${{MASTER_PORT:-${{{_ATTEMPT_VARIABLE}#* }}}}"',
         f'export {_ATTEMPT_VARIABLE}="${{{_ATTEMPT_VARIABLE}% *}}"',
     ]
@@ -99,12 +99,12 @@ def attempt() -> int:
 
 
 def failures_folder() -> Path:
-    """Where the ranks of this attempt leave word."""
+    """The folder where the ranks of this attempt write their failures."""
     return Path(os.environ[_FOLDER_VARIABLE]) / "failures" / f"{os.environ['SLURM_JOB_ID']}_attempt_{attempt()}"
 
 
 def free_port() -> int:
-    """A port that nobody has on this machine, which is rank 0's; not one that the kernel hands out to others."""
+    """A free port of this machine, rank 0's, outside of the range that the kernel gives to other programs."""
     for port in random.sample(range(20_000, 32_768), 100):
         with socket.socket() as candidate, contextlib.suppress(OSError):
             candidate.bind(("", port))
@@ -118,10 +118,13 @@ def _job_id() -> str:
 
 
 def place_of(folder: Path) -> Place:
-    """The place in a submission that SLURM's environment tells of; ``folder`` is submitit's.
+    """The job of a submission that SLURM's environment names.
+
+    Args:
+        folder: of submitit's files.
 
     Raises:
-        JobError: what the submission has left there is gone or damaged.
+        JobError: the file that the submission wrote there is gone or damaged.
     """
     path = folder / _RUNS_FILE
     try:

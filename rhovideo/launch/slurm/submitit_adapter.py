@@ -1,6 +1,6 @@
-"""All that is used of submitit beyond what it documents; setup.py allows the versions that have it so.
+"""Everything that depends on submitit's undocumented insides; setup.py allows the versions that have them.
 
-submitit is imported inside of the functions: batch scripts and ``logs`` want a name from here, and no more.
+submitit is imported inside of the functions, since batch scripts and ``rhovideo logs`` need only a file name.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from submitit import SlurmExecutor
 
 
-# For sbatch to answer in: a controller that is busy lets it try again for minutes.
+# sbatch may take so long: while the controller is busy it tries again for minutes.
 SBATCH_SECONDS = 300
 _SUBMITTED = re.compile(r"^Submitted batch job (\d+)(?: on cluster \S+)?\s*$", re.MULTILINE)
 
 
 class SubmissionRefused(JobError):
-    """sbatch did not take the job; the message is what it said."""
+    """sbatch refused the job; its message is sbatch's."""
 
 
 def log_file(folder: str | Path, job_id: str, rank: int, kind: str) -> Path:
-    """Where srun puts what a rank writes; the script's own output is in that of rank 0.
+    """The file of a rank's output; that of rank 0 has the batch script's output too.
 
     Args:
-        folder: submitit's.
+        folder: of submitit's files.
         job_id: ``"17"`` or ``"17_3"``.
         rank: the rank.
         kind: ``out`` or ``err``.
@@ -42,14 +42,14 @@ def log_file(folder: str | Path, job_id: str, rank: int, kind: str) -> Path:
 
 
 def stop_signal() -> signal.Signals:
-    """What the sbatch file asks SLURM to send ahead of a preemption or the time limit."""
+    """The signal that the sbatch file asks SLURM to send ahead of a preemption or the time limit."""
     from submitit import JobEnvironment
 
     return signal.Signals(JobEnvironment._usr_sig())
 
 
 def sbatch_text(folder: Path, parameters: dict[str, Any], count: int) -> str:
-    """The sbatch file that :func:`submit` would hand over for this many jobs; needs no SLURM."""
+    """The sbatch file that :func:`submit` would use for this many jobs; needs no SLURM."""
     executor = _executor(folder, parameters)
     if count > 1:
         executor.parameters["map_count"] = count
@@ -68,17 +68,17 @@ def submit(folder: Path, parameters: dict[str, Any], functions: Sequence[Any]) -
         The id of each job.
 
     Raises:
-        SubmissionRefused: in sbatch's words.
+        SubmissionRefused: with sbatch's message.
     """
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
     try:
         return [job.job_id for job in _executor(folder, parameters).submit_array(functions)]
     except (FailedJobError, FailedSubmissionError) as error:
-        # What `timeout` leaves with, and says nothing.
+        # The exit codes of `timeout`, which prints nothing.
         ended = getattr(error.__cause__, "returncode", 0) in (124, 137)
-        said = f"sbatch has not answered within {SBATCH_SECONDS} seconds" if ended else str(error)
-        raise SubmissionRefused(said) from error
+        message = f"sbatch has not answered within {SBATCH_SECONDS} seconds" if ended else str(error)
+        raise SubmissionRefused(message) from error
 
 
 def _executor(folder: Path, parameters: dict[str, Any]) -> SlurmExecutor:
@@ -88,21 +88,23 @@ def _executor(folder: Path, parameters: dict[str, Any]) -> SlurmExecutor:
     class Executor(SlurmExecutor):
         @classmethod
         def affinity(cls) -> int:
-            """Above 0: SLURM is there. Without it submitit would write no file; that it is missing is told before."""
+            """1, for "SLURM is there": without SLURM submitit would write no file. We check for SLURM before."""
             return 1
 
         def _make_submission_command(self, submission_file_path: Path) -> list[str]:
-            """With an end to waiting: Ctrl-C waits for sbatch's answer, and submitit would wait for ever."""
+            """With a time limit: submitit would wait for ever, and Ctrl-C waits for sbatch's answer."""
             command = ["sbatch", str(submission_file_path)]
             return ["timeout", "--kill-after=5", str(SBATCH_SECONDS), *command] if shutil.which("timeout") else command
 
         @staticmethod
         def _get_job_id_from_submission_command(string: bytes | str) -> str:
-            """The number in sbatch's own line: what plugins and wrappers say before it may name other jobs."""
+            """The number in sbatch's own line: lines of plugins and wrappers before it may name other jobs."""
             text = string if isinstance(string, str) else string.decode(errors="replace")
             found = _SUBMITTED.findall(text)
             if not found:
-                raise FailedSubmissionError(f"sbatch did not say `Submitted batch job NUMBER`, but {text.strip()!r}")
+                raise FailedSubmissionError(
+                    f"sbatch printed no line `Submitted batch job NUMBER`, but {text.strip()!r}"
+                )
             return found[-1]
 
     executor = Executor(folder, python=rank_command(sys.executable))

@@ -190,7 +190,7 @@ def test_the_number_of_the_job_is_that_of_sbatchs_own_line(videos, submitting, c
     assert "job 17: pretrain.yaml in out/pretrain" in capsys.readouterr().err
     submitting.run("sbatch", '[ "$1" = --test-only ] || echo "thank you for job 99"')
     assert queue("OUTPUT_DIR", "other") == 1
-    assert "sbatch did not say `Submitted batch job NUMBER`" in capsys.readouterr().err
+    assert "sbatch printed no line `Submitted batch job NUMBER`" in capsys.readouterr().err
     assert submitting.words("scancel") == []
 
 
