@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from rhovideo.demo.synthetic_videos import write_synthetic
 
@@ -12,6 +13,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # As for every process that a shell starts in the background; the programs that are tested here are to hear Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+
+# A busy machine must not fail a test whose answer is right.
+settings.register_profile("without a deadline", deadline=None)
+settings.load_profile("without a deadline")
 
 # Marked essential: what shows that a version of Python or torch is good enough. Whole trainings are in config.
 ESSENTIAL = (
