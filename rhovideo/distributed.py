@@ -6,9 +6,10 @@ process group, where a collective gives back what it got. So nothing else needs 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from rhovideo.errors import JobError
+from rhovideo.errors import JobError, LostPeerError
 
 T = TypeVar("T")
 # Gradients are sent once they have this size: starting a collective then takes little of its time.
@@ -59,13 +60,25 @@ def initialise(rank: int, world_size: int, init_method: str, backend: str, timeo
                 f"torch {torch.__version__} was built without torch.distributed, so one process is all there can be: "
                 "write NUM_CPU_PROCESSES 1, or install torch from PyPI"
             )
-        dist.init_process_group(
-            backend,
-            init_method=init_method,
-            rank=rank,
-            world_size=world_size,
-            timeout=_timeout,
-        )
+        with _needing_peers():
+            dist.init_process_group(
+                backend,
+                init_method=init_method,
+                rank=rank,
+                world_size=world_size,
+                timeout=_timeout,
+            )
+
+
+@contextlib.contextmanager
+def _needing_peers() -> Iterator[None]:
+    """Turn the error of a collective into a LostPeerError: torch raises errors of several classes, gloo a bare one."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        raise LostPeerError(str(error)) from error
 
 
 def shut_down() -> None:
@@ -144,7 +157,8 @@ def neighbour_group(size: int) -> dist.ProcessGroup | None:
         raise ValueError(f"{total} processes cannot be split into groups of {size}: choose a divisor of {total}")
     if size not in _neighbours:
         for first in range(0, total, size):
-            group = dist.new_group(list(range(first, first + size)), timeout=_timeout)
+            with _needing_peers():
+                group = dist.new_group(list(range(first, first + size)), timeout=_timeout)
             if first <= rank() < first + size:
                 assert isinstance(group, dist.ProcessGroup)  # torch gives a number to those who are not in it
                 _neighbours[size] = group
@@ -154,7 +168,8 @@ def neighbour_group(size: int) -> dist.ProcessGroup | None:
 def barrier() -> None:
     """Wait until every process has come here."""
     if is_initialised():
-        dist.barrier()
+        with _needing_peers():
+            dist.barrier()
 
 
 def broadcast(tensor: Tensor, source: int = 0) -> Tensor:
@@ -162,7 +177,8 @@ def broadcast(tensor: Tensor, source: int = 0) -> Tensor:
     if is_initialised():
         # Collectives move memory as it lies, so a strided tensor would arrive scrambled.
         whole = tensor.contiguous()
-        dist.broadcast(whole, source)
+        with _needing_peers():
+            dist.broadcast(whole, source)
         if whole is not tensor:
             tensor.copy_(whole)
     return tensor
@@ -178,7 +194,8 @@ def sum_over_ranks(tensor: Tensor, group: dist.ProcessGroup | None = None) -> Te
     """The sum over ranks, as a new tensor without gradient."""
     total = tensor.detach().clone(memory_format=torch.contiguous_format)
     if is_initialised():
-        dist.all_reduce(total, group=group)
+        with _needing_peers():
+            dist.all_reduce(total, group=group)
     return total
 
 
@@ -190,9 +207,15 @@ def start_sum(tensor: Tensor) -> Callable[[], object]:
     """
     if not is_initialised():
         return lambda: None
-    work = dist.all_reduce(tensor, async_op=True)
+    with _needing_peers():
+        work = dist.all_reduce(tensor, async_op=True)
     assert work is not None  # an asynchronous collective gives one
-    return work.wait
+
+    def wait() -> None:
+        with _needing_peers():
+            work.wait()
+
+    return wait
 
 
 def mean_over_ranks(tensor: Tensor) -> Tensor:
@@ -206,7 +229,8 @@ def gather(tensor: Tensor, group: dist.ProcessGroup | None = None) -> Tensor:
         return tensor.detach()
     tensor = tensor.detach().contiguous()
     parts = [torch.empty_like(tensor) for _ in range(group_size(group))]
-    dist.all_gather(parts, tensor, group=group)
+    with _needing_peers():
+        dist.all_gather(parts, tensor, group=group)
     return torch.cat(parts)
 
 
@@ -227,7 +251,8 @@ def gather_objects(value: T) -> list[T]:
     if world_size() == 1:
         return [value]
     values: list[T] = [value] * world_size()
-    dist.all_gather_object(values, value)
+    with _needing_peers():
+        dist.all_gather_object(values, value)
     return values
 
 
@@ -266,7 +291,8 @@ def average_gradients(parameters: Iterable[nn.Parameter], bucket_bytes: int = BU
         return
     for bucket in gradient_buckets(parameters, bucket_bytes):
         flat = packed_gradients(bucket)
-        dist.all_reduce(flat)
+        with _needing_peers():
+            dist.all_reduce(flat)
         unpack_average(flat, bucket)
 
 

@@ -98,6 +98,12 @@ def test_groups_of_neighbours_wait_no_longer_than_the_whole(tmp_path):
     assert all(rank["others_gave_up"] for rank in ranks)
 
 
+def test_a_collective_without_its_peer_says_so_by_its_class():
+    raised, _ = run_processes(collectives.loses_its_neighbour, 2)
+    assert set(raised) == {"backward", "sum", "started sum", "gather", "objects", "barrier"}
+    assert set(raised.values()) == {"LostPeerError"}
+
+
 @pytest.mark.parametrize(
     ("place", "seen", "given", "gpu"),
     [(0, 1, None, 0), (3, 4, None, 3), (3, 1, "4", 0), (1, 2, "4", 1), (2, 2, "4", 0), (2, 1, None, 0)],

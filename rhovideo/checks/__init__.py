@@ -1,1 +1,1 @@
-"""What must hold before a job starts, beside its keys: its lists, its network, the machine."""
+"""Checks beside those of single keys: what must hold before a job starts, of its lists, its network and its machine."""

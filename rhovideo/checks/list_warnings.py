@@ -1,69 +1,38 @@
-"""What of a configuration does not go with its lists, and may be meant: told, and not refused. Without torch."""
+"""Settings that do not go with the training list, and may be meant: warnings. Without torch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.input_files import list_name
-from rhovideo.config.pyslowfast import reads_frame_lists
-from rhovideo.config.registries import lists_itself
+from rhovideo.config.findings import Finding
 from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
-from rhovideo.data.lists.csv_parsing import read_rows
 
 
-@dataclass(frozen=True)
-class Listed:
-    """What a list holds.
-
-    Attributes:
-        csv: the list.
-        videos: how many.
-        classes: the largest label plus one; 0 without labels.
-    """
-
-    csv: Path
-    videos: int
-    classes: int
-
-
-def count_list(cfg: CfgNode, split: str) -> Listed | None:
-    """Read a list of videos through; None for a list of frames, which takes minutes.
-
-    Raises:
-        ManifestError: a row of it is unusable.
-    """
-    if reads_frame_lists(cfg) or lists_itself(cfg):
-        return None
-    csv = Path(cfg.DATA.PATH_TO_DATA_DIR) / list_name(cfg, split)
-    videos, classes = 0, 0
-    for rows in read_rows(csv, cfg.DATA.PATH_LABEL_SEPARATOR, cfg.DATA.SKIP_ROWS):
-        videos += len(rows.lengths)
-        classes = max(classes, int(rows.labels.max()) + 1)
-    return Listed(csv, videos, classes)
-
-
-def doubts(cfg: CfgNode, listed: Listed) -> Iterator[str]:
-    """A sentence for each thing that does not go with the training videos.
+def warn_of_settings(cfg: CfgNode, csv: str | Path, videos: int | None, classes: int) -> Iterator[Finding]:
+    """A warning for each setting that does not go with the training videos.
 
     Args:
-        cfg: of the job.
-        listed: its training list.
+        cfg: of the job, with the batch that it trains with.
+        csv: its training list.
+        videos: the number of videos in it; None where they were not counted.
+        classes: the largest label plus one.
     """
-    if cfg.TASK in CLASSIFIES and cfg.TASK in TRAINS and listed.classes < cfg.MODEL.NUM_CLASSES:
-        yield (
-            f"{listed.csv}: labels are 0 to {listed.classes - 1}, and MODEL.NUM_CLASSES is "
-            f"{cfg.MODEL.NUM_CLASSES}: write MODEL.NUM_CLASSES {listed.classes} if these are all"
-        )
+    if cfg.TASK in CLASSIFIES and cfg.TASK in TRAINS and classes < cfg.MODEL.NUM_CLASSES:
+        wrong = f"{csv}: labels are 0 to {classes - 1}, and MODEL.NUM_CLASSES is {cfg.MODEL.NUM_CLASSES}"
+        remedy = f"MODEL.NUM_CLASSES {classes} if these are all"
+        yield Finding(("MODEL.NUM_CLASSES", "DATA.PATH_TO_DATA_DIR"), wrong, remedy, "warning")
     node = cfg.CONTRASTIVE
-    keys = listed.videos * (cfg.DATA.TRAIN_CROP_NUM_TEMPORAL if node.MOCO_MULTI_VIEW_QUEUE else 1)
-    if cfg.TASK == "pretrain" and node.TYPE == "moco" and keys < node.QUEUE_LEN:
+    if cfg.TASK != "pretrain" or node.TYPE != "moco" or videos is None:
+        return
+    keys = videos * (cfg.DATA.TRAIN_CROP_NUM_TEMPORAL if node.MOCO_MULTI_VIEW_QUEUE else 1)
+    if keys < node.QUEUE_LEN:
         step = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
-        yield (
-            f"CONTRASTIVE.QUEUE_LEN is {node.QUEUE_LEN}, and an epoch of {listed.csv} makes {keys} keys: most of a "
-            "video's negatives are then older keys of the same few videos, its own among them; write "
-            f"CONTRASTIVE.QUEUE_LEN {max(keys // 2 // step, 1) * step}"
+        wrong = (
+            f"CONTRASTIVE.QUEUE_LEN is {node.QUEUE_LEN}, and an epoch of {csv} makes {keys} keys. So most of a video's "
+            "negatives are older keys of the same few videos, and some are its own"
         )
+        remedy = f"CONTRASTIVE.QUEUE_LEN {max(keys // 2 // step, 1) * step}"
+        yield Finding(("CONTRASTIVE.QUEUE_LEN", "DATA.PATH_TO_DATA_DIR"), wrong, remedy, "warning")

@@ -1,4 +1,4 @@
-"""How many processes this machine runs for a job, and whether it has what they need."""
+"""This machine: how many processes it runs for a job, and whether it has what they need."""
 
 from __future__ import annotations
 
@@ -9,18 +9,17 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.combinations import check_processes
 from rhovideo.config.findings import Finding
-from rhovideo.data.video.torchcodec_reader import require_torchcodec
-from rhovideo.errors import JobError
+from rhovideo.data.video.torchcodec_reader import NO_TORCHCODEC_REMEDY, why_no_torchcodec
 from rhovideo.runs.first_launch import as_resumed, check_resume
 
 
 def under_torchrun() -> bool:
-    """Whether somebody else has started this process as one of a job (torchrun's environment)."""
+    """Whether torchrun has started this process as one of a job."""
     return all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR"))
 
 
 def processes_here(cfg: CfgNode) -> int:
-    """How many processes NUM_GPUS and NUM_CPU_PROCESSES, or torchrun, mean on this machine."""
+    """The number of processes of this machine, by NUM_GPUS and NUM_CPU_PROCESSES or by torchrun."""
     if under_torchrun():
         return _torchrun_processes(cfg)
     if cfg.NUM_GPUS > 0:
@@ -34,7 +33,7 @@ def _torchrun_processes(cfg: CfgNode) -> int:
 
 
 def check_machine(cfg: CfgNode) -> list[Finding]:
-    """What the configuration asks for and this machine does not have."""
+    """Find what the configuration asks for and this machine does not have."""
     findings = _check_torchrun(cfg) if under_torchrun() else _check_local(cfg)
     findings += _check_colour(cfg) + _check_decoder(cfg)
     if findings:
@@ -52,13 +51,10 @@ def _check_colour(cfg: CfgNode) -> list[Finding]:
 
 
 def _check_decoder(cfg: CfgNode) -> list[Finding]:
-    if cfg.DATA.DECODING_BACKEND != "torchcodec":
+    reason = why_no_torchcodec() if cfg.DATA.DECODING_BACKEND == "torchcodec" else ""
+    if not reason:
         return []
-    try:
-        require_torchcodec()
-    except JobError as error:
-        return [Finding(("DATA.DECODING_BACKEND",), str(error).removeprefix("DATA.DECODING_BACKEND is "))]
-    return []
+    return [Finding(("DATA.DECODING_BACKEND",), f"torchcodec cannot be used here ({reason})", NO_TORCHCODEC_REMEDY)]
 
 
 def _check_local(cfg: CfgNode) -> list[Finding]:

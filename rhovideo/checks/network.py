@@ -1,6 +1,6 @@
-"""The first seconds of a job, before it waits in a queue: its lists' first rows, some files, and its network.
+"""The network, built once before a job starts.
 
-The network is built on torch's meta device, which keeps shapes and no numbers: a second at most, whatever its size.
+It is built on torch's meta device, which keeps shapes and no numbers: a second at most, whatever its size.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import torch
 from fvcore.common.config import CfgNode
 
-from rhovideo.checks.lists import FirstRows, key_in
 from rhovideo.config.findings import Finding
+from rhovideo.errors import JobError, SettingError
 from rhovideo.models.build import build_classifier
 from rhovideo.ssl.build import build_method
 
@@ -22,32 +22,26 @@ _NOT_SHAPING = (
 )
 
 
-class Rehearsal:
-    """Rehearses jobs one after the other; what several of them share (a list, a network) is tried once."""
+class NetworkCheck:
+    """Builds the networks of jobs one after the other; a network that several of them share is built once."""
 
     def __init__(self) -> None:
-        self._lists = FirstRows()
-        self._networks: dict[str, list[Finding]] = {}
-
-    @property
-    def doubts(self) -> list[str]:
-        """What ends no job, and looks like a mistake: of :class:`FirstRows`."""
-        return self._lists.doubts
+        self._found: dict[str, list[Finding]] = {}
 
     def __call__(self, cfg: CfgNode) -> list[Finding]:
-        """What would end the job in its first seconds.
+        """Find out whether the network of a job can be built.
 
         Args:
-            cfg: loaded, with its files checked by :func:`rhovideo.config.input_files.check_inputs`.
+            cfg: a loaded configuration.
         """
         key = _network_key(cfg)
-        if key not in self._networks:
-            self._networks[key] = list(_try_building(cfg))
-        return self._lists(cfg) + self._networks[key]
+        if key not in self._found:
+            self._found[key] = list(_build(cfg))
+        return self._found[key]
 
 
 def _network_key(cfg: CfgNode) -> str:
-    """The task's kind of network, and all sections but those that shape none."""
+    """The task's kind of network, and all sections that shape it."""
     pretrains = cfg.TASK == "pretrain"
     shaping = cfg.clone()
     shaping.defrost()
@@ -56,13 +50,14 @@ def _network_key(cfg: CfgNode) -> str:
     return f"{pretrains}\n{shaping.dump()}"
 
 
-def _try_building(cfg: CfgNode) -> Iterator[Finding]:
+def _build(cfg: CfgNode) -> Iterator[Finding]:
     build = build_method if cfg.TASK == "pretrain" else build_classifier
     try:
         with torch.device("meta"):
             build(cfg)
     except Exception as error:
         # Whatever stops PyTorchVideo's builders here stops them on the nodes.
-        said = str(error) or type(error).__name__
-        key = key_in(cfg, said, "MODEL.ARCH")
-        yield Finding((key, "MODEL.ARCH"), f"MODEL.ARCH {cfg.MODEL.ARCH} cannot be built as configured: {said}")
+        keys = error.keys if isinstance(error, (JobError, SettingError)) else ()
+        reason = str(error) or type(error).__name__
+        wrong = f"MODEL.ARCH {cfg.MODEL.ARCH} cannot be built as configured: {reason}"
+        yield Finding((*keys, "MODEL.ARCH"), wrong)

@@ -1,4 +1,4 @@
-"""Whether the lists of videos have what the task needs, asked before anything is trained."""
+"""The lists of videos once more, as a job has them when it starts: each is read whole, before anything is trained."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ import logging
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
-from rhovideo.checks.list_warnings import Listed, doubts
+from rhovideo.checks.list_warnings import warn_of_settings
 from rhovideo.checks.lists import check_labels
-from rhovideo.config.input_files import needed_splits
+from rhovideo.config.list_names import needed_splits
 from rhovideo.config.task_defaults import TRAINS
+from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading.datasets import open_manifest
 
 logger = logging.getLogger(__name__)
 
 
-def check_lists(cfg: CfgNode) -> None:
-    """Read every list that the task will need, and check their labels; the log tells what looks like a mistake.
+def check_whole_lists(cfg: CfgNode) -> None:
+    """Read every list that the task will need and check its labels; warnings go to the log.
 
     Raises:
         ManifestError: a list is unusable, has no labels, or has more classes than MODEL.NUM_CLASSES.
     """
     for split in needed_splits(cfg):
         manifest = open_manifest(cfg, split)
-        check_labels(cfg, split, manifest.csv, manifest.num_classes)
+        for finding in check_labels(cfg, split, manifest.csv, manifest.num_classes):
+            raise ManifestError(str(finding), keys=finding.keys)
         if split == "train" and cfg.TASK in TRAINS and distributed.is_main():
-            for doubt in doubts(cfg, Listed(manifest.csv, len(manifest), manifest.num_classes)):
-                logger.warning(doubt)
+            for finding in warn_of_settings(cfg, manifest.csv, len(manifest), manifest.num_classes):
+                logger.warning(finding)

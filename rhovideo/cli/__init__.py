@@ -22,7 +22,7 @@ from rhovideo.config.findings import ConfigError
 from rhovideo.errors import JobError
 from rhovideo.launch.local.signals import REPORTED
 from rhovideo.stopping import Stopped
-from rhovideo.terminal import complain, say
+from rhovideo.terminal import print_line
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,10 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except ConfigError as error:
-        complain(error)
+        print_line(error.report())
         return 2
     except JobError as error:
-        say(str(error))
+        print_line(str(error))
         # Where a command only reads, what is wrong is the path that was given.
         return 2 if arguments[0] in monitor.NAMES or arguments[0] == "configs" else 1
     except BrokenPipeError:
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Stopped as stopped:
-        say(str(stopped))
+        print_line(str(stopped))
         return 128 + signal.SIGTERM
     except KeyboardInterrupt as interrupt:
         if interrupt.args != (REPORTED,):
@@ -72,7 +72,7 @@ def _run_command(parser: argparse.ArgumentParser, commands: Commands, arguments:
         return 0
     name = arguments[0]
     if not name.startswith("-") and name not in commands.choices:
-        say(f"there is no command {name!r}: {_remedy(name, commands)}")
+        print_line(f"there is no command {name!r}: {_remedy(name, commands)}")
         return 2
     options = parser.parse_args(arguments)
     code: int = options.function(options)

@@ -10,7 +10,7 @@ from rhovideo.cli.parsers import Commands, add_parser
 from rhovideo.config.recipe_copy import whole_text
 from rhovideo.config.recipe_files import Recipe, find_recipe, nearest_recipes, recipes
 from rhovideo.errors import JobError
-from rhovideo.terminal import say
+from rhovideo.terminal import print_line
 
 CONFIGS_HELP = """\
 List the recipes that come with rhovideo. `rhovideo run --cfg NAME` runs one from any folder.
@@ -47,7 +47,7 @@ def configs_command(options: argparse.Namespace) -> int:
     if not shown:
         raise JobError(f"no recipe has {options.pattern!r} in its name; `rhovideo configs` lists all")
     print(_table(shown), end="")
-    say("run one: rhovideo run --cfg NAME [KEY VALUE ...]; edit one: rhovideo configs --copy NAME")
+    print_line("run one: rhovideo run --cfg NAME [KEY VALUE ...]; edit one: rhovideo configs --copy NAME")
     return 0
 
 

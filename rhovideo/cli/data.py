@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from rhovideo.cli.parsers import Commands, add_parser
-from rhovideo.terminal import say
+from rhovideo.terminal import print_line
 
 INDEX_HELP = """\
 Write train.csv, val.csv and test.csv for a folder of videos. Sub-folders train, val and test are the splits, if there
@@ -83,7 +83,7 @@ def index_command(options: argparse.Namespace) -> int:
             share, seed = options.val_share, options.seed
             index_folder(options.folder, out, val_share=share, seed=seed, labels=labels, force=options.force)
     except (IndexingError, OSError) as error:
-        say(f"{error}" + (" (--force)" if isinstance(error, ListsExistError) else ""))
+        print_line(f"{error}" + (" (--force)" if isinstance(error, ListsExistError) else ""))
         return 2
     return 0
 
@@ -93,7 +93,7 @@ def scan_command(options: argparse.Namespace) -> int:
     from rhovideo.data.loading.scanning import scan
 
     if Path(options.csv).is_dir():
-        say(f"{options.csv} is a folder: write one of its lists, {Path(options.csv) / 'train.csv'}")
+        print_line(f"{options.csv} is a folder: write one of its lists, {Path(options.csv) / 'train.csv'}")
         return 2
     try:
         report = scan(
@@ -104,7 +104,7 @@ def scan_command(options: argparse.Namespace) -> int:
             workers=options.workers,
         )
     except (OSError, ValueError) as error:
-        say(str(error))
+        print_line(str(error))
         return 2
     print(report)
     return 1 if report.broken else 0
@@ -116,13 +116,13 @@ def synthetic_command(options: argparse.Namespace) -> int:
 
     folder = Path(options.folder)
     if (folder / "train.csv").exists() and not (folder / RECEIPT).exists():
-        say(f"{folder} already holds train.csv, of other videos: choose another folder")
+        print_line(f"{folder} already holds train.csv, of other videos: choose another folder")
         return 2
     counts = {"num_classes": options.classes, "train_videos": options.train, "val_videos": options.val}
     try:
         folder = write_synthetic(options.folder, **counts, seed=options.seed)
     except (OSError, ValueError) as error:
-        say(str(error))
+        print_line(str(error))
         return 2
     print(f"{folder}: {options.train} training and {options.val} validation videos of {options.classes} classes")
     return 0

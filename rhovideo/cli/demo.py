@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from rhovideo.cli.parsers import Commands, add_parser
-from rhovideo.terminal import say
+from rhovideo.terminal import print_line
 
 METHODS = ("simclr", "moco", "byol", "swav")
 
@@ -67,9 +67,9 @@ def demo_command(options: argparse.Namespace) -> int:
     try:
         run_experiment(experiment)
     except RankFailed as error:
-        say(str(error))
+        print_line(str(error))
         return 1
     except KeyboardInterrupt:
-        say("the demo was interrupted; started again, it begins from its start")
+        print_line("the demo was interrupted; started again, it begins from its start")
         return 130
     return 0

@@ -1,111 +1,118 @@
-"""What ``--dry-run`` tells of a run on this machine. Without torch, but where the keys name what torch has to be asked.
+"""``--dry-run``: print what would run, do every check of a start that can be done here, and start nothing.
 
-Somebody may look at jobs on a machine that has no torch, or whose torch is slow to come; but a key that says what this
-machine must have is looked after as the run itself would.
+It works without torch and without SLURM, since jobs may be looked at on a machine that has neither. The last line names
+the checks that were left out for that reason.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.checks.list_warnings import Listed, count_list, doubts
-from rhovideo.config.findings import ConfigError
-from rhovideo.config.input_files import needed_splits
+from rhovideo.config.list_names import needed_splits
 from rhovideo.config.task_defaults import TRAINS
+from rhovideo.launch.before_start import Place, Start, check_before_start
 from rhovideo.launch.plan import Plan, print_configurations
+from rhovideo.launch.slurm.code_snapshot import snapshot_folder
+from rhovideo.launch.slurm.stages import stages_of
 from rhovideo.runs.first_launch import as_resumed, resumes
 from rhovideo.runs.folder import list_checkpoints
-from rhovideo.terminal import say
+from rhovideo.terminal import print_line
 
-_CHECKED = "keys, files, and the first rows of the lists with their labels"
+if TYPE_CHECKING:
+    from rhovideo.checks.list_contents import ListContents
 
 
-def show_dry_run(plan: Plan, doubts_of_rows: Sequence[str]) -> None:
-    """Print what would run, what looks like a mistake, and what was checked.
-
-    Args:
-        plan: checked, with its lists' first rows.
-        doubts_of_rows: what these tell (:attr:`rhovideo.checks.lists.FirstRows.doubts`).
+def show_run(plan: Plan) -> None:
+    """Check jobs that would run on this machine; print their configurations, and a line for each.
 
     Raises:
-        ConfigError: this machine does not have what is asked for.
-        ManifestError: a row of a list is unusable.
+        ConfigError: with every error found.
     """
-    gpus = check_this_machine(plan)
-    lines, doubts_of_lists = _read_lists(plan)
+    checked = check_before_start(Start(plan, "local"), dry_run=True)
     print_configurations(plan)
     sys.stdout.flush()
-    for line in lines:
-        say(line)
-    for doubt in [*doubts_of_rows, *doubts_of_lists]:
-        say(f"warning: {doubt}")
-    say(verdict(_CHECKED, gpus))
-
-
-def check_this_machine(plan: Plan) -> bool:
-    """Ask whether this machine has what the keys name; whether its GPUs were looked at.
-
-    Raises:
-        ConfigError: it does not have it; the run would say the same.
-    """
-    asking = [job for job in plan.jobs if _asks_for(job.cfg)]
-    if asking:
-        from rhovideo.checks.machine import check_machine
-
-        problems = [job.problem(finding) for job in asking for finding in check_machine(job.cfg)]
-        if problems:
-            raise ConfigError(dict.fromkeys(problems))
-    return all(job in asking for job in plan.jobs if job.cfg.NUM_GPUS)
-
-
-def _asks_for(cfg: CfgNode) -> bool:
-    """Whether the keys name what a machine may lack."""
-    data = cfg.DATA
-    return cfg.NUM_GPUS > 0 or cfg.NUM_SHARDS > 1 or data.AUG_DEVICE == "gpu" or data.DECODING_BACKEND == "torchcodec"
-
-
-def verdict(checked: str, gpus: bool) -> str:
-    """The last line of a dry run: what was looked at, and what was not.
-
-    Args:
-        checked: what was.
-        gpus: whether those of this machine were, or none is asked for.
-    """
-    skipped = ["what the videos hold", *([] if gpus else ["this machine's GPUs"]), "the memory that it takes"]
-    return f"checked: {checked}; not looked at: {', '.join(skipped)}; nothing was started"
-
-
-def _read_lists(plan: Plan) -> tuple[list[str], list[str]]:
-    """A line for each job, and what the log of the run would warn of, each once."""
-    counted: dict[tuple, Listed | None] = {}
-    lines, told = [], []
     for cell in plan.cells:
         for job in cell.jobs:
-            cfg, lists = as_resumed(job.cfg), {}
-            for split in needed_splits(cfg):
-                key = (cfg.TRAIN.DATASET, cfg.DATA.PATH_TO_DATA_DIR, split)
-                key += (cfg.DATA.PATH_LABEL_SEPARATOR, cfg.DATA.SKIP_ROWS)
-                if key not in counted:
-                    counted[key] = count_list(cfg, split)
-                lists[split] = counted[key]
-            lines.append(f"{job.file}{f' of {cell.name}' if cell.name else ''}: {_in_short(cfg, lists)}")
-            if cfg.TASK in TRAINS and lists["train"]:
-                told += doubts(cfg, lists["train"])
-    return lines, list(dict.fromkeys(told))
+            print_line(f"{job.file}{f' of {cell.name}' if cell.name else ''}: {_in_short(as_resumed(job.cfg))}")
+    print_line(checked.summary("local"))
 
 
-def _in_short(cfg: CfgNode, lists: Mapping[str, Listed | None]) -> str:
-    """What a job amounts to, in a line."""
-    counts = ", ".join(f"{split} {listed.videos}" for split, listed in lists.items() if listed)
+def show_submission(plan: Plan, *, resume: bool = False) -> None:
+    """Print the configurations and sbatch files of jobs for SLURM, then check the jobs.
+
+    Args:
+        plan: loaded for SLURM.
+        resume: whether to go on in run folders that hold a run already.
+
+    Raises:
+        ConfigError: with every error found.
+    """
+    _print_submission(plan)
+    _check(plan, "slurm", resume)
+
+
+def show_generated(
+    plan: Plan, text: str, place: Place, *, resume: bool, checked: Sequence[str], without: Collection[str] = ()
+) -> None:
+    """As :func:`show_run` or :func:`show_submission`, of a configuration that a command has written by itself.
+
+    Args:
+        plan: the job.
+        text: the configuration, as it would be written.
+        place: who would start the job.
+        resume: on SLURM, whether to go on in a run folder that holds a run already.
+        checked: what the command has checked by itself, for the last line.
+        without: names of checks to leave out.
+
+    Raises:
+        ConfigError: with every error found.
+    """
+    if place == "slurm":
+        _print_submission(plan)
+    else:
+        print(text, end="", flush=True)
+    _check(plan, place, resume, checked, without)
+
+
+def _print_submission(plan: Plan) -> None:
+    print_configurations(plan)
+    for stage in stages_of(plan):
+        earlier = f"JOB_OF_STAGE_{stage.number}"
+        waits = f"; sbatch's number for stage {stage.number} takes the place of {earlier}" if stage.number else ""
+        print(f"---\n# sbatch file of stage {stage.number + 1}, {stage.name}: {len(stage.jobs)} job(s){waits}")
+        print(
+            stage.script(
+                snapshot_folder(stage.code_folder, stage.plugins), stage.dependency(earlier) if stage.number else ""
+            )
+        )
+    sys.stdout.flush()
+
+
+def _check(plan: Plan, place: Place, resume: bool, also: Sequence[str] = (), without: Collection[str] = ()) -> None:
+    checked = check_before_start(Start(plan, place, resume), dry_run=True, without=without)
+    print_line(checked.summary(place, also))
+
+
+def _in_short(cfg: CfgNode) -> str:
+    """A job in a line: its task, its videos, its steps, its processes and its run folder."""
+    from rhovideo.checks.list_contents import read_contents
+
+    lists = {split: read_contents(cfg, split) for split in needed_splits(cfg)}
+    counts = ", ".join(f"{split} {contents.videos}" for split, contents in lists.items() if contents.videos is not None)
     parts = [f"TASK {cfg.TASK}", f"videos: {counts}" if counts else "frame lists, whose videos were not counted"]
     if cfg.TASK in TRAINS:
         batch = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
-        steps = f"{lists['train'].videos // batch} steps" if lists["train"] else "steps"
-        parts.append(f"{cfg.SOLVER.MAX_EPOCH} epochs of {steps} of {batch} videos")
+        parts.append(f"{cfg.SOLVER.MAX_EPOCH} epochs of {_steps(lists, batch)} of {batch} videos")
     return "; ".join([*parts, _processes(cfg), f"writes to {cfg.OUTPUT_DIR}{_from_before(cfg)}"])
+
+
+def _steps(lists: Mapping[str, ListContents], batch: int) -> str:
+    videos = lists["train"].videos
+    return "steps" if videos is None else f"{videos // batch} steps"
 
 
 def _processes(cfg: CfgNode) -> str:
@@ -116,6 +123,6 @@ def _processes(cfg: CfgNode) -> str:
 
 
 def _from_before(cfg: CfgNode) -> str:
-    """What the run folder holds that the run would go on from."""
+    """The checkpoint in the run folder from which the run would go on."""
     checkpoints = list_checkpoints(cfg.OUTPUT_DIR) if resumes(cfg) else []
     return f", from {checkpoints[0].name} in it" if checkpoints else ""

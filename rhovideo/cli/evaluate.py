@@ -1,4 +1,4 @@
-"""``rhovideo eval``: its words, the recipe that they amount to, and the number in the end."""
+"""``rhovideo eval``: its arguments, the recipe that they stand for, and the number that comes out."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from pathlib import Path
 
 import yaml
 
+from rhovideo.checks.files import check_list_files
 from rhovideo.cli.generated_configs import add_parser, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.cli.run import flags_as_overrides
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Finding, Origin, Problem
-from rhovideo.config.input_files import check_inputs, needed_splits
+from rhovideo.config.list_names import needed_splits
 from rhovideo.config.pyslowfast import FRAME_LISTS
 from rhovideo.config.reading import Loaded
 from rhovideo.errors import JobError
@@ -26,7 +27,7 @@ from rhovideo.protocols.known_datasets import CLASSES, Videos, look_at, reader
 from rhovideo.protocols.outcome import Evaluation
 from rhovideo.protocols.recipes import PROTOCOLS, TASK_OF, Settings, Subject, as_yaml, recipe, resolve
 from rhovideo.runs.folder import read_results
-from rhovideo.terminal import say
+from rhovideo.terminal import print_line
 from rhovideo.zoo.sources import local_path
 
 CONFIG_NAME = "eval.yaml"
@@ -34,7 +35,7 @@ CONFIG_NAME = "eval.yaml"
 _MOST_CLASSES = 2**31
 
 EVAL_HELP = """\
-Measure a checkpoint by one of the paper's protocols: its own T x tau and crop, the number of classes of your lists.
+Measure a checkpoint by one of the paper's protocols: with its own T x tau and crop, and with the classes of your lists.
 
   rhovideo eval CHECKPOINT --data DIR --protocol knn|linear|finetune|test|retrieval [KEY VALUE ...]
 
@@ -82,45 +83,45 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
 
 def eval_command(options: argparse.Namespace) -> int:
-    """``rhovideo eval``: check all that can be checked, launch, and tell the number."""
+    """Check all that can be checked, run the evaluation, and print its number; the exit code."""
     slurm = options.launcher == "slurm"
     overrides = [*options.overrides, *flags_as_overrides(options, options.overrides)]
     refuse_flags_as_keys(overrides, _FLAG_OF)
     evaluation, text = _prepare(options, overrides)
     if options.dry_run and not slurm and not is_to_run(evaluation.config, evaluation.cfg):
-        say(f"{evaluation.config.parent} holds this evaluation, finished: without --dry-run its number is shown")
+        print_line(f"{evaluation.config.parent} holds this evaluation, finished: without --dry-run its number is shown")
     if options.print_cfg or options.dry_run:
-        return show_written(options, CONFIG_NAME, text, slurm, "keys, the lists with their labels, and the checkpoint")
+        return show_written(options, CONFIG_NAME, text, ["the checkpoint"])
     if not is_to_run(evaluation.config, evaluation.cfg):
-        return _tell(evaluation)
+        return _report(evaluation)
     code = launch_written(evaluation.config, text, slurm, options.resume)
     if slurm:
-        say("once it has finished, the same command tells its number")
+        print_line("once it has finished, the same command prints its number")
         return code
-    return code or _tell(evaluation)
+    return code or _report(evaluation)
 
 
 def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Evaluation, str]:
     """The evaluation, and the text of its configuration."""
     protocol, places = options.protocol, _places(options)
     dataset = options.dataset or ("SSv2" if places["TRAIN.DATASET"] == FRAME_LISTS else None)
-    # First what takes no torch: the words, and whether there are such files. How many classes, the lists tell later.
+    # First what takes no torch: the arguments and the files. The number of classes is known once the lists are read.
     any_classes = {"MODEL.NUM_CLASSES": _MOST_CLASSES}
     first = resolve(recipe(None, protocol, dataset or "", 1) | any_classes | places, overrides)
     for note in first.notes:
-        say(note)
+        print_line(note)
     _check_lists(first, overrides)
     local_path(options.checkpoint)
     videos = look_at(first.cfg, needed_splits(first.cfg), dataset)
-    _say_whose_protocol(protocol, videos)
+    _name_the_protocol(protocol, videos)
     from rhovideo.protocols.measured_checkpoint import examine
 
     subject = examine(options.checkpoint, options.encoder, classifier=protocol == "test")
     if subject.note:
-        say(subject.note)
+        print_line(subject.note)
     if protocol == "test" and videos.classes > subject.classes:
         raise JobError(
-            f"{subject.path}: tells {subject.classes} classes apart, and the lists have the label "
+            f"{subject.path}: has a classifier of {subject.classes} classes, and the lists have the label "
             f"{videos.classes - 1}: write the --data that it was trained for"
         )
     settings = recipe(subject, protocol, videos.protocol_of, videos.classes, options.encoder) | places
@@ -153,7 +154,7 @@ def _default_out(options: argparse.Namespace, data: Path) -> str:
     out = f"outputs/eval/{run}{'_' if run else ''}{source}{encoder}_{options.protocol}_{data.name}"
     if not file.is_file():
         return out
-    # Two studies may have runs of one name. What was once told apart stays so, that the same words find it again.
+    # Two studies may have runs of one name. A folder with a digest keeps it, so that the same command finds it again.
     digest = hashlib.sha256(os.fsencode(file) + b"\0" + os.fsencode(data)).hexdigest()
     apart = f"{out}_{digest[:8]}"
     return apart if Path(apart).exists() or _is_of_others(Path(out), file, data) else out
@@ -166,35 +167,32 @@ def _is_of_others(out: Path, checkpoint: Path, data: Path) -> bool:
         files = {written.get(section, {}).get("CHECKPOINT_FILE_PATH") for section in ("TRAIN", "TEST")}
         return str(checkpoint) not in files or written["DATA"]["PATH_TO_DATA_DIR"] != str(data)
     except (OSError, ValueError, LookupError, AttributeError, yaml.YAMLError):
-        return False  # nothing is there, or nothing that can be read, which is told when it is to be used
+        return False  # nothing is there, or nothing that can be read, which is an error where it is to be used
 
 
 def _check_lists(loaded: Loaded, overrides: Sequence[object]) -> None:
-    from rhovideo.checks.lists import FirstRows
+    """Refuse wrong lists before the checkpoint is read, in the command's own terms. Warnings come with the start."""
+    from rhovideo.checks.lists import ListCheck
 
-    keys = ("DATA.PATH_TO_DATA_DIR",)
-    findings = [finding for finding in check_inputs(loaded.cfg) if finding.keys[0] in keys]
-    rows = FirstRows()
-    findings = findings or rows(loaded.cfg)
-    if findings:
-        raise ConfigError([_of_lists(finding, overrides) for finding in findings])
-    for doubt in rows.doubts:
-        say(f"warning: {doubt}")
+    findings = list(check_list_files(loaded.cfg)) or ListCheck()(loaded.cfg)
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        raise ConfigError([_of_lists(finding, overrides) for finding in errors])
 
 
 def _of_lists(finding: Finding, overrides: Sequence[object]) -> Problem:
-    """The finding with the word that it is about: a key that somebody typed, else --data."""
+    """The finding with its place on the command line: a key that was given there, else --data."""
     key = finding.keys[0]
     if key == "DATA.PATH_TO_DATA_DIR":
         return Problem("", Origin("--data"), finding.wrong, finding.write)
     return Problem(key, COMMAND_LINE if key in overrides[::2] else Origin("--data"), finding.wrong, finding.write)
 
 
-def _say_whose_protocol(protocol: str, videos: Videos) -> None:
+def _name_the_protocol(protocol: str, videos: Videos) -> None:
     if videos.other_classes:
-        say(f"{videos.other_classes}: its protocol is taken, and the number is not one of {videos.named}")
+        print_line(f"{videos.other_classes}: its protocol is taken, and the number is not one of {videos.named}")
     elif not videos.named and videos.dataset and protocol in ("linear", "finetune"):
-        say(f"{videos.classes} classes, so the protocol is that of {videos.dataset}; --dataset says otherwise")
+        print_line(f"{videos.classes} classes, so the protocol is that of {videos.dataset}; --dataset says otherwise")
 
 
 def _heading(options: argparse.Namespace, subject: Subject, overrides: Sequence[object]) -> str:
@@ -203,17 +201,17 @@ def _heading(options: argparse.Namespace, subject: Subject, overrides: Sequence[
     return f"Protocol {options.protocol} for {options.checkpoint}{name}, written by `rhovideo eval`.{own}"
 
 
-def _tell(evaluation: Evaluation) -> int:
-    """Write eval.json and print the numbers; once, where torchrun started several of us."""
+def _report(evaluation: Evaluation) -> int:
+    """Write eval.json and print the numbers, once a job; the exit code."""
     out = evaluation.config.parent
     if os.environ.get("RANK", "0") != "0":
         return 0
     results = read_results(out)
     if not results:
-        say(f"{out}/results.json holds no numbers: see {out}/stdout.log")
+        print_line(f"{out}/results.json holds no numbers: see {out}/stdout.log")
         return 1
-    told = outcome.summary(evaluation, results)
-    path = outcome.write(out, told)
-    print(outcome.as_text(told))
+    numbers = outcome.summary(evaluation, results)
+    path = outcome.write(out, numbers)
+    print(outcome.as_text(numbers))
     print(f"numbers: {path}   configuration: {evaluation.config}", file=sys.stderr)
     return 0

@@ -1,4 +1,4 @@
-"""``rhovideo extract``: its words, and the list of videos that they mean."""
+"""``rhovideo extract``: its arguments, and the list of videos that they stand for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rhovideo.errors import JobError
 from rhovideo.protocols.evaluation_folder import is_to_run
 from rhovideo.protocols.recipes import as_yaml, extract_recipe, resolve
 from rhovideo.runs.folder import read_results
-from rhovideo.terminal import say
+from rhovideo.terminal import print_line
 from rhovideo.zoo.sources import local_path
 
 CONFIG_NAME = "extract.yaml"
@@ -25,8 +25,8 @@ _LIST, _CLASSES = Path("list/test.csv"), Path("list/classes.txt")
 _CLIPS = 10
 
 EXTRACT_HELP = """\
-Write the pooled features of videos: features.npy, float16 [N, C], and manifest.csv, which tells of its rows (row, path,
-label, ok).
+Write the pooled features of videos: features.npy, float16 [N, C], and manifest.csv with a line for each row of it (row,
+path, label, ok).
 
   rhovideo extract CHECKPOINT --data FOLDER_OR_CSV --out OUT [--encoder online|momentum] [--clips N] [KEY VALUE ...]
 
@@ -40,9 +40,10 @@ examples:
 
   features = numpy.load("features/mine/features.npy", mmap_mode="r")
 
-One process a GPU, or NUM_GPUS 0 NUM_CPU_PROCESSES N. Kill it whenever you like: the same words go on where it was, with
-any number of processes, and the result is the same; on a CPU but for rounding, unless each process has as many threads
-(OMP_NUM_THREADS=1). A video that cannot be read has a row of zeros, and ok is 0.
+It runs a process on each GPU, or with NUM_GPUS 0 NUM_CPU_PROCESSES N on the CPU. It may be killed at any time: the same
+command goes on where it was, with any number of processes. The result is the same, on a CPU except for rounding, unless
+each process has the same number of threads (OMP_NUM_THREADS=1). A video that cannot be read has a row of zeros, and ok
+is 0.
 """
 
 EXTRACT_USAGE = """rhovideo extract CHECKPOINT --data FOLDER_OR_CSV --out OUT [--encoder ENCODER] [--clips N]
@@ -69,23 +70,23 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
 
 def extract_command(options: argparse.Namespace) -> int:
-    """``rhovideo extract``: find the videos, then launch."""
+    """Find the videos, then extract their features; the exit code."""
     slurm = options.launcher == "slurm"
     overrides = [*options.overrides, *flags_as_overrides(options, options.overrides)]
     refuse_flags_as_keys(overrides, _FLAG_OF)
     out = Path(options.out)
-    # First what takes no torch: the words.
-    words = resolve({"TASK": "extract", "KNN.NUM_CLIPS": options.clips}, overrides)
-    for note in words.notes:
-        say(note)
-    listed, classes, root = _videos(Path(options.data).expanduser(), out, words.cfg)
+    # First what takes no torch: the arguments.
+    given = resolve({"TASK": "extract", "KNN.NUM_CLIPS": options.clips}, overrides)
+    for note in given.notes:
+        print_line(note)
+    listed, classes, root = _videos(Path(options.data).expanduser(), out, given.cfg)
     _refuse_other_list(out / _LIST, listed)
     local_path(options.checkpoint)
     from rhovideo.protocols.measured_checkpoint import examine
 
     subject = examine(options.checkpoint, options.encoder)
     if subject.note:
-        say(subject.note)
+        print_line(subject.note)
     settings = extract_recipe(subject, options.clips, options.encoder)
     settings |= {
         "DATA.PATH_TO_DATA_DIR": str((out / _LIST.parent).absolute()),
@@ -99,17 +100,18 @@ def extract_command(options: argparse.Namespace) -> int:
     heading = f"Features of {options.data} by {options.checkpoint}, written by `rhovideo extract`."
     text = as_yaml(settings, overrides, cfg, heading)
     if options.print_cfg or options.dry_run:
-        return show_written(options, CONFIG_NAME, text, slurm, "keys, the list, and the checkpoint", check=False)
+        # The list is written to OUT when the extraction starts.
+        return show_written(options, CONFIG_NAME, text, ["the list", "the checkpoint"], without=["files", "lists"])
     if is_to_run(out / CONFIG_NAME, cfg):
         _write_list(out, listed, classes)
         code = launch_written(out / CONFIG_NAME, text, slurm, options.resume)
         if code or slurm:
             return code
-    return _tell(out)
+    return _report(out)
 
 
 def _videos(data: Path, out: Path, cfg: CfgNode) -> tuple[bytes, list[str], str]:
-    """The list's bytes, names of classes where folders are such, and where relative paths start.
+    """The bytes of the list, the names of the classes where folders are classes, and the folder of relative paths.
 
     Raises:
         JobError: there is nothing of this name, no video, or the list cannot be used.
@@ -126,7 +128,7 @@ def _videos(data: Path, out: Path, cfg: CfgNode) -> tuple[bytes, list[str], str]
         except IndexingError as error:
             raise JobError(_with_lists_of(data, str(error))) from error
         for item in left_out:
-            say(f"left out: {item}")
+            print_line(f"left out: {item}")
         return listed, classes, str((out / _LIST.parent).absolute())
     if not data.is_file():
         raise JobError(f"--data {data}: there is no such folder or list; write a folder of videos, or a CSV of paths")
@@ -156,7 +158,7 @@ def _with_lists_of(folder: Path, message: str) -> str:
 
 
 def _refuse_other_list(path: Path, listed: bytes) -> None:
-    """Stop where an earlier call has begun with other videos: their rows would not be these."""
+    """Stop where an earlier call has begun with other videos: its rows are of those."""
     if path.exists() and path.read_bytes() != listed:
         command = shlex.join(["rhovideo", "run", "--cfg", str(path.parent.parent / CONFIG_NAME)])
         raise JobError(
@@ -173,15 +175,15 @@ def _write_list(out: Path, listed: bytes, classes: list[str]) -> None:
                 file.write(content)
 
 
-def _tell(out: Path) -> int:
-    """Print what there is; once, where torchrun started several of us."""
+def _report(out: Path) -> int:
+    """Print what was written, once a job; the exit code."""
     if os.environ.get("RANK", "0") == "0":
         from rhovideo.engine.evaluation.feature_file import check_finished
 
-        told = read_results(out)
-        check_finished(out, told.get("videos"), told.get("dim"))
-        bad = told.get("unreadable", 0)
-        print(f"{out}/features.npy: float16 [{told.get('videos')}, {told.get('dim')}], rows in {out}/manifest.csv")
+        found = read_results(out)
+        videos, dim, bad = found.get("videos", 0), found.get("dim", 0), found.get("unreadable", 0)
+        check_finished(out, videos, dim)
+        print(f"{out}/features.npy: float16 [{videos}, {dim}], rows in {out}/manifest.csv")
         if bad:
             print(f"{bad} videos could not be read; their rows are zeros, ok is 0; reasons in {out}/bad_videos.jsonl")
     return 0

@@ -1,17 +1,20 @@
-"""Commands that write a configuration and run it, ``eval`` and ``extract``: their words, and what they share."""
+"""The parts that ``eval`` and ``extract`` share: both write a configuration, and run it."""
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from rhovideo.atomic_files import write_text
+from rhovideo.cli.dry_run import show_generated
 from rhovideo.cli.run import add_launch_flags
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Problem
-from rhovideo.launch.plan import check_plan, make_plan, print_configurations
-from rhovideo.terminal import say
+from rhovideo.launch.before_start import Place
+from rhovideo.launch.local.runner import run_plan
+from rhovideo.launch.plan import make_plan, print_configurations
+from rhovideo.launch.slurm.launcher import submit_plan
 
 _ENCODERS = ("online", "momentum")
 
@@ -45,57 +48,41 @@ def launch_written(config: Path, text: str, slurm: bool, resume: bool) -> int:
     config.parent.mkdir(parents=True, exist_ok=True)
     write_text(config, text)
     plan = make_plan([str(config)], slurm=slurm)
-    check_plan(plan)
-    if slurm:
-        from rhovideo.launch.slurm.launcher import submit_plan
-
-        return submit_plan(plan, resume=resume)
-    from rhovideo.launch.local.runner import run_plan
-
-    return run_plan(plan)
+    return submit_plan(plan, resume=resume) if slurm else run_plan(plan)
 
 
 def refuse_flags_as_keys(overrides: Sequence[object], flag_of: Mapping[str, str]) -> None:
-    """Stop where a key is given that a flag decides.
+    """Refuse keys that a flag decides.
 
     Raises:
         ConfigError: naming the flag of each.
     """
-    wrong = "is decided by the command's own words"
+    wrong = "is decided by an argument of this command"
     problems = [Problem(key, COMMAND_LINE, wrong, flag_of[key]) for key in map(str, overrides[::2]) if key in flag_of]
     if problems:
         raise ConfigError(problems)
 
 
 def show_written(
-    options: argparse.Namespace, name: str, text: str, slurm: bool, checked: str, check: bool = True
+    options: argparse.Namespace, name: str, text: str, checked: Sequence[str], without: Collection[str] = ()
 ) -> int:
-    """Print what would run, for --dry-run and --print-cfg; nothing is left behind.
+    """Print what would run, for --dry-run and --print-cfg; nothing is left behind. Returns the exit code.
 
     Args:
         options: the command's.
         name: of the configuration's file.
         text: of the configuration.
-        slurm: whether it would be queued.
-        checked: what the command has looked at, for the last line.
-        check: whether its files are there already, to be looked at too.
+        checked: what the command has checked by itself, for the last line.
+        without: names of checks to leave out, of files that the command writes when it starts.
     """
+    slurm = options.launcher == "slurm"
     with tempfile.TemporaryDirectory(prefix="rhovideo-") as folder:
         path = Path(folder) / name
         path.write_text(text, encoding="utf-8")
         plan = make_plan([str(path)], slurm=slurm)
-        if slurm and not options.print_cfg:
-            from rhovideo.launch.slurm.launcher import submit_plan
-
-            return submit_plan(plan, dry_run=True)
     if options.print_cfg:
         print_configurations(plan)
-        return 0
-    if check:
-        check_plan(plan)
-    from rhovideo.cli.dry_run import check_this_machine, verdict
-
-    gpus = check_this_machine(plan)
-    print(text, end="")
-    say(verdict(checked, gpus))
+    else:
+        place: Place = "slurm" if slurm else "local"
+        show_generated(plan, text, place, resume=options.resume, checked=checked, without=without)
     return 0

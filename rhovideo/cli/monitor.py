@@ -10,7 +10,7 @@ from rhovideo.atomic_files import write_text
 from rhovideo.cli.parsers import Commands, add_parser
 from rhovideo.errors import JobError
 from rhovideo.monitor.tables import FORMATS
-from rhovideo.terminal import say
+from rhovideo.terminal import print_line
 
 # These commands only look after runs; tools/run_net.py takes them too.
 NAMES = ("status", "logs", "cancel", "results")
@@ -94,7 +94,7 @@ def status_command(options: argparse.Namespace) -> int:
     report = status(options.path)
     print(report.as_json() if options.json else table(report).render("text").rstrip("\n"))
     if report.trouble:
-        say(f"SLURM was not asked, so the states are those of the folders: {report.trouble}")
+        print_line(f"SLURM was not asked, so the states are those of the folders: {report.trouble}")
     return 0
 
 
@@ -108,7 +108,7 @@ def logs_command(options: argparse.Namespace) -> int:
         show(run, sys.stdout.buffer, **choice)
         return 0
     try:
-        follow(run, sys.stdout.buffer, say, **choice)
+        follow(run, sys.stdout.buffer, print_line, **choice)
     except KeyboardInterrupt:
         return 130
     return 0
@@ -118,7 +118,7 @@ def cancel_command(options: argparse.Namespace) -> int:
     """Run ``rhovideo cancel``."""
     from rhovideo.monitor.cancel import cancel
 
-    return 0 if cancel(options.path, say) else 1
+    return 0 if cancel(options.path, print_line) else 1
 
 
 def results_command(options: argparse.Namespace) -> int:

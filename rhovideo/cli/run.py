@@ -1,20 +1,22 @@
-"""``rhovideo run``: its words, and what is checked before a launcher gets the plan."""
+"""``rhovideo run``: its arguments, and from them to a plan of jobs that is run, queued or shown."""
 
 from __future__ import annotations
 
 import argparse
 import re
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rhovideo.cli.arguments import split_configurations
+from rhovideo.cli.dry_run import show_run, show_submission
 from rhovideo.config.findings import ConfigError, Origin, Problem
 from rhovideo.config.recipe_files import names_configuration
 from rhovideo.config.schema import definitions
-from rhovideo.launch.plan import Plan, check_each, check_plan, make_plan, print_configurations
-from rhovideo.terminal import say
+from rhovideo.launch.local.runner import run_plan
+from rhovideo.launch.plan import Plan, make_plan, print_configurations
+from rhovideo.launch.slurm.launcher import submit_plan
+from rhovideo.terminal import print_line
 
 LAUNCHERS = ("local", "slurm")
 
@@ -50,12 +52,12 @@ examples:
     rhovideo run --cfg my_linear.yaml TASK test TEST.CHECKPOINT_FILE_PATH path/to/checkpoint.pyth
     rhovideo run --cfg my.yaml TASK knn TEST.CHECKPOINT_FILE_PATH path/to/checkpoint.pyth
 
-  See what a file and its overrides amount to, without running it:
+  See the resolved configuration of a file and its overrides, without running it:
     rhovideo run --cfg my.yaml SOLVER.BASE_LR 0.1 --print-cfg
 
 on a SLURM cluster:
-  The same words, and --launcher slurm. First look at what would be queued, then queue it. Run it on the login node, in
-  a folder that the nodes see too; it returns at once:
+  The same command with --launcher slurm. First look at what would be queued, then queue it. Start it on the login node,
+  in a folder that the nodes share; it returns at once:
     rhovideo run --cfg my.yaml --launcher slurm --partition gpu --nodes 2 --gpus-per-node 8 --time 1-00:00:00 --dry-run
     rhovideo run --cfg my.yaml --launcher slurm --partition gpu --nodes 2 --gpus-per-node 8 --time 1-00:00:00
     rhovideo status outputs/run
@@ -79,10 +81,9 @@ on a SLURM cluster:
     SETUP: ["module load cuda/12"]
 
 sweeps:
-  Every combination of the values, each a chain of its own in STUDY/CELL/name of the configuration. Commas separate
+  Every combination of the values is a chain of jobs, in STUDY/CELL/name of the configuration. Commas separate
   values, blanks keys; quote the whole. On SLURM each stage of the chain is a job array, --max-jobs of its cells at a
-  time; here they run one after the other. Start the same words again to go on where it stopped (on SLURM with
-  --resume):
+  time; here they run one after the other. The same command goes on where it stopped (on SLURM with --resume):
     rhovideo run --cfg configs/pretrain/BYOL_SlowR50_8x8_paper.yaml configs/linear/K400_linear_SlowR50_8x8.yaml \\
         --study outputs/rho --sweep "CONTRASTIVE.TYPE=moco,byol DATA.TRAIN_CROP_NUM_TEMPORAL=2,3,4"
     rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8_paper.yaml --study outputs/lr \\
@@ -93,7 +94,7 @@ sweeps:
 A job that is started again goes on from its newest checkpoint in OUTPUT_DIR (TRAIN.AUTO_RESUME). Ctrl-C writes one at
 the end of the step and stops; a second Ctrl-C stops at once.
 `rhovideo keys` explains every key, and `rhovideo run --help KEY` one.
-Exit codes: 0 all jobs succeeded (on SLURM: are queued), 1 one failed, 2 the configuration or the words are wrong.
+Exit codes: 0 all jobs succeeded (on SLURM: are queued), 1 one failed, 2 the configuration or an argument is wrong.
 """
 
 USAGE = """rhovideo run --cfg CONFIG [CONFIG ...] [KEY VALUE ...] [--opts KEY VALUE ...] [--print-cfg] [--dry-run]
@@ -163,10 +164,10 @@ def add_launch_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run_command(options: argparse.Namespace) -> int:
-    """Check everything that can be checked without torch, then hand the plan to the launcher."""
+    """Load the configurations and run them, queue them, or show what would run; the exit code."""
     configs, overrides = configurations_and_overrides(options)
     if not options.cfg or not configs:
-        say(_no_configuration([*options.cfg, *options.overrides]))
+        print_line(_no_configuration([*options.cfg, *options.overrides]))
         return 2
     slurm = options.launcher == "slurm"
     overrides = [*overrides, *flags_as_overrides(options, overrides)]
@@ -174,34 +175,14 @@ def run_command(options: argparse.Namespace) -> int:
     _refuse_loose_sweep(options, overrides)
     plan = make_plan(configs, overrides, sweep, options.study, slurm)
     for note in _notes(plan):
-        say(note)
+        print_line(note)
     if options.print_cfg:
         print_configurations(plan)
         return 0
-    check_plan(plan)
-    if not slurm:
-        from rhovideo.checks.lists import FirstRows
-
-        # Now, not when a job's turn comes: the one before it may take days.
-        rows = FirstRows()
-        check_each(plan, rows)
-        if options.dry_run:
-            from rhovideo.cli.dry_run import show_dry_run
-
-            show_dry_run(plan, rows.doubts)
-            return 0
-        for doubt in rows.doubts:
-            say(f"warning: {doubt}")
-    if sys.stderr.isatty():
-        # Importing torch takes some seconds, on a shared file system many.
-        say("checking the rest ..." if slurm else "starting ...")
-    if slurm:
-        from rhovideo.launch.slurm.launcher import submit_plan
-
-        return submit_plan(plan, resume=options.resume, dry_run=options.dry_run)
-    from rhovideo.launch.local.runner import run_plan
-
-    return run_plan(plan)
+    if options.dry_run:
+        show_submission(plan, resume=options.resume) if slurm else show_run(plan)
+        return 0
+    return submit_plan(plan, resume=options.resume) if slurm else run_plan(plan)
 
 
 def configurations_and_overrides(options: argparse.Namespace) -> tuple[list[str], list[str]]:
@@ -219,7 +200,7 @@ def _no_configuration(arguments: Sequence[str]) -> str:
 
 
 def _refuse_loose_sweep(options: argparse.Namespace, overrides: Sequence[str]) -> None:
-    """Say what became of a sweep whose quotes are missing: its later words stand among the overrides."""
+    """Refuse a sweep whose quotes are missing: its later parts then stand among the overrides."""
     loose = [word for word in overrides if options.sweep and re.fullmatch(r"[A-Z]\w*(\.\w+)*=.+", str(word))]
     if loose:
         whole = " ".join([*options.sweep, *loose])
@@ -229,13 +210,17 @@ def _refuse_loose_sweep(options: argparse.Namespace, overrides: Sequence[str]) -
 
 
 def flags_as_overrides(options: argparse.Namespace, overrides: Sequence[str]) -> list[object]:
-    """The flags of SLURM that were given, as KEY VALUE pairs."""
+    """The SLURM flags that were given, as KEY VALUE pairs.
+
+    Raises:
+        ConfigError: they are not for this launcher, or a key says the same.
+    """
     given = [(flag, getattr(options, flag.option)) for flag in SLURM_FLAGS if getattr(options, flag.option) is not None]
     problems = []
     if options.launcher != "slurm":
         remedy = "--launcher slurm, or leave it out"
         if options.max_jobs is not None:
-            say("--max-jobs does not count here: on this machine the cells run one after the other")
+            print_line("--max-jobs has no effect here: on this machine the cells run one after the other")
         given = [(flag, value) for flag, value in given if flag.name != "--max-jobs"]
         problems = [Problem("", Origin(flag.name), "is for a SLURM cluster", remedy) for flag, _ in given]
     for flag, _ in given:
@@ -247,6 +232,6 @@ def flags_as_overrides(options: argparse.Namespace, overrides: Sequence[str]) ->
 
 
 def _notes(plan: Plan) -> list[str]:
-    """What was decided while loading, once for all cells."""
+    """Notes on what was decided while loading, each once."""
     several = len(plan.cells[0].jobs) > 1
     return list(dict.fromkeys(f"{job.file}: {note}" if several else note for job in plan.jobs for note in job.notes))

@@ -17,7 +17,7 @@ ONE_SIZE = ("mvit",)
 
 
 def check(cfg: CfgNode) -> list[Finding]:
-    """Everything that is impossible in a resolved configuration, whatever machine it will run on.
+    """Find everything that is impossible in a resolved configuration, whatever machine it will run on.
 
     Args:
         cfg: after :func:`rhovideo.config.task_defaults.resolve`.
@@ -35,8 +35,14 @@ def check(cfg: CfgNode) -> list[Finding]:
 
 
 def check_processes(cfg: CfgNode, processes: int) -> list[Finding]:
-    """What is impossible with this many processes on each machine; NUM_GPUS -1 is known only there."""
+    """Find what is impossible with a number of processes; NUM_GPUS -1 is known only on the machine.
+
+    Args:
+        cfg: resolved.
+        processes: of each machine.
+    """
     findings: list[Finding] = []
+    keys: tuple[str, ...]
     count_key = "NUM_GPUS" if cfg.NUM_GPUS else "NUM_CPU_PROCESSES"
     share = processes * cfg.TRAIN.ACCUMULATE_STEPS
     if cfg.TASK in TRAINS and cfg.TRAIN.BATCH_SIZE % share:
@@ -52,7 +58,7 @@ def check_processes(cfg: CfgNode, processes: int) -> list[Finding]:
         findings.append(Finding(("BN.NUM_SYNC_DEVICES", count_key), wrong, f"one of {', '.join(divisors)}"))
     if cfg.TRAIN.BATCH_SIZE == share and _needs_two_videos(cfg, world):
         keys = ("TRAIN.BATCH_SIZE", count_key, "TRAIN.ACCUMULATE_STEPS", "CONTRASTIVE.BN_MLP")
-        wrong = "each process gets one video at a time, of which batch norm in the projection has no statistics"
+        wrong = "each process gets one video at a time, and batch norm in the projection needs two or more"
         findings.append(Finding(keys, wrong, f"TRAIN.BATCH_SIZE {2 * share} or more"))
     return findings
 
@@ -81,21 +87,21 @@ def _machines(cfg: CfgNode) -> Iterator[Finding]:
 
 
 def _queues(cfg: CfgNode) -> Iterator[Finding]:
-    """Every enqueued batch must fit whole, so that none is split at the queue's end."""
+    """A batch must fit into the queue as a whole, so that none is split at the queue's end."""
     batch = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
     if cfg.TASK != "pretrain" or batch < 1:
         return
     keys = ("TRAIN.BATCH_SIZE", "NUM_SHARDS")
-    said = f"the global batch of {batch} (TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE} x NUM_SHARDS {cfg.NUM_SHARDS})"
+    whole = f"the global batch of {batch} (TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE} x NUM_SHARDS {cfg.NUM_SHARDS})"
     length = cfg.CONTRASTIVE.QUEUE_LEN
     if cfg.CONTRASTIVE.TYPE == "moco" and length % batch:
         yield Finding(
-            ("CONTRASTIVE.QUEUE_LEN", *keys), f"{length} is not a multiple of {said}", _multiples(length, batch)
+            ("CONTRASTIVE.QUEUE_LEN", *keys), f"{length} is not a multiple of {whole}", _multiples(length, batch)
         )
     length = cfg.CONTRASTIVE.SWAV_QEUE_LEN
     if cfg.CONTRASTIVE.TYPE == "swav" and length % batch:
         remedy = _multiples(length, batch) + ", or 0 for no queue"
-        yield Finding(("CONTRASTIVE.SWAV_QEUE_LEN", *keys), f"{length} is not a multiple of {said}", remedy)
+        yield Finding(("CONTRASTIVE.SWAV_QEUE_LEN", *keys), f"{length} is not a multiple of {whole}", remedy)
 
 
 def _methods(cfg: CfgNode) -> Iterator[Finding]:
@@ -103,34 +109,34 @@ def _methods(cfg: CfgNode) -> Iterator[Finding]:
         return
     kind, depths = cfg.CONTRASTIVE.TYPE, cfg.CONTRASTIVE.PREDICTOR_DEPTHS
     if kind == "byol" and (len(depths) != 1 or depths[0] < 1):
-        said = "BYOL without a predictor collapses" if not depths else f"{depths} is not one predictor's depth"
-        yield Finding(("CONTRASTIVE.PREDICTOR_DEPTHS", "CONTRASTIVE.TYPE"), said, "[2]")
+        wrong = f"{depths} is not the depth of one predictor" if depths else "BYOL without a predictor collapses"
+        yield Finding(("CONTRASTIVE.PREDICTOR_DEPTHS", "CONTRASTIVE.TYPE"), wrong, "[2]")
     if kind in ("simclr", "swav") and cfg.TRAIN.ACCUMULATE_STEPS > 1:
         keys = ("TRAIN.ACCUMULATE_STEPS", "CONTRASTIVE.TYPE")
         wrong = f"{kind}'s loss compares all videos of a batch, so summing over micro-batches would change it"
         yield Finding(keys, wrong, "1, with a TRAIN.BATCH_SIZE that fits in memory")
     if cfg.MODEL.FROZEN_BN:
         yield Finding(
-            ("MODEL.FROZEN_BN", "TASK"), "True freezes statistics that pre-training has yet to learn", "False"
+            ("MODEL.FROZEN_BN", "TASK"), "True freezes statistics that pre-training has not learned yet", "False"
         )
     if cfg.DATA.CLIP_SAMPLING == "segment":
-        wrong = "segment sampling spreads one clip over the whole video, pre-training needs clips at several times"
+        wrong = "segment sampling spreads one clip over the whole video, and pre-training needs clips at several times"
         yield Finding(("DATA.CLIP_SAMPLING", "TASK"), wrong, "random")
 
 
 def _network(cfg: CfgNode) -> Iterator[Finding]:
     if cfg.MODEL.COMPILE and cfg.MODEL.ACT_CHECKPOINT:
         keys = ("MODEL.COMPILE", "MODEL.ACT_CHECKPOINT")
-        yield Finding(keys, "a network that computes its activations again is not compiled", "False")
+        yield Finding(keys, "a network that computes its activations a second time cannot be compiled", "False")
     if cfg.MODEL.COMPILE and cfg.CONTRASTIVE.KEYS_AT_ONCE and cfg.TASK == "pretrain":
         keys = ("MODEL.COMPILE", "CONTRASTIVE.KEYS_AT_ONCE")
-        wrong = "one pass for all clips, each with its own batch-norm statistics, would be compiled anew in every step"
+        wrong = "one pass for all clips, each with its batch-norm statistics, would be compiled again in every step"
         yield Finding(keys, wrong, "False")
 
 
 def _devices(cfg: CfgNode) -> Iterator[Finding]:
     if cfg.DATA.AUG_DEVICE == "gpu" and cfg.NUM_GPUS == 0:
-        wrong = "gpu changes colour where the network is, and NUM_GPUS is 0: one process would do all workers' part"
+        wrong = "gpu changes colour where the network is. With NUM_GPUS 0 one process would do the work of all workers"
         yield Finding(("DATA.AUG_DEVICE", "NUM_GPUS"), wrong, "cpu")
 
 
@@ -146,6 +152,7 @@ def _gaps(cfg: CfgNode) -> Iterator[Finding]:
 
 
 def _cropping(cfg: CfgNode) -> Iterator[Finding]:
+    keys: tuple[str, ...]
     data = cfg.DATA
     scales, area, aspect = (
         data.TRAIN_JITTER_SCALES,
@@ -168,11 +175,13 @@ def _cropping(cfg: CfgNode) -> Iterator[Finding]:
         yield Finding(keys, wrong, remedy)
     if cfg.TASK in CLASSIFIES and data.TRAIN_CROP_SIZE < 32:
         yield Finding(
-            ("DATA.TRAIN_CROP_SIZE",), f"{data.TRAIN_CROP_SIZE} leaves no feature: the network strides 32", "32 or more"
+            ("DATA.TRAIN_CROP_SIZE",),
+            f"{data.TRAIN_CROP_SIZE} pixels leave no feature: the network strides 32",
+            "32 or more",
         )
     if cfg.TASK in CLASSIFIES and data.TEST_CROP_SIZE < data.TRAIN_CROP_SIZE:
         keys = ("DATA.TEST_CROP_SIZE", "DATA.TRAIN_CROP_SIZE")
-        wrong = f"{data.TEST_CROP_SIZE} is below the {data.TRAIN_CROP_SIZE} pixels that the classifier pools over"
+        wrong = f"{data.TEST_CROP_SIZE} pixels are fewer than the {data.TRAIN_CROP_SIZE} that the classifier pools over"
         yield Finding(keys, wrong, f"{data.TRAIN_CROP_SIZE} or more")
     tests = cfg.TASK == "test" or (cfg.TASK in CLASSIFIES and cfg.TEST.ENABLE)
     if tests and cfg.MODEL.ARCH in ONE_SIZE and data.TEST_CROP_SIZE > data.TRAIN_CROP_SIZE:
@@ -181,7 +190,9 @@ def _cropping(cfg: CfgNode) -> Iterator[Finding]:
         yield Finding(keys, wrong, f"{data.TRAIN_CROP_SIZE}")
 
 
-def _range(key: str, pair: list, example: str, low: float, high: float = math.inf, optional: bool = False):
+def _range(
+    key: str, pair: list[float], example: str, low: float, high: float = math.inf, optional: bool = False
+) -> Iterator[Finding]:
     if optional and not pair:
         return
     if len(pair) != 2 or not low <= pair[0] <= pair[1] <= high or pair[1] <= 0:
@@ -190,27 +201,35 @@ def _range(key: str, pair: list, example: str, low: float, high: float = math.in
 
 def _clips(cfg: CfgNode) -> Iterator[Finding]:
     data = cfg.DATA
+    keys: tuple[str, ...]
     for key, values, example in (
         ("DATA.MEAN", data.MEAN, "[0.45, 0.45, 0.45]"),
         ("DATA.STD", data.STD, "[0.225, 0.225, 0.225]"),
         ("DATA.SSL_COLOR_BRI_CON_SAT", data.SSL_COLOR_BRI_CON_SAT, "[0.4, 0.4, 0.4]"),
     ):
         if len(values) != 3 or any(value < 0 or (value == 0 and key == "DATA.STD") for value in values):
-            yield Finding((key,), f"{values} is not one number for each of three", f"three numbers, such as {example}")
+            yield Finding(
+                (key,),
+                f"{values} are not three numbers, or one of them is too small",
+                f"three numbers, such as {example}",
+            )
     low, high = data.SSL_BLUR_SIGMA_MIN, data.SSL_BLUR_SIGMA_MAX
     if len(low) != 2 or len(high) != 2 or not 0 < low[1] <= high[1]:
         keys = ("DATA.SSL_BLUR_SIGMA_MIN", "DATA.SSL_BLUR_SIGMA_MAX")
-        yield Finding(keys, f"{low} and {high} do not give a range of blur", "[0.0, 0.1], with a maximum of [0.0, 2.0]")
+        yield Finding(keys, f"{low} and {high} are no ranges of blur", "[0.0, 0.1], with a maximum of [0.0, 2.0]")
     if any(channels != 3 for channels in data.INPUT_CHANNEL_NUM):
         yield Finding(("DATA.INPUT_CHANNEL_NUM",), f"{data.INPUT_CHANNEL_NUM}: frames are RGB", "[3]")
     alpha = cfg.SLOWFAST.ALPHA
     if cfg.MODEL.ARCH == "slowfast" and (alpha < 1 or data.NUM_FRAMES % alpha):
         keys = ("DATA.NUM_FRAMES", "SLOWFAST.ALPHA", "MODEL.ARCH")
-        wrong = f"the slow pathway takes every {alpha}th of {data.NUM_FRAMES} frames, which does not come out even"
+        wrong = (
+            f"the slow pathway takes every {alpha}th of {data.NUM_FRAMES} frames, which is no whole number of frames"
+        )
         yield Finding(keys, wrong, _multiples(data.NUM_FRAMES, max(1, alpha)))
 
 
 def _schedule(cfg: CfgNode) -> Iterator[Finding]:
+    keys: tuple[str, ...]
     solver = cfg.SOLVER
     if cfg.TASK not in TRAINS:
         return
@@ -220,7 +239,7 @@ def _schedule(cfg: CfgNode) -> Iterator[Finding]:
         of_others = "; the released recipes take 35 of 200" if cfg.TASK == "pretrain" else ""
         yield Finding(keys, wrong, f"SOLVER.WARMUP_EPOCHS 0, or less than {solver.MAX_EPOCH}{of_others}")
     elif solver.COSINE_AFTER_WARMUP and solver.WARMUP_EPOCHS == solver.MAX_EPOCH:
-        wrong = "the warm-up takes the whole training, and SOLVER.COSINE_AFTER_WARMUP begins after it"
+        wrong = "the warm-up takes the whole training, and the cosine of SOLVER.COSINE_AFTER_WARMUP begins after it"
         yield Finding((*keys, "SOLVER.COSINE_AFTER_WARMUP"), wrong, f"less than {solver.MAX_EPOCH}")
     if solver.BASE_LR_SCALE_NUM_SHARDS and solver.BASE_LR_BATCH:
         keys = ("SOLVER.BASE_LR_BATCH", "SOLVER.BASE_LR_SCALE_NUM_SHARDS")
@@ -233,15 +252,16 @@ def _schedule(cfg: CfgNode) -> Iterator[Finding]:
 def _steps(solver: CfgNode) -> Iterator[Finding]:
     steps, factors = solver.STEPS, solver.LRS
     keys = ("SOLVER.STEPS", "SOLVER.LRS")
-    example = "first epochs that rise from 0, such as STEPS: [0, 60, 120] with LRS: [1, 0.1, 0.01]"
+    example = "the first epoch of each stretch, such as STEPS: [0, 60, 120] with LRS: [1, 0.1, 0.01]"
     if not steps or steps[0] != 0 or any(later <= earlier for earlier, later in pairwise(steps)):
-        yield Finding(keys, f"{steps} does not begin with 0 and rise", example)
+        yield Finding(keys, f"{steps} does not rise from 0", example)
     if len(steps) != len(factors):
         wrong = f"{len(factors)} factors for the {len(steps)} stretches that begin at {steps}"
         yield Finding(("SOLVER.LRS", "SOLVER.STEPS"), wrong, f"{len(steps)} factors; {example}")
 
 
 def _optimizer(cfg: CfgNode) -> Iterator[Finding]:
+    keys: tuple[str, ...]
     solver = cfg.SOLVER
     if cfg.TASK not in TRAINS:
         return
@@ -257,7 +277,7 @@ def _optimizer(cfg: CfgNode) -> Iterator[Finding]:
         yield Finding(("SOLVER.BETAS",), f"{solver.BETAS} are not two numbers from 0 to 1", "[0.9, 0.999]")
     if cfg.TRAIN.MIXED_PRECISION and cfg.TRAIN.DTYPE == "float64":
         keys = ("TRAIN.MIXED_PRECISION", "TRAIN.DTYPE")
-        yield Finding(keys, "mixed precision would undo the float64 that is asked for", "False, or TRAIN.DTYPE float32")
+        yield Finding(keys, "mixed precision and float64 exclude each other", "False, or TRAIN.DTYPE float32")
 
 
 def _evaluation(cfg: CfgNode) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""Whether two configurations measure the same thing: in which keys they differ that have a say in the result."""
+"""Comparison of two configurations by the keys that their results depend on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from rhovideo.config.schema import get_cfg
 from rhovideo.config.task_defaults import TRAINS
 
-# Keys, and sections where they end with a point, that say where a job runs and what it leaves, not what comes out.
+# Keys, and sections where they end with a point, on which no result depends: where a job runs, and what it leaves.
 MACHINE = (
     # Plugins register names; those that are used are in the keys that hold them.
     "PLUGINS",
@@ -18,17 +18,17 @@ MACHINE = (
     *("TEST.BATCH_SIZE", "TEST.SAVE_RESULTS_PATH", "TRAIN.AUTO_RESUME"),
     *("TRAIN.CHECKPOINT_PERIOD", "TRAIN.CHECKPOINT_MINUTES", "TRAIN.CHECKPOINT_KEEP", "TRAIN.EVAL_PERIOD"),
 )
-# Where the videos and the weights lie.
+# The places of the videos and of the weights.
 FILES = (
     *("DATA.PATH_TO_DATA_DIR", "TRAIN.CHECKPOINT_FILE_PATH", "TEST.CHECKPOINT_FILE_PATH"),
     "DATA.MAX_BAD_VIDEO_SHARE",
 )
-# How a step's videos are shared out, which batch norm's statistics depend on where they are not frozen.
+# The share of a step that is computed at once, on which the statistics of batch norm depend where they are not frozen.
 _SHARES = ("TRAIN.BATCH_SIZE", "TRAIN.ACCUMULATE_STEPS")
 
 
-def without_a_say(cfg: Mapping[str, Any]) -> tuple[str, ...]:
-    """The keys that the result does not depend on; the global batch is for :func:`global_batch`.
+def keys_without_effect(cfg: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys that the result does not depend on. The batch is one of them: :func:`global_batch` is to be compared.
 
     Args:
         cfg: a whole configuration, nested.
@@ -38,7 +38,7 @@ def without_a_say(cfg: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def global_batch(cfg: Mapping[str, Any]) -> int | None:
-    """Videos a step over all machines; None where nothing is trained."""
+    """The videos of a step over all machines; None where nothing is trained."""
     return cfg["TRAIN"]["BATCH_SIZE"] * cfg["NUM_SHARDS"] if cfg["TASK"] in TRAINS else None
 
 
@@ -57,14 +57,14 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any], besides: Seque
     ]
 
 
-def settings_with_a_say(cfg: Mapping[str, Any], besides: Sequence[str] = ()) -> dict[str, Any]:
-    """Under dotted keys, what differs from the defaults and that the result depends on.
+def settings_with_effect(cfg: Mapping[str, Any], besides: Sequence[str] = ()) -> dict[str, Any]:
+    """The settings that differ from the defaults and that the result depends on, under dotted keys.
 
     Args:
         cfg: a whole configuration, nested.
-        besides: what else to leave out.
+        besides: other keys to leave out, and sections that end with a point.
     """
-    left_out = (*without_a_say(cfg), *besides)
+    left_out = (*keys_without_effect(cfg), *besides)
     defaults = _flat(get_cfg())
     flat = _flat(cfg)
     # A key of a plugin that was not imported here has no default.

@@ -1,15 +1,24 @@
-"""What is wrong with a configuration, and how it is told."""
+"""What a check has found: :class:`Finding`, and :class:`Problem`, which is a finding with its place in the files.
+
+They are two classes because a check gets a configuration and knows its keys, and only who has read the files
+(:class:`rhovideo.config.reading.Loaded`) knows the line on which a key was written. So a check makes findings, and they
+become problems where they are shown.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import zip_longest
+from typing import Literal
+
+# An error keeps the jobs from starting. A warning is likely to be a mistake and may be meant: it is shown, no more.
+Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a value was written: a line of a file, or the command line."""
+    """The place where a value was written: a line of a file, or the command line."""
 
     file: str
     line: int = 0
@@ -22,56 +31,64 @@ COMMAND_LINE = Origin("command line")
 
 
 @dataclass(frozen=True)
-class Problem:
-    """One thing to put right.
+class Finding:
+    """One thing that a check has found in a configuration.
 
     Attributes:
-        key: the key in question, e.g. ``"SOLVER.BASE_LR"``; empty where it is the whole file.
+        keys: the key to put right first, then the others that take part; at least one.
+        wrong: what is wrong.
+        write: what to write instead.
+        severity: whether it keeps the job from starting.
+    """
+
+    keys: tuple[str, ...]
+    wrong: str
+    write: str = ""
+    severity: Severity = "error"
+
+    def __str__(self) -> str:
+        return f"{self.wrong}: write {self.write}" if self.write else self.wrong
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A finding with the place where its value was written, or what is wrong with a whole file or a flag.
+
+    Attributes:
+        key: the key to put right, e.g. ``"SOLVER.BASE_LR"``; empty where it is the whole file, or no key at all.
         origin: where its value was written.
         wrong: what is wrong with it.
         write: what to write instead.
+        severity: as of :class:`Finding`.
     """
 
     key: str
     origin: Origin
     wrong: str
     write: str = ""
+    severity: Severity = "error"
 
     def __str__(self) -> str:
         return _text(str(self.origin), self.key, self.wrong, self.write)
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What a check found.
+def as_lines(problems: Iterable[Problem]) -> list[str]:
+    """The problems as text, each once.
 
-    Attributes:
-        keys: the key to put right first, then the others that take part.
-        wrong: what is wrong.
-        write: what to write.
+    A problem that several places have alike is one text, which names the places. Where neighbours have the same remedy,
+    it stands below the last of them.
     """
-
-    keys: tuple[str, ...]
-    wrong: str
-    write: str = ""
-
-
-def told(problems: Iterable[Problem]) -> list[str]:
-    """The problems as text, none of which repeats another.
-
-    What is wrong in several places alike is one of them, and names the places; one remedy for several stands last.
-    """
-    alike: dict[tuple[str, str, str], list[str]] = {}
+    places: dict[tuple[str, str, str], list[str]] = {}
     for problem in problems:
-        places = alike.setdefault((problem.key, problem.wrong, problem.write), [])
-        if str(problem.origin) not in places:
-            places.append(str(problem.origin))
-    said = [(" and ".join(places), *what) for what, places in alike.items()]
-    mended_below = [(one[1], one[3]) == (other[1], other[3]) for one, other in pairwise(said)]
-    return [
-        _text(place, key, wrong, "" if below else write)
-        for (place, key, wrong, write), below in zip(said, [*mended_below, False], strict=True)
-    ]
+        known = places.setdefault((problem.key, problem.wrong, problem.write), [])
+        if str(problem.origin) not in known:
+            known.append(str(problem.origin))
+    lines = []
+    for (what, where), below in zip_longest(places.items(), list(places)[1:]):
+        key, wrong, write = what
+        same_below = below is not None and (key, write) == (below[0], below[2])
+        lines.append(_text(" and ".join(where), key, wrong, "" if same_below else write))
+    return lines
 
 
 def _text(place: str, key: str, wrong: str, write: str) -> str:
@@ -89,10 +106,15 @@ class ConfigError(ValueError):
 
     def __init__(self, problems: Iterable[Problem] | Problem) -> None:
         self.problems = [problems] if isinstance(problems, Problem) else list(problems)
-        super().__init__("\n".join(told(self.problems)))
+        super().__init__("\n".join(as_lines(self.problems)))
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[type[ConfigError], tuple[list[Problem]]]:
         return type(self), (self.problems,)
 
     def __iter__(self) -> Iterator[Problem]:
         return iter(self.problems)
+
+    def report(self) -> str:
+        """The message under a heading with the number of problems, as a command prints it."""
+        count = len(as_lines(self.problems))
+        return f"the configuration cannot be used, {count} problem{'s' if count > 1 else ''}:\n{self}"

@@ -254,7 +254,7 @@ def _misplaced(key: str, setting: Setting, known: Collection[str]) -> Problem | 
 def _located(finding: Finding, origins: dict[str, Origin], file: str) -> Problem:
     """A finding at the first of its keys that was written, else at the file as a whole."""
     origin = next((origins[key] for key in finding.keys if key in origins), Origin(file))
-    return Problem(finding.keys[0], origin, finding.wrong, finding.write)
+    return Problem(finding.keys[0], origin, finding.wrong, finding.write, finding.severity)
 
 
 def _in_order(problems: list[Problem]) -> list[Problem]:

@@ -127,5 +127,19 @@ def _nested(value: Any) -> Any:
     return number
 
 
+# The types by name; EXAMPLES has them with an example.
+_NAMES = {
+    "bool": "True or False",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a word or a path",
+    "number list": "a list of numbers",
+    "int list": "a list of whole numbers",
+    "float list": "a list of numbers",
+    "str list": "a list of words",
+    "nested list": "a list of lists",
+}
+
+
 def _misfit(value: Any, kind: str) -> ValueProblem:
-    return ValueProblem(f"{value!r} is not {EXAMPLES[kind].split(',')[0]}", EXAMPLES[kind])
+    return ValueProblem(f"{value!r} is not {_NAMES[kind]}", EXAMPLES[kind])

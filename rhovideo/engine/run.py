@@ -15,7 +15,7 @@ from fvcore.common.config import CfgNode
 from rhovideo import distributed, stopping
 from rhovideo.atomic_files import write_text
 from rhovideo.checks.machine import has_mps
-from rhovideo.checks.whole_lists import check_lists
+from rhovideo.checks.whole_lists import check_whole_lists
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.loading.workers import cores, worker_count
 from rhovideo.engine.device_inputs import job_device, mixed_precision
@@ -71,7 +71,7 @@ def _run(cfg: CfgNode) -> dict[str, float]:
         _note_cpu(cfg)
         _warn_of_workers(cfg)
         _warn_of_mixed_precision(cfg)
-    check_lists(cfg)
+    check_whole_lists(cfg)
     stopping.leave_if_requested("before the first step")
     started = time.monotonic()
     results = RUNNERS[cfg.TASK](cfg)

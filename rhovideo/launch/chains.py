@@ -8,14 +8,14 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.checks.files import check_files
 from rhovideo.config.findings import Finding, Problem
-from rhovideo.config.input_files import check_inputs
 from rhovideo.config.keys import set_value
 from rhovideo.config.reading import Loaded
 from rhovideo.errors import JobError
 from rhovideo.runs.folder import list_checkpoints
 
-# Which earlier jobs a task takes its weights from.
+# The tasks of earlier jobs from which a task takes its weights.
 _SOURCES = {
     "linear": ("pretrain",),
     "finetune": ("pretrain",),
@@ -28,7 +28,7 @@ _MEASURES = ("test", "knn", "extract")
 
 
 def check_chain(jobs: Sequence[Loaded]) -> list[Problem]:
-    """What the jobs need and will not find: neither there now nor written by an earlier one.
+    """Find what the jobs need and will not have: what is neither there now nor written by an earlier one.
 
     Args:
         jobs: in the order in which they will run.
@@ -36,7 +36,7 @@ def check_chain(jobs: Sequence[Loaded]) -> list[Problem]:
     problems = []
     for number, job in enumerate(jobs):
         made_before = tuple(earlier.cfg.OUTPUT_DIR for earlier in jobs[:number])
-        findings = check_inputs(job.cfg, made_before)
+        findings = check_files(job.cfg, made_before)
         made = job.cfg.TASK != "extract" and list_checkpoints(job.cfg.OUTPUT_DIR)
         if job.cfg.TASK in _MEASURES and not (_checkpoint(job.cfg) or made or _source(jobs, number)):
             wrong = f"is empty, and TASK {job.cfg.TASK} takes a checkpoint"
@@ -46,15 +46,15 @@ def check_chain(jobs: Sequence[Loaded]) -> list[Problem]:
 
 
 def check_output_folders(jobs: Iterable[Loaded]) -> list[Problem]:
-    """Jobs that would write to the same folder."""
+    """Find jobs that would write to the same folder."""
     problems = []
     owner: dict[Path, Loaded] = {}
     for job in jobs:
         first = owner.setdefault(Path(job.cfg.OUTPUT_DIR).resolve(), job)
         if first is not job:
-            wrong = f"{first.file} and {job.file} would both write to {job.cfg.OUTPUT_DIR}, and one resume the other"
+            wrong = f"{first.file} and {job.file} would both write to {job.cfg.OUTPUT_DIR}, one going on with the other"
             remedy = (
-                f"--study {job.cfg.OUTPUT_DIR} in the place of OUTPUT_DIR, which gives each a folder of its own in it; "
+                f"--study {job.cfg.OUTPUT_DIR} in the place of OUTPUT_DIR, which gives each job its own folder in it; "
                 f"or OUTPUT_DIR: outputs/{Path(job.file).stem} into the file"
             )
             problems.append(job.problem(Finding(("OUTPUT_DIR",), wrong, remedy)))
@@ -62,11 +62,11 @@ def check_output_folders(jobs: Iterable[Loaded]) -> list[Problem]:
 
 
 def checkpoint_source(jobs: Sequence[Loaded], number: int) -> tuple[str, Path] | None:
-    """Where a job of a chain takes its checkpoint from when it starts.
+    """The source of the checkpoint that a job of a chain takes when it starts.
 
     Returns:
-        The key to fill in and the run folder of the earlier job whose furthest checkpoint it is to hold; None where the
-        job names its checkpoint, or takes none.
+        The key to fill in and the run folder of the earlier job whose furthest checkpoint it is to hold. None where the
+        job names its checkpoint or takes none.
     """
     source = _source(jobs, number)
     if source is None or _checkpoint(jobs[number].cfg):
@@ -80,11 +80,11 @@ class NoCheckpoint(JobError):
 
 
 def with_checkpoint(cfg: CfgNode, source: tuple[str, Path] | None) -> CfgNode:
-    """The configuration of a job that starts now, with the furthest checkpoint of the job that it builds on.
+    """The configuration of a job that starts now, with the furthest checkpoint of the job before it.
 
     Args:
         cfg: as loaded.
-        source: from :func:`checkpoint_source`; with None the configuration stays what it is.
+        source: from :func:`checkpoint_source`; with None the configuration stays as it is.
 
     Raises:
         NoCheckpoint: there is none.

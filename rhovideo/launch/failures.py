@@ -1,4 +1,4 @@
-"""The word that a failing rank leaves, and the report that the words of all ranks amount to. Without torch."""
+"""The record that a failing rank leaves, and the report that is made of the records of all ranks. Without torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import re
 import signal
 import sys
 import time
@@ -17,59 +16,64 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from rhovideo.atomic_files import write_text
-from rhovideo.errors import FolderNotOursError, JobError
+from rhovideo.errors import FolderNotOursError, JobError, LostPeerError
 from rhovideo.runs.folder import FAILURE_FILE
 
-# What is said of a process that SIGKILL has ended.
+# The text about a process that SIGKILL has ended.
 KILLED = (
-    "was killed (SIGKILL). If nobody did it by hand, it ran out of memory: lower TRAIN.BATCH_SIZE, "
+    "was killed (SIGKILL). Unless that was done by hand, it ran out of memory: lower TRAIN.BATCH_SIZE, "
     "DATA_LOADER.NUM_WORKERS or the number of processes, or ask SLURM for more (--mem)"
 )
 
 
-# What a rank says that has lost another: gloo, nccl.
-_PEER_LOST = re.compile(r"by peer|gloo|NCCL")
-
-
 @dataclass(frozen=True)
 class Failure:
-    """What a rank said before it ended.
+    """The record of a rank that has failed.
 
     Attributes:
         time: seconds since 1970; the first failure is the one to read.
         summary: one line.
         traceback: in full; of a foreseen failure its message alone.
         folder_is_ours: whether the run folder was this job's to write to.
+        of_a_lost_peer: whether the rank failed because it could not reach another one.
     """
 
     time: float
     summary: str
     traceback: str
     folder_is_ours: bool = True
-
-    @property
-    def of_a_lost_peer(self) -> bool:
-        """Whether the rank failed for the lack of another one."""
-        return _PEER_LOST.search(self.summary) is not None
+    of_a_lost_peer: bool = False
 
 
 def write_failure(folder: Path, rank: int, error: BaseException) -> None:
-    """Leave word of ``error``; a disk that is full must not hide it behind an error of its own."""
-    summary = traceback.format_exception_only(error)[-1].strip().partition("\n")[0]
+    """Write the record of ``error``; a full disk must not hide it behind another error."""
     ours = not isinstance(error, FolderNotOursError)
-    word = Failure(time.time(), summary, full_text(error), ours)
+    word = Failure(time.time(), summary(error), full_text(error), ours, _lost_a_peer(error))
     with contextlib.suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         write_text(_path(folder, rank), json.dumps(asdict(word)))
 
 
+def summary(error: BaseException) -> str:
+    """An error in one line; a foreseen one without its class."""
+    text = str(error) if isinstance(error, JobError) else traceback.format_exception_only(error)[-1]
+    return next(iter(text.strip().splitlines()), type(error).__name__)
+
+
+def _lost_a_peer(error: BaseException) -> bool:
+    # With NCCL a failed collective may raise torch's own error later, where the result is read.
+    torch_distributed = sys.modules.get("torch.distributed")
+    of_torch = getattr(torch_distributed, "DistError", LostPeerError)
+    return isinstance(error, (LostPeerError, of_torch))
+
+
 def full_text(error: BaseException) -> str:
-    """What is shown of an error: its traceback, or its message alone where it was foreseen."""
+    """An error as it is shown: with its traceback, or where it was foreseen its message alone."""
     return str(error) if isinstance(error, JobError) else "".join(traceback.format_exception(error))
 
 
 def read_failures(folder: Path, world: int) -> dict[int, Failure]:
-    """The words of those of ``world`` ranks that left one that can be read."""
+    """The records of those of ``world`` ranks that have left one that can be read, by rank."""
     found = {}
     for rank in range(world):
         with contextlib.suppress(OSError, TypeError, ValueError):
@@ -116,37 +120,57 @@ def _code_of_process(shell: int) -> int:
 def report(world: int, failures: Mapping[int, Failure], silent: Mapping[int, str]) -> str:
     """The first failure in full, the others in a line each.
 
-    A rank that was killed leaves no word, and the others soon fail for the lack of it: so it comes first.
+    A rank that was killed leaves no record, and the others soon fail because it is gone. So it comes first.
 
     Args:
         world: ranks of the job.
-        failures: words by rank.
-        silent: how a rank without a word ended by itself (see :func:`death`), by rank.
+        failures: records by rank.
+        silent: for ranks that ended by themselves without a record, how they ended (see :func:`death`), by rank.
     """
-    # A rank hangs up before it has left its word, and the clocks of two machines differ: time alone does not tell.
-    said = sorted(failures.items(), key=lambda item: (item[1].of_a_lost_peer, item[1].time))
+    known = _in_order(failures)
     killed = [f"rank {rank} of {world} {how}" for rank, how in silent.items()]
-    if not said and not killed:
+    if not known and not killed:
         return f"all {world} ranks ended without a word"
-    parts = killed[:1] or [f"rank {said[0][0]} of {world} failed:\n{said[0][1].traceback.rstrip()}"]
+    parts = killed[:1] or [f"rank {known[0][0]} of {world} failed:\n{known[0][1].traceback.rstrip()}"]
     others = killed[1:]
-    for rank, failure in said if killed else said[1:]:
-        # What stops all ranks alike is said once.
-        if killed or failure.summary != said[0][1].summary:
+    for rank, failure in known if killed else known[1:]:
+        # What stops all ranks alike is shown once.
+        if killed or failure.summary != known[0][1].summary:
             others.append(f"rank {rank}: {failure.summary}")
     if others:
         parts.append("After that:\n  " + "\n  ".join(others))
     return "\n".join(parts)
 
 
-def keep_report(run: str | Path, text: str) -> None:
-    """Put the report of a failure into the run folder, for those who look later; does nothing where it cannot."""
+def headline(world: int, failures: Mapping[int, Failure], silent: Mapping[int, str]) -> str:
+    """The first failure in one line; arguments as of :func:`report`."""
+    for rank, how in silent.items():
+        return f"rank {rank} of {world} {how}"
+    for rank, failure in _in_order(failures):
+        return f"rank {rank} of {world} failed: {failure.summary}"
+    return f"all {world} ranks ended without a word"
+
+
+def _in_order(failures: Mapping[int, Failure]) -> list[tuple[int, Failure]]:
+    """The failures with their ranks, causes before consequences."""
+    # A rank hangs up before it has left its record, and the clocks of two machines differ: time alone is not enough.
+    return sorted(failures.items(), key=lambda item: (item[1].of_a_lost_peer, item[1].time))
+
+
+def keep_report(run: str | Path, first_line: str, text: str) -> None:
+    """Put the report of a failure into the run folder, for those who look later; where it cannot, do nothing.
+
+    Args:
+        run: the folder.
+        first_line: the failure in one line, as ``rhovideo status`` shows it.
+        text: the whole report.
+    """
     with contextlib.suppress(OSError):
-        write_text(Path(run) / FAILURE_FILE, text.rstrip("\n") + "\n")
+        write_text(Path(run) / FAILURE_FILE, f"{first_line}\n\n{text.rstrip()}\n")
 
 
 def death(exit_code: int) -> str:
-    """How a process ended that left no word; a negative code is a signal's number."""
+    """The end of a process that has left no record, in words; a negative code is a signal's number."""
     if exit_code >= 0:
         return f"ended with exit code {exit_code}"
     name = signal.Signals(-exit_code).name

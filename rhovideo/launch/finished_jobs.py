@@ -1,26 +1,27 @@
-"""Which jobs of a chain need not run again: their run folders hold just what they would compute. Without torch."""
+"""Jobs of a chain that need not run again, since their run folders hold what they would compute. Without torch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.findings import Finding, Problem
 from rhovideo.config.reading import Loaded
 from rhovideo.launch.chains import NoCheckpoint, checkpoint_source, with_checkpoint
 from rhovideo.runs.first_launch import resumes
 from rhovideo.runs.folder import CONFIG_FILE, RESULTS_FILE, changed, is_finished, list_checkpoints
 from rhovideo.runs.lineage import read_config
 
-# Where and on what a job runs. A run keeps its first global batch, so what is written for a resume does not count.
+# Keys for where a job runs. A run keeps its first global batch, so the batch of a resume makes no difference either.
 _RESOURCES = ("SLURM", "NUM_SHARDS", "NUM_GPUS", "NUM_CPU_PROCESSES", "OUTPUT_DIR")
 
 
 def finished_before(chain: Sequence[Loaded], number: int) -> bool:
-    """Whether a job has been done, with this configuration, and from the weights that it would begin with now.
+    """Whether a job has been done with this configuration and from the weights that it would begin with now.
 
     Args:
         chain: the jobs, in order.
@@ -43,8 +44,23 @@ def finished_before(chain: Sequence[Loaded], number: int) -> bool:
     return _computed(read_config(run)) == _computed(_as_written(cfg))
 
 
+def check_earlier_weights(chain: Sequence[Loaded]) -> Iterator[Problem]:
+    """Warn of jobs that go on from their own checkpoints although the weights they began from are made again.
+
+    Args:
+        chain: the jobs, in order.
+    """
+    for number, job in enumerate(chain):
+        if begun_from_other_weights(chain, number):
+            wrong = (
+                f"{job.cfg.OUTPUT_DIR} goes on from its own checkpoints, while the job that its first weights came "
+                "from is done again. To begin with the new weights, remove its folder `checkpoints`"
+            )
+            yield job.problem(Finding(("OUTPUT_DIR",), wrong, severity="warning"))
+
+
 def begun_from_other_weights(chain: Sequence[Loaded], number: int) -> bool:
-    """Whether a job has checkpoints of its own, from which it goes on, and those it was begun from are replaced.
+    """Whether a job goes on from its own checkpoints although the weights that it began from are replaced.
 
     Args:
         chain: the jobs, in order.
@@ -66,7 +82,7 @@ def _as_written(cfg: CfgNode) -> Mapping[str, Any]:
 
 
 def _computed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What decides about the results."""
+    """The settings that decide about the results."""
     kept = {key: value for key, value in values.items() if key not in _RESOURCES}
     for section in ("TRAIN", "TEST"):
         if isinstance(kept.get(section), Mapping):

@@ -1,32 +1,27 @@
-"""Everything that one call is to run: the cells of a sweep, each a chain of jobs, checked before the first one starts.
-
-Imports no torch.
-"""
+"""The plan of one call: the cells of a sweep, each a chain of jobs. Imports no torch."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from fvcore.common.config import CfgNode
-
-from rhovideo.config.findings import ConfigError, Finding, Origin, Problem
+from rhovideo.config.findings import ConfigError, Origin, Problem, Severity, as_lines
 from rhovideo.config.reading import Loaded, import_plugins_of, load
 from rhovideo.config.slurm_options import cluster_file
 from rhovideo.config.values import from_word
 from rhovideo.config.yaml_settings import Setting
 from rhovideo.errors import JobError
-from rhovideo.launch.chains import check_chain, check_output_folders
 from rhovideo.launch.sweep import SWEEP, cells, check_overrides, parse_sweep, settings
 from rhovideo.runs.first_launch import as_resumed
 from rhovideo.runs.records import Study, StudyCell, read_study, write_study
+from rhovideo.terminal import print_line
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One combination of the swept values, or all there is where nothing is swept.
+    """One combination of the swept values; the only one where nothing is swept.
 
     Attributes:
         name: fit for a folder, such as ``TYPE=moco,TRAIN_CROP_NUM_TEMPORAL=2``; empty without a sweep.
@@ -41,7 +36,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a launcher is to run.
+    """The jobs that a launcher is to run.
 
     Attributes:
         cells: in the order of the product; one without a sweep.
@@ -55,7 +50,7 @@ class Plan:
 
     @property
     def jobs(self) -> list[Loaded]:
-        """Of all cells."""
+        """The jobs of all cells."""
         return [job for cell in self.cells for job in cell.jobs]
 
 
@@ -66,14 +61,14 @@ def make_plan(
     study: str | None = None,
     slurm: bool = False,
 ) -> Plan:
-    """Load every configuration of every cell.
+    """Load every configuration of every cell. Only their keys are checked (see :mod:`rhovideo.launch.before_start`).
 
     Args:
         configs: YAML files, a job each.
         overrides: ``[key, value, ...]`` for all of them.
         sweep: ``"KEY=VALUE,VALUE KEY=VALUE,VALUE"``; the product of the values are the cells.
         study: a folder; each job's OUTPUT_DIR is then ``study/cell/stem of its file``.
-        slurm: whether SLURM is to run them: reads the user's defaults for the cluster too.
+        slurm: whether SLURM is to run them: then the user's defaults for the cluster are read too.
 
     Raises:
         ConfigError: with the problems of all files and cells.
@@ -85,8 +80,9 @@ def make_plan(
     check_overrides(swept, overrides)
     _check_study(configs, overrides, sweep, study)
     folder = Path(study) if study else None
-    made, tally = [], _Tally()
-    for name, values in cells(swept):
+    combinations = list(cells(swept))
+    made, tally = [], ProblemTally(len(combinations))
+    for name, values in combinations:
         jobs = []
         for path in configs:
             decided = settings(values)
@@ -99,38 +95,12 @@ def make_plan(
             except ConfigError as error:
                 tally.add(name, error.problems)
         made.append(Cell(name, values, jobs))
-    tally.raise_if_any(len(made))
+    tally.raise_errors()
     return Plan(made, folder, swept)
 
 
-def check_plan(plan: Plan) -> None:
-    """What depends on the files there are, and on the other jobs.
-
-    Raises:
-        ConfigError: with the problems of all cells.
-    """
-    tally = _Tally()
-    tally.add("", check_output_folders(plan.jobs))
-    for cell in plan.cells:
-        tally.add(cell.name, check_chain(cell.jobs))
-    tally.raise_if_any(len(plan.cells))
-
-
-def check_each(plan: Plan, check: Callable[[CfgNode], Iterable[Finding]]) -> None:
-    """Ask ``check`` about every job of every cell.
-
-    Raises:
-        ConfigError: with what it found, each once; what only some cells have names them.
-    """
-    tally = _Tally()
-    for cell in plan.cells:
-        for job in cell.jobs:
-            tally.add(cell.name, map(job.problem, check(job.cfg)))
-    tally.raise_if_any(len(plan.cells))
-
-
 def print_configurations(plan: Plan) -> None:
-    """Print what every job amounts to, as YAML documents."""
+    """Print the resolved configuration of every job, as YAML documents."""
     for cell in plan.cells:
         of_cell = f" of {cell.name}" if cell.name else ""
         for job in cell.jobs:
@@ -138,38 +108,42 @@ def print_configurations(plan: Plan) -> None:
 
 
 def write_study_record(plan: Plan) -> None:
-    """Leave STUDY/study.json, by which the study's cells are found again.
+    """Write STUDY/study.json, by which the cells of a study are found again.
 
     Cells of an earlier call in the same folder stay: a study may grow by a value, or by a job at the end of its chains.
-    Whoever calls it holds the study (:func:`rhovideo.runs.lock.held_to_submit`).
+
+    Args:
+        plan: with a study, which the caller holds (:func:`rhovideo.runs.lock.held_to_submit`).
 
     Raises:
         JobError: the folder's earlier record cannot be read, or has a cell's name for other values.
     """
-    earlier = read_study(plan.study)
+    study = plan.study
+    assert study is not None
+    earlier = read_study(study)
     known = {cell.name: cell for cell in earlier.cells} if earlier else {}
     sweep = dict(earlier.sweep) if earlier else {}
     for cell in plan.cells:
-        jobs = [Path(job.cfg.OUTPUT_DIR).relative_to(plan.study).as_posix() for job in cell.jobs]
+        jobs = [Path(job.cfg.OUTPUT_DIR).relative_to(study).as_posix() for job in cell.jobs]
         before = known[cell.name].jobs if cell.name in known else []
         if cell.name in known:
-            _check_same_cell(plan.study, known[cell.name], cell)
+            _check_same_cell(study, known[cell.name], cell)
         known[cell.name] = StudyCell(cell.name, cell.values, list(dict.fromkeys([*before, *jobs])))
     for key, values in plan.sweep.items():
         sweep[key] = list(dict.fromkeys([*sweep.get(key, []), *values]))
     created = earlier.created if earlier else time.time()
-    plan.study.mkdir(parents=True, exist_ok=True)
-    write_study(plan.study, Study(created, list(known.values()), sweep))
+    study.mkdir(parents=True, exist_ok=True)
+    write_study(study, Study(created, list(known.values()), sweep))
 
 
 def _check_same_cell(study: Path, before: StudyCell, now: Cell) -> None:
-    """Names leave out what no folder is called; a cell that goes on in another's folder would take its checkpoints."""
+    """Stop where the folder of a name belongs to other values: the checkpoints in it would not be this cell's."""
     for key, value in now.values.items():
         earlier = before.values.get(key, value)
         if from_word(earlier)[0] != from_word(value)[0]:
             raise JobError(
                 f"{study / now.name} belongs to the cell of {key}={earlier}, whose name is the same as that of {value}"
-                ": give both in one --sweep, in the order of the first time, or write another --study"
+                ": give both values in one --sweep, in the order of the first time, or write another --study"
             )
 
 
@@ -194,21 +168,37 @@ def _check_study(configs: Sequence[str], overrides: Sequence[object], sweep: str
         raise ConfigError(problems)
 
 
-class _Tally:
-    """Each problem once, with the cells that have it."""
+class ProblemTally:
+    """The problems of a plan's cells: each once, with the cells that have it."""
 
-    def __init__(self) -> None:
+    def __init__(self, cells: int) -> None:
+        self._total = cells
         self._cells: dict[Problem, list[str]] = {}
 
     def add(self, cell: str, problems: Iterable[Problem]) -> None:
+        """Add problems of a cell; an empty name stands for the plan as a whole."""
         for problem in problems:
             names = self._cells.setdefault(problem, [])
             if cell not in names:
                 names.append(cell)
 
-    def raise_if_any(self, total: int) -> None:
-        if self._cells:
-            raise ConfigError([_in_cells(problem, names, total) for problem, names in self._cells.items()])
+    def of_severity(self, severity: Severity) -> list[Problem]:
+        """The errors, or the warnings, in the order in which they came; what only some cells have names them."""
+        return [
+            _in_cells(problem, names, self._total)
+            for problem, names in self._cells.items()
+            if problem.severity == severity
+        ]
+
+    def print_warnings(self) -> None:
+        """Print the warnings for the person who started the command."""
+        for line in as_lines(self.of_severity("warning")):
+            print_line(f"warning: {line}")
+
+    def raise_errors(self) -> None:
+        """Raise a ConfigError with the errors, if there are any."""
+        if errors := self.of_severity("error"):
+            raise ConfigError(errors)
 
 
 def _in_cells(problem: Problem, names: list[str], total: int) -> Problem:

@@ -10,6 +10,7 @@ from pytorchvideo.models.vision_transformers import (
 )
 from torch import Tensor
 
+from rhovideo.errors import SettingError
 from rhovideo.models.encoder import Encoder, check_clips
 
 
@@ -74,14 +75,15 @@ def build_mvit(cfg: CfgNode) -> MViTEncoder:
     """MViT with the settings of the MVIT section, for clips of DATA.NUM_FRAMES and DATA.TRAIN_CROP_SIZE.
 
     Raises:
-        ValueError: a clip is no whole number of patches.
+        SettingError: a clip is no whole number of patches.
     """
     mvit, frames, crop = cfg.MVIT, cfg.DATA.NUM_FRAMES, cfg.DATA.TRAIN_CROP_SIZE
     stride = list(mvit.PATCH_STRIDE)
     if frames % stride[0] or crop % stride[1] or crop % stride[2]:
-        raise ValueError(
+        raise SettingError(
             f"clips of DATA.NUM_FRAMES {frames} and DATA.TRAIN_CROP_SIZE {crop} are no whole number of "
-            f"patches of MVIT.PATCH_STRIDE {stride}: write multiples of it"
+            f"patches of MVIT.PATCH_STRIDE {stride}: write multiples of it",
+            *("DATA.NUM_FRAMES", "DATA.TRAIN_CROP_SIZE", "MVIT.PATCH_STRIDE"),
         )
     # PyTorchVideo reads numbers from tensors while it builds. Tensors on the meta device have none.
     device = torch.get_default_device()

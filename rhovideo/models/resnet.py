@@ -15,6 +15,7 @@ from fvcore.common.config import CfgNode
 from pytorchvideo.models.resnet import ResBlock, create_resnet
 from torch import Tensor, nn
 
+from rhovideo.errors import SettingError
 from rhovideo.models.basic_block import basic_blocks
 from rhovideo.models.encoder import Encoder
 from rhovideo.models.sync_batchnorm import Norm, norm_layer
@@ -89,11 +90,13 @@ def _bottleneck_blocks(
 def check_resnet(cfg: CfgNode) -> None:
     """Raise an error at values of RESNET that no builder here can use."""
     if cfg.RESNET.DEPTH not in STAGE_DEPTHS:
-        raise ValueError(f"RESNET.DEPTH is {cfg.RESNET.DEPTH}: write one of {', '.join(map(str, STAGE_DEPTHS))}")
+        depths = ", ".join(map(str, STAGE_DEPTHS))
+        raise SettingError(f"RESNET.DEPTH is {cfg.RESNET.DEPTH}: write one of {depths}", "RESNET.DEPTH")
     if cfg.RESNET.NUM_GROUPS != 1:
-        raise ValueError(f"RESNET.NUM_GROUPS is {cfg.RESNET.NUM_GROUPS}: only 1 is built")
+        raise SettingError(f"RESNET.NUM_GROUPS is {cfg.RESNET.NUM_GROUPS}: only 1 is built", "RESNET.NUM_GROUPS")
     if cfg.RESNET.STRIDE_1X1:
-        raise ValueError("RESNET.STRIDE_1X1 is True: only False (the stride in the 3x3 convolution) is built")
+        wrong = "RESNET.STRIDE_1X1 is True: only False (the stride in the 3x3 convolution) is built"
+        raise SettingError(wrong, "RESNET.STRIDE_1X1")
 
 
 def temporal_kernels(cfg: CfgNode, basis: Sequence[list[int]], pathway: int = 0) -> list[list[int]]:

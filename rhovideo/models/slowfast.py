@@ -7,6 +7,7 @@ from fvcore.common.config import CfgNode
 from pytorchvideo.models.slowfast import create_slowfast
 from torch import Tensor, nn
 
+from rhovideo.errors import SettingError
 from rhovideo.models.encoder import Encoder, check_clips
 from rhovideo.models.resnet import check_resnet, initialise_residual, relu, temporal_kernels, total_stride
 from rhovideo.models.sync_batchnorm import norm_layer
@@ -60,16 +61,17 @@ def build_slowfast(cfg: CfgNode) -> SlowFastEncoder:
     """SlowFast R-50, R-101 or R-152 as RESNET and SLOWFAST say; DATA.NUM_FRAMES is the fast pathway's.
 
     Raises:
-        ValueError: the fast pathway would have no channels, or RESNET asks for something that is not built.
+        SettingError: the fast pathway would have no channels, or RESNET asks for something that is not built.
     """
     check_resnet(cfg)
     width, beta, alpha = cfg.RESNET.WIDTH_PER_GROUP, cfg.SLOWFAST.BETA_INV, cfg.SLOWFAST.ALPHA
     if cfg.RESNET.DEPTH == 18:
-        raise ValueError("RESNET.DEPTH is 18: SlowFast is built at 50, 101 and 152")
+        raise SettingError("RESNET.DEPTH is 18: SlowFast is built at 50, 101 and 152", "RESNET.DEPTH", "MODEL.ARCH")
     if width % beta:
-        raise ValueError(
+        raise SettingError(
             f"RESNET.WIDTH_PER_GROUP {width} is no multiple of SLOWFAST.BETA_INV {beta}: "
-            f"write a width of {beta * max(1, round(width / beta))} or a smaller BETA_INV"
+            f"write a width of {beta * max(1, round(width / beta))} or a smaller BETA_INV",
+            *("RESNET.WIDTH_PER_GROUP", "SLOWFAST.BETA_INV"),
         )
     kernels = [
         tuple([(kernel, 1, 1) for kernel in stage] for stage in temporal_kernels(cfg, basis, pathway))

@@ -105,5 +105,5 @@ def _record(folder: Path, job: Job) -> None:
     if last["event"] == "start" or not last.get("requeued"):
         return
     event = {"event": "end", "attempt": last.get("attempt", 0), "job_id": job.job_id, "time": time.time()}
-    event |= {"exit_code": None, "outcome": records.CANCELLED, "requeued": False, "why": "cancelled while it waited"}
+    event |= {"exit_code": None, "outcome": records.CANCELLED, "requeued": False, "why": "while it waited"}
     records.append_attempt(folder, event | {"progress": progress(folder)})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -138,18 +137,12 @@ def _accuracy(folder: Path) -> tuple[float | None, str]:
 
 
 def headline(path: Path) -> str:
-    """The rank that failed first and its error in one line, from a failure's report; empty where there is none."""
+    """The first line of a failure's report, which names the rank and its error; empty where there is no report."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return file.readline().strip()
     except OSError:
         return ""
-    lines = [line for line in text.splitlines() if line.strip() and not re.match(r"attempt \d+ of job", line)]
-    if not lines:
-        return ""
-    first, *rest = lines
-    # After a heading ("rank 1 of 4 failed:") comes a traceback, at whose end stands the error.
-    error = next((line for line in rest if not line.startswith((" ", "Traceback "))), "")
-    return f"{first} {error}" if first.endswith(":") and error else first
 
 
 def table(report: Report) -> Table:
@@ -181,8 +174,7 @@ def _state_text(run: RunStatus) -> str:
 
 
 def _notes(run: RunStatus) -> list[str]:
-    is_sentence = " " in run.why and not run.why.startswith(run.state)
-    notes = [f"{run.run}: {run.state}: {run.why}"] if is_sentence else []
+    notes = [f"{run.run}: {run.state}: {run.why}"] if " " in run.why else []
     if run.failure:
         notes.append(f"{run.run}: {run.failure}\n  in full: {run.failure_file}")
     if run.why == "DependencyNeverSatisfied":

@@ -8,9 +8,9 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.comparison import differences, global_batch, without_a_say
+from rhovideo.config.comparison import differences, global_batch, keys_without_effect
 from rhovideo.config.findings import ConfigError
-from rhovideo.config.input_files import list_name, needed_splits
+from rhovideo.config.list_names import list_name, needed_splits
 from rhovideo.config.reading import load
 from rhovideo.errors import JobError
 from rhovideo.protocols.recipes import BATCHES
@@ -38,7 +38,7 @@ def is_to_run(config: Path, cfg: CfgNode) -> bool:
     if not before or not (finished or list_checkpoints(folder)):
         # There is no earlier run to go on with.
         return True
-    different = differences(before, cfg, without_a_say(cfg))
+    different = differences(before, cfg, keys_without_effect(cfg))
     if different:
         raise JobError(
             f"{folder} holds another run, which differs in {', '.join(different[:4])}: write another --out, or remove "

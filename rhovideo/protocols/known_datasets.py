@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.input_files import label_files
+from rhovideo.config.list_names import label_files
 from rhovideo.config.pyslowfast import FRAME_LISTS
 
 # The data sets with a protocol: name to number of classes.

@@ -12,14 +12,14 @@ from fvcore.common.config import CfgNode
 
 from rhovideo import __version__
 from rhovideo.atomic_files import write_text
-from rhovideo.config.comparison import FILES, differences, without_a_say
+from rhovideo.config.comparison import FILES, differences, keys_without_effect
 from rhovideo.config.keys import leaves
 from rhovideo.protocols.evaluation_folder import batch_of_run, has_protocols_batch
 from rhovideo.protocols.known_datasets import Videos
 from rhovideo.protocols.recipes import BATCHES, Subject
 from rhovideo.runs.lineage import lineage, read_config
 from rhovideo.zoo.catalogue import entry_named
-from rhovideo.zoo.figures import Figure, figure_for, was_measured_so
+from rhovideo.zoo.figures import UCF101, Figure, figure_for, was_measured_so
 
 FILE_NAME = "eval.json"
 
@@ -99,8 +99,8 @@ def compare(evaluation: Evaluation) -> Comparison:
 
 
 def _changed(evaluation: Evaluation) -> dict[str, Any]:
-    """The settings that are not the protocol's and may change the result, under dotted keys."""
-    besides = (*without_a_say(evaluation.cfg), *_PLACES)
+    """The settings with a say in the result that are not the protocol's, under dotted keys."""
+    besides = (*keys_without_effect(evaluation.cfg), *_PLACES)
     values = dict(leaves(evaluation.cfg))
     return {key: values[key] for key in differences(evaluation.recipe, evaluation.cfg, besides)}
 
@@ -167,6 +167,7 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
         # Of this very checkpoint; or of the paper's checkpoint with the same settings.
         "released": figure.top1 if figure and subject.name else None,
         "same_settings": figure.top1 if figure and not subject.name else None,
+        "figure_dataset": figure.protocol.dataset if figure else None,
         "figure_source": f"{figure.protocol}, {figure.source}" if figure else None,
         "not_compared_because": comparison.why_not or None,
         "results": {key: value for key, value in results.items() if key != "task"},
@@ -218,7 +219,7 @@ def as_text(outcome: Mapping[str, Any]) -> str:
         lines.append(f"  {name:<10} {'none' if value is None else f'{value:6.2f} %'}{beside}")
     if outcome["not_compared_because"]:
         lines.append(f"  no figure beside it: {outcome['not_compared_because']}")
-    elif outcome["figure_source"].startswith("UCF101"):
+    elif outcome["figure_dataset"] == UCF101.dataset:
         lines.append("  the figure beside it is of split 1")
     tested, listed = outcome["results"].get("test_videos"), outcome["videos"].get("test")
     if tested is not None and listed is not None and tested < listed:

@@ -73,7 +73,8 @@ def read_first_launch(output_dir: str | Path) -> FirstLaunch | None:
     except (ValueError, TypeError) as error:
         raise JobError(
             f"{path}: cannot be read ({error}). Remove it to go on with the batch and the learning rate of the "
-            "configuration"
+            "configuration",
+            keys=("OUTPUT_DIR",),
         ) from error
 
 

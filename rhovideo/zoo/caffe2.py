@@ -38,11 +38,16 @@ _FUSION = re.compile(rf"t_(?:pool1|res([2-5])_\d+_branch2c_bn)_subsample_{_PART}
 _HEAD = re.compile(r"pred_([wb])")
 
 
+class ForeignObjectError(pickle.UnpicklingError):
+    """A pickle names a class or a function that is not to be built from it."""
+
+
 def read_caffe2(path: Path) -> dict[str, Any]:
     """The content of a ``.pkl`` file.
 
     Raises:
-        pickle.UnpicklingError: it is damaged, or it names something else than arrays (with "GLOBAL" in the message).
+        ForeignObjectError: it names anything but arrays.
+        pickle.UnpicklingError: it is damaged.
     """
     with path.open("rb") as file:
         return _ArrayUnpickler(file, encoding="latin1").load()
@@ -88,5 +93,5 @@ def _with_norm(part: str) -> str:
 class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ARRAYS:
-            raise pickle.UnpicklingError(f"GLOBAL {module}.{name} is no part of an array")
+            raise ForeignObjectError(f"{module}.{name} is no part of an array")
         return super().find_class(module, name)

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from rhovideo.config import ConfigError, cfg_from_released
 from rhovideo.errors import DamagedFileError, WeightsError
-from rhovideo.zoo.caffe2 import read_caffe2, released_state
+from rhovideo.zoo.caffe2 import ForeignObjectError, read_caffe2, released_state
+from rhovideo.zoo.pickled_names import names_foreign_objects
 from rhovideo.zoo.sources import discard_download, local_path
 
 ZIP_MAGIC = b"PK\x03\x04"
@@ -104,7 +105,7 @@ def _load(path: Path) -> object:
             return _from_caffe2(read_caffe2(path))
         return _load_tensors(path)
     except pickle.UnpicklingError as error:
-        if "GLOBAL" in str(error):  # in torch's message about a class or function that is not on its list
+        if isinstance(error, ForeignObjectError) or names_foreign_objects(path):
             raise WeightsError(
                 f"{path}: holds Python objects beside weights, which could run code when they are loaded; "
                 "it is refused. Ask its author for a file of tensors, numbers and text alone"
@@ -131,14 +132,9 @@ def _no_checkpoint(start: bytes) -> str:
 
 
 def _load_tensors(path: Path) -> object:
-    """Tensors, containers, text and numbers; also NumPy's numbers."""
-    try:
+    """Tensors, containers, text and numbers, NumPy's numbers too."""
+    with torch.serialization.safe_globals(_NUMBERS):
         return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "numpy" not in str(error):
-            raise
-        with torch.serialization.safe_globals(_NUMBERS):
-            return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def _from_caffe2(content: object) -> object:

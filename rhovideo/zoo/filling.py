@@ -90,7 +90,7 @@ def _flaw(value: Tensor, target: Tensor) -> str:
         kind = "quantised" if value.is_quantized else "without values" if value.is_meta else "sparse"
         return f"is {kind}"
     if value.is_complex() or (target.is_floating_point() and not value.is_floating_point()):
-        return f"holds numbers of type {value.dtype}".replace("torch.", "")
+        return f"holds numbers of type {str(value.dtype).removeprefix('torch.')}"
     if value.is_floating_point() and not value.float().isfinite().all():
         return "holds NaN or infinity"
     return ""

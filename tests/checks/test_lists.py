@@ -1,78 +1,133 @@
-"""A wrong list stops the job before it has trained for hours."""
+"""Lists that a job cannot use are refused before it starts, and what may be a mistake in them is warned of."""
 
 from __future__ import annotations
 
-import logging
+import re
+from pathlib import Path
 
 import pytest
 
-from rhovideo.checks.whole_lists import check_lists
-from rhovideo.config import load_cfg
-from rhovideo.data.lists.csv_parsing import ManifestError
-from tests.configured_runs import write_config
+from rhovideo.checks import list_contents
+from rhovideo.checks.lists import ListCheck
+from rhovideo.config.findings import Finding
+from rhovideo.config.reading import load_cfg
+from rhovideo.data.lists import csv_parsing
 
-LABELLED = "a.mp4 0\nb.mp4 1\n"
+WORDS = ["TASK", "linear", "NUM_GPUS", 0, "TRAIN.BATCH_SIZE", 1]
 
 
 @pytest.fixture
-def configure(tmp_path):
-    """Loads the configuration of a task whose lists hold these lines; two classes."""
-
-    def load(task, *overrides, **lists):
-        for split in ("train", "val", "test"):
-            (tmp_path / f"{split}.csv").write_text(lists.get(split, LABELLED))
-        config = write_config(tmp_path / "run.yaml", tmp_path / "out", task)
-        keys = ["DATA.PATH_TO_DATA_DIR", tmp_path, "DATA.MANIFEST_CACHE", tmp_path / "cache", "MODEL.NUM_CLASSES", 2]
-        keys += overrides
-        return load_cfg(config, [str(word) for word in keys])
-
-    return load
+def videos(tmp_path: Path) -> Path:
+    """Lists of files that are there, empty ones: nothing is decoded."""
+    for number in range(20):
+        (tmp_path / f"{number}.mp4").touch()
+    for split in ("train", "val", "test"):
+        _write(tmp_path, split, [f"{number}.mp4 {number % 3}" for number in range(20)] * 4)
+    return tmp_path
 
 
-@pytest.mark.parametrize("split", ["train", "val", "test"])
-def test_label_beyond_the_classes(configure, split):
-    with pytest.raises(ManifestError, match=rf"{split}.csv has the label 2, .* write MODEL.NUM_CLASSES 3"):
-        check_lists(configure("linear", **{split: "a.mp4 0\nb.mp4 2\n"}))
+def _write(folder: Path, split: str, lines: list[str]) -> None:
+    (folder / f"{split}.csv").write_text("\n".join(lines) + "\n")
+
+
+def _findings(folder: Path, task: str = "linear", *overrides: object) -> list[Finding]:
+    return ListCheck()(load_cfg(None, [*WORDS, "TASK", task, "DATA.PATH_TO_DATA_DIR", folder, *overrides]))
+
+
+def _errors(folder: Path, task: str = "linear", *overrides: object) -> list[Finding]:
+    return [finding for finding in _findings(folder, task, *overrides) if finding.severity == "error"]
+
+
+def test_videos_that_are_elsewhere_are_refused_with_the_first_line_that_names_one(videos):
+    _write(videos, "val", ["", "elsewhere/1.mp4 0", "elsewhere/2.mp4 1"])
+    [finding] = _errors(videos)
+    assert finding.keys[0] == "DATA.PATH_PREFIX"
+    assert f"{videos}/val.csv, line 2: {videos}/elsewhere/1.mp4 is not there" in finding.wrong
+
+
+def test_relative_paths_start_from_the_prefix(videos, tmp_path_factory):
+    other = tmp_path_factory.mktemp("other")
+    assert _errors(videos, "linear", "DATA.PATH_PREFIX", videos) == []
+    assert len(_errors(videos, "linear", "DATA.PATH_PREFIX", other)) == 3
+
+
+def test_absolute_paths_that_are_elsewhere_blame_the_list(videos):
+    _write(videos, "train", [f"/elsewhere/{number}.mp4 0" for number in range(20)])
+    [finding] = _errors(videos)
+    assert finding.keys == ("DATA.PATH_TO_DATA_DIR",)
+    assert re.search(r"/elsewhere/0.mp4 is not there, nor are 15 of the 15 others", finding.wrong)
+
+
+def test_a_few_missing_videos_are_warned_of_and_left_to_the_training(videos):
+    (videos / "0.mp4").unlink()
+    (videos / "7.mp4").unlink()
+    findings = _findings(videos, "linear", "MODEL.NUM_CLASSES", 3)
+    assert [finding.severity for finding in findings] == ["warning"] * 3
+    assert re.search(
+        r"train.csv: \d of the 16 videos looked for are not there: the first is .*/0.mp4", findings[0].wrong
+    )
 
 
 @pytest.mark.parametrize(
-    ("task", "split"),
-    [("linear", "train"), ("linear", "val"), ("linear", "test"), ("knn", "test"), ("pretrain", "val")],
+    ("lines", "key", "said"),
+    [
+        (["0.mp4,0", "1.mp4,1"], "DATA.PATH_LABEL_SEPARATOR", r"train.csv, line 1: no ' ' between path and label"),
+        (["0.mp4 0", "1.mp4"], "DATA.PATH_TO_DATA_DIR", r"train.csv, line 2: .* has no label"),
+        (["0.mp4", "1.mp4"], "DATA.PATH_TO_DATA_DIR", r"train.csv has no labels, which TASK linear needs"),
+        (["0.mp4 0", "1.mp4 400"], "MODEL.NUM_CLASSES", r"label 400, but MODEL.NUM_CLASSES is 400"),
+        ([""], "DATA.PATH_TO_DATA_DIR", r"train.csv lists no video"),
+    ],
 )
-def test_list_without_labels(configure, task, split):
-    with pytest.raises(ManifestError, match=rf"{split}.csv has no labels"):
-        check_lists(configure(task, **{split: "a.mp4\nb.mp4\n"}))
+def test_rows_that_training_would_refuse_are_refused(videos, lines, key, said):
+    _write(videos, "train", lines)
+    [finding] = _errors(videos)
+    assert finding.keys[0] == key
+    assert re.search(said, finding.wrong)
 
 
-def test_empty_list_that_is_read_at_the_end(configure):
-    with pytest.raises(ManifestError, match=r"test.csv lists no video"):
-        check_lists(configure("finetune", test=""))
+def test_a_long_list_is_read_to_its_end(videos):
+    _write(videos, "train", ["0.mp4 0"] * 100_000 + ["a row without a label"])
+    [finding] = _errors(videos)
+    assert "train.csv, line 100001: " in finding.wrong
 
 
-def test_pretraining_needs_no_labels(configure):
-    check_lists(configure("pretrain", train="a.mp4\nb.mp4\n", val=""))
+def test_a_list_that_several_jobs_read_is_read_once_until_it_changes(videos, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        list_contents, "read_rows", lambda *words: read.append(words[0].name) or csv_parsing.read_rows(*words)
+    )
+    check = ListCheck()
+    for _ in range(2):
+        check(load_cfg(None, [*WORDS, "DATA.PATH_TO_DATA_DIR", videos]))
+    once = len(read)
+    assert set(read) == {"train.csv", "val.csv", "test.csv"}
+    _write(videos, "train", ["0.mp4 0"] * 7)
+    check(load_cfg(None, [*WORDS, "DATA.PATH_TO_DATA_DIR", videos]))
+    assert set(read[once:]) == {"train.csv"}
 
 
-def warnings_of(cfg, caplog):
-    caplog.clear()
-    with caplog.at_level(logging.WARNING, "rhovideo"):
-        check_lists(cfg)
-    return caplog.text
+@pytest.mark.parametrize(("rows", "batch", "told"), [(20, 20, False), (20, 21, True), (9_000, 8_500, False)])
+def test_a_batch_that_the_list_does_not_fill_is_refused(videos, rows, batch, told):
+    _write(videos, "train", ["0.mp4 0"] * rows)
+    findings = _errors(videos, "finetune", "TRAIN.BATCH_SIZE", batch)
+    assert [finding.keys[0] for finding in findings] == ["TRAIN.BATCH_SIZE"] * told
+    if told:
+        assert f"lists {rows} videos, fewer than the {batch} of one step" in findings[0].wrong
+        assert findings[0].write == f"{rows} or less"
+    assert _errors(videos, "knn", "TRAIN.BATCH_SIZE", 10_000, "TEST.CHECKPOINT_FILE_PATH", "x.pyth") == []
 
 
-def test_forgotten_number_of_classes_is_told(configure, caplog):
-    told = warnings_of(configure("linear", "MODEL.NUM_CLASSES", 400), caplog)
-    assert told.count("train.csv: labels are 0 to 1, and MODEL.NUM_CLASSES is 400: write MODEL.NUM_CLASSES 2") == 1
-    assert warnings_of(configure("linear"), caplog) == ""
-
-
-def test_queue_longer_than_an_epoch_is_told_with_one_that_fits(configure, caplog):
-    words = ["CONTRASTIVE.TYPE", "moco", "TRAIN.BATCH_SIZE", 4, "DATA.TRAIN_CROP_NUM_TEMPORAL", 2]
-    videos = "".join(f"{number}.mp4 {number % 2}\n" for number in range(31))
-    queue = [*words, "CONTRASTIVE.QUEUE_LEN", 65536]
-    assert "makes 31 keys" in warnings_of(configure("pretrain", *queue, train=videos), caplog)
-    queue += ["CONTRASTIVE.MOCO_MULTI_VIEW_QUEUE", True]
-    told = warnings_of(configure("pretrain", *queue, train=videos), caplog)
-    assert "makes 62 keys" in told
-    assert "write CONTRASTIVE.QUEUE_LEN 28" in told
-    assert warnings_of(configure("pretrain", *words, "CONTRASTIVE.QUEUE_LEN", 28, train=videos), caplog) == ""
+@pytest.mark.parametrize(
+    ("machines", "processes", "write"),
+    [
+        (2, 3, "9 or less"),
+        (3, 4, "4 or less"),
+        (8, 4, "a list of 32 videos or more, or ask for fewer machines or processes"),
+    ],
+)
+def test_a_smaller_batch_that_is_proposed_can_be_shared(videos, machines, processes, write):
+    _write(videos, "train", ["0.mp4 0"] * 20)
+    [finding] = _errors(
+        videos, "finetune", "TRAIN.BATCH_SIZE", 24, "NUM_SHARDS", machines, "NUM_CPU_PROCESSES", processes
+    )
+    assert finding.write == write

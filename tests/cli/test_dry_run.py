@@ -18,7 +18,7 @@ MOCO = ["CONTRASTIVE.TYPE", "moco", "CONTRASTIVE.QUEUE_LEN", 65536]
     [
         (["NUM_GPUS", "2"], "NUM_GPUS: 2 GPUs are asked for, and this machine has none"),
         (["NUM_GPUS", "-1", "DATA.AUG_DEVICE", "gpu"], "DATA.AUG_DEVICE: gpu changes colour where the network is"),
-        (["DATA.DECODING_BACKEND", "torchcodec"], "DATA.DECODING_BACKEND: torchcodec, which cannot be used here"),
+        (["DATA.DECODING_BACKEND", "torchcodec"], "DATA.DECODING_BACKEND: torchcodec cannot be used here"),
         (["NUM_SHARDS", "2"], "NUM_SHARDS: a job of 2 machines cannot be started from one of them alone"),
     ],
 )
@@ -35,8 +35,18 @@ def test_what_this_machine_lacks_stops_a_dry_run_as_it_stops_the_run(
 @pytest.mark.parametrize(
     ("file", "words", "said"),
     [
-        ("linear.yaml", [], "train.csv: labels are 0 to 0, and MODEL.NUM_CLASSES is 400: write MODEL.NUM_CLASSES 1"),
-        ("pretrain.yaml", MOCO, "CONTRASTIVE.QUEUE_LEN is 65536, and an epoch of train.csv makes 128 keys"),
+        (
+            "linear.yaml",
+            [],
+            "linear.yaml:4: MODEL.NUM_CLASSES: train.csv: labels are 0 to 0, and MODEL.NUM_CLASSES is 400\n"
+            "    Write MODEL.NUM_CLASSES 1",
+        ),
+        (
+            "pretrain.yaml",
+            MOCO,
+            "command line: CONTRASTIVE.QUEUE_LEN: CONTRASTIVE.QUEUE_LEN is 65536, and an epoch of train.csv makes 128 "
+            "keys",
+        ),
     ],
 )
 def test_what_the_log_would_warn_of_is_told_before_without_torch(file, words, said, jobs_folder):
@@ -66,25 +76,32 @@ def test_each_job_in_a_line_between_its_keys_and_the_verdict(jobs_folder):
     assert "videos: test 128; a process on each GPU of this machine, or where it has none 1 process on the CPU" in line
 
 
-def test_last_line_names_what_was_not_looked_at(jobs_folder):
+def test_last_line_names_what_was_not_checked(jobs_folder, capsys):
     last = command("run", "--cfg", "pretrain.yaml", "--dry-run").stderr.splitlines()[-1]
-    assert "; not looked at: what the videos hold, the memory that it takes; nothing" in last
-    last = command("run", "--cfg", "pretrain.yaml", "--dry-run", "NUM_GPUS", -1).stderr.splitlines()[-1]
-    assert "; not looked at: what the videos hold, this machine's GPUs, the memory that it takes; nothing" in last
+    without = "the network and this machine (torch cannot be imported: "
+    assert f"; not checked: what the videos hold, the memory that it takes, {without}" in last
+    assert last.startswith("rhovideo: checked: keys, run folders, files and lists; ")
+    assert last.endswith("; nothing was started")
+    assert main(["run", "--cfg", "pretrain.yaml", "--dry-run"]) == 0
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "checked: keys, run folders, files, lists, the network and this machine; not checked: what the" in last
+    assert "torch" not in last
 
 
 def test_one_video_that_is_not_there_is_named_before_and_stops_nothing(jobs_folder):
     lines = ["a.mp4 0"] * 128
     lines[127] = "gone.mp4 0"
     (jobs_folder / "train.csv").write_text("\n".join(lines) + "\n")
-    said = "warning: train.csv: 1 of the 16 videos looked for is not there: "
+    said = "pretrain.yaml:4 and linear.yaml:4: DATA.PATH_TO_DATA_DIR: train.csv: 1 of the 16 videos looked for is not"
     after = "gone.mp4 (line 128); training replaces such a video by another one\n"
     dry = command("run", "--cfg", "pretrain.yaml", "linear.yaml", "--dry-run")
     assert dry.returncode == 0
     assert dry.stderr.count(said) == dry.stderr.count(after) == 1
     # Where torch is not there, that is as far as the run itself comes.
     run = command("run", "--cfg", "pretrain.yaml")
-    assert said in run.stderr
+    assert "warning: pretrain.yaml:4: DATA.PATH_TO_DATA_DIR: train.csv: 1 of the 16 videos" in run.stderr
+    assert "torch cannot be imported" in run.stderr
+    assert run.returncode == 2
     assert after in run.stderr
 
 

@@ -99,6 +99,29 @@ def waits_for_a_neighbour(folder: str) -> dict[str, bool]:
     return {"raised": raised, "others_gave_up": gave_up.exists()}
 
 
+def loses_its_neighbour() -> dict[str, str]:
+    """Rank 1 leaves: the class of the error that each collective of rank 0 raises then."""
+    whole = distributed.gather_with_gradient(torch.ones(1, requires_grad=True))
+    if distributed.rank() == 1:
+        distributed.shut_down()
+        return {}
+    raised = {}
+    for name, collective in {
+        "backward": whole.sum().backward,
+        "sum": lambda: distributed.sum_over_ranks(torch.ones(1)),
+        "started sum": lambda: distributed.start_sum(torch.ones(1))(),
+        "gather": lambda: distributed.gather_rows(torch.ones(1)),
+        "objects": lambda: distributed.gather_objects("anything"),
+        "barrier": distributed.barrier,
+    }.items():
+        try:
+            collective()
+        except RuntimeError as error:
+            raised[name] = type(error).__name__
+    distributed.shut_down()
+    return raised
+
+
 def compute(cfg) -> list[dict]:
     """All results of all ranks."""
     rank = distributed.rank()

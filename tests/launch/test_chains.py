@@ -11,14 +11,15 @@ import pytest
 from rhovideo.config import ConfigError
 from rhovideo.config.reading import load
 from rhovideo.errors import JobError
+from rhovideo.launch.before_start import Start, check_before_start
 from rhovideo.launch.chains import check_chain, checkpoint_source, with_checkpoint
-from rhovideo.launch.plan import check_plan, make_plan
+from rhovideo.launch.plan import make_plan
 
 
 def check(*names, overrides=()):
     """Plan and check these tasks' configurations; the chain."""
     plan = make_plan([f"{name}.yaml" for name in names], overrides)
-    check_plan(plan)
+    check_before_start(Start(plan, "local"), without=["lists", "the network", "this machine"])
     return plan.cells[0].jobs
 
 
@@ -134,9 +135,11 @@ def test_source_of_a_checkpoint_is_known_before_it_is_written(names, key, folder
 def test_planning_needs_no_torch(jobs_folder):
     code = (
         "import sys; sys.modules['torch'] = sys.modules['numpy'] = None\n"
-        "from rhovideo.launch.plan import *; from rhovideo.launch.chains import checkpoint_source\n"
+        "from rhovideo.launch.before_start import *; from rhovideo.launch.plan import *\n"
+        "from rhovideo.launch.chains import checkpoint_source\n"
         "plan = make_plan(['pretrain.yaml', 'linear.yaml'], sweep='SOLVER.BASE_LR=1,2', study='s', slurm=True)\n"
-        "check_plan(plan); write_study_record(plan); print(checkpoint_source(plan.cells[1].jobs, 1)[1])"
+        "check_before_start(Start(plan, 'slurm'), dry_run=True, without=['lists']); write_study_record(plan)\n"
+        "print(checkpoint_source(plan.cells[1].jobs, 1)[1])"
     )
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(root)}, capture_output=True, text=True)

@@ -9,13 +9,14 @@ import pytest
 from rhovideo.cli import main
 from rhovideo.config import ConfigError
 from rhovideo.errors import JobError
-from rhovideo.launch.plan import check_plan, make_plan, write_study_record
+from rhovideo.launch.before_start import Start, check_before_start
+from rhovideo.launch.plan import make_plan, write_study_record
 from rhovideo.launch.sweep import parse_sweep
 
 
 def plan(sweep, *overrides, configs=("pretrain.yaml",), study="s"):
     made = make_plan(list(configs), overrides, sweep, study)
-    check_plan(made)
+    check_before_start(Start(made, "local"), without=["lists", "the network", "this machine"])
     return made
 
 
@@ -184,8 +185,7 @@ def test_study_is_recorded_and_may_grow(jobs_folder):
 
 
 def test_failed_cell_does_not_stop_the_others(jobs_folder, synthetic_set, capfd):
-    """Two real cells: the first one's list is wrong far down, where nobody looks before the job starts."""
-    (jobs_folder / "train.csv").write_text("a.mp4 0\n" * 10_000 + "a.mp4\n")
+    """Two real cells: the videos of the first one's list are there and hold nothing, which only its job finds out."""
     tiny = "NUM_FRAMES: 2, SAMPLING_RATE: 4, TRAIN_CROP_SIZE: 32, TEST_CROP_SIZE: 32, TRAIN_JITTER_SCALES: [36, 44]"
     (jobs_folder / "base.yaml").write_text(
         f"NUM_GPUS: 0\nDATA: {{{tiny}}}\nRESNET: {{WIDTH_PER_GROUP: 4}}\nDATA_LOADER: {{NUM_WORKERS: 0}}\n"

@@ -11,12 +11,15 @@ from pathlib import Path
 import pytest
 
 from rhovideo.cli import main
+from rhovideo.launch.failures import keep_report
 from rhovideo.monitor.status import headline, status, table
 from rhovideo.runs import records
 from rhovideo.runs.folder import FAILURE_FILE
 from tests.launch.run_folders import configure, ended, finish, started, study, submit, train
 
 FAILURE = """\
+rank 1 of 4 failed: ZeroDivisionError: division by zero
+
 attempt 2 of job 17 failed
 rank 1 of 4 failed:
 Traceback (most recent call last):
@@ -161,10 +164,10 @@ def test_a_failure_is_told_in_a_line_with_the_place_of_the_rest(tmp_path, slurm,
 
 def test_a_failure_without_a_traceback_shows_its_first_line(tmp_path):
     path = tmp_path / "failure.txt"
-    path.write_text(
-        "attempt 1 of job 17 failed\nrank 1 of 4 on node0 ended by itself: killed (SIGKILL)\nAfter that:\n  x\n"
-    )
+    keep_report(tmp_path, "rank 1 of 4 on node0 ended by itself: killed (SIGKILL)", "attempt 1 of job 17 failed\n ...")
     assert headline(path) == "rank 1 of 4 on node0 ended by itself: killed (SIGKILL)"
+    path.unlink()
+    assert headline(path) == ""
 
 
 def test_local_runs_are_judged_by_their_lock_and_their_results(tmp_path):

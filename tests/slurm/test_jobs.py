@@ -78,7 +78,7 @@ def test_a_killed_rank_is_named_and_the_job_goes_on_from_its_checkpoint(cluster,
     assert seconds_since(killed) < 60
     (end,) = job.attempts("end")
     assert (end["outcome"], end["requeued"]) == ("failed", True)
-    first = (job.folder / "failure.txt").read_text().splitlines()[1]
+    first = (job.folder / "failure.txt").read_text().splitlines()[0]
     assert first.startswith("rank 2 of 4 on node1 ended by itself: it was killed (SIGKILL)")
     job.wait_for_attempt(2)
     job.wait_for_results()

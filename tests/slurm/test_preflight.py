@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from rhovideo.config.reading import Loaded, load
-from rhovideo.launch.slurm.preflight import check_before_queueing
 from rhovideo.runs import records
 from tests.configured_runs import write_config
-from tests.launch.slurm.test_preflight import RECORD
+from tests.launch.slurm.test_preflight import RECORD, problems_of
 
 
 def _job(tmp_path: Path, *overrides: object) -> Loaded:
@@ -20,7 +19,7 @@ def _job(tmp_path: Path, *overrides: object) -> Loaded:
 
 
 def _said(job: Loaded, resume: bool = False) -> list[str]:
-    return [str(problem) for problem in check_before_queueing([job], resume=resume)]
+    return [str(problem) for problem in problems_of(job, resume)]
 
 
 @pytest.mark.parametrize("partition", ["", "debug", "urgent,preempted"])

@@ -248,6 +248,10 @@ def bad_files(folder: Path) -> dict[str, str]:
     (folder / "pointer.pyth").write_text("version https://git-lfs.github.com/spec/v1\n")
     torch.save({"model_state": {"w": torch.zeros(2)}, "cfg": Payload(folder / "ran")}, folder / "payload.pyth")
     (folder / "pickle.pyth").write_bytes(pickle.dumps({"model_state": Payload(folder / "ran")}, protocol=2))
+    torch.save({"model_state": torch.nn.Linear(2, 2)}, folder / "module.pyth")
+    torch.save({"w": torch.nn.Linear(2, 2)}, folder / "old_module.pyth", _use_new_zipfile_serialization=False)
+    torch.save({"w": torch.zeros(99)}, folder / "old.pyth", _use_new_zipfile_serialization=False)
+    (folder / "old.pyth").write_bytes((folder / "old.pyth").read_bytes()[:300])
     torch.save([torch.zeros(2)], folder / "list.pyth")
     torch.save({"epoch": 3}, folder / "nothing.pyth")
     (folder / "encrypted.pyth").write_bytes(of_archive(whole, 6, 1))
@@ -263,6 +267,9 @@ def bad_files(folder: Path) -> dict[str, str]:
         "pointer": "`git lfs pull`",
         "payload": "could run code",
         "pickle": "could run code",
+        "module": "could run code",
+        "old_module": "could run code",
+        "old": "truncated, damaged",
         "list": "holds a list",
         "nothing": "holds no weights",
         "encrypted": "with a password",

@@ -21,6 +21,7 @@ VIDEO_ENDINGS = (
 )
 NO_LABEL = -1
 
+_SEPARATOR_KEY = "DATA.PATH_LABEL_SEPARATOR"
 _BLOCK_BYTES = 8 * 2**20
 _LONGEST_LINE = 2**16
 _NEWLINE, _RETURN, _MINUS, _ZERO = (ord(c) for c in "\n\r-0")
@@ -32,7 +33,10 @@ _OTHER_SEPARATOR = re.compile(rb"\.\w{2,4}\s*([,;|\t ])\s*-?\d+$")
 
 
 class ManifestError(JobError, ValueError):
-    """A list of videos that cannot be used; the message names the file, the line and what to write."""
+    """A list of videos that cannot be used; the message names the file, the line and what to write.
+
+    ``keys`` are those of the configuration that say how the list is to be read, where one of them is to blame.
+    """
 
 
 @dataclass
@@ -110,7 +114,8 @@ class _Parser:
         self.csv = csv
         self.separator = separator.encode()
         if not self.separator or b"\n" in self.separator or b"\r" in self.separator:
-            raise ManifestError(f"DATA.PATH_LABEL_SEPARATOR is {separator!r}: write what stands between path and label")
+            wrong = f"DATA.PATH_LABEL_SEPARATOR is {separator!r}: write what stands between path and label"
+            raise ManifestError(wrong, keys=(_SEPARATOR_KEY,))
         self.first: tuple[int, bool] | None = None
 
     def parse(self, block: np.ndarray, starts: np.ndarray, ends: np.ndarray, lines: np.ndarray) -> Rows:
@@ -162,12 +167,14 @@ class _Parser:
         if len(strange):
             row = int(strange[0])
             if text(row).startswith(b"original_vido_id"):
-                self._fail(lines[row], "the file lists frames, not videos: write TRAIN.DATASET ssv2 to read it")
+                wrong = "the file lists frames, not videos: write TRAIN.DATASET ssv2 to read it"
+                self._fail(lines[row], wrong, "TRAIN.DATASET")
             self._fail(
                 lines[row],
                 f"{_show(text(row))} does not end with a label: write a whole number from 0 to 2147483647 after "
                 f"the last {self.separator.decode()!r}, or set DATA.PATH_LABEL_SEPARATOR to what separates "
                 "path and label",
+                _SEPARATOR_KEY,
             )
         if self.first is None and len(lines):
             self.first = (int(lines[0]), bool(labelled[0]))
@@ -177,6 +184,7 @@ class _Parser:
                     lines[0],
                     f"no {self.separator.decode()!r} between path and label in {_show(text(0))}: set "
                     f"DATA.PATH_LABEL_SEPARATOR to {guess[1].decode()!r}",
+                    _SEPARATOR_KEY,
                 )
         if self.first is not None and (labelled != self.first[1]).any():
             row = int(np.argmax(labelled != self.first[1]))
@@ -199,8 +207,8 @@ class _Parser:
                 "a carriage return stands inside the line: end lines with a newline (or carriage return and newline)",
             )
 
-    def _fail(self, line: int, message: str) -> None:
-        raise ManifestError(f"{self.csv}, line {line}: {message}")
+    def _fail(self, line: int, message: str, *keys: str) -> None:
+        raise ManifestError(f"{self.csv}, line {line}: {message}", keys=keys)
 
 
 def _strip(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

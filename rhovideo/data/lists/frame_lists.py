@@ -202,7 +202,8 @@ def _check_header(csv: Path, line: str) -> None:
     if not line.startswith(FIRST_WORD):
         raise ManifestError(
             f"{csv}, line 1: a list of frames begins with the line `{HEADER}`, this one with {line.strip()[:80]!r}. "
-            "For a list of video files write TRAIN.DATASET kinetics"
+            "For a list of video files write TRAIN.DATASET kinetics",
+            keys=("TRAIN.DATASET",),
         )
 
 

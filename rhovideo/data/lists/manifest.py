@@ -270,10 +270,12 @@ def _cache_folder(cache_dir: str | os.PathLike) -> Path:
     except OSError as error:
         raise ManifestError(
             f"cannot make the folder {folder} for packed manifests ({error.strerror}): "
-            "set DATA.MANIFEST_CACHE to a writable folder"
+            "set DATA.MANIFEST_CACHE to a writable folder",
+            keys=("DATA.MANIFEST_CACHE",),
         ) from error
     if private and folder.stat().st_uid != os.getuid():
-        raise ManifestError(f"{folder} belongs to another user: set DATA.MANIFEST_CACHE to a folder of yours")
+        wrong = f"{folder} belongs to another user: set DATA.MANIFEST_CACHE to a folder of yours"
+        raise ManifestError(wrong, keys=("DATA.MANIFEST_CACHE",))
     return folder
 
 

@@ -28,6 +28,21 @@ _SAME_IN_RGB = frozenset({"yuv420p", "yuvj420p"})
 # Formats without an index: a seek may land behind the key frame, and pictures that need it are shown damaged.
 _SOUGHT_ROUGHLY = frozenset({"mpegts", "mpeg"})
 
+NO_TORCHCODEC_REMEDY = (
+    "pyav, or install torchcodec (`pip install torchcodec`) and FFmpeg's shared libraries (`apt-get install ffmpeg`)"
+)
+
+
+def why_no_torchcodec() -> str:
+    """What keeps torchcodec from being used here, in a few words; empty where it can be used."""
+    try:
+        import torchcodec
+        from torchcodec.decoders import VideoDecoder  # noqa: F401
+    except (ImportError, RuntimeError, OSError) as error:
+        return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    # Newer ones are imported without FFmpeg too, and raise at the first video.
+    return "it finds no FFmpeg" if getattr(torchcodec, "ffmpeg_major_version", 0) is None else ""
+
 
 def require_torchcodec() -> None:
     """Check that torchcodec is installed and finds FFmpeg.
@@ -35,19 +50,11 @@ def require_torchcodec() -> None:
     Raises:
         JobError: it cannot be used; the message says what is missing.
     """
-    try:
-        import torchcodec
-        from torchcodec.decoders import VideoDecoder  # type: ignore[attr-defined]  # noqa: F401
-
-        # Newer ones are imported without FFmpeg too, and raise at the first video.
-        if getattr(torchcodec, "ffmpeg_major_version", 0) is None:
-            raise RuntimeError("it finds no FFmpeg")
-    except (ImportError, RuntimeError, OSError) as error:
-        raise JobError(
-            "DATA.DECODING_BACKEND is torchcodec, which cannot be used here "
-            f"({str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__}): "
-            "`pip install torchcodec` and FFmpeg's shared libraries (`apt-get install ffmpeg`), or write pyav"
-        ) from error
+    if reason := why_no_torchcodec():
+        wrong = (
+            f"DATA.DECODING_BACKEND is torchcodec, which cannot be used here ({reason}): write {NO_TORCHCODEC_REMEDY}"
+        )
+        raise JobError(wrong, keys=("DATA.DECODING_BACKEND",))
 
 
 def open_video(path: str | os.PathLike[str], backend: str = "pyav") -> Video:

@@ -15,8 +15,8 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from rhovideo import __version__, distributed, stopping
-from rhovideo.config.comparison import FILES, settings_with_a_say
-from rhovideo.config.input_files import label_files, reads_label_files
+from rhovideo.config.comparison import FILES, settings_with_effect
+from rhovideo.config.list_names import label_files, reads_label_files
 from rhovideo.config.registries import lists_itself
 from rhovideo.data.lists.bad_videos import BadVideoLedger
 from rhovideo.data.loading.datasets import SampleKey, VideoDataset, build_dataset
@@ -186,7 +186,7 @@ def _identity(
         "videos": file.rows,
         "dim": file.dim,
         "dtype": "float16",
-        **settings_with_a_say(cfg, FILES),
+        **settings_with_effect(cfg, FILES),
         "rhovideo": __version__,
     }
 

@@ -25,7 +25,17 @@ from rhovideo.checks.machine import check_machine, processes_here, under_torchru
 from rhovideo.config.findings import ConfigError, Origin, Problem
 from rhovideo.errors import FolderNotOursError
 from rhovideo.launch import RankFailed, Run
-from rhovideo.launch.failures import death, full_text, keep_report, leave, read_failures, report, write_failure
+from rhovideo.launch.failures import (
+    death,
+    full_text,
+    headline,
+    keep_report,
+    leave,
+    read_failures,
+    report,
+    summary,
+    write_failure,
+)
 from rhovideo.launch.local.signals import saving_on_signals
 from rhovideo.launch.rank_setup import Rank, prepare_rank
 from rhovideo.runs.folder import append_to_log
@@ -92,13 +102,13 @@ def _run_here(run: Run, cfg: CfgNode) -> Any:
     except (Stopped, FolderNotOursError):
         raise
     except Exception as error:
-        _report_failure(cfg.OUTPUT_DIR, f"failed:\n{full_text(error)}")
+        _keep_failure(cfg.OUTPUT_DIR, f"failed: {summary(error)}", f"failed:\n{full_text(error)}")
         raise
 
 
-def _report_failure(output_dir: str, text: str) -> None:
+def _keep_failure(output_dir: str, first_line: str, text: str) -> None:
     append_to_log(output_dir, text)
-    keep_report(output_dir, text)
+    keep_report(output_dir, first_line, text)
 
 
 def _join_torchrun(run: Run, cfg: CfgNode) -> Any:
@@ -181,7 +191,7 @@ def _failure(processes: Sequence[SpawnProcess], ended_by_us: set[int], folder: P
     }
     text = report(world, failures, silent)
     if all(failure.folder_is_ours for failure in failures.values()):
-        _report_failure(output_dir, text)
+        _keep_failure(output_dir, headline(world, failures, silent), text)
     return RankFailed(text)
 
 

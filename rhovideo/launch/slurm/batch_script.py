@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rhovideo.errors import JobError
-from rhovideo.launch.failures import Exit, Failure, death, keep_report, read_exits, read_failures, report
+from rhovideo.launch.failures import Exit, Failure, death, headline, keep_report, read_exits, read_failures, report
 from rhovideo.launch.slurm import job_queue
 from rhovideo.launch.slurm.job_environment import Place, attempt, failures_folder, free_port, place_of
 from rhovideo.runs import records
@@ -126,9 +126,10 @@ def _failures_in_a_row(place: Place) -> int:
 
 
 def _write_report(place: Place, world: int, failures: Mapping[int, Failure], exits: Mapping[int, Exit]) -> None:
-    """Put together the words and the exit codes of the ranks, and show it."""
-    text = f"{_heading(attempt(), place)} failed\n{report(world, failures, _silent(failures, exits))}\n"
-    keep_report(place.run, text)
+    """Put together the reports and the exit codes of the ranks, and show it."""
+    silent = _silent(failures, exits)
+    text = f"{_heading(attempt(), place)} failed\n{report(world, failures, silent)}\n"
+    keep_report(place.run, headline(world, failures, silent), text)
     print(text, file=sys.stderr, flush=True)
 
 

@@ -1,49 +1,40 @@
-"""Jobs on SLURM: check everything, then queue one submission for each stage of the chain, through submitit."""
+"""The SLURM launcher: it checks everything, then queues a submission for each stage of the chain, through submitit."""
 
 from __future__ import annotations
 
 import contextlib
 import shlex
 import signal
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rhovideo.config.findings import ConfigError, Problem
+from rhovideo.config.findings import ConfigError
 from rhovideo.config.plugins import plugin_folders
 from rhovideo.config.reading import Loaded
 from rhovideo.errors import JobError
+from rhovideo.launch.before_start import Start, check_before_start
 from rhovideo.launch.chains import checkpoint_source
-from rhovideo.launch.finished_jobs import begun_from_other_weights, finished_before
-from rhovideo.launch.plan import Plan, check_each, print_configurations, write_study_record
+from rhovideo.launch.finished_jobs import finished_before
+from rhovideo.launch.plan import Plan, write_study_record
 from rhovideo.launch.slurm import job_queue, submitit_adapter
-from rhovideo.launch.slurm.code_snapshot import snapshot, snapshot_folder
+from rhovideo.launch.slurm.code_snapshot import snapshot
 from rhovideo.launch.slurm.job_environment import write_runs
-from rhovideo.launch.slurm.preflight import (
-    check_before_queueing,
-    check_run_folders,
-    doubts_before_queueing,
-    why_not_asked,
-)
+from rhovideo.launch.slurm.preflight import check_run_folders, refusal
 from rhovideo.launch.slurm.rank_entry import SlurmTask
 from rhovideo.launch.slurm.stages import Stage, stages_of
 from rhovideo.launch.slurm.submitit_adapter import SubmissionRefused
 from rhovideo.runs import records
-from rhovideo.runs.first_launch import check_resume
 from rhovideo.runs.lock import held_to_submit
-from rhovideo.terminal import say
-
-_SBATCH_SECONDS = 120
+from rhovideo.terminal import print_line
 
 
-def submit_plan(plan: Plan, *, resume: bool = False, dry_run: bool = False) -> int:
+def submit_plan(plan: Plan, *, resume: bool = False) -> int:
     """Check everything, then queue all jobs.
 
     Args:
         plan: cells and their chains, loaded for SLURM.
         resume: go on in run folders that already hold a run.
-        dry_run: print the configurations and the sbatch files, check, and queue nothing. Needs no SLURM.
 
     Returns:
         0.
@@ -52,119 +43,24 @@ def submit_plan(plan: Plan, *, resume: bool = False, dry_run: bool = False) -> i
         ConfigError: with every problem found before anything is queued.
         JobError: SLURM refused a job, or a record could not be written; those queued before have been cancelled.
     """
-    unasked = why_not_asked() if dry_run else []
-    if dry_run:
-        print_configurations(plan)
-        _print_scripts(stages_of(plan))
-    problems = [*check_before_queueing(plan.jobs, resume=resume), *_check_resumes(plan.jobs)]
-    _refuse([problem for problem in problems if problem not in unasked])
-    for doubt in [*doubts_before_queueing(plan.jobs), *_doubts_about_weights(plan)]:
-        say(doubt)
-    _rehearse(plan)
-    if not unasked:
-        for stage in stages_of(plan):
-            _test(stage)
-    if dry_run:
-        say(_verdict(unasked))
-        return 0
+    check_before_start(Start(plan, "slurm", resume))
     with _held(plan):
-        # Somebody else may have submitted since they were checked.
-        _refuse(check_run_folders(plan.jobs, resume=resume))
+        # Another submission may have come since they were checked.
+        if problems := check_run_folders(plan.jobs, resume=resume):
+            raise ConfigError(problems)
         if plan.study:
             write_study_record(plan)
         _submit(plan)
-    say(_what_next(plan))
+    print_line(_what_next(plan))
     return 0
 
 
 def _what_next(plan: Plan) -> str:
-    """Commands to be copied that look after what was queued."""
+    """Commands that look after the queued jobs, to be copied."""
     runs = [shlex.quote(str(job.cfg.OUTPUT_DIR)) for job in plan.jobs]
     whole = [shlex.quote(str(plan.study))] if plan.study else runs
     lines = [*(f"status {folder}" for folder in whole), f"logs -f {runs[0]}", *(f"cancel {folder}" for folder in whole)]
     return "look after it:" + "".join(f"\n  rhovideo {line}" for line in lines)
-
-
-def _refuse(problems: Sequence[Problem]) -> None:
-    if problems:
-        raise ConfigError(dict.fromkeys(problems))
-
-
-def _check_resumes(jobs: Sequence[Loaded]) -> list[Problem]:
-    """A run that goes on keeps its global batch, which not every number of processes can share."""
-    return [
-        job.problem(finding)
-        for job in jobs
-        for finding in check_resume(job.cfg, job.cfg.SLURM.NODES * job.cfg.SLURM.TASKS_PER_NODE)
-    ]
-
-
-def _doubts_about_weights(plan: Plan) -> list[str]:
-    return [
-        f"{cell.jobs[number].cfg.OUTPUT_DIR} goes on from its own checkpoints, while the job that its first weights "
-        "came from is done again: remove its folder `checkpoints` to begin with the new ones"
-        for cell in plan.cells
-        for number in range(len(cell.jobs))
-        if begun_from_other_weights(cell.jobs, number)
-    ]
-
-
-def _rehearse(plan: Plan) -> None:
-    """What takes torch: the lists' first rows, and each network built once."""
-    from rhovideo.checks.network import Rehearsal
-
-    rehearsal = Rehearsal()
-    check_each(plan, rehearsal)
-    for doubt in rehearsal.doubts:
-        say(f"warning: {doubt}")
-
-
-def _verdict(unasked: list[Problem]) -> str:
-    """The last line of a dry run: what was looked at, and what was not."""
-    return (
-        "checked: keys, files, the first rows of the lists with their labels, and the network; not looked at: what the "
-        "videos hold, the nodes, the memory that it takes; nothing was queued"
-        + "".join(f", and SLURM was not asked: {problem.wrong}" for problem in unasked)
-    )
-
-
-def _print_scripts(stages: Sequence[Stage]) -> None:
-    for stage in stages:
-        earlier = f"JOB_OF_STAGE_{stage.number}"
-        waits = f"; sbatch's number for stage {stage.number} takes the place of {earlier}" if stage.number else ""
-        print(f"---\n# sbatch file of stage {stage.number + 1}, {stage.name}: {len(stage.jobs)} job(s){waits}")
-        print(
-            _script(
-                stage,
-                snapshot_folder(stage.code_folder, stage.plugins),
-                stage.dependency(earlier) if stage.number else "",
-            )
-        )
-
-
-def _script(stage: Stage, code: Path, dependency: str = "") -> str:
-    parameters = stage.parameters(code, dependency)
-    return submitit_adapter.sbatch_text(stage.slurm_folder, parameters, len(stage.jobs))
-
-
-def _test(stage: Stage) -> None:
-    """Let SLURM say what it would refuse: an account, a limit, more nodes than there are."""
-    with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
-        file.write(_script(stage, stage.code_folder))
-        file.flush()
-        done = job_queue.ask(["sbatch", "--test-only", file.name], _SBATCH_SECONDS)
-    if done.returncode:
-        raise _refused(stage, done.stderr)
-
-
-def _refused(stage: Stage, stderr: str) -> JobError:
-    said = "; ".join(line.removeprefix("sbatch: ").removeprefix("error: ") for line in stderr.strip().splitlines())
-    first = stage.jobs[0]
-    return JobError(
-        f"SLURM refuses {first.file}: {said or 'no reason given'}. "
-        "Put the SLURM section, cluster.yaml or the flags right (--partition, --account, --qos, --time, --nodes, ...); "
-        "--dry-run shows the sbatch file"
-    )
 
 
 @contextlib.contextmanager
@@ -192,7 +88,7 @@ def _submit(plan: Plan) -> None:
             for job, folder, job_id, earlier in zip(stage.jobs, stage.run_folders, ids, waits_for, strict=True):
                 replaced[folder] = records.read_job(folder)
                 records.write_job(folder, _record(stage, job, job_id, earlier, replaced[folder]))
-                say(f"job {job_id}: {job.file} in {job.cfg.OUTPUT_DIR}")
+                print_line(f"job {job_id}: {job.file} in {job.cfg.OUTPUT_DIR}")
             before = ids
     except BaseException as error:
         _take_back(queued, stages, replaced)
@@ -222,20 +118,21 @@ def _queue(stage: Stage, before: Sequence[str]) -> list[str]:
     try:
         return submitit_adapter.submit(stage.slurm_folder, parameters, tasks)
     except SubmissionRefused as error:
-        raise _refused(stage, str(error)) from error
+        wrong, remedy = refusal(stage, str(error))
+        raise JobError(f"{wrong}. Write {remedy}") from error
 
 
 def _take_back(queued: list[str], stages: Sequence[Stage], replaced: dict[Path, records.Job | None]) -> None:
-    """Cancel what a submission that failed has queued, and its records."""
+    """Cancel the jobs of a submission that has failed, and remove their records."""
     try:
-        # submitit may fail once sbatch has taken the job, and does not tell its number then.
+        # submitit may fail once sbatch has taken the job, and then its number is not known.
         found = job_queue.submitted_from([stage.slurm_folder for stage in stages])
         queued = list(dict.fromkeys([*queued, *found]))
         # The later jobs of the chain first: none of them starts because its predecessor is gone.
         job_queue.cancel(queued[::-1])
     except JobError as error:
         how = f"`scancel {' '.join(queued)}`" if queued else "`scancel` where `squeue --me` shows any"
-        say(f"jobs may be left in the queue, end them with {how}: {error}")
+        print_line(f"jobs may be left in the queue, end them with {how}: {error}")
         return
     with contextlib.suppress(OSError):
         for folder, earlier in replaced.items():
@@ -244,12 +141,12 @@ def _take_back(queued: list[str], stages: Sequence[Stage], replaced: dict[Path, 
             else:
                 (folder / records.JOB_FILE).unlink(missing_ok=True)
     if queued:
-        say(f"cancelled again: {', '.join(f'job {job_id}' for job_id in queued)}")
+        print_line(f"cancelled again: {', '.join(f'job {job_id}' for job_id in queued)}")
 
 
 @contextlib.contextmanager
 def _interrupts_later() -> Iterator[None]:
-    """Let Ctrl-C wait for sbatch's answer: nobody could tell whether it has taken the job."""
+    """Let Ctrl-C wait for sbatch's answer: without it, it would not be known whether the job is in the queue."""
     heard: list[int] = []
     handler = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number))
     # sbatch inherits the mask; a handler it would not.

@@ -1,8 +1,6 @@
-"""What would fail on a cluster and can be told before anything is queued. Without torch: in a second or two.
+"""Checks that SLURM and the file system of a cluster have to be asked for. Without torch: a second or two.
 
-Keys, times, amounts of memory, lists and checkpoints are checked where configurations are loaded. Here it is what
-SLURM and the file system have to be asked for: the partition, and the run folder, which belongs to one run. What takes
-torch is in :mod:`rhovideo.checks.network`.
+They are lines of the table in :mod:`rhovideo.launch.before_start`.
 """
 
 from __future__ import annotations
@@ -13,15 +11,18 @@ import os
 import shlex
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rhovideo.config.findings import Finding, Origin, Problem
 from rhovideo.config.reading import Loaded
 from rhovideo.errors import JobError
+from rhovideo.launch.plan import Plan
 from rhovideo.launch.run_state import ask_slurm, judge
-from rhovideo.launch.slurm.job_queue import QueueState, SlurmError, live_state, partitions
+from rhovideo.launch.slurm import job_queue
+from rhovideo.launch.slurm.job_queue import QueueState, SlurmError
+from rhovideo.launch.slurm.stages import Stage, stages_of
 from rhovideo.runs import records
 from rhovideo.runs.folder import RESULTS_FILE, list_checkpoints
 from rhovideo.runs.lock import is_held
@@ -29,124 +30,32 @@ from rhovideo.runs.lock import is_held
 _SLURM = Origin("SLURM")
 _PROGRAMS = ("sbatch", "srun", "sinfo", "squeue")
 _PARTITIONS_SHOWN = 12
+_SBATCH_SECONDS = 120
 # Folders that every machine has for itself.
 _NODE_LOCAL = ("/tmp", "/var/tmp", "/dev/shm", "/run")
 
 
-def check_before_queueing(plan_jobs: Sequence[Loaded], *, resume: bool) -> list[Problem]:
-    """What keeps the jobs from being queued. Nothing is left behind in their folders.
-
-    Args:
-        plan_jobs: all jobs of all cells, loaded for SLURM.
-        resume: whether to go on in run folders that hold a run already.
-
-    Returns:
-        The problems of all jobs, each once.
-    """
-    known, problems = _ask_for_partitions()
-    asks = not problems
-    problems += _check_partitions(plan_jobs, known) if asks else []
-    problems += check_run_folders(plan_jobs, resume=resume, ask=asks)
-    return list(dict.fromkeys(problems))
-
-
-def check_run_folders(plan_jobs: Sequence[Loaded], *, resume: bool, ask: bool = True) -> list[Problem]:
-    """The part of :func:`check_before_queueing` that another submission may change at any moment.
-
-    Args:
-        plan_jobs: all jobs.
-        resume: whether to go on in run folders that hold a run already.
-        ask: whether SLURM can be asked about jobs that were submitted into these folders before.
-    """
-    found = [_submitted(job) for job in plan_jobs]
-    states: dict[str, QueueState] = {}
-    problems = []
-    if ask:
-        try:
-            states = live_state([record.job_id for record in found if isinstance(record, records.Job)])
-        except SlurmError as error:
-            problems.append(Problem("", _SLURM, str(error)))
-    for job, record in zip(plan_jobs, found, strict=True):
-        if isinstance(record, Finding):
-            finding = record
-        else:
-            finding = _check_run_folder(Path(job.cfg.OUTPUT_DIR), record, states, resume)
-        problems += [job.problem(finding)] if finding else []
-    return _together(problems)
-
-
-def _together(problems: Sequence[Problem]) -> list[Problem]:
-    """One problem for all folders, of a study say, with which the same is to be done."""
-    alike: dict[tuple[str, Origin, str], list[Problem]] = {}
-    for problem in problems:
-        alike.setdefault((problem.key, problem.origin, problem.write), []).append(problem)
-    return [
-        replace(first, wrong=f"{first.wrong}; so it is with {more} more" if more else first.wrong)
-        for first, more in ((group[0], len(set(group)) - 1) for group in alike.values())
-    ]
-
-
-def check_not_queued(plan_jobs: Sequence[Loaded]) -> tuple[list[Problem], list[str]]:
-    """What keeps jobs from being run here: others that were submitted into their folders, and are not over.
-
-    Returns:
-        Problems, and a sentence for each folder of which SLURM could not tell.
-    """
-    found = [(job, _submitted(job)) for job in plan_jobs]
-    answer = ask_slurm([record for _, record in found if isinstance(record, records.Job)])
-    problems, doubts = [], []
-    for job, record in found:
-        folder = Path(job.cfg.OUTPUT_DIR)
-        if record is None:
-            continue
-        finding = record if isinstance(record, Finding) else _in_queue(folder, record, answer.found)
-        if finding:
-            problems.append(job.problem(finding))
-        elif answer.trouble and not judge(folder, record, answer).over:
-            doubts.append(f"{folder}: whether job {record.job_id} still waits for it is not known: {answer.trouble}")
-    return problems, doubts
-
-
-def doubts_before_queueing(plan_jobs: Sequence[Loaded]) -> list[str]:
-    """What is likely to be a mistake, and may be meant: a sentence each, for the person who submits."""
-    folders = dict.fromkeys(job.cfg.OUTPUT_DIR for job in plan_jobs if _is_node_local(job.cfg.OUTPUT_DIR))
-    if not folders:
-        return []
-    first, *others = folders
-    which = f"OUTPUT_DIR {first}" + (f" (and {len(others)} more)" if others else "")
-    return [
-        f"{which} lies in a folder that each machine has for itself as a rule: where nodes do not share it, a job "
-        "finds neither its code nor its checkpoints. Write a folder on the shared file system"
-    ]
-
-
-def why_not_asked() -> list[Problem]:
-    """Why SLURM cannot be asked from this machine: its commands are missing, or it does not answer."""
-    return _ask_for_partitions()[1]
-
-
-def _ask_for_partitions() -> tuple[list[str], list[Problem]]:
-    problems = _missing_programs()
-    if problems:
-        return [], problems
-    try:
-        return list(partitions()), []
-    except SlurmError as error:
-        return [], [Problem("", _SLURM, str(error))]
-
-
-def _missing_programs() -> list[Problem]:
+def ask_for_partitions() -> list[str] | str:
+    """The names of all partitions, or why SLURM cannot be asked from this machine."""
     missing = [program for program in _PROGRAMS if not shutil.which(program)]
-    if not missing:
-        return []
-    wrong = (
-        f"there is no {' and no '.join(missing)} on the PATH of this machine, so it cannot queue jobs: log in to a "
-        "login node of the cluster, load its SLURM module, or run here with --launcher local"
-    )
-    return [Problem("", _SLURM, wrong)]
+    if missing:
+        return (
+            f"there is no {' and no '.join(missing)} on the PATH of this machine, so it cannot queue jobs: log in to a "
+            "login node of the cluster, load its SLURM module, or run here with --launcher local"
+        )
+    try:
+        return list(job_queue.partitions())
+    except SlurmError as error:
+        return str(error)
 
 
-def _check_partitions(jobs: Sequence[Loaded], known: Sequence[str]) -> Iterator[Problem]:
+def check_partitions(jobs: Sequence[Loaded], known: Sequence[str]) -> Iterator[Problem]:
+    """Find partitions that the cluster does not have.
+
+    Args:
+        jobs: all jobs of all cells, loaded for SLURM.
+        known: the cluster's partitions.
+    """
     for job in jobs:
         # As sbatch: several may be named, the first to start the job wins.
         wanted = job.cfg.SLURM.PARTITION.split(",") if job.cfg.SLURM.PARTITION else []
@@ -156,13 +65,125 @@ def _check_partitions(jobs: Sequence[Loaded], known: Sequence[str]) -> Iterator[
             there = ", ".join(known[:_PARTITIONS_SHOWN]) + (", ..." if len(known) > _PARTITIONS_SHOWN else "")
             wrong = f"this cluster has no partition {' and no '.join(map(repr, unknown))}; it has {there or 'none'}"
             meant = ",".join(dict.fromkeys(nearest.get(name, name) for name in wanted)) if all(nearest.values()) else ""
-            yield job.problem(Finding(("SLURM.PARTITION",), wrong, meant or "one of these (`sinfo -s` tells of them)"))
+            yield job.problem(Finding(("SLURM.PARTITION",), wrong, meant or "one of these (`sinfo -s` shows them)"))
 
 
 def _nearest_partition(name: str, known: Sequence[str]) -> str:
     by_lower = {other.lower(): other for other in reversed(known)}
     close = difflib.get_close_matches(name.strip().lower(), list(by_lower), n=1, cutoff=0.6)
     return by_lower[close[0]] if close else ""
+
+
+def check_run_folders(jobs: Sequence[Loaded], *, resume: bool, ask: bool = True) -> list[Problem]:
+    """Find run folders that belong to another run, or that cannot be written to. Nothing is left in them.
+
+    Another submission may change the answer at any moment, so it is asked again once the folders are held.
+
+    Args:
+        jobs: all jobs.
+        resume: whether to go on in run folders that hold a run already.
+        ask: whether SLURM can be asked about jobs that were submitted into these folders before.
+    """
+    found = [_submitted(job) for job in jobs]
+    states: dict[str, QueueState] = {}
+    problems = []
+    if ask:
+        try:
+            states = job_queue.live_state([record.job_id for record in found if isinstance(record, records.Job)])
+        except SlurmError as error:
+            problems.append(Problem("", _SLURM, str(error)))
+    for job, record in zip(jobs, found, strict=True):
+        if isinstance(record, Finding):
+            finding: Finding | None = record
+        else:
+            finding = _check_run_folder(Path(job.cfg.OUTPUT_DIR), record, states, resume)
+        problems += [job.problem(finding)] if finding else []
+    return _together(problems)
+
+
+def _together(problems: Sequence[Problem]) -> list[Problem]:
+    """One problem for all folders with the same remedy, such as those of a study."""
+    alike: dict[tuple[str, Origin, str], list[Problem]] = {}
+    for problem in problems:
+        alike.setdefault((problem.key, problem.origin, problem.write), []).append(problem)
+    return [
+        replace(first, wrong=f"{first.wrong}; so it is with {more} more" if more else first.wrong)
+        for first, more in ((group[0], len(set(group)) - 1) for group in alike.values())
+    ]
+
+
+def check_not_queued(jobs: Sequence[Loaded]) -> list[Problem]:
+    """Find run folders of jobs on this machine that wait in SLURM's queue, or run there.
+
+    Returns:
+        An error for each folder; a warning for each that SLURM could not be asked about.
+    """
+    found = [(job, _submitted(job)) for job in jobs]
+    answer = ask_slurm([record for _, record in found if isinstance(record, records.Job)])
+    problems = []
+    for job, record in found:
+        folder = Path(job.cfg.OUTPUT_DIR)
+        if record is None:
+            continue
+        finding = record if isinstance(record, Finding) else _in_queue(folder, record, answer.found)
+        if finding:
+            problems.append(job.problem(finding))
+        elif isinstance(record, records.Job) and answer.trouble and not judge(folder, record, answer).over:
+            wrong = f"{folder}: whether job {record.job_id} still waits for it is not known: {answer.trouble}"
+            problems.append(job.problem(Finding(("OUTPUT_DIR",), wrong, severity="warning")))
+    return problems
+
+
+def check_shared_folders(jobs: Sequence[Loaded]) -> list[Problem]:
+    """Warn of run folders that the nodes are not likely to share: one warning for all."""
+    first: dict[str, Loaded] = {}
+    for job in jobs:
+        if _is_node_local(job.cfg.OUTPUT_DIR):
+            first.setdefault(job.cfg.OUTPUT_DIR, job)
+    if not first:
+        return []
+    folder, job = next(iter(first.items()))
+    which = folder + (f" (and {len(first) - 1} more)" if len(first) > 1 else "")
+    wrong = (
+        f"{which} lies in a folder that, as a rule, each machine has for itself. Where the nodes do not share it, a "
+        "job finds neither its code nor its checkpoints"
+    )
+    return [job.problem(Finding(("OUTPUT_DIR",), wrong, "a folder on the shared file system", "warning"))]
+
+
+def _is_node_local(folder: str) -> bool:
+    places = {Path(place).resolve() for place in (*_NODE_LOCAL, tempfile.gettempdir())}
+    return not places.isdisjoint(Path(folder).resolve().parents)
+
+
+def check_with_sbatch(plan: Plan) -> Iterator[Problem]:
+    """Ask sbatch what it would refuse: an account, a limit, more nodes than there are. It queues nothing."""
+    for stage in stages_of(plan):
+        with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
+            file.write(stage.script(stage.code_folder))
+            file.flush()
+            try:
+                done = job_queue.ask(["sbatch", "--test-only", file.name], _SBATCH_SECONDS)
+            except SlurmError as error:
+                yield Problem("", _SLURM, str(error))
+                continue
+        if done.returncode:
+            yield Problem("", Origin("sbatch --test-only"), *refusal(stage, done.stderr))
+
+
+def refusal(stage: Stage, answer: str) -> tuple[str, str]:
+    """What is wrong where SLURM does not take a stage, and what to write.
+
+    Args:
+        stage: the submission.
+        answer: what sbatch has printed.
+    """
+    reason = "; ".join(answer.strip().splitlines()) or "no reason given"
+    remedy = (
+        "other values in the SLURM section, in cluster.yaml or as flags (--partition, --account, --qos, --time, "
+        "--nodes, ...); --dry-run shows the sbatch file"
+    )
+    return f"SLURM refuses {stage.jobs[0].file}: {reason}", remedy
 
 
 def _submitted(job: Loaded) -> records.Job | Finding | None:
@@ -173,7 +194,7 @@ def _submitted(job: Loaded) -> records.Job | Finding | None:
     except JobError as error:
         return Finding(("OUTPUT_DIR",), str(error))
     except OSError:
-        return None  # a folder that cannot be entered, which is said when writing is tried
+        return None  # a folder that cannot be entered, which is a problem where writing is tried
 
 
 def _check_run_folder(
@@ -193,8 +214,8 @@ def _check_run_folder(
     if held_before:
         wrong = f"{folder} belongs to an earlier run: it holds {held_before}"
         return Finding(key, wrong, "--resume on the command line to go on with that run, or another folder here")
-    error = _try_writing(folder)
-    return _unwritable(folder, error) if error else None
+    failed = _try_writing(folder)
+    return _unwritable(folder, failed) if failed else None
 
 
 def _in_queue(folder: Path, record: records.Job, states: Mapping[str, QueueState]) -> Finding | None:
@@ -211,11 +232,11 @@ def _in_queue(folder: Path, record: records.Job, states: Mapping[str, QueueState
 def _run_in(folder: Path, record: records.Job | None) -> str:
     """What a run has left in a folder; empty where there was none."""
     checkpoints = list_checkpoints(folder)
-    what = [
+    what: Iterable[str] = (
         f"the record of job {record.job_id or record.name}" if record else "",
         f"checkpoints up to {checkpoints[0].name}" if checkpoints else "",
         RESULTS_FILE if (folder / RESULTS_FILE).exists() else "",
-    ]
+    )
     return ", ".join(filter(None, what))
 
 
@@ -254,8 +275,3 @@ def _missing_folders(folder: Path) -> list[Path]:
             break
         missing.append(each)
     return missing
-
-
-def _is_node_local(folder: str) -> bool:
-    places = {Path(place).resolve() for place in (*_NODE_LOCAL, tempfile.gettempdir())}
-    return not places.isdisjoint(Path(folder).resolve().parents)

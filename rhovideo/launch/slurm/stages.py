@@ -1,4 +1,4 @@
-"""What a plan is on SLURM: one submission for each place of the chain, an array where there are several cells.
+"""The submissions of a plan on SLURM: one for each place of the chain, an array where there are several cells.
 
 Imports neither torch nor submitit.
 """
@@ -16,6 +16,7 @@ from rhovideo.config.plugins import local_sources
 from rhovideo.config.reading import Loaded
 from rhovideo.config.slurm_options import sbatch_parameters
 from rhovideo.launch.plan import Plan
+from rhovideo.launch.slurm import submitit_adapter
 from rhovideo.launch.slurm.job_environment import script_lines
 
 
@@ -27,8 +28,8 @@ class Stage:
         number: its place in the chain, from 0.
         name: as the queue shows it.
         chains: the chain of every cell; the stage's own jobs are those at ``number``.
-        slurm_folder: for submitit's files. In a study each submission has one of its own, since jobs of an earlier one
-            may still wait, and look there when they start.
+        slurm_folder: for submitit's files. In a study each submission has its own, since jobs of an earlier one may
+            still wait, and look there when they start.
         code_folder: for copies of the code.
     """
 
@@ -57,7 +58,7 @@ class Stage:
         return local_sources(dict.fromkeys(name for job in self.jobs for name in job.cfg.PLUGINS))
 
     def parameters(self, code: Path, dependency: str = "") -> dict[str, Any]:
-        """What submitit is told.
+        """The parameters for submitit.
 
         Args:
             code: the copy of the package that the jobs are to run.
@@ -77,6 +78,14 @@ class Stage:
             "array_parallelism": self.cfg.SLURM.MAX_JOBS or len(self.jobs),
             "additional_parameters": additional,
         }
+
+    def script(self, code: Path, dependency: str = "") -> str:
+        """The text of the sbatch file.
+
+        Args:
+            code, dependency: as of :meth:`parameters`.
+        """
+        return submitit_adapter.sbatch_text(self.slurm_folder, self.parameters(code, dependency), len(self.jobs))
 
     def dependency(self, earlier: str) -> str:
         """To wait for the stage before, whose job (or array) is ``earlier``."""

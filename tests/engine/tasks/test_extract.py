@@ -17,8 +17,8 @@ import torch
 
 from rhovideo.cli import main
 from rhovideo.config import load_cfg
-from rhovideo.config.input_files import label_files
 from rhovideo.config.keys import set_value
+from rhovideo.config.list_names import label_files
 from rhovideo.data.loading.datasets import SampleKey, build_dataset
 from rhovideo.engine.device_inputs import to_network_input
 from rhovideo.engine.evaluation.feature_file import FeatureFile

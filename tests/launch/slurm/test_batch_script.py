@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from rhovideo.errors import JobError
+from rhovideo.errors import JobError, LostPeerError
 from rhovideo.launch.failures import write_failure
 from rhovideo.launch.slurm import batch_script
 from rhovideo.launch.slurm.job_environment import failures_folder, rank_command, script_lines, write_runs
@@ -141,11 +141,12 @@ def test_the_killed_rank_comes_first(job):
     run, folder = job
     leave_exits(KILLED)
     for rank in (0, 2, 3):
-        write_failure(failures_folder(), rank, RuntimeError("Connection closed by peer"))
+        write_failure(failures_folder(), rank, LostPeerError("Connection closed by peer"))
     batch_script.end(folder, 137)
     lines = (run / FAILURE_FILE).read_text().splitlines()
-    assert lines[0] == "attempt 1 of job 7 failed"
-    assert lines[1].startswith("rank 1 of 4 on node0 ended by itself: it was killed (SIGKILL)")
+    assert lines[0].startswith("rank 1 of 4 on node0 ended by itself: it was killed (SIGKILL)")
+    assert lines[1:3] == ["", "attempt 1 of job 7 failed"]
+    assert lines[3] == lines[0]
 
 
 def test_a_rank_that_failed_by_itself_comes_before_those_that_srun_has_killed(job):
@@ -153,7 +154,9 @@ def test_a_rank_that_failed_by_itself_comes_before_those_that_srun_has_killed(jo
     leave_exits(KILLED)
     write_failure(failures_folder(), 0, ZeroDivisionError("by itself"))
     batch_script.end(folder, 1)
-    assert (run / FAILURE_FILE).read_text().splitlines()[1] == "rank 0 of 4 failed:"
+    lines = (run / FAILURE_FILE).read_text().splitlines()
+    assert lines[0] == "rank 0 of 4 failed: ZeroDivisionError: by itself"
+    assert lines[3] == "rank 0 of 4 failed:"
 
 
 @pytest.mark.parametrize("exits", [{0: "143 node0", 1: "140 node1", 3: "138 node1"}, {}])

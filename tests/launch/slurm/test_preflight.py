@@ -10,8 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from rhovideo.config.findings import ConfigError, Problem
 from rhovideo.config.reading import Loaded, load
-from rhovideo.launch.slurm.preflight import check_before_queueing, doubts_before_queueing
+from rhovideo.launch.before_start import Start, check_before_start
+from rhovideo.launch.plan import Cell, Plan
+from rhovideo.launch.slurm.preflight import check_shared_folders
 from rhovideo.runs import records
 from rhovideo.runs.folder import checkpoint_folder
 from rhovideo.runs.lock import held
@@ -39,13 +42,23 @@ def _job(tmp_path: Path, output: Path) -> Loaded:
     return load(write_config(tmp_path / "job.yaml", output, "pretrain"))
 
 
+def problems_of(job: Loaded, resume: bool = False) -> list[Problem]:
+    """Everything for which SLURM or the run folder is asked, of a job that is to be queued."""
+    start = Start(Plan([Cell("", {}, [job])]), "slurm", resume)
+    try:
+        check_before_start(start, without=["files", "lists", "the network", "sbatch's own test"])
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
 def _refusals(job: Loaded, resume: bool = False) -> list[str]:
-    """What is said of the run folder."""
-    return [str(problem) for problem in check_before_queueing([job], resume=resume) if problem.key == "OUTPUT_DIR"]
+    """The errors about the run folder."""
+    return [str(problem) for problem in problems_of(job, resume) if problem.key == "OUTPUT_DIR"]
 
 
 def test_without_slurm_a_login_node_is_named(tmp_path):
-    [problem] = check_before_queueing([_job(tmp_path, tmp_path / "run")], resume=False)
+    [problem] = problems_of(_job(tmp_path, tmp_path / "run"))
     assert "no sbatch and no srun" in str(problem)
     assert "login node" in str(problem)
     assert "--launcher local" in str(problem)
@@ -125,17 +138,18 @@ def test_a_damaged_record_is_named(tmp_path):
     assert "run/job.json" in refusal
 
 
-def test_a_folder_of_the_machine_alone_is_doubted_once(tmp_path):
+def test_a_folder_of_the_machine_alone_is_warned_of_once(tmp_path):
     shared = _job(tmp_path, Path("/home/somebody/run"))
     local = _job(tmp_path, Path("/tmp/run"))
-    [doubt] = doubts_before_queueing([shared, local, replace(local)])
-    assert "OUTPUT_DIR /tmp/run" in doubt
+    [problem] = check_shared_folders([shared, local, replace(local)])
+    assert "OUTPUT_DIR: /tmp/run lies in" in str(problem)
+    assert problem.severity == "warning"
 
 
-def test_folders_of_each_machine_are_doubted_in_one_sentence(tmp_path):
+def test_folders_of_each_machine_are_warned_of_in_one_sentence(tmp_path):
     jobs = [_job(tmp_path, Path(f"/tmp/run{number}")) for number in range(3)]
-    [doubt] = doubts_before_queueing(jobs)
-    assert "OUTPUT_DIR /tmp/run0 (and 2 more)" in doubt
+    [problem] = check_shared_folders(jobs)
+    assert "OUTPUT_DIR: /tmp/run0 (and 2 more)" in str(problem)
 
 
 def test_neither_torch_nor_numpy_is_imported():

@@ -118,8 +118,9 @@ def test_dry_run_needs_no_slurm_and_checks_what_can_be_checked(videos, slurm, ca
     shown = capsys.readouterr()
     assert shown.out.count("\nsrun ") == 2
     assert "#SBATCH --dependency=afterok:JOB_OF_STAGE_1" in shown.out
-    assert "not looked at: what the videos hold, the nodes" in shown.err
-    assert "nothing was queued, and SLURM was not asked: there is no sbatch" in shown.err
+    assert "not checked: what the videos hold, the nodes" in shown.err
+    assert "partitions and sbatch's own test (there is no sbatch" in shown.err
+    assert shown.err.endswith("; nothing was queued\n")
     leave_record(videos / "out/pretrain", "12")
     assert queue("--dry-run") == 2
     assert "the record of job 12" in capsys.readouterr().err

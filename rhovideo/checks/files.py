@@ -1,0 +1,81 @@
+"""The files and folders that a configuration names: are they there? Without torch."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from fvcore.common.config import CfgNode
+
+from rhovideo.config.findings import Finding
+from rhovideo.config.keys import get_value, nearest_file
+from rhovideo.config.list_names import label_files, list_name, needed_splits, reads_label_files
+from rhovideo.config.pyslowfast import reads_frame_lists
+from rhovideo.config.registries import lists_itself
+
+_WEIGHTS = (".pyth", ".pth", ".pt", ".pkl", ".ckpt")
+
+
+def check_files(cfg: CfgNode, made_before: tuple[str, ...] = ()) -> list[Finding]:
+    """Find what the job needs and what is not there: its lists, its checkpoint, a run folder that can be made.
+
+    Args:
+        cfg: a loaded configuration.
+        made_before: output folders of jobs that run before this one; the files in them need not be there yet.
+    """
+    return [*check_list_files(cfg), *_checkpoints(cfg, made_before), *_output(Path(cfg.OUTPUT_DIR))]
+
+
+def check_list_files(cfg: CfgNode) -> Iterator[Finding]:
+    """Find the lists and label files that the task reads and that are not there."""
+    if lists_itself(cfg):
+        return
+    key = "DATA.PATH_TO_DATA_DIR"
+    folder = Path(cfg.DATA.PATH_TO_DATA_DIR)
+    how = "the folder of train.csv, val.csv and test.csv, which `rhovideo index FOLDER` makes from a folder of videos"
+    if reads_frame_lists(cfg):
+        how = "the folder of train.csv, val.csv and something-something-v2-{train,validation,labels}.json"
+    if not cfg.DATA.PATH_TO_DATA_DIR:
+        yield Finding((key,), "is empty: where are the lists of videos?", how)
+    elif not folder.is_dir():
+        yield Finding((key,), f"there is no folder {folder}", how)
+    else:
+        for split in needed_splits(cfg):
+            for name in (list_name(cfg, split), *(label_files(split) if reads_label_files(cfg, split) else ())):
+                if not (folder / name).is_file():
+                    wrong = f"{folder} holds no {name}, which TASK {cfg.TASK} reads"
+                    yield Finding((key,), wrong, _how_to_get(cfg, split, name))
+
+
+def _how_to_get(cfg: CfgNode, split: str, name: str) -> str:
+    """How to make a list that is missing, and how to do without it where that is possible."""
+    make = "the list with a path and a label a line"
+    if split == "train":
+        folder = shlex.quote(cfg.DATA.PATH_TO_DATA_DIR)
+        make = f"the folder of the lists; of videos `rhovideo index {folder} --out data/mine` makes them, in data/mine"
+    if reads_frame_lists(cfg):
+        make = f"a folder with {name}, as PySlowFast's DATASET.md describes it"
+    if split == "val":
+        return f"{make}, or TRAIN.EVAL_PERIOD 0 to evaluate nothing during training"
+    return f"{make}, or TEST.ENABLE False" if split == "test" and cfg.TASK in ("linear", "finetune") else make
+
+
+def _checkpoints(cfg: CfgNode, made_before: tuple[str, ...]) -> Iterator[Finding]:
+    for key in ("TRAIN.CHECKPOINT_FILE_PATH", "TEST.CHECKPOINT_FILE_PATH"):
+        value = get_value(cfg, key)
+        path = Path(value)
+        made = any(Path(folder).resolve() in path.resolve().parents for folder in made_before)
+        if value and "://" not in value and path.suffix in _WEIGHTS and not path.is_file() and not made:
+            remedy = nearest_file(path, ".pyth") or "the path of a checkpoint, such as OUTPUT_DIR/checkpoints/*.pyth"
+            yield Finding((key,), f"there is no file {value}", remedy)
+
+
+def _output(folder: Path) -> Iterator[Finding]:
+    """Find out whether the run folder can be made, without making it."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        yield Finding(("OUTPUT_DIR",), f"{existing} is a file, not a folder", "a folder; it is made if missing")
+    elif not os.access(existing, os.W_OK | os.X_OK):
+        yield Finding(("OUTPUT_DIR",), f"you may not write to {existing}", "a folder of yours; it is made if missing")

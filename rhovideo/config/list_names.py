@@ -1,0 +1,63 @@
+"""Names of the lists that a task reads, in DATA.PATH_TO_DATA_DIR."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fvcore.common.config import CfgNode
+
+from rhovideo.config.pyslowfast import reads_frame_lists
+from rhovideo.config.registries import lists_itself
+
+
+def needed_splits(cfg: CfgNode) -> tuple[str, ...]:
+    """The splits that the task reads: some of train, val and test."""
+    if cfg.TASK in ("test", "extract"):
+        return ("test",)
+    if cfg.TASK == "knn":
+        return ("train", "test")
+    if cfg.TASK == "pretrain":
+        evaluates = cfg.CONTRASTIVE.KNN_ON and cfg.TRAIN.EVAL_PERIOD and _has_labels(cfg)
+        return ("train", "val") if evaluates else ("train",)
+    return ("train", *(["val"] if cfg.TRAIN.EVAL_PERIOD else []), *(["test"] if cfg.TEST.ENABLE else []))
+
+
+def list_name(cfg: CfgNode, split: str) -> str:
+    """The CSV of a split; lists of frames (TRAIN.DATASET ssv2) test on val.csv, as in PySlowFast."""
+    return "val.csv" if split == "test" and reads_frame_lists(cfg) else f"{split}.csv"
+
+
+def label_files(split: str) -> tuple[str, str]:
+    """Something-Something's JSON files that label a split: the videos' templates, and the templates' numbers."""
+    part = "train" if split == "train" else "validation"
+    return f"something-something-v2-{part}.json", "something-something-v2-labels.json"
+
+
+def has_label_files(cfg: CfgNode, split: str) -> bool:
+    """Whether one of :func:`label_files` is there."""
+    return any((Path(cfg.DATA.PATH_TO_DATA_DIR) / name).exists() for name in label_files(split))
+
+
+def reads_label_files(cfg: CfgNode, split: str) -> bool:
+    """Whether the JSON files label a list of frames; a task that needs no labels reads them only if they are there."""
+    without_need = cfg.TASK == "extract" or (cfg.TASK == "pretrain" and split == "train")
+    return reads_frame_lists(cfg) and (not without_need or has_label_files(cfg, split))
+
+
+def _has_labels(cfg: CfgNode) -> bool:
+    """Whether train.csv has labels, by its first line; of a list of frames, whether its JSON files are there.
+
+    A registered data set has labels, unless CONTRASTIVE.KNN_ON False says that they are not needed.
+    """
+    if reads_frame_lists(cfg):
+        return has_label_files(cfg, "train")
+    if lists_itself(cfg):
+        return True
+    try:
+        with (Path(cfg.DATA.PATH_TO_DATA_DIR) / "train.csv").open(encoding="utf-8", errors="replace") as lines:
+            for _ in range(cfg.DATA.SKIP_ROWS):
+                next(lines, None)
+            first = next((line.strip() for line in lines if line.strip()), "")
+    except OSError:
+        return False
+    return first.rpartition(cfg.DATA.PATH_LABEL_SEPARATOR)[2].strip().isdigit()
