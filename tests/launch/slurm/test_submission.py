@@ -237,7 +237,8 @@ def test_a_run_in_a_terminal_leaves_the_folder_of_a_waiting_job_alone(videos, su
     assert not (videos / "out/pretrain/stdout.log").exists()
 
 
-def test_nothing_is_imported_before_the_checks_that_they_do_not_need():
-    code = "import sys, rhovideo.launch.slurm.launcher; print({'torch', 'numpy', 'submitit'} & sys.modules.keys())"
+@pytest.mark.parametrize("module", ["launch.slurm.launcher", "launch.local.runner", "launch.before_start", "cli"])
+def test_nothing_is_imported_before_the_checks_that_they_do_not_need(module):
+    code = f"import sys, rhovideo.{module}; print({{'torch', 'numpy', 'submitit'}} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr
