@@ -248,6 +248,7 @@ def bad_files(folder: Path) -> dict[str, str]:
     (folder / "pointer.pyth").write_text("version https://git-lfs.github.com/spec/v1\n")
     torch.save({"model_state": {"w": torch.zeros(2)}, "cfg": Payload(folder / "ran")}, folder / "payload.pyth")
     (folder / "pickle.pyth").write_bytes(pickle.dumps({"model_state": Payload(folder / "ran")}, protocol=2))
+    (folder / "pickle_4.pyth").write_bytes(pickle.dumps({"model_state": Payload(folder / "ran")}, protocol=4))
     torch.save({"model_state": torch.nn.Linear(2, 2)}, folder / "module.pyth")
     torch.save({"w": torch.nn.Linear(2, 2)}, folder / "old_module.pyth", _use_new_zipfile_serialization=False)
     torch.save({"w": torch.zeros(99)}, folder / "old.pyth", _use_new_zipfile_serialization=False)
@@ -267,6 +268,7 @@ def bad_files(folder: Path) -> dict[str, str]:
         "pointer": "`git lfs pull`",
         "payload": "could run code",
         "pickle": "could run code",
+        "pickle_4": "could run code",
         "module": "could run code",
         "old_module": "could run code",
         "old": "truncated, damaged",
