@@ -214,8 +214,8 @@ def _merge(cfg: CfgNode, settings: dict[str, Setting], problems: list[Problem], 
         if key in known:
             try:
                 set_value(cfg, key, interpret(known[key], setting.value, setting.text))
-            except ValueProblem as problem:
-                problems.append(Problem(key, setting.origin, str(problem), problem.write))
+            except ValueProblem as misfit:
+                problems.append(Problem(key, setting.origin, str(misfit), misfit.write))
                 doubtful.add(key)
         elif pyslowfast_keys.is_foreign(key) and not _is_section(key, known):
             dropped.append(key)

@@ -33,8 +33,7 @@ DATA:
 Names, defaults and meanings are those of [PySlowFast](pyslowfast_files.md) wherever it has the key. † marks keys that
 it lacks. The last column says what PySlowFast does otherwise.
 
-Methods, encoders, data sets and keys of your own are added by a Python module that `PLUGINS` names: see
-`rhovideo.register_method`, `register_backbone`, `register_dataset` and `register_key`.
+Methods, encoders, data sets and keys of your own: see [Add your own method, encoder or data set](extending.md).
 
 <!-- Made by `python -m rhovideo.config.reference`. Do not edit it: the keys are defined in rhovideo/config/schema. -->
 """

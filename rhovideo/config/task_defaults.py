@@ -63,7 +63,7 @@ def _from_slowfast(cfg: CfgNode) -> str:
         return "pretrain"
     if cfg.TASK.startswith("ssl_eval"):
         return "linear" if cfg.MODEL.DETACH_FINAL_FC else "finetune"
-    return cfg.TASK
+    return str(cfg.TASK)
 
 
 def _clips(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:

@@ -96,7 +96,7 @@ def _is_whole(number: int | float) -> bool:
     return math.isfinite(number) and number == int(number)
 
 
-def _sequence(value: Any, kind: str) -> list:
+def _sequence(value: Any, kind: str) -> list[Any]:
     if isinstance(value, str):
         value = _literal(value, kind)
     if not isinstance(value, (list, tuple)):
