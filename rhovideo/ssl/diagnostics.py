@@ -39,7 +39,7 @@ def embedding_std(embeddings: Tensor) -> Tensor:
 
 @torch.no_grad()
 def similarity_to_keys(queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean cosine of a query with the keys of its own video, and with the keys of the other videos of the batch.
+    """Mean cosine of a query with the keys of the same video, and with the keys of the other videos of the batch.
 
     Args:
         queries: [B, D].
@@ -57,7 +57,7 @@ def similarity_to_keys(queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def similarity_to_queue(queries: Tensor, keys: Tensor, queue: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean cosine of a query with the keys of its own video, and with the rows of a queue.
+    """Mean cosine of a query with the keys of the same video, and with the rows of a queue.
 
     Args:
         queries: [B, D].

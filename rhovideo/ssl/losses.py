@@ -1,12 +1,11 @@
 """The four losses, as pure functions of embeddings.
 
-Embeddings are rows of unit length ``[B, D]``; V is the number of views of a video (ρ clips times spatial crops),
-B the batch of this process, G the global batch. Every function returns a scalar and computes in float32, or in
-float64 where its input is, also under autocast. Sources: Feichtenhofer et al., "A Large-Scale Study on
-Unsupervised Spatiotemporal Representation Learning" (arXiv 2104.14558), and, where it differs, what the public
-code of that paper computes ("released").
+Embeddings are rows of unit length [B, D]. V is the number of views of a video (ρ clips times spatial crops), B the batch
+of this process, G the global batch. Every loss is a scalar. It is computed in float32, also under autocast, or in
+float64 where its input is. "The paper" is Feichtenhofer et al., "A Large-Scale Study on Unsupervised Spatiotemporal
+Representation Learning" (arXiv 2104.14558); "released" is its public code, where that differs.
 
-Example, in anybody's loop::
+Example, in any loop::
 
     queries, keys = unit(model(clips_1)), unit(momentum_model(clips_2)).detach()
     loss = multi_positive_nce(queries, keys[None], queue, temperature=0.1)
@@ -60,17 +59,19 @@ def products(x: Tensor, rows: Tensor) -> Tensor:
 
 @full_precision
 def log_sum_of_negatives(queries: Tensor, negatives: Tensor, temperature: float) -> Tensor:
-    """``log Σ_k exp(q·k/α)`` of every query over the negatives, [B]; what all positives of a query share.
+    """``log Σ_k exp(q·k/α)`` of every query over the negatives: the part that all positives of a query share.
 
-    Where the negatives take no gradient, as those of a queue, nothing as wide as they are is kept for the backward
-    pass: the gradient is the softmax's mean of the negatives, [B, D], which is computed right away, while they are in
-    the cache (:func:`rhovideo.ssl.queue_softmax.attend`). It can then be differentiated once only; with
-    ``create_graph=True`` a backward pass says so.
+    If the negatives take no gradient, like those of a queue, nothing of size N is kept for the backward pass. The
+    gradient is the mean of the negatives under the softmax, [B, D]. It is computed in the forward pass, while the
+    negatives are in the cache (:func:`rhovideo.ssl.queue_softmax.attend`). The result can then be differentiated once.
 
     Args:
         queries: [B, D].
         negatives: [N, D].
         temperature: α.
+
+    Returns:
+        [B]. A backward pass with ``create_graph=True`` raises a RuntimeError where the negatives take no gradient.
     """
     if negatives.requires_grad or not len(negatives):
         return (queries @ negatives.T / temperature).logsumexp(dim=1)
@@ -195,8 +196,8 @@ def negative_cosine(predictions: Tensor, keys: Tensor, scale: float = 2.0) -> Te
 def swapped_prediction(scores: Tensor, codes: Tensor, temperature: float) -> Tensor:
     """Equation 3 of the paper as trained (SwAV): ``L = mean over (v, k), v≠k of -Σ SK(k̃)·log softmax(q̃_v/α)``.
 
-    The codes of view k are predicted from the scores of every other view v; the constant entropy of the codes in
-    D_KL is left out. Averaged over the pairs and the batch.
+    The codes of view k are predicted from the scores of every other view v. The entropy of the codes, a constant in
+    D_KL, is left out. Averaged over the pairs and the batch.
 
     Args:
         scores: [V, B, K], the embeddings' products with the K prototypes; V >= 2.

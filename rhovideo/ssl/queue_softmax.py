@@ -7,23 +7,23 @@ import math
 import torch
 from torch import Tensor
 
-# Rows at a time on the CPU: they stay in the cache from the scores to the mean. A GPU takes all at once, for it loses
-# more to the start of many small kernels.
+# Rows at a time on the CPU, where they stay in the cache from the scores to the mean. A GPU takes all at once: starting
+# many small kernels would cost it more.
 _BLOCK_ROWS = 8192
 
 
 def attend(queries: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     """``log Σ_n exp(q·r_n)`` of every query, and its gradient with respect to the query, ``Σ_n softmax(q·r)_n r_n``.
 
-    Without autograd. On the CPU the largest temporary is [B, 8192], on other devices [B, N]. Scores whose exponentials
-    don't fit the type, as with a temperature below 0.02, cost a second pass over the rows on the CPU.
+    Without autograd. On the CPU the largest temporary is [B, 8192], on other devices [B, N]. On the CPU, scores whose
+    exponentials don't fit the type, as with a temperature below 0.02, cost a second pass over the rows.
 
     Args:
         queries: [B, D].
         rows: [N, D], of the same floating-point type and on the same device.
 
     Returns:
-        [B] and [B, D]; no overflow, however large the products. Where there are no rows, -inf and zeros.
+        [B] and [B, D]; products of any size do not overflow. Without rows, -inf and zeros.
     """
     if not len(rows):
         return queries.new_full(queries.shape[:1], -math.inf), torch.zeros_like(queries)
@@ -37,20 +37,21 @@ def attend(queries: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _can_be_looked_at(values: Tensor) -> bool:
-    """Whether their size may decide what is computed: not on a GPU, which the host would wait for, nor in a graph."""
+    """True where the values may decide what is computed: not on a GPU, where the host would wait, nor in a graph."""
     return values.is_cpu and type(values) is Tensor and not torch.compiler.is_compiling()
 
 
 def _log_sum_and_mean(shift: Tensor | float, total: Tensor, weighted: Tensor) -> tuple[Tensor, Tensor]:
+    """The results of :func:`attend`, from sums of exponentials that were divided by ``exp(shift)``."""
     return (shift + total.log()).squeeze(1), weighted / total
 
 
 def _sum_unshifted(queries: Tensor, blocks: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
     """The sum of exponentials of all scores [B, 1] and of rows weighted by them [B, D], as they are.
 
-    Embeddings of unit length and the temperatures in use have scores of which the exponentials lie well within
-    float32, so two of the five passes over them, for the largest and for subtracting it, can mostly be left out. With
-    them the loss over a queue of 65,536 takes 4 % longer for 8 queries and 15 to 20 % for 32 (Intel Xeon, one thread).
+    With unit embeddings and usual temperatures, the exponentials of the scores lie well within float32. So two of the
+    five passes over the scores are mostly not needed: to find the largest, and to subtract it. With them, the loss over
+    a queue of 65,536 takes 4 % longer for 8 queries and 15 to 20 % longer for 32 (Intel Xeon, one thread).
     """
     total, weighted = queries.new_zeros(len(queries), 1), torch.zeros_like(queries)
     for block in blocks:
@@ -61,10 +62,10 @@ def _sum_unshifted(queries: Tensor, blocks: tuple[Tensor, ...]) -> tuple[Tensor,
 
 
 def _fits_the_type(total: Tensor, weighted: Tensor) -> bool:
-    """Whether nothing was too large for it, and nothing that counts too small."""
-    # Smaller exponentials than the type's smallest normal number lose digits. Even millions of them are nothing beside
-    # 1e18 times that (of float16 no number is, so it never fits).
-    large_enough = (total > 1e18 * torch.finfo(total.dtype).tiny).all().item()
+    """True where no sum is too large for its type, and none so small that lost digits matter."""
+    # Exponentials below the type's smallest normal number lose digits. Even millions of them are nothing beside 1e18
+    # times that number (no float16 is as large, so a float16 never fits).
+    large_enough = bool((total > 1e18 * torch.finfo(total.dtype).tiny).all())
     return large_enough and math.isfinite(total.sum().item() + weighted.sum().item())
 
 
@@ -77,7 +78,7 @@ def _attend_block(queries: Tensor, block: Tensor) -> tuple[Tensor, Tensor, Tenso
 
 
 def _merge(parts: list[tuple[Tensor, Tensor, Tensor]]) -> tuple[Tensor, Tensor, Tensor]:
-    """What :func:`_attend_block` gives for each block, as if they had been one."""
+    """The results of :func:`_attend_block` for all blocks as one, from those for each block."""
     largest, total, weighted = (torch.stack(part) for part in zip(*parts, strict=True))
     overall = largest.amax(dim=0)
     share = (largest - overall).exp_()

@@ -70,7 +70,7 @@ def test_moco_on_absolute_paths_and_on_a_folder(synthetic_set, tmp_path):
         assert run("pytorchvideo_moco.py", data, tmp_path / "encoder.pt", *words).count("loss") == 24 // 8
 
 
-def test_a_list_shorter_than_a_batch_is_told(synthetic_set, tmp_path):
+def test_a_list_shorter_than_a_batch_is_refused(synthetic_set, tmp_path):
     assert_asks_for_a_smaller_batch("pytorchvideo_moco.py", synthetic_set / "train.csv", tmp_path / "encoder.pt")
 
 
@@ -81,19 +81,19 @@ def test_every_flag_is_explained():
 
 
 @pytest.mark.parametrize(
-    ("example", "package", "told"),
+    ("example", "package", "named"),
     [
         ("lightning_byol.py", "lightning", "pip install -e '.[lightning]'"),
         ("slowfast_train.py", "slowfast", "PYTHONPATH"),
     ],
 )
-def test_a_package_that_is_missing_is_told_without_a_traceback(example, package, told):
+def test_a_package_that_is_missing_is_named_without_a_traceback(example, package, named):
     path = str(ROOT / "examples" / example)
     code = f"import runpy, sys; sys.modules[{package!r}] = None; runpy.run_path({path!r}, run_name='__main__')"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code, "--help"], env=environment, capture_output=True, text=True)
     assert done.returncode == 1
-    assert told in done.stderr
+    assert named in done.stderr
     assert "Traceback" not in done.stderr
 
 

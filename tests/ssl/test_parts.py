@@ -157,7 +157,7 @@ def test_shuffling_exchanges_videos_and_puts_keys_back(local, groups):
         assert not torch.equal(dealt, own)
         assert torch.equal(dealt.sort().values, own)
     assert any(not set(result["dealt"].tolist()) <= set(result["own"].tolist()) for result in results), (
-        "nobody got a video of another process"
+        "no process got a video of another one"
     )
     for result in results:
         assert torch.equal(result["back"], result["own"] * 10)
