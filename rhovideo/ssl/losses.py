@@ -1,7 +1,7 @@
 """The four losses, as pure functions of embeddings.
 
-Embeddings are rows of unit length [B, D]. V is the number of views of a video (ρ clips times spatial crops), B the batch
-of this process, G the global batch. Every loss is a scalar. It is computed in float32, also under autocast, or in
+Embeddings are rows of unit length [B, D]. V is the number of views of a video (ρ clips times spatial crops), B the
+batch of this process, G the global batch. Every loss is a scalar. It is computed in float32, also under autocast, or in
 float64 where its input is. "The paper" is Feichtenhofer et al., "A Large-Scale Study on Unsupervised Spatiotemporal
 Representation Learning" (arXiv 2104.14558); "released" is its public code, where that differs.
 
