@@ -19,10 +19,10 @@ _READING_METHODS = {"tolist", "numpy", "__array__", "item", "cpu", "__bool__", "
 
 
 class HostReads(TorchFunctionMode):
-    """Notes each read of a value that was computed from a module's parameters or buffers, and from where it was made.
+    """Notes each read of a value that would be on the device: a module's, one made there, or one copied there.
 
-    Everything that an operator makes of such a value is one itself. Numbers of the host, such as a batch's labels, may
-    be read.
+    Everything that an operator makes of such a value is one itself. Numbers of the host, such as a batch's labels
+    before they are copied, may be read.
 
     Attributes:
         places: ``module.function`` of this package that read, in order, or "elsewhere".
@@ -45,9 +45,18 @@ class HostReads(TorchFunctionMode):
         super().__exit__(*error)
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
-        if getattr(function, "__name__", "") in _READING_METHODS and self.knows(args):
+        kwargs = kwargs or {}
+        name = getattr(function, "__name__", "")
+        if name in _READING_METHODS and self.knows(args):
             self.note()
-        return function(*args, **(kwargs or {}))
+        result = function(*args, **kwargs)
+        if name == "to" and any(isinstance(argument, torch.device) for argument in args):
+            # On a CPU it is the same tensor; on a GPU a copy, while the one of the host may still be read.
+            result = result.clone()
+            self.mark([result])
+        elif isinstance(kwargs.get("device"), torch.device):  # not "cpu", by which torch's optimizers mean the host
+            self.mark(_tensors(result))
+        return result
 
     def mark(self, tensors: Iterable[Tensor]) -> None:
         for tensor in tensors:

@@ -91,6 +91,18 @@ def test_samples_without_video_or_label_are_not_stored():
     assert math.isnan(bank.accuracy(torch.randn(2, 2), torch.tensor([-1, -1])))
 
 
+def test_samples_that_are_not_stored_leave_the_others_as_they_were():
+    bank = KnnBank(6, 2, max_rows=3)
+    bank.update(torch.eye(2), torch.tensor([0, 1]), torch.tensor([4, 5]))
+    before = {name: value.clone() for name, value in bank.state_dict().items()}
+    held = bank.rows(torch.arange(6)).tolist()
+    beyond = held.index(-1)
+    bank.update(torch.randn(3, 2), torch.tensor([0, 1, beyond]), torch.tensor([-1, -1, 2]))
+    assert before["seen"].any()
+    for name, value in bank.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
 @settings(max_examples=40, deadline=None)
 @given(videos=st.integers(2, 3000), share=st.floats(0.001, 1.0))
 def test_a_capped_bank_holds_exactly_the_cap_of_different_videos(videos, share):
