@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from rhovideo.atomic_files import write_text
@@ -39,7 +40,8 @@ def add_commands(commands: Commands) -> None:
 def configs_command(options: argparse.Namespace) -> int:
     """Run ``rhovideo configs``."""
     if options.copy:
-        print(f"wrote {copy_recipe(options.copy, options.to)}; run it with `rhovideo run --cfg`")
+        file = copy_recipe(options.copy, options.to)
+        print(f"wrote {file}; run it with `rhovideo run --cfg {shlex.quote(str(file))}`")
         return 0
     if options.to:
         raise JobError("--to is the file of a copy: write --copy NAME too")
