@@ -47,9 +47,9 @@ class CommandParser(argparse.ArgumentParser):
         if not self._takes_overrides:
             return super().parse_known_args(args, namespace)
         _refuse_unknown(args or (), self._option_string_actions)
-        namespace, loose = super().parse_known_args(args, namespace)
-        namespace.overrides = loose
-        return namespace, []
+        options, loose = super().parse_known_args(args, namespace)
+        options.overrides = loose
+        return options, []
 
 
 def _refuse_unknown(arguments: Iterable[str], options: Iterable[str]) -> None:

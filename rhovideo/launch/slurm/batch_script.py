@@ -69,7 +69,7 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
             return {"outcome": records.FINISHED, "requeued": False, "why": "all ranks succeeded"}
         code = 1  # srun has exit code 0 too where it could not start a single rank.
     world = int(os.environ.get("SLURM_NTASKS", "1"))
-    failures, exits = (read(failures_folder(), world) for read in (read_failures, read_exits))
+    failures, exits = read_failures(failures_folder(), world), read_exits(failures_folder(), world)
     if code and stopped is None and _signalled_while_deaf(code, failures, exits):
         if _has_results(place):
             return {
@@ -186,10 +186,11 @@ def _say(text: str) -> None:
     print(f"rhovideo: {time.strftime('%Y-%m-%d %H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
 
-def main(words: list[str]) -> int:
-    folder = Path(words[1])
+def main(arguments: list[str]) -> int:
+    """Run ``start FOLDER`` or ``end FOLDER EXIT_CODE``; the exit code."""
+    folder = Path(arguments[1])
     try:
-        return start(folder) if words[0] == "start" else end(folder, int(words[2]))
+        return start(folder) if arguments[0] == "start" else end(folder, int(arguments[2]))
     except JobError as error:
         _say(str(error))
         return 1
