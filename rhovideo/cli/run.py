@@ -30,15 +30,15 @@ the files. Every file is read and checked before the first job starts.
 
 examples:
   Pre-train, with the videos that data/k400/train.csv lists (`rhovideo index` makes it):
-    rhovideo run --cfg configs/pretrain/BYOL_SlowR50_8x8.yaml DATA.PATH_TO_DATA_DIR data/k400
+    rhovideo run --cfg pretrain/BYOL_SlowR50_8x8 DATA.PATH_TO_DATA_DIR data/k400
 
   Pre-train, then the linear protocol on what was learned. The second job takes the checkpoint of the first, since its
   TRAIN.CHECKPOINT_FILE_PATH is empty; each has its folder in outputs/chain:
-    rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8.yaml configs/linear/K400_linear_SlowR50_8x8.yaml \\
+    rhovideo run --cfg pretrain/MoCo_SlowR50_8x8 linear/K400_linear_SlowR50_8x8 \\
         --study outputs/chain DATA.PATH_TO_DATA_DIR data/k400
 
   A small machine, or a first try: a tiny network, in a minute:
-    rhovideo run --cfg configs/demo/moco.yaml configs/demo/linear.yaml --study outputs/try MODEL.NUM_CLASSES 3 \\
+    rhovideo run --cfg demo/moco demo/linear --study outputs/try MODEL.NUM_CLASSES 3 \\
         DATA.PATH_TO_DATA_DIR data/mine TRAIN.BATCH_SIZE 8 SOLVER.MAX_EPOCH 10
 
   Four clips of each video, at most ten seconds of 30 frames apart:
@@ -67,7 +67,7 @@ on a SLURM cluster:
   NUM_SHARDS says how many; without --gpus-per-node, NUM_GPUS.
 
   Several configurations are queued at once; each waits for the one before to succeed:
-    rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8.yaml configs/linear/K400_linear_SlowR50_8x8.yaml \\
+    rhovideo run --cfg pretrain/MoCo_SlowR50_8x8 linear/K400_linear_SlowR50_8x8 \\
         --study outputs/chain --launcher slurm --gpus-per-node 8
 
   Nodes without GPUs; an option of sbatch that has no flag here:
@@ -84,9 +84,9 @@ sweeps:
   Every combination of the values is a chain of jobs, in STUDY/CELL/name of the configuration. Commas separate
   values, blanks keys; quote the whole. On SLURM each stage of the chain is a job array, --max-jobs of its cells at a
   time; here they run one after the other. The same command goes on where it stopped (on SLURM with --resume):
-    rhovideo run --cfg configs/pretrain/BYOL_SlowR50_8x8_paper.yaml configs/linear/K400_linear_SlowR50_8x8.yaml \\
+    rhovideo run --cfg pretrain/BYOL_SlowR50_8x8_paper linear/K400_linear_SlowR50_8x8 \\
         --study outputs/rho --sweep "CONTRASTIVE.TYPE=moco,byol DATA.TRAIN_CROP_NUM_TEMPORAL=2,3,4"
-    rhovideo run --cfg configs/pretrain/MoCo_SlowR50_8x8_paper.yaml --study outputs/lr \\
+    rhovideo run --cfg pretrain/MoCo_SlowR50_8x8_paper --study outputs/lr \\
         --sweep "SOLVER.BASE_LR=0.1,0.2,0.4" --launcher slurm --gpus-per-node 8 --max-jobs 2
     rhovideo results outputs/rho
   A cell has what its file says beside the swept keys: of one file, every method has the same learning rate and head.

@@ -238,7 +238,7 @@ class StepLogger:
         # Workers start while it waits for its data, which later steps do not.
         seconds = self._seconds - (self._data_seconds if self._has_workers else 0.0)
         epoch = timedelta(seconds=round(seconds * self._steps_per_epoch))
-        slow = "; the recipes in configs/demo are meant for small machines" if seconds > _SLOW_STEP else ""
+        slow = "; the recipes that `rhovideo configs demo` lists are for small machines" if seconds > _SLOW_STEP else ""
         logger.info(
             "The first step took %.1f s on this CPU: at its pace an epoch of %d steps takes %s%s",
             *(seconds, self._steps_per_epoch, epoch, slow),
