@@ -1,4 +1,4 @@
-"""Videos that cannot be read: counted, named in the log once, listed in a file, and a limit to their share."""
+"""Videos that cannot be read: they are counted, logged once and listed in a file, and their share is limited."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ import torch
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "bad_videos.jsonl"
-# Below this many distinct videos a share says nothing.
+# The share of bad videos means little among fewer distinct videos.
 _MIN_TRIED = 100
 _TRIED, _BAD = 1, 2
 _SHOWN_EXAMPLES = 5
 
 
 class Failure(NamedTuple):
-    """One video that could not be read: its index and path, why, and where it is listed.
+    """A video that could not be read.
 
     Attributes:
         index: of the video in its manifest.
         path: of the file.
         reason: the decoder's message.
-        line: of the CSV, counted from 1.
-        epoch: in which it was tried.
-        csv: the list that names it.
+        line: of the list, from 1.
+        epoch: in which the video was tried.
+        csv: the list.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # It hides tuple.index, which has no use here.
     path: str
     reason: str
     line: int
@@ -40,8 +40,14 @@ class Failure(NamedTuple):
     csv: str
 
 
-class HasFailures(Protocol):
-    """What the ledger reads of a batch."""
+class ReadVideos(Protocol):
+    """The videos of a batch: those that are shown, and those that could not be read.
+
+    Attributes:
+        index: int64 [B], the videos that are shown.
+        valid: bool [B], False for a sample without any readable video.
+        failures: the videos that could not be read.
+    """
 
     index: torch.Tensor
     valid: torch.Tensor
@@ -49,32 +55,36 @@ class HasFailures(Protocol):
 
 
 class BadVideoLedger:
-    """This process's account of the training videos it has tried.
+    """The record of the training videos that this process has tried.
 
     Args:
-        output_dir: folder of ``bad_videos.jsonl``, which the processes of a job append to (OUTPUT_DIR).
-        max_share: share of unreadable videos from which training stops (DATA.MAX_BAD_VIDEO_SHARE).
-        rank: this process, for the log.
+        output_dir: folder of ``bad_videos.jsonl``, to which all processes of a job append (OUTPUT_DIR).
+        max_share: training stops above this share of unreadable videos (DATA.MAX_BAD_VIDEO_SHARE).
+        rank: of this process, for the log.
     """
 
     def __init__(self, output_dir: str | Path, max_share: float, rank: int = 0) -> None:
         self.file = Path(output_dir) / FILE_NAME
         self.max_share = max_share
         self.rank = rank
-        self._state = np.zeros(0, np.uint8)  # a byte a video, however long the run
+        self._state = np.zeros(0, np.uint8)  # one byte per video, however long the run
         self._tried = self._bad = self._exhausted = 0
         self._examples: list[str] = []
 
     def resume(self, tried: int = 0, bad: int = 0) -> None:
-        """Go on from what all processes counted before, as a checkpoint tells; on rank 0, the others count anew.
+        """Go on from the counts of all processes in a checkpoint; only rank 0 takes them, the others start from 0.
 
-        Videos that are tried again count again, which leaves the share of the bad ones what it is.
+        Videos that are tried again are counted again. This hardly changes the share of bad videos.
+
+        Args:
+            tried: distinct videos tried by all processes.
+            bad: how many of them could not be read.
         """
         if self.rank == 0:
             self._tried, self._bad = tried, bad
 
-    def record(self, batch: HasFailures) -> None:
-        """Count the batch's videos; list and log those that failed for the first time."""
+    def record(self, batch: ReadVideos) -> None:
+        """Count the batch's videos, and list and log those that failed for the first time."""
         self._exhausted += int((~batch.valid).sum())
         self._mark([int(index) for index in batch.index], _TRIED)
         new = [failure for failure in batch.failures if not self._is_bad(failure.index)]
@@ -104,37 +114,50 @@ class BadVideoLedger:
             self._state[index] = max(before, state)
 
     def counts(self) -> torch.Tensor:
-        """int64 [3]: distinct videos tried, how many of them are bad, samples for which no video could be read.
+        """The counts of this process, to be summed over the ranks before :meth:`verdict`.
 
-        Sum them over the ranks before :meth:`verdict`. A video that two ranks meet in different epochs counts twice.
+        A video that two ranks read in different epochs is counted twice.
+
+        Returns:
+            int64 [3]: distinct videos tried, bad ones among them, and samples without any readable video.
         """
         return torch.tensor([self._tried, self._bad, self._exhausted], dtype=torch.int64)
 
     def verdict(self, total_counts: torch.Tensor) -> str | None:
-        """The message to stop training with, or None.
+        """Decide if training has to stop.
 
         Args:
-            total_counts: :meth:`counts` summed over all ranks, so that every rank comes to the same verdict.
+            total_counts: :meth:`counts` summed over all ranks, so that all ranks decide the same.
+
+        Returns:
+            The message to stop with, or None.
         """
         tried, bad, exhausted = (int(count) for count in total_counts)
         if exhausted:
-            problem = f"for {exhausted} samples no readable video was found in ten draws each"
+            problem = f"no readable video was found for {exhausted} samples, in ten draws for each"
         elif tried >= _MIN_TRIED and bad > self.max_share * tried:
             problem = f"more than DATA.MAX_BAD_VIDEO_SHARE ({self.max_share:.0%}) of the videos cannot be read"
         else:
             return None
         examples = "".join(f"\n  {example}" for example in self._examples)
         return (
-            f"{problem}: {bad} of {tried} tried ({bad / max(tried, 1):.1%}). All are listed in {self.file}; "
+            f"{problem}: {bad} of {tried} tried ({bad / max(tried, 1):.1%}). {self.file} lists them all; "
             "`rhovideo scan CSV` finds every broken video of a list and writes a list without them"
             + (f". Among them:{examples}" if examples else "")
         )
 
 
 def append_failures(file: Path, failures: list[Failure]) -> list[Failure]:
-    """Append ``failures`` whose path ``file`` does not list yet, one JSON object a line; return those.
+    """Append failures to a file, except those whose path it already has.
 
     Processes of several machines may do so at once: the file is locked, and each call writes whole lines.
+
+    Args:
+        file: has one JSON object per line; made if missing.
+        failures: to append.
+
+    Returns:
+        The failures that were appended.
     """
     if not failures:
         return []
@@ -143,7 +166,7 @@ def append_failures(file: Path, failures: list[Failure]) -> list[Failure]:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX)
         except OSError:
-            # No locks on this file system; appended lines stay whole, at worst a video is listed twice.
+            # This file system has no locks. Appended lines stay whole, but a video may be listed twice.
             logger.debug("%s: no file locks here", file)
         stream.seek(0)
         text = stream.read()
@@ -165,6 +188,7 @@ def _as_line(failure: Failure) -> str:
 
 def _path_of(line: str) -> str | None:
     try:
-        return json.loads(line)["path"]
+        path: str = json.loads(line)["path"]
     except (ValueError, KeyError, TypeError):
-        return None  # cut off by a full disk, or not ours
+        return None  # cut off by a full disk, or written by another program
+    return path

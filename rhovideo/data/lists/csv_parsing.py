@@ -1,7 +1,6 @@
-"""PySlowFast's list of videos, one ``path label`` a line, parsed a block of lines at a time.
+"""PySlowFast's list of videos, with one ``path label`` per line, parsed in blocks of lines.
 
-Everything is done on whole blocks of bytes with NumPy, so that ten million lines take seconds and the memory
-in use is that of one block.
+NumPy works on whole blocks of bytes, so ten million lines take seconds and use the memory of one block.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ _NEWLINE, _RETURN, _MINUS, _ZERO = (ord(c) for c in "\n\r-0")
 _BLANKS = np.zeros(256, bool)
 _BLANKS[[ord(c) for c in " \t\r"]] = True
 _LOWER = np.frombuffer(bytes(range(256)).lower(), np.uint8)
-# A file's ending, something that separates, a number.
+# A file's ending, a separator, a number.
 _OTHER_SEPARATOR = re.compile(rb"\.\w{2,4}\s*([,;|\t ])\s*-?\d+$")
 
 
 class ManifestError(JobError, ValueError):
-    """A list of videos that cannot be used; the message names the file, the line and what to write.
+    """A list of videos cannot be used; the message names the file, the line and what to write.
 
-    ``keys`` are those of the configuration that say how the list is to be read, where one of them is to blame.
+    ``keys`` are the keys of the configuration that describe the list, if one of them is wrong.
     """
 
 
@@ -44,10 +43,10 @@ class Rows:
     """Some consecutive videos of a list.
 
     Attributes:
-        paths: uint8 [total bytes], the paths as they stand in the file, one after the other.
+        paths: uint8 [total bytes], the paths as they are in the file, one after the other.
         lengths: int64 [n], bytes of each path.
-        labels: int32 [n], ``NO_LABEL`` where there is none.
-        lines: int32 [n], each row's line of the file, counted from 1.
+        labels: int32 [n], ``NO_LABEL`` for a video without a label.
+        lines: int32 [n], each row's line of the file, from 1.
     """
 
     paths: np.ndarray
@@ -57,15 +56,24 @@ class Rows:
 
 
 def read_rows(csv: Path, separator: str, skip_rows: int, block_bytes: int = _BLOCK_BYTES) -> Iterator[Rows]:
-    """The videos of ``csv`` in order, in blocks.
+    """Read the videos of a list in order, in blocks.
 
-    A line is a path, or a path, the separator and an integer label; blank lines count for nothing. The label is
-    what follows the *last* separator, so that a path may hold separators. A line whose last field is no integer is
-    an unlabelled path if it ends like a video file; the label -1 says that there is none.
+    A line is a path, or a path, the separator and an integer label. Blank lines are skipped. The label follows the
+    *last* separator, so a path may contain separators. A line whose last field is not an integer is a path without a
+    label if it ends like a video file. The label -1 means that there is no label.
+
+    Args:
+        csv: the list.
+        separator: the text between path and label.
+        skip_rows: lines to skip at the top.
+        block_bytes: bytes to read at a time.
+
+    Yields:
+        Rows of consecutive videos.
 
     Raises:
-        ManifestError: a label is no integer, some lines are labelled and others are not, a path is empty, or the
-            file is no text.
+        ManifestError: a label is not an integer, or some lines have a label and others not, or a path is empty, or the
+            file is not text.
     """
     parser = _Parser(csv, separator)
     line = 1
@@ -81,7 +89,7 @@ def read_rows(csv: Path, separator: str, skip_rows: int, block_bytes: int = _BLO
 
 
 def _blocks(csv: Path, block_bytes: int) -> Iterator[np.ndarray]:
-    """The file's bytes without byte-order mark in arrays of whole lines, each ending with a newline."""
+    """The file's bytes without byte-order mark, in arrays of whole lines that end with a newline."""
     rest = b""
     with csv.open("rb") as file:
         first = True
@@ -93,7 +101,7 @@ def _blocks(csv: Path, block_bytes: int) -> Iterator[np.ndarray]:
                 data = data.removeprefix(b"\xef\xbb\xbf")
             if b"\0" in data:
                 raise ManifestError(
-                    f"{csv}: the file holds zero bytes, so it is no list of videos: expected a text file"
+                    f"{csv}: the file contains zero bytes, so it is not a list of videos: give a text file"
                 )
             cut = data.rfind(b"\n") + 1
             if not cut:
@@ -102,19 +110,19 @@ def _blocks(csv: Path, block_bytes: int) -> Iterator[np.ndarray]:
                 yield np.frombuffer(rest + data[:cut], np.uint8)
                 rest = data[cut:]
             if len(rest) > max(_LONGEST_LINE, block_bytes):
-                raise ManifestError(f"{csv}: a line is longer than {len(rest)} bytes: write one video a line")
+                raise ManifestError(f"{csv}: a line is longer than {len(rest)} bytes: write one video per line")
     if rest:
         yield np.frombuffer(rest + b"\n", np.uint8)
 
 
 class _Parser:
-    """Parses blocks of one file; remembers whether its first line was labelled."""
+    """A parser of one file's blocks, which remembers if the file's first line has a label."""
 
     def __init__(self, csv: Path, separator: str) -> None:
         self.csv = csv
         self.separator = separator.encode()
         if not self.separator or b"\n" in self.separator or b"\r" in self.separator:
-            wrong = f"DATA.PATH_LABEL_SEPARATOR is {separator!r}: write what stands between path and label"
+            wrong = f"DATA.PATH_LABEL_SEPARATOR is {separator!r}: write what is between path and label"
             raise ManifestError(wrong, keys=(_SEPARATOR_KEY,))
         self.first: tuple[int, bool] | None = None
 
@@ -134,7 +142,7 @@ class _Parser:
         )
 
     def _split(self, block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Where the path ends and the label starts in each line; without a separator, ``end`` and ``end + 1``."""
+        """End of the path and start of the label in each line; ``end`` and ``end + 1`` without a separator."""
         size = len(self.separator)
         places = np.flatnonzero(block[: len(block) - size + 1] == self.separator[0])
         for k in range(1, size):
@@ -157,7 +165,19 @@ class _Parser:
         no_label: np.ndarray,
         labelled: np.ndarray,
     ) -> None:
-        """``no_label``: the last of several fields is no label. ``labelled``: the line has a label."""
+        """Check that labels are integers, and that all lines have one or none has.
+
+        Args:
+            block: uint8, the bytes of the block.
+            starts: int64 [n], where each line starts in the block.
+            ends: int64 [n], where each line ends.
+            lines: int64 [n], numbers of the lines.
+            no_label: bool [n], the last of several fields is not a label.
+            labelled: bool [n], the line has a label.
+
+        Raises:
+            ManifestError: of the first line that is wrong.
+        """
 
         def text(row: int) -> bytes:
             return block[starts[row] : ends[row]].tobytes()
@@ -172,7 +192,7 @@ class _Parser:
             self._fail(
                 lines[row],
                 f"{_show(text(row))} does not end with a label: write a whole number from 0 to 2147483647 after "
-                f"the last {self.separator.decode()!r}, or set DATA.PATH_LABEL_SEPARATOR to what separates "
+                f"the last {self.separator.decode()!r}, or set DATA.PATH_LABEL_SEPARATOR to the text between "
                 "path and label",
                 _SEPARATOR_KEY,
             )
@@ -204,7 +224,7 @@ class _Parser:
         if inside.any():
             self._fail(
                 lines[row[int(np.argmax(inside))]],
-                "a carriage return stands inside the line: end lines with a newline (or carriage return and newline)",
+                "there is a carriage return inside the line: end lines with a newline (or carriage return and newline)",
             )
 
     def _fail(self, line: int, message: str, *keys: str) -> None:
@@ -212,7 +232,7 @@ class _Parser:
 
 
 def _strip(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """``starts`` and ``ends`` without the blanks at both sides; a blank stretch becomes an empty one."""
+    """``starts`` and ``ends`` without the blanks at both sides; a blank piece of text becomes an empty one."""
     starts, ends = starts.copy(), ends.copy()
     rows = np.flatnonzero(ends > starts)
     while len(rows := rows[_BLANKS[block[ends[rows] - 1]]]):
@@ -226,7 +246,7 @@ def _strip(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.
 
 
 def _labels(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Labels int64 [n] of the stretches, and which of them are one: 0 to 2^31 - 1, or -1, which says "none"."""
+    """Labels of the pieces of text, int64 [n], and bool [n]: the text is a label, 0 to 2^31 - 1, or -1 for none."""
     length = ends - starts
     none = np.flatnonzero(length == 2)
     none = none[(block[starts[none]] == _MINUS) & (block[ends[none] - 1] == _ZERO + 1)]
@@ -234,7 +254,7 @@ def _labels(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np
     value = np.zeros(len(starts), np.int64)
     for k in range(int(length[good].max(initial=0))):
         active = np.flatnonzero(good & (k < length))
-        digit = block[starts[active] + k] - _ZERO  # wraps around for what stands before "0"
+        digit = block[starts[active] + k] - _ZERO  # wraps around for characters before "0"
         good[active[digit > 9]] = False
         value[active] = value[active] * 10 + digit
     good &= value < 2**31
@@ -244,7 +264,7 @@ def _labels(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np
 
 
 def _end_like_videos(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """Which of the stretches end with one of ``VIDEO_ENDINGS``, in any case of letters."""
+    """Bool [n]: the piece of text ends with one of ``VIDEO_ENDINGS``, in any case of letters."""
     found = np.zeros(len(starts), bool)
     for ending in VIDEO_ENDINGS:
         rows = np.flatnonzero(~found & (ends - starts >= len(ending)))
@@ -255,11 +275,13 @@ def _end_like_videos(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) ->
 
 
 def _cut_out(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """The bytes of all stretches, one after the other."""
+    """The bytes of all pieces of text, one after the other."""
     step = np.zeros(len(block) + 1, np.int8)
     step[starts] = 1
     step[ends] = -1
-    return block[np.cumsum(step[:-1], dtype=np.int8).view(bool)]
+    inside: np.ndarray = np.cumsum(step[:-1], dtype=np.int8).view(bool)
+    cut: np.ndarray = block[inside]
+    return cut
 
 
 def _show(text: bytes) -> str:

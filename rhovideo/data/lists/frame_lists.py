@@ -1,8 +1,8 @@
 """PySlowFast's lists of frames: videos as folders of images, labelled by Something-Something's JSON files.
 
-A list begins with the line ``original_vido_id video_id frame_id path labels`` and then names one image a line, in the
-order of time. A video's frames are nearly always numbered one by one, so they are kept as runs ("78687/78687_", first
-number 1, six digits, ".jpg", 45 of them); a list of nineteen million lines packs into a few megabytes.
+A list begins with the line ``original_vido_id video_id frame_id path labels``. Each later line names one image, in the
+order of time. A video's frames are nearly always numbered one by one, so they are stored as runs ("78687/78687_", first
+number 1, six digits, ".jpg", 45 images). A list of nineteen million lines then takes a few megabytes.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from rhovideo.data.video.image_frames import ImageFrames
 from rhovideo.data.video.reader import VideoReadError
 
 HEADER = "original_vido_id video_id frame_id path labels"
-# What tells such a list from one of video files.
+# A list that begins with this word is one of frames, not of video files.
 FIRST_WORD = "original_vido_id"
 _FORMAT = "frames 1"
 _BLOCK = 4096
-# Of a path read backwards: what comes before its first number.
+# Of a path read backwards: the text before its first number, the number, the rest.
 _NUMBERED = re.compile(r"([^0-9]*)([0-9]+)(.*)", re.DOTALL)
 
-# A longer number is no frame's, and Python reads none of thousands of digits.
+# Longer numbers do not number frames, and Python refuses to read numbers of thousands of digits.
 _MOST_DIGITS = 18
 
 
@@ -41,10 +41,11 @@ class Run:
     """Images whose paths differ in one number, which goes up by one.
 
     Attributes:
-        before, after: the path before and after the number.
-        first: the first number; -1 for a single path without any, which ``before`` is.
-        width: its digits, with leading zeros.
-        count: how many images.
+        before: the path before the number, or the whole path if it has no number.
+        first: the first number; -1 for a path without a number.
+        width: digits of the number, leading zeros included.
+        after: the path after the number.
+        count: the number of images.
     """
 
     before: str
@@ -55,7 +56,7 @@ class Run:
 
     @classmethod
     def of(cls, path: str) -> Run:
-        """The run that a path begins."""
+        """The run that begins with a path."""
         match = _NUMBERED.fullmatch(path[::-1])
         if match is None or len(match[2]) > _MOST_DIGITS:
             return cls(path, -1, 0, "")
@@ -63,11 +64,11 @@ class Run:
         return cls(before, int(digits), len(digits), after)
 
     def path(self, place: int) -> str:
-        """The path at ``place``, counted from 0."""
+        """The path at ``place``, from 0."""
         return self.before if self.first < 0 else f"{self.before}{self.first + place:0{self.width}d}{self.after}"
 
     def add(self, path: str) -> bool:
-        """Take the path in if it is the next one."""
+        """Add the path if it is the next one; False if it is not."""
         if self.first < 0 or path != self.path(self.count):
             return False
         self.count += 1
@@ -76,12 +77,18 @@ class Run:
 
 @dataclass
 class ListedVideo:
-    """A video of a frame list: the line of its first frame, counted from 1 (0: it has none), and its frames."""
+    """A video of a frame list.
+
+    Attributes:
+        line: the line of its first frame, from 1; 0 for a video without frames.
+        runs: its frames.
+    """
 
     line: int
     runs: list[Run]
 
     def add(self, path: str) -> None:
+        """Add the next frame."""
         if not self.runs or not self.runs[-1].add(path):
             self.runs.append(Run.of(path))
 
@@ -89,26 +96,29 @@ class ListedVideo:
 class FrameListManifest(Manifest):
     """The videos of a frame list, by index.
 
-    Where there are labels, the videos come in the order of their JSON file, as in PySlowFast. A video that this file
-    names and the list does not has no frames; one that only the list names has the label -1, at the end.
+    With labels, the videos are in the order of their JSON file, as in PySlowFast. A video that is only in this file has
+    no frames. Videos that are only in the list come last, with the label -1.
     """
 
     @classmethod
-    def open(
+    def open(  # type: ignore[override]  # Other lists need other arguments.
         cls,
-        csv: str | os.PathLike,
+        csv: str | os.PathLike[str],
         *,
-        labels: tuple[str | os.PathLike, str | os.PathLike] | None,
+        labels: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None,
         prefix: str = "",
-        cache_dir: str | os.PathLike = "",
+        cache_dir: str | os.PathLike[str] = "",
     ) -> FrameListManifest:
-        """The videos that ``csv`` lists; packs it first if that has not been done on this machine.
+        """Open the videos of a frame list, which is packed first if this machine has no packed file of it.
 
         Args:
             csv: the frame list.
-            labels: Something-Something's JSON files: the videos' templates and the templates' numbers; None: no labels.
-            prefix: folder that relative paths start from (DATA.PATH_PREFIX); empty: the folder of ``csv``.
+            labels: Something-Something's JSON files, the videos' templates and the templates' numbers; None: no labels.
+            prefix: folder from which relative paths start (DATA.PATH_PREFIX); empty: the folder of ``csv``.
             cache_dir: folder for the packed file (DATA.MANIFEST_CACHE); empty: the temporary folder.
+
+        Returns:
+            The videos.
 
         Raises:
             ManifestError: a line or a JSON file is wrong, or the packed file cannot be written.
@@ -118,7 +128,7 @@ class FrameListManifest(Manifest):
         files = [csv, *(Path(os.path.abspath(file)) for file in labels or ())]
         for file in files:
             if not file.is_file():
-                raise FileNotFoundError(f"{file}: there is no such file, which TRAIN.DATASET ssv2 reads")
+                raise FileNotFoundError(f"{file}: there is no such file, and TRAIN.DATASET ssv2 needs it")
         return cls._open_packed(
             files,
             [_FORMAT],
@@ -129,13 +139,25 @@ class FrameListManifest(Manifest):
         )
 
     def path(self, index: int) -> str:
-        """The folder of a video's frames, with its name where others share the folder."""
+        """The folder of a video's frames; with the video's name where several videos share the folder."""
         name, runs = self._row(index)
         folder = os.path.join(self._root, os.path.dirname(runs[0].path(0)) if runs else "")
         return folder if os.path.basename(folder) == name else os.path.join(folder, name)
 
     def open_video(self, index: int, image_fps: float, backend: str = "pyav") -> ImageFrames:
-        """As of :class:`Manifest`; raises VideoReadError where the list has no frame of the video."""
+        """Open video ``index`` for reading frames.
+
+        Args:
+            index: its place in the list.
+            image_fps: frames per second to use.
+            backend: not used.
+
+        Returns:
+            The video.
+
+        Raises:
+            VideoReadError: the list has no frame of the video.
+        """
         _, runs = self._row(index)
         if not runs:
             raise VideoReadError(self.path(index), f"{self.csv} lists no frame of it")
@@ -147,7 +169,7 @@ class FrameListManifest(Manifest):
 
 
 class _Frames:
-    """The paths of a video's frames, made when asked for."""
+    """The paths of a video's frames, made one by one when they are needed."""
 
     def __init__(self, root: str, runs: list[Run]) -> None:
         self._root = root
@@ -164,14 +186,17 @@ class _Frames:
 
 
 def read_frame_list(csv: Path, max_bytes: int | None = None) -> dict[str, ListedVideo]:
-    """The videos of a frame list by name, in the order of their first lines.
+    """Read the videos of a frame list, in the order of their first lines.
 
     Args:
         csv: the list.
-        max_bytes: stop after about so many.
+        max_bytes: stop after about so many bytes; None: read all.
+
+    Returns:
+        The videos by name.
 
     Raises:
-        ManifestError: it is no frame list, or a line has not the five fields of the header.
+        ManifestError: it is not a frame list, or a line does not have the five fields of the header.
     """
     videos: dict[str, ListedVideo] = {}
     try:
@@ -183,7 +208,9 @@ def read_frame_list(csv: Path, max_bytes: int | None = None) -> dict[str, Listed
                     continue
                 fields = line.split()
                 if len(fields) != 5:
-                    raise ManifestError(f"{csv}, line {number}: {line.strip()[:120]!r} is not `{HEADER}`: five fields")
+                    raise ManifestError(
+                        f"{csv}, line {number}: {line.strip()[:120]!r}: write the five fields `{HEADER}`"
+                    )
                 name, path = fields[0], fields[3]
                 if name not in videos:
                     videos[name] = ListedVideo(number, [])
@@ -194,21 +221,21 @@ def read_frame_list(csv: Path, max_bytes: int | None = None) -> dict[str, Listed
     except UnicodeDecodeError as error:
         raise ManifestError(f"{csv}: is not UTF-8 text ({error.reason}): give a list of frames") from error
     if not videos:
-        raise ManifestError(f"{csv} lists no frame: write `{HEADER}` on its first line and one frame on each after it")
+        raise ManifestError(f"{csv} lists no frame: write `{HEADER}` on line 1, and a frame on each line after it")
     return videos
 
 
 def _check_header(csv: Path, line: str) -> None:
     if not line.startswith(FIRST_WORD):
         raise ManifestError(
-            f"{csv}, line 1: a list of frames begins with the line `{HEADER}`, this one with {line.strip()[:80]!r}. "
+            f"{csv}, line 1: a list of frames begins with the line `{HEADER}`, not with {line.strip()[:80]!r}. "
             "For a list of video files write TRAIN.DATASET kinetics",
             keys=("TRAIN.DATASET",),
         )
 
 
 def _rows(csv: Path, labels: Mapping[str, int]) -> Iterator[Rows]:
-    """What a packed file holds: of each video its name and runs as JSON."""
+    """Rows for a packed file: the name and runs of each video as JSON."""
     videos = read_frame_list(csv)
     if labels and not labels.keys() & videos.keys():
         raise ManifestError(

@@ -20,15 +20,15 @@ _SHOWN = 5
 
 
 class IndexingError(ValueError):
-    """A folder or split file that no list can be made from; the message says what is missing."""
+    """No list can be made from a folder or split file; the message says what is missing."""
 
 
 class ListsExistError(IndexingError):
-    """There are lists already, which nobody has asked to overwrite."""
+    """There are lists already, and overwriting was not asked for."""
 
 
 class Entry(NamedTuple):
-    """One video and its label (-1: none)."""
+    """A video and its label (-1: none)."""
 
     path: Path
     label: int
@@ -36,7 +36,15 @@ class Entry(NamedTuple):
 
 @dataclass
 class IndexSummary:
-    """What was written: videos of each list, class names, what was left out and why."""
+    """The result of indexing.
+
+    Attributes:
+        out_dir: folder of the lists.
+        counts: videos of each list.
+        classes: names of the classes, by label.
+        left_out: files that were left out, and why.
+        notes: for the user.
+    """
 
     out_dir: Path
     counts: dict[str, int]
@@ -56,8 +64,8 @@ class IndexSummary:
 
 
 def index_folder(
-    folder: str | os.PathLike,
-    out_dir: str | os.PathLike,
+    folder: str | os.PathLike[str],
+    out_dir: str | os.PathLike[str],
     *,
     val_share: float = 0.1,
     seed: int = 0,
@@ -67,31 +75,38 @@ def index_folder(
 ) -> IndexSummary:
     """List the videos below ``folder`` in ``out_dir``/{train,val,test}.csv, and their classes, if any, in classes.txt.
 
-    Sub-folders named train, val (valid, validation) and test are taken as the splits; otherwise ``val_share`` of each
-    class, drawn with ``seed``, becomes val.csv. Without a test folder, test.csv equals val.csv. Where all videos lie
-    in two or more sub-folders, these are the classes, labelled in the order of their names.
-    Links are followed; hidden files are not listed. Paths are relative where ``folder`` lies in ``out_dir``.
+    Sub-folders named train, val (valid, validation) and test are the splits; without them, a share of each class
+    becomes val.csv. Without a test folder, test.csv equals val.csv. If all videos are in two or more sub-folders, these
+    are the classes, with labels in the order of their names. Links are followed, and hidden files are not listed. Paths
+    are relative where ``folder`` is in ``out_dir``.
 
     Args:
-        labels: True: sub-folders are classes; False: no labels; None: decide by where the videos lie.
-        endings: of the files that count as videos, in any case of letters.
+        folder: of the videos.
+        out_dir: folder of the lists, made if missing.
+        val_share: share of each class for val.csv, in [0, 1).
+        seed: of the choice of these videos.
+        labels: True: sub-folders are classes. False: no labels. None: decide by the places of the videos.
+        endings: of video files, in any case of letters.
         force: overwrite lists that exist.
 
+    Returns:
+        The counts, classes and left-out files, which are also printed.
+
     Raises:
-        IndexingError: no folder, no video, or the lists exist already.
+        IndexingError: there is no folder or no video, or the lists exist already.
     """
     folder, out_dir = Path(folder), Path(out_dir)
     if not folder.is_dir():
-        raise IndexingError(f"{folder} is no folder: write the folder that holds the videos")
+        raise IndexingError(f"{folder} is not a folder: write the folder of the videos")
     if not 0 <= val_share < 1:
-        raise IndexingError(f"the share of validation videos is {val_share}: write a number from 0 up to (not with) 1")
+        raise IndexingError(f"the share of validation videos is {val_share}: write a number from 0 to less than 1")
     _refuse_to_overwrite(out_dir, force)
     left_out: list[str] = []
     notes: list[str] = []
     roots = _split_roots(folder)
     found = {split: _find_videos(root, tuple(e.lower() for e in endings), left_out) for split, root in roots.items()}
     if not any(found.values()):
-        raise IndexingError(f"no video below {folder}: looked for files that end in {' '.join(endings)}")
+        raise IndexingError(f"there is no video below {folder}: its name must end in {' '.join(endings)}")
     classes = _class_names(found, roots, labels)
     splits = {split: _labelled(videos, roots[split], classes) for split, videos in found.items()}
     if "val" not in splits and "train" in splits:
@@ -105,26 +120,31 @@ def index_folder(
     return _write_index(out_dir, splits, classes, left_out, notes)
 
 
-def list_folder(folder: str | os.PathLike, out_dir: str | os.PathLike) -> tuple[bytes, list[str], list[str]]:
-    """One list of all videos below ``folder``, as a CSV in ``out_dir`` would hold it; nothing is written.
+def list_folder(folder: str | os.PathLike[str], out_dir: str | os.PathLike[str]) -> tuple[bytes, list[str], list[str]]:
+    """Make one list of all videos below ``folder``, without writing it.
 
-    Splits and classes are found as by :func:`index_folder`; the splits stand one after the other.
+    Splits and classes are found as by :func:`index_folder`; the splits follow one after the other.
+
+    Args:
+        folder: of the videos.
+        out_dir: folder that the list is for, to which paths may be relative.
 
     Returns:
-        The CSV's bytes, the classes' names by label (none where folders are no classes), and what was left out and why.
+        The bytes of the CSV, the names of the classes by label (empty where folders are not classes), and the files
+        that were left out, with the reasons.
 
     Raises:
-        IndexingError: no folder, or no video in it.
+        IndexingError: there is no folder, or no video in it.
     """
     folder = Path(folder)
     if not folder.is_dir():
-        raise IndexingError(f"{folder} is no folder: write the folder that holds the videos, or a list of them")
+        raise IndexingError(f"{folder} is not a folder: write the folder of the videos, or a list of them")
     left_out: list[str] = []
     roots = _split_roots(folder)
     endings = tuple(VIDEO_ENDINGS)
     found = {split: _find_videos(root, endings, left_out) for split, root in roots.items()}
     if not any(found.values()):
-        raise IndexingError(f"no video below {folder}: looked for files that end in {' '.join(endings)}")
+        raise IndexingError(f"there is no video below {folder}: its name must end in {' '.join(endings)}")
     classes = _class_names(found, roots, None)
     splits = [split for split in _SPLITS if split in roots]
     entries = [entry for split in splits for entry in _labelled(found[split], roots[split], classes)]
@@ -153,23 +173,23 @@ def _split_roots(folder: Path) -> dict[str, Path]:
 
 
 def _find_videos(root: Path, endings: tuple[str, ...], left_out: list[str]) -> list[Path]:
-    """The videos below ``root`` in the order of their paths; what looks like one but cannot be listed is noted."""
+    """The videos below ``root`` in the order of their paths; those that cannot be listed go to ``left_out``."""
     videos = []
     for path in _walk(root, left_out):
         if not path.name.lower().endswith(endings):
             continue
         if any(c in str(path) for c in "\n\r\0"):
-            left_out.append(f"{path!r}: a line break in the name cannot stand in a list")
+            left_out.append(f"{path!r}: a list cannot hold a name with a line break")
         elif not path.is_file():
-            left_out.append(f"{path}: a link to nothing")
+            left_out.append(f"{path}: a link to a file that does not exist")
         else:
             videos.append(path)
     return sorted(videos, key=lambda path: os.fsencode(path.relative_to(root)))
 
 
 def _walk(root: Path, left_out: list[str]) -> Iterator[Path]:
-    """All files below ``root`` that are not hidden; links are followed, each folder is entered once."""
-    entered = set()
+    """All files below ``root`` that are not hidden; links are followed, and each folder is entered once."""
+    entered: set[str] = set()
     for place, folders, files in os.walk(root, followlinks=True):
         real = os.path.realpath(place)
         if real in entered:
@@ -188,7 +208,7 @@ def _class_names(found: Mapping[str, list[Path]], roots: Mapping[str, Path], lab
     loose = [part[0] for part in parts if len(part) == 1]
     names = sorted({part[0] for part in parts if len(part) > 1}, key=os.fsencode)
     if labels and loose:
-        raise IndexingError(f"{loose[0]} lies in no class folder: move it into one, or index without labels")
+        raise IndexingError(f"{loose[0]} is not in a class folder: move it into one, or index without labels")
     return names if labels or (not loose and len(names) > 1) else []
 
 
@@ -199,7 +219,8 @@ def _labelled(videos: list[Path], root: Path, classes: Sequence[str]) -> list[En
 
 def _hold_out(entries: list[Entry], share: float, seed: int) -> tuple[list[Entry], list[Entry]]:
     """Split off ``share`` of each class, at least one of two or more if ``share`` is positive."""
-    kept, held = [], []
+    kept: list[Entry] = []
+    held: list[Entry] = []
     groups: dict[int, list[Entry]] = {}
     for entry in entries:
         groups.setdefault(entry.label, []).append(entry)
@@ -235,15 +256,15 @@ def _write_index(
 
 
 def _csv_line(entry: Entry, out_dir: Path) -> bytes:
-    """A line that reads back with a space as separator: the label is what follows the last one.
+    """A line of a list with a space as separator; the label follows the last space.
 
-    A path without label may hold spaces too, for it ends like a video file.
+    A path without a label may have spaces if it ends like a video file.
     """
     path = os.path.abspath(entry.path)
     home = os.path.abspath(out_dir)
     if path.startswith(os.path.join(home, "")):
         path = os.path.relpath(path, home)
-        # A blank at the start of a line would be dropped.
+        # Readers drop a blank at the start of a line.
         path = path if path.strip() == path else os.path.join(".", path)
     readable_alone = " " not in path or path.lower().endswith(VIDEO_ENDINGS)
     label = "" if entry.label == NO_LABEL and readable_alone else f" {entry.label}"
@@ -256,35 +277,44 @@ def _write_whole(path: Path, content: bytes) -> None:
 
 
 def index_ucf101(
-    videos: str | os.PathLike, split_dir: str | os.PathLike, out_dir: str | os.PathLike, *, force: bool = False
+    videos: str | os.PathLike[str],
+    split_dir: str | os.PathLike[str],
+    out_dir: str | os.PathLike[str],
+    *,
+    force: bool = False,
 ) -> list[IndexSummary]:
-    """The three official splits of UCF101 in ``out_dir``/split{1,2,3}/{train,val,test}.csv (val and test are equal).
+    """Write UCF101's three official splits to ``out_dir``/split{1,2,3}/{train,val,test}.csv; val and test are equal.
 
     Args:
-        videos: folder with the .avi files, in class folders or not.
+        videos: folder of the .avi files, in class folders or not.
         split_dir: the unpacked ucfTrainTestlist: classInd.txt, trainlist0{1,2,3}.txt, testlist0{1,2,3}.txt.
+        out_dir: folder of the lists, made if missing.
+        force: overwrite lists that exist.
+
+    Returns:
+        The counts and classes of each split.
 
     Raises:
-        IndexingError: a file is missing, or a line of one is not as expected.
+        IndexingError: a file is missing, or a line is wrong.
     """
     videos, split_dir, out_dir = Path(videos), Path(split_dir), Path(out_dir)
     class_file = split_dir / "classInd.txt"
     number: dict[str, int] = {}
-    for line, words in _split_lines(class_file, "UCF101's ucfTrainTestlist"):
-        if len(words) != 2 or not words[0].isdigit():
-            raise IndexingError(f"{class_file}, line {line}: expected a number and a class name")
-        number[words[1]] = int(words[0]) - 1
+    for line, fields in _split_lines(class_file, "UCF101's ucfTrainTestlist"):
+        if len(fields) != 2 or not fields[0].isdigit():
+            raise IndexingError(f"{class_file}, line {line}: write a number and a class name")
+        number[fields[1]] = int(fields[0]) - 1
     classes = sorted(number, key=number.__getitem__)
     if sorted(number.values()) != list(range(len(number))):
         raise IndexingError(f"{class_file}: the classes are not numbered 1 to {len(number)}")
 
     def entries(name: str) -> list[Entry]:
         rows = []
-        for line, words in _split_lines(split_dir / name, "UCF101's ucfTrainTestlist"):
-            class_name, _, file_name = words[0].partition("/")
+        for line, fields in _split_lines(split_dir / name, "UCF101's ucfTrainTestlist"):
+            class_name, _, file_name = fields[0].partition("/")
             if class_name not in number or not file_name:
                 raise IndexingError(
-                    f"{split_dir / name}, line {line}: expected Class/video.avi with a class of classInd.txt"
+                    f"{split_dir / name}, line {line}: write Class/video.avi with a class of classInd.txt"
                 )
             rows.append((class_name, file_name, number[class_name]))
         return _locate(videos, rows, "UCF101")
@@ -294,17 +324,26 @@ def index_ucf101(
 
 
 def index_hmdb51(
-    videos: str | os.PathLike, split_dir: str | os.PathLike, out_dir: str | os.PathLike, *, force: bool = False
+    videos: str | os.PathLike[str],
+    split_dir: str | os.PathLike[str],
+    out_dir: str | os.PathLike[str],
+    *,
+    force: bool = False,
 ) -> list[IndexSummary]:
-    """The three official splits of HMDB51 in ``out_dir``/split{1,2,3}/{train,val,test}.csv (val and test are equal).
+    """Write HMDB51's three official splits to ``out_dir``/split{1,2,3}/{train,val,test}.csv; val and test are equal.
 
     Args:
-        videos: folder with the .avi files, in class folders or not.
+        videos: folder of the .avi files, in class folders or not.
         split_dir: the unpacked testTrainMulti_7030_splits: {class}_test_split{1,2,3}.txt, lines ``video.avi 0|1|2``
             (unused, train, test). Labels follow the order of the classes' names.
+        out_dir: folder of the lists, made if missing.
+        force: overwrite lists that exist.
+
+    Returns:
+        The counts and classes of each split.
 
     Raises:
-        IndexingError: a file is missing, or a line of one is not as expected.
+        IndexingError: a file is missing, or a line is wrong.
     """
     videos, split_dir, out_dir = Path(videos), Path(split_dir), Path(out_dir)
     suffix = "_test_split{}.txt"
@@ -313,7 +352,7 @@ def index_hmdb51(
     }
     if not names:
         raise IndexingError(
-            f"{split_dir}: no file like brush_hair_test_split1.txt: unpack HMDB51's testTrainMulti_7030_splits there"
+            f"{split_dir} has no file like brush_hair_test_split1.txt: unpack HMDB51's testTrainMulti_7030_splits there"
         )
     classes = sorted(names)
     found = []
@@ -321,26 +360,27 @@ def index_hmdb51(
         chosen: dict[str, list[tuple[str, str, int]]] = {"0": [], "1": [], "2": []}
         for label, class_name in enumerate(classes):
             file = split_dir / (class_name + suffix.format(k))
-            for line, words in _split_lines(file, "HMDB51's testTrainMulti_7030_splits"):
-                if len(words) != 2 or words[1] not in chosen:
-                    raise IndexingError(f"{file}, line {line}: expected a file name and 0, 1 or 2")
-                chosen[words[1]].append((class_name, words[0], label))
+            for line, fields in _split_lines(file, "HMDB51's testTrainMulti_7030_splits"):
+                if len(fields) != 2 or fields[1] not in chosen:
+                    raise IndexingError(f"{file}, line {line}: write a file name and 0, 1 or 2")
+                chosen[fields[1]].append((class_name, fields[0], label))
         found.append((_locate(videos, chosen["1"], "HMDB51"), _locate(videos, chosen["2"], "HMDB51")))
     return _write_splits(out_dir, found, classes, force)
 
 
 def _split_lines(file: Path, source: str) -> Iterator[tuple[int, list[str]]]:
-    """The words of each line that is not blank, split at the *last* blank, with the line's number."""
+    """The number and the fields of each line that is not empty, split at the *last* blank."""
     if not file.is_file():
         raise IndexingError(f"{file} is missing: unpack {source} into {file.parent}")
     for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
-        if words := line.strip().rsplit(maxsplit=1):
-            yield number, words
+        if fields := line.strip().rsplit(maxsplit=1):
+            yield number, fields
 
 
 def _locate(videos: Path, rows: Sequence[tuple[str, str, int]], dataset: str) -> list[Entry]:
-    """The files of (class, file name, label), looked for in class folders, then without them."""
-    entries, missing = [], []
+    """Find the files of (class, file name, label), first in class folders, then without them."""
+    entries: list[Entry] = []
+    missing: list[str] = []
     for class_name, file_name, label in rows:
         places = (videos / class_name / file_name, videos / file_name)
         place = next((place for place in places if place.is_file()), None)

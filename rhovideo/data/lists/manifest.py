@@ -1,11 +1,12 @@
-"""The list of videos: a CSV packed once a machine into one file, of which a process reads the rows that it asks for.
+"""The list of videos: a CSV that is packed into one file, once on each machine, from which processes read single rows.
 
 A packed file holds the bytes of the paths, their offsets (int64), the lines (int32) and the labels (int32). Its name
-is a digest of the CSV's path, size and modification time and of how it is read, so a changed CSV gets another file.
+contains a digest of the CSV's path, size and modification time and of all settings for reading it. So a changed CSV
+gets another file.
 
-Rows are read, not mapped: the pages of a mapping that random rows touch would soon be all of them and count as memory
-of the processes, while what is read stays in the system's cache, which is one for all and given up when memory is
-needed. A process so holds nothing that grows with the list, and a rank reads its own videos' rows only.
+Rows are read, not mapped into memory. Random rows would soon touch all pages of a mapping, which then belong to the
+memory of each process. Rows that are read stay in the system's cache, which all processes share, and which the system
+frees when it needs memory. So the memory of a process does not grow with the list.
 """
 
 from __future__ import annotations
@@ -35,19 +36,22 @@ __all__ = ["NO_LABEL", "Manifest", "ManifestError"]
 
 logger = logging.getLogger(__name__)
 
-_Self = TypeVar("_Self", bound="Manifest")  # typing.Self is of Python 3.11
+_Self = TypeVar("_Self", bound="Manifest")  # Python 3.10 has no typing.Self.
 _MAGIC = b"rhoman01"
-# magic, rows, bytes of the paths, classes (0: no labels), bytes of the notes, bytes of the file
+# Magic, rows, bytes of the paths, classes (0: no labels), bytes of the notes, bytes of the file.
 _HEADER = struct.Struct("<8s5q")
 _OFFSETS, _NUMBER = struct.Struct("<2q"), struct.Struct("<i")
 _LABELS_AT_A_TIME = 2**22
 
 
 class Manifest:
-    """The videos of one CSV: paths and labels by index, in the file's order.
+    """The videos of one CSV: paths and labels by index, in the order of the file.
 
-    Pickles as the name of its packed file. Each process holds that file open once; reading moves no position in it, so
-    threads and forked processes can share it.
+    It is pickled as the name of its packed file, so it costs little to send. Reading does not move the file's position,
+    so threads and forked processes can share one object.
+
+    Attributes:
+        csv: the path of the CSV.
 
     Example:
         >>> manifest = Manifest.open("train.csv", prefix="/videos")  # doctest: +SKIP
@@ -55,12 +59,15 @@ class Manifest:
         ('/videos/a.mp4', 3)
     """
 
-    def __init__(self, packed: str | os.PathLike) -> None:
-        """Read an existing packed file; use :meth:`open` to start from a CSV.
+    def __init__(self, packed: str | os.PathLike[str]) -> None:
+        """Read a packed file; :meth:`open` makes one of a CSV.
+
+        Args:
+            packed: the packed file.
 
         Raises:
             FileNotFoundError: the packed file was removed.
-            ManifestError: it is no packed file, or truncated.
+            ManifestError: it is not a packed file, or truncated.
         """
         self._packed = Path(packed)
         try:
@@ -68,14 +75,15 @@ class Manifest:
         except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"the packed manifest {packed} is gone: "
-                "if something cleans that folder, set DATA.MANIFEST_CACHE to another"
+                "if a program cleans that folder, set DATA.MANIFEST_CACHE to another folder"
             ) from error
         weakref.finalize(self, os.close, self._file)
         size = os.fstat(self._file).st_size
         if size < _HEADER.size:
-            raise ManifestError(f"{packed}: truncated, no packed manifest: remove it")
-        magic, self._rows, path_bytes, self._classes, note_bytes, said = _HEADER.unpack(self._read(0, _HEADER.size))
-        if magic != _MAGIC or said != size:
+            raise ManifestError(f"{packed}: truncated, or not a packed manifest: remove it")
+        header: tuple[bytes, int, int, int, int, int] = _HEADER.unpack(self._read(0, _HEADER.size))
+        magic, self._rows, path_bytes, self._classes, note_bytes, whole_size = header
+        if magic != _MAGIC or whole_size != size:
             raise ManifestError(f"{packed}: damaged, or packed by another version: remove it")
         self._offsets_at = _HEADER.size + path_bytes + -path_bytes % 8
         self._lines_at = self._offsets_at + 8 * (self._rows + 1)
@@ -87,30 +95,33 @@ class Manifest:
     @classmethod
     def open(
         cls,
-        csv: str | os.PathLike,
+        csv: str | os.PathLike[str],
         *,
         separator: str = " ",
         prefix: str = "",
         skip_rows: int = 0,
-        cache_dir: str | os.PathLike = "",
+        cache_dir: str | os.PathLike[str] = "",
     ) -> Manifest:
-        """The videos that ``csv`` lists; packs it first if that has not been done on this machine.
+        """Open the videos of a CSV, which is packed first if this machine has no packed file of it.
 
         Args:
             csv: a text file with ``path label`` or ``path`` on each line (DATA.PATH_TO_DATA_DIR's train.csv, ...).
-            separator: what stands between path and label (DATA.PATH_LABEL_SEPARATOR).
-            prefix: folder that relative paths start from (DATA.PATH_PREFIX); empty: the folder of ``csv``.
-            skip_rows: lines to leave out at the top (DATA.SKIP_ROWS).
+            separator: the text between path and label (DATA.PATH_LABEL_SEPARATOR).
+            prefix: folder from which relative paths start (DATA.PATH_PREFIX); empty: the folder of ``csv``.
+            skip_rows: lines to skip at the top (DATA.SKIP_ROWS).
             cache_dir: folder for the packed file (DATA.MANIFEST_CACHE); empty: the temporary folder.
 
+        Returns:
+            The videos.
+
         Raises:
-            ManifestError: a line is wrong, there is no video in the file, or the packed file cannot be written.
+            ManifestError: a line is wrong, or the file lists no video, or the packed file cannot be written.
             FileNotFoundError: there is no such CSV.
         """
         csv = Path(os.path.abspath(csv))
         if not csv.exists():
             raise FileNotFoundError(
-                f"{csv}: no such list of videos: see DATA.PATH_TO_DATA_DIR, or make one with `rhovideo index FOLDER`"
+                f"{csv}: there is no such list: check DATA.PATH_TO_DATA_DIR, or make one with `rhovideo index FOLDER`"
             )
         after = f" after the first {skip_rows} lines (DATA.SKIP_ROWS)" if skip_rows else ""
         return cls._open_packed(
@@ -131,16 +142,17 @@ class Manifest:
         if_empty: str,
         *,
         prefix: str,
-        cache_dir: str | os.PathLike,
+        cache_dir: str | os.PathLike[str],
     ) -> _Self:
-        """The packed file of a list; made first if there is none.
+        """Open the packed file of a list, which is made first if there is none.
 
         Args:
-            files: what the rows are read from, the list first; a change of one makes another packed file.
-            how: whatever else the rows depend on.
-            read: reads them, in blocks.
-            if_empty: what to say of a list without any.
-            prefix, cache_dir: as of :meth:`open`.
+            files: the files of the rows, the list first; a change of one makes another packed file.
+            how: all settings on which the rows depend.
+            read: reads the rows, in blocks.
+            if_empty: the end of the message about a list without rows.
+            prefix: as for :meth:`open`.
+            cache_dir: as for :meth:`open`.
         """
         csv = files[0]
         root = root_of(csv, prefix)
@@ -158,14 +170,14 @@ class Manifest:
                     _pack(csv, packed, root, read(), if_empty)
                     if _identity(files, [*how, root]) != identity:
                         packed.unlink()
-                        raise ManifestError(f"{csv} was changed while it was being read: start again")
+                        raise ManifestError(f"{csv} has changed while it was being read: start again")
                     manifest = cls(packed)
         except OSError as error:
             if error.filename is not None and str(error.filename) in map(str, files):
                 raise
             raise ManifestError(
                 f"cannot write the packed manifest of {csv} in {folder} ({error.strerror or error}): "
-                "set DATA.MANIFEST_CACHE to a writable folder with room for as many bytes as the CSV and 16 a line"
+                "set DATA.MANIFEST_CACHE to a writable folder with room for the CSV's bytes and 16 for each line"
             ) from error
         return manifest
 
@@ -175,28 +187,31 @@ class Manifest:
             manifest = cls(packed)
         except (OSError, ManifestError):
             return None
-        # Cleaners of temporary folders remove what has not been used for days.
+        # Cleaners of temporary folders remove files that were not used for days.
         with contextlib.suppress(OSError):
             os.utime(packed)
         return manifest
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[type[Manifest], tuple[str]]:
         return type(self), (str(self._packed),)
 
     def __len__(self) -> int:
         return self._rows
 
     def path(self, index: int) -> str:
-        """The path of video ``index``, relative ones joined to the prefix or the CSV's folder."""
+        """The path of video ``index``; a relative path starts from the prefix, or from the CSV's folder."""
         return os.path.join(self._root, self._text(index))
 
     def open_video(self, index: int, image_fps: float, backend: str = "pyav") -> Video | ImageFrames:
-        """Video ``index``, open for reading frames.
+        """Open video ``index`` for reading frames.
 
         Args:
             index: its place in the list.
-            image_fps: frames a second that it counts as having where its frames are images.
-            backend: what decodes where they are not, see :func:`rhovideo.data.video.torchcodec_reader.open_video`.
+            image_fps: frames per second of a video whose frames are images.
+            backend: the decoder of other videos, see :func:`rhovideo.data.video.torchcodec_reader.open_video`.
+
+        Returns:
+            The video.
 
         Raises:
             VideoReadError: it cannot be read.
@@ -204,7 +219,7 @@ class Manifest:
         return open_video(self.path(index), backend)
 
     def _text(self, index: int) -> str:
-        """What the packed file holds of video ``index`` beside line and label: here the path as the list has it."""
+        """The text of video ``index`` in the packed file: here its path as written in the CSV."""
         first, end = _OFFSETS.unpack(self._read(self._offsets_at + 8 * self._checked(index), _OFFSETS.size))
         return os.fsdecode(self._read(_HEADER.size + first, end - first))
 
@@ -213,11 +228,12 @@ class Manifest:
         return self._number(self._labels_at, index)
 
     def line(self, index: int) -> int:
-        """The line of the CSV, counted from 1, that names video ``index``."""
+        """The line of the CSV, from 1, with video ``index``."""
         return self._number(self._lines_at, index)
 
     def _number(self, column_at: int, index: int) -> int:
-        return _NUMBER.unpack(self._read(column_at + 4 * self._checked(index), _NUMBER.size))[0]
+        number: int = _NUMBER.unpack(self._read(column_at + 4 * self._checked(index), _NUMBER.size))[0]
+        return number
 
     def _read(self, at: int, size: int) -> bytes:
         data = os.pread(self._file, size, at)
@@ -227,7 +243,7 @@ class Manifest:
 
     @property
     def labels(self) -> np.ndarray:
-        """All labels, int64 [N] (a copy); -1 everywhere if the list has none."""
+        """All labels, int64 [N], as a copy; all -1 if the list has none."""
         labels = np.empty(self._rows, np.int64)
         for first in range(0, self._rows, _LABELS_AT_A_TIME):
             count = min(_LABELS_AT_A_TIME, self._rows - first)
@@ -236,11 +252,12 @@ class Manifest:
 
     @property
     def has_labels(self) -> bool:
+        """True if at least one video has a label."""
         return self._classes > 0
 
     @property
     def num_classes(self) -> int:
-        """The largest label plus one; 0 if the list has none."""
+        """The largest label plus one; 0 if no video has a label."""
         return self._classes
 
     def _checked(self, index: int) -> int:
@@ -249,18 +266,18 @@ class Manifest:
         return index
 
 
-def root_of(csv: str | os.PathLike, prefix: str) -> str:
-    """The folder that a list's relative paths start from: ``prefix``, or the list's own."""
+def root_of(csv: str | os.PathLike[str], prefix: str) -> str:
+    """The folder from which a list's relative paths start: ``prefix``, or the list's folder."""
     return os.path.abspath(prefix or os.path.dirname(os.path.abspath(csv)))
 
 
-def _identity(files: Sequence[Path], how: Sequence[str | int]) -> list:
+def _identity(files: Sequence[Path], how: Sequence[str | int]) -> list[object]:
     found = [(os.path.realpath(file), file.stat()) for file in files]
     return [[[path, status.st_size, status.st_mtime_ns] for path, status in found], *how, _MAGIC.decode()]
 
 
-def _cache_folder(cache_dir: str | os.PathLike) -> Path:
-    """The folder of the packed files, made if needed; the default one belongs to this user alone."""
+def _cache_folder(cache_dir: str | os.PathLike[str]) -> Path:
+    """The folder of the packed files, made if needed; only this user can read the default one."""
     folder = Path(os.path.abspath(cache_dir)) if cache_dir else None
     private = folder is None
     if folder is None:
@@ -269,30 +286,30 @@ def _cache_folder(cache_dir: str | os.PathLike) -> Path:
         folder.mkdir(mode=0o700 if private else 0o777, parents=True, exist_ok=True)
     except OSError as error:
         raise ManifestError(
-            f"cannot make the folder {folder} for packed manifests ({error.strerror}): "
+            f"the folder {folder} for packed manifests cannot be made ({error.strerror}): "
             "set DATA.MANIFEST_CACHE to a writable folder",
             keys=("DATA.MANIFEST_CACHE",),
         ) from error
     if private and folder.stat().st_uid != os.getuid():
-        wrong = f"{folder} belongs to another user: set DATA.MANIFEST_CACHE to a folder of yours"
+        wrong = f"{folder} belongs to another user: set DATA.MANIFEST_CACHE to one of your folders"
         raise ManifestError(wrong, keys=("DATA.MANIFEST_CACHE",))
     return folder
 
 
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[None]:
-    """Hold the machine's lock ``path``; it ends with the process that holds it, however that ends."""
+    """Hold the lock ``path`` of this machine; the system frees it when the process ends, even if it is killed."""
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError as error:
-            # Some network file systems have no locks. The file is renamed into place, so the worst is double work.
+            # Some network file systems have no locks. The file is renamed into place, so at worst it is made twice.
             logger.warning("%s: no file locks here (%s): processes may pack the same list twice", path, error.strerror)
         yield
 
 
 def _pack(csv: Path, packed: Path, root: str, rows: Iterator[Rows], if_empty: str) -> None:
-    """Write the packed file of ``csv`` under a temporary name, then rename it; memory in use is one block's."""
+    """Write the packed file of ``csv`` under a temporary name, then rename it; uses the memory of one block."""
     logger.info("packing %s into %s", csv, packed)
     with written_whole(packed) as out:
         _write_packed(out, packed.parent, csv, root, rows, if_empty)
@@ -304,14 +321,14 @@ def _write_packed(out: BinaryIO, folder: Path, csv: Path, root: str, parts: Iter
     top_label = NO_LABEL
     out.write(bytes(_HEADER.size))
     with contextlib.ExitStack() as stack:
-        # Columns whose length is known at the end only wait in files of their own.
+        # The length of these columns is known only at the end, so they are first written to separate files.
         offsets, lines, labels = (stack.enter_context(tempfile.TemporaryFile(dir=folder)) for _ in range(3))
         offsets.write(bytes(8))
         for part in parts:
-            out.write(part.paths)
-            offsets.write(path_bytes + np.cumsum(part.lengths))
-            lines.write(part.lines)
-            labels.write(part.labels)
+            out.write(part.paths.data)
+            offsets.write((path_bytes + np.cumsum(part.lengths)).data)
+            lines.write(part.lines.data)
+            labels.write(part.labels.data)
             rows += len(part.labels)
             path_bytes += len(part.paths)
             top_label = max(top_label, int(part.labels.max()))

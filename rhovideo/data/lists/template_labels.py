@@ -13,18 +13,18 @@ _VIDEO_EXAMPLE = '{"id": "78687", "template": "Holding [something] next to [some
 _LABEL_EXAMPLE = '{"Holding something next to something": "16"}'
 
 
-def read_labels(videos: str | os.PathLike, labels: str | os.PathLike) -> dict[str, int]:
-    """The label of every video, in the order of the file.
+def read_labels(videos: str | os.PathLike[str], labels: str | os.PathLike[str]) -> dict[str, int]:
+    """Read the label of every video, in the order of the file.
 
     Args:
         videos: ``something-something-v2-{train,validation}.json``: a list of objects with ``id`` and ``template``.
-        labels: ``something-something-v2-labels.json``: template without brackets to number.
+        labels: ``something-something-v2-labels.json``: numbers by template, without brackets.
 
     Returns:
-        Video id to label; -1 where the second file lacks the video's template.
+        Labels by video id; -1 where the second file lacks the video's template.
 
     Raises:
-        ManifestError: a file is not JSON, or does not hold this; the message names the entry.
+        ManifestError: a file is not JSON, or an entry is wrong; the message names it.
         FileNotFoundError: there is no such file.
     """
     numbers = _numbers(Path(labels))
@@ -40,11 +40,11 @@ def read_labels(videos: str | os.PathLike, labels: str | os.PathLike) -> dict[st
 def _numbers(file: Path) -> dict[str, int]:
     table = _read(file)
     if not isinstance(table, dict) or not table:
-        raise ManifestError(f"{file}: is no object of templates and their numbers, such as {_LABEL_EXAMPLE}")
+        raise ManifestError(f"{file}: is not an object of templates and numbers, such as {_LABEL_EXAMPLE}")
     numbers = {}
     for template, number in table.items():
         try:
-            # 1.5 and true are numbers to int() too, and infinity is an error of another kind.
+            # int() also takes 1.5 and true, and raises another error for infinity.
             numbers[template] = int(number if isinstance(number, str) or type(number) is int else "")
         except ValueError:
             numbers[template] = NO_LABEL
@@ -58,7 +58,7 @@ def _numbers(file: Path) -> dict[str, int]:
 def _videos(file: Path) -> list[Any]:
     videos = _read(file)
     if not isinstance(videos, list) or not videos:
-        raise ManifestError(f"{file}: is no list of videos such as [{_VIDEO_EXAMPLE}]")
+        raise ManifestError(f"{file}: is not a list of videos such as [{_VIDEO_EXAMPLE}]")
     return videos
 
 

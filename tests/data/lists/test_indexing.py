@@ -135,9 +135,9 @@ def test_refuses_to_overwrite_without_force(tmp_path):
 @pytest.mark.parametrize(
     ("files", "keys", "said"),
     [
-        ([], {}, "is no folder"),
+        ([], {}, "is not a folder"),
         (["a.txt"], {}, "no video below"),
-        (["a.mp4", "c/b.mp4"], {"labels": True}, "in no class folder"),
+        (["a.mp4", "c/b.mp4"], {"labels": True}, "is not in a class folder"),
         (["a.mp4"], {"val_share": 1.0}, "share of validation"),
         (["val/a.mp4", "train/a.mp4", "valid/a.mp4"], {}, "keep one of them"),
     ],
