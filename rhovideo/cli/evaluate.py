@@ -15,6 +15,7 @@ import yaml
 
 from rhovideo.checks.files import check_list_files
 from rhovideo.cli.generated_configs import add_parser, launch_written, refuse_flags_as_keys, show_written
+from rhovideo.cli.parsers import Commands
 from rhovideo.cli.run import flags_as_overrides
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Finding, Origin, Problem
 from rhovideo.config.list_names import needed_splits
@@ -72,7 +73,7 @@ _FLAG_OF = {
 }
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
+def add_command(commands: Commands) -> None:
     """Add the parser of ``eval``."""
     parser = add_parser(commands, "eval", "measure a checkpoint", EVAL_HELP, EVAL_USAGE)
     parser.add_argument("--data", metavar="DIR", required=True, help="folder of train.csv, val.csv and test.csv")

@@ -11,6 +11,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.atomic_files import written_whole
 from rhovideo.cli.generated_configs import add_parser, launch_written, refuse_flags_as_keys, show_written
+from rhovideo.cli.parsers import Commands
 from rhovideo.cli.run import flags_as_overrides
 from rhovideo.errors import JobError
 from rhovideo.protocols.evaluation_folder import is_to_run
@@ -60,7 +61,7 @@ _FLAG_OF = {
 }
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
+def add_command(commands: Commands) -> None:
     """Add the parser of ``extract``."""
     parser = add_parser(commands, "extract", "write features of videos", EXTRACT_HELP, EXTRACT_USAGE)
     parser.add_argument("--data", metavar="FOLDER_OR_CSV", required=True, help="videos, or a list of them")

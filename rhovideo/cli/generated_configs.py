@@ -19,9 +19,7 @@ from rhovideo.launch.slurm.launcher import submit_plan
 _ENCODERS = ("online", "momentum")
 
 
-def add_parser(
-    commands: argparse._SubParsersAction, name: str, summary: str, text: str, usage: str
-) -> argparse.ArgumentParser:
+def add_parser(commands: Commands, name: str, summary: str, text: str, usage: str) -> argparse.ArgumentParser:
     """A parser of CHECKPOINT and the flags that these commands share."""
     parser = commands.add_parser(
         name,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from rhovideo.cli.arguments import split_configurations
 from rhovideo.cli.dry_run import show_run, show_submission
+from rhovideo.cli.parsers import Commands
 from rhovideo.config.findings import ConfigError, Origin, Problem
 from rhovideo.config.recipe_files import names_configuration
 from rhovideo.config.schema import definitions
@@ -124,7 +125,7 @@ SLURM_FLAGS = tuple(
 )
 
 
-def add_command(commands: argparse._SubParsersAction) -> None:
+def add_command(commands: Commands) -> None:
     """Add the parser of ``run``."""
     form = argparse.RawDescriptionHelpFormatter
     run = commands.add_parser(
@@ -170,10 +171,10 @@ def run_command(options: argparse.Namespace) -> int:
         print_line(_no_configuration([*options.cfg, *options.overrides]))
         return 2
     slurm = options.launcher == "slurm"
-    overrides = [*overrides, *flags_as_overrides(options, overrides)]
+    settings: list[object] = [*overrides, *flags_as_overrides(options, overrides)]
     sweep = None if options.sweep is None else " ".join(options.sweep)
-    _refuse_loose_sweep(options, overrides)
-    plan = make_plan(configs, overrides, sweep, options.study, slurm)
+    _refuse_loose_sweep(options, settings)
+    plan = make_plan(configs, settings, sweep, options.study, slurm)
     for note in _notes(plan):
         print_line(note)
     if options.print_cfg:
@@ -199,7 +200,7 @@ def _no_configuration(arguments: Sequence[str]) -> str:
     return f"no configuration. {wrong}Write --cfg CONFIG.yaml; --help shows examples, `rhovideo configs` lists recipes"
 
 
-def _refuse_loose_sweep(options: argparse.Namespace, overrides: Sequence[str]) -> None:
+def _refuse_loose_sweep(options: argparse.Namespace, overrides: Sequence[object]) -> None:
     """Refuse a sweep whose quotes are missing: its later parts then stand among the overrides."""
     loose = [word for word in overrides if options.sweep and re.fullmatch(r"[A-Z]\w*(\.\w+)*=.+", str(word))]
     if loose:

@@ -18,13 +18,13 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.data.augment.colour import ColourAugmentation, Operation, temporal_difference
 from rhovideo.data.augment.crops import (
-    Box,
     EvalCrops,
     check_frames,
     draw_area_box,
     draw_short_side_box,
     resize_into,
 )
+from rhovideo.data.video.box import Box
 from rhovideo.data.video.frame import Picture, RgbPicture
 
 # The range of aspect ratios where DATA.TRAIN_JITTER_ASPECT_RELATIVE is empty.

@@ -37,7 +37,7 @@ def why_no_torchcodec() -> str:
     """What keeps torchcodec from being used here, in a few words; empty where it can be used."""
     try:
         import torchcodec
-        from torchcodec.decoders import VideoDecoder  # noqa: F401
+        from torchcodec.decoders import VideoDecoder  # type: ignore[attr-defined]  # noqa: F401
     except (ImportError, RuntimeError, OSError) as error:
         return next(iter(str(error).strip().splitlines()), type(error).__name__)
     # Newer ones are imported without FFmpeg too, and raise at the first video.

@@ -83,7 +83,8 @@ class Stage:
         """The text of the sbatch file.
 
         Args:
-            code, dependency: as of :meth:`parameters`.
+            code: the folder of the code's copy, as for :meth:`parameters`.
+            dependency: the jobs to wait for, as for :meth:`parameters`.
         """
         return submitit_adapter.sbatch_text(self.slurm_folder, self.parameters(code, dependency), len(self.jobs))
 
