@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rhovideo.atomic_files import write_text
 from rhovideo.cli.dry_run import show_generated
+from rhovideo.cli.parsers import Commands
 from rhovideo.cli.run import add_launch_flags
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Problem
 from rhovideo.launch.before_start import Place

@@ -202,7 +202,7 @@ def _no_configuration(arguments: Sequence[str]) -> str:
 
 def _refuse_loose_sweep(options: argparse.Namespace, overrides: Sequence[object]) -> None:
     """Refuse a sweep whose quotes are missing: its later parts then stand among the overrides."""
-    loose = [word for word in overrides if options.sweep and re.fullmatch(r"[A-Z]\w*(\.\w+)*=.+", str(word))]
+    loose = [str(word) for word in overrides if options.sweep and re.fullmatch(r"[A-Z]\w*(\.\w+)*=.+", str(word))]
     if loose:
         whole = " ".join([*options.sweep, *loose])
         raise ConfigError(
