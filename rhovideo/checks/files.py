@@ -50,7 +50,7 @@ def check_list_files(cfg: CfgNode) -> Iterator[Finding]:
 
 
 def _how_to_get(cfg: CfgNode, split: str, name: str) -> str:
-    """How to make a list that is missing, and how to do without it where that is possible."""
+    """The remedy for a missing list: how to make it, or how to do without it."""
     make = "the list with a path and a label a line"
     if split == "train":
         folder = shlex.quote(cfg.DATA.PATH_TO_DATA_DIR)

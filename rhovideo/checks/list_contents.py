@@ -1,4 +1,4 @@
-"""What a list of videos holds, as far as a check has to know it. Without torch.
+"""The contents of a list of videos that checks need. Without torch.
 
 A list of video files is read through: a few seconds for ten million lines. A list of frames, which has a line for each
 image, takes minutes, so of a long one only the first lines are read.

@@ -115,7 +115,7 @@ def _check_step(cfg: CfgNode, contents: ListContents) -> Iterator[Finding]:
 
 
 def _smaller_step(cfg: CfgNode, count: int) -> str:
-    """What to write so that a step has no more than ``count`` videos."""
+    """The remedy that gives a step no more than ``count`` videos."""
     # Where all GPUs of a machine are wanted (-1), their number is known there only.
     processes = cfg.NUM_GPUS if cfg.NUM_GPUS else cfg.NUM_CPU_PROCESSES
     shared_by = max(processes, 1) * cfg.TRAIN.ACCUMULATE_STEPS

@@ -14,7 +14,7 @@ from rhovideo.runs.first_launch import as_resumed, check_resume
 
 
 def under_torchrun() -> bool:
-    """Whether torchrun has started this process as one of a job."""
+    """True if torchrun has started this process as one of a job."""
     return all(name in os.environ for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR"))
 
 
@@ -81,7 +81,7 @@ def _no_gpu() -> str:
 
 
 def has_mps() -> bool:
-    """Whether torch finds Apple's GPU."""
+    """True if torch finds Apple's GPU."""
     return bool(torch.backends.mps.is_available())
 
 

@@ -162,7 +162,7 @@ def _default_out(options: argparse.Namespace, data: Path) -> str:
 
 
 def _is_of_others(out: Path, checkpoint: Path, data: Path) -> bool:
-    """Whether a folder holds the evaluation of another checkpoint, or on other lists."""
+    """True if a folder holds the evaluation of another checkpoint, or on other lists."""
     try:
         written = yaml.safe_load((out / CONFIG_NAME).read_text(encoding="utf-8"))
         files = {written.get(section, {}).get("CHECKPOINT_FILE_PATH") for section in ("TRAIN", "TEST")}

@@ -1,4 +1,4 @@
-"""What a check has found: :class:`Finding`, and :class:`Problem`, which is a finding with its place in the files.
+"""The results of checks: :class:`Finding`, and :class:`Problem`, a finding with its place in the files.
 
 They are two classes because a check gets a configuration and knows its keys, and only who has read the files
 (:class:`rhovideo.config.reading.Loaded`) knows the line on which a key was written. So a check makes findings, and they

@@ -64,6 +64,6 @@ def nearest(key: str, known: Iterable[str]) -> str:
 
 
 def nearest_key(key: str, known: Iterable[str]) -> str:
-    """What to write in place of a key that does not exist."""
+    """The remedy for a key that does not exist."""
     meant = nearest(key, known)
     return f"{meant}, which is the nearest name" if meant else "a name that `rhovideo keys` lists"

@@ -34,18 +34,18 @@ def label_files(split: str) -> tuple[str, str]:
 
 
 def has_label_files(cfg: CfgNode, split: str) -> bool:
-    """Whether one of :func:`label_files` is there."""
+    """True if one of :func:`label_files` exists."""
     return any((Path(cfg.DATA.PATH_TO_DATA_DIR) / name).exists() for name in label_files(split))
 
 
 def reads_label_files(cfg: CfgNode, split: str) -> bool:
-    """Whether the JSON files label a list of frames; a task that needs no labels reads them only if they are there."""
+    """True if JSON files label the videos; a task that needs no labels reads them only if they exist."""
     without_need = cfg.TASK == "extract" or (cfg.TASK == "pretrain" and split == "train")
     return reads_frame_lists(cfg) and (not without_need or has_label_files(cfg, split))
 
 
 def _has_labels(cfg: CfgNode) -> bool:
-    """Whether train.csv has labels, by its first line; of a list of frames, whether its JSON files are there.
+    """True if the first line of train.csv has a label; for a list of frames, if its JSON files exist.
 
     A registered data set has labels, unless CONTRASTIVE.KNN_ON False says that they are not needed.
     """

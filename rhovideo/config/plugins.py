@@ -160,7 +160,7 @@ def _is_file(module: ModuleType, file: Path) -> bool:
 
 
 def _is_below(module: ModuleType | None, path: Path) -> bool:
-    """Whether a top-level module is this file, or has this folder."""
+    """True if a top-level module is this file, or has this folder."""
     if module is None:
         return False
     folders = [Path(folder).resolve() for folder in getattr(module, "__path__", [])]
@@ -175,7 +175,7 @@ def _check_speaks_of_us(name: str) -> None:
     for count in range(1, len(parts) + 1):
         spec = PathFinder.find_spec(".".join(parts[:count]), path)
         if spec is None:
-            return  # which importing tells better
+            return  # the import gives a better error
         path, origin = spec.submodule_search_locations, spec.origin
     text = Path(origin).read_bytes() if origin and origin.endswith(".py") else b""
     if b"rhovideo" not in text:

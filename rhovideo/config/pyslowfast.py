@@ -1,6 +1,6 @@
-"""PySlowFast's files: what their words and defaults mean where ours mean something else.
+"""PySlowFast's files: their values and defaults that mean something else here.
 
-A file is PySlowFast's where its TASK is its word, ``ssl`` or ``ssl_eval...``. Most keys mean the same in both. What
+A file is PySlowFast's if its TASK is ``ssl`` or ``ssl_eval...``. Most keys mean the same in both. What
 differs is said at each key in :mod:`rhovideo.config.schema` (``released``, ``read_as``) and translated here, so that
 everything behind the configuration knows one meaning only. :mod:`rhovideo.zoo.released_cfg` translates back.
 """
@@ -38,12 +38,12 @@ _MISSING_SWITCHES = {"DETECTION.ENABLE": _DETECTION, "DATA.MULTI_LABEL": _MULTI_
 
 
 def is_slowfast_task(task: str) -> bool:
-    """Whether ``task`` is PySlowFast's word: ``ssl`` or ``ssl_eval...``."""
+    """True if ``task`` is one of PySlowFast's: ``ssl`` or ``ssl_eval...``."""
     return task.startswith("ssl")
 
 
 def reads_frame_lists(cfg: CfgNode) -> bool:
-    """Whether the videos are listed as folders of images (TRAIN.DATASET ssv2)."""
+    """True if the videos are listed as folders of images (TRAIN.DATASET ssv2)."""
     return cfg.TRAIN.DATASET.lower() == FRAME_LISTS
 
 
@@ -67,7 +67,7 @@ def missing_task(values: Mapping[str, Any]) -> Finding | None:
 
 
 def contradictions(cfg: CfgNode, values: Mapping[str, Any]) -> list[Finding]:
-    """What PySlowFast's keys that the schema lacks ask for and cannot get.
+    """Find what is asked for by keys that only PySlowFast has, and is not available here.
 
     Args:
         cfg: resolved.
@@ -78,7 +78,7 @@ def contradictions(cfg: CfgNode, values: Mapping[str, Any]) -> list[Finding]:
     if tests and cfg.TEST.ENABLE and str(tests).lower() != cfg.TRAIN.DATASET.lower():
         keys = ("TEST.DATASET", "TRAIN.DATASET")
         wrong = f"{tests} is not TRAIN.DATASET {cfg.TRAIN.DATASET}: one job reads one kind of lists here"
-        findings.append(Finding(keys, wrong, f"{cfg.TRAIN.DATASET}, and test on the other data in a job of its own"))
+        findings.append(Finding(keys, wrong, f"{cfg.TRAIN.DATASET}, and test on the other data in another job"))
     goes_on = str(values.get("TRAIN.CHECKPOINT_EPOCH_RESET", "")).lower() == "false"
     if goes_on and cfg.TRAIN.CHECKPOINT_FILE_PATH and cfg.TASK in ("pretrain", "linear", "finetune"):
         keys = ("TRAIN.CHECKPOINT_EPOCH_RESET", "TRAIN.CHECKPOINT_FILE_PATH")
@@ -94,7 +94,7 @@ def translate(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
     Args:
         cfg: merged, not frozen.
         given: the keys that were written.
-        notes: is told what somebody may not expect.
+        notes: gets a sentence for each change that a reader may not expect.
     """
     _trim_steps(cfg)
     _mixed_precision(cfg, given, notes)

@@ -108,12 +108,12 @@ SECTIONS = frozenset(key.rpartition(".")[0] for key in [*DROPPED, *NO_EFFECT])
 
 
 def is_foreign(key: str) -> bool:
-    """Whether PySlowFast has this key (or section) and this package has not."""
+    """True if PySlowFast has this key or section and this package does not."""
     return key in DROPPED or key in NO_EFFECT or key in SECTIONS
 
 
 def has_no_effect(key: str, value: Any) -> bool:
-    """Whether PySlowFast's key, which this package does not have, does nothing there with this value."""
+    """True if this value of a key that only PySlowFast has does nothing there."""
     if key not in NO_EFFECT or value in (None, NO_EFFECT[key]):
         return True
     return key in _PLACES and _is_empty(value)

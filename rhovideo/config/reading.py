@@ -72,7 +72,7 @@ def load(
     decided: Mapping[str, Setting] | None = None,
     resumed: Callable[[CfgNode], CfgNode] | None = None,
 ) -> Loaded:
-    """As :func:`load_cfg`, with the origins of the values, and without a word in the log.
+    """As :func:`load_cfg`, with the origins of the values, and without lines in the log.
 
     Args:
         path, overrides: as for :func:`load_cfg`.
@@ -80,7 +80,7 @@ def load(
             (:func:`rhovideo.config.slurm_options.cluster_file`): the SLURM section is read from there too, and made to
             agree with NUM_SHARDS and NUM_GPUS.
         decided: what holds whatever the file and the overrides say, under dotted keys.
-        resumed: gives the configuration that checks are to see where a run goes on with values of its own.
+        resumed: gives the configuration that checks are to see where a resumed run keeps its first values.
     """
     problems: list[Problem] = []
     notes: list[str] = []
@@ -135,7 +135,7 @@ def _import_plugins(settings: Mapping[str, Setting]) -> Problem | None:
         beside = None if setting.origin == COMMAND_LINE else Path(setting.origin.file).expanduser().parent
         import_plugins(names, beside)
     except ValueProblem:
-        return None  # which _merge tells
+        return None  # _merge reports it
     except PluginError as error:
         return Problem(KEY, setting.origin, f"{error.module} {error.wrong}", error.write)
     return None

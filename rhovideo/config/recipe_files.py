@@ -45,7 +45,7 @@ def recipes() -> list[Recipe]:
 
 
 def names_configuration(argument: str) -> bool:
-    """Whether a command-line argument is meant as a configuration: a YAML file or a recipe, which no key looks like."""
+    """True if a command-line argument means a configuration: a YAML file or a recipe. No key looks like one."""
     return argument.endswith((".yaml", ".yml")) or ("/" in argument and "=" not in argument)
 
 
@@ -95,7 +95,7 @@ def _name(path: Path) -> str:
 
 
 def _is_recipe(path: Path) -> bool:
-    """Whether the file is a recipe or a part of one: an absolute path or ``..`` may lead out of the folder."""
+    """True if the file is a recipe or a part of one: an absolute path or ``..`` may lead out of the folder."""
     return path.is_file() and path.suffix == ".yaml" and recipes_folder() in path.resolve().parents
 
 

@@ -1,4 +1,4 @@
-"""What is known of the keys, for people: docs/configuration.md, and the texts of ``rhovideo keys``. Without torch.
+"""Descriptions of the keys for people: docs/configuration.md, and the texts of ``rhovideo keys``. Without torch.
 
 ``python -m rhovideo.config.reference > docs/configuration.md`` writes the page anew.
 """
@@ -71,7 +71,7 @@ def shown(value: Any) -> str:
 
 
 def values(key: Key, code: str = "") -> str:
-    """What a key may hold, in words.
+    """The values that a key may have, as text.
 
     Args:
         key: its definition.
@@ -89,7 +89,7 @@ def values(key: Key, code: str = "") -> str:
 
 
 def _released(key: Key) -> str:
-    """What PySlowFast does otherwise with a key."""
+    """The difference in PySlowFast's meaning of a key."""
     read_as = [f"{theirs} is read as {ours}." for theirs, ours in key.read_as.items()]
     return " ".join([key.released, *read_as]).strip()
 
@@ -131,7 +131,7 @@ def _details(key: Key) -> Iterator[str]:
 
 
 def of_pyslowfast(name: str) -> str:
-    """What becomes of a key that only PySlowFast has; empty where it has none of this name."""
+    """The effect here of a key that only PySlowFast has; empty if it has no such key."""
     if name in pyslowfast_keys.NO_EFFECT:
         only = shown(pyslowfast_keys.NO_EFFECT[name])
         return f"{name}\n    A key of PySlowFast's that rhovideo does not have. A file may hold it with {only} alone."

@@ -55,7 +55,7 @@ class Registry(Collection[str]):
         return len(self.builtin) + len(self._registered)
 
     def is_builtin(self, name: str) -> bool:
-        """Whether the name is one of rhovideo's."""
+        """True if the name is one of rhovideo's."""
         return self._folded(name) in self.builtin
 
     def register(self, name: str, build: _Builder) -> _Builder:
@@ -81,7 +81,7 @@ class Registry(Collection[str]):
         return build
 
     def builder(self, name: str) -> Callable[..., Any]:
-        """What builds ``name``; its module is imported now if it is one of rhovideo's.
+        """The builder of ``name``; its module is imported now if it is one of rhovideo's.
 
         Raises:
             ValueError: there is no such name.
@@ -140,7 +140,7 @@ DATASETS = Registry(
 
 
 def lists_itself(cfg: CfgNode) -> bool:
-    """Whether TRAIN.DATASET is a registered one, whose videos need no list under DATA.PATH_TO_DATA_DIR."""
+    """True if TRAIN.DATASET is a registered one, whose videos need no list under DATA.PATH_TO_DATA_DIR."""
     dataset: str = cfg.TRAIN.DATASET
     return dataset in DATASETS and not DATASETS.is_builtin(dataset)
 

@@ -1,4 +1,4 @@
-"""What a job asks SLURM for: the SLURM section, the user's own defaults, and sbatch's parameters.
+"""Requests of a job to SLURM: the SLURM section, the user's defaults, and sbatch's parameters.
 
 Values are taken, the later ones winning, from the user's ``cluster.yaml`` (:func:`cluster_file`), the configuration's
 SLURM section, and the command line. :func:`resolve_slurm` makes them agree with NUM_SHARDS, NUM_GPUS and
@@ -50,7 +50,7 @@ _CPU_TASKS = _Pair("NUM_CPU_PROCESSES", "SLURM.TASKS_PER_NODE", 0)
 
 
 def cluster_file() -> Path:
-    """Where the user's own defaults for the cluster are, there or not: ``~/.config/rhovideo/cluster.yaml``.
+    """The path of the user's defaults for the cluster, whether it exists or not: ``~/.config/rhovideo/cluster.yaml``.
 
     It holds the SLURM section's keys without the section's name, such as ``PARTITION: gpu``.
     """
@@ -87,7 +87,7 @@ def resolve_slurm(cfg: CfgNode, given: dict[str, Origin], notes: list[str], clus
 
 
 class _Agreement:
-    """Two keys for one thing: who wins, and what is said about it."""
+    """Two keys for one thing: the one that wins, and the note about it."""
 
     def __init__(self, cfg: CfgNode, given: dict[str, Origin], notes: list[str], cluster: str) -> None:
         self.cfg, self.given, self.notes, self.cluster = cfg, given, notes, cluster
@@ -100,7 +100,7 @@ class _Agreement:
     def make(self, pair: _Pair) -> list[Finding]:
         job, slurm = get_value(self.cfg, pair.job), get_value(self.cfg, pair.slurm)
         if slurm < pair.unset:
-            return []  # out of range, which is said elsewhere
+            return []  # out of range, which another check reports
         if slurm == pair.unset or pair.slurm not in self.given:
             if job >= 0:
                 self._follow(pair.slurm, pair.job)
@@ -143,7 +143,7 @@ class _Agreement:
 
 def _no_gpus_given(cfg: CfgNode) -> Finding:
     tasks = cfg.SLURM.TASKS_PER_NODE or 4
-    wrong = "how many GPUs a node is to give is not said: -1, all there are, is known only once the job has started"
+    wrong = "the number of GPUs of a node is not given: -1 (all) becomes a number only once the job has started"
     remedy = f"--gpus-per-node N; on CPU-only nodes --gpus-per-node 0 --tasks-per-node {tasks}"
     return Finding(("NUM_GPUS", "SLURM.GPUS_PER_NODE"), wrong, remedy)
 
@@ -221,7 +221,7 @@ def _arguments(entries: list[str]) -> Iterator[Finding]:
                 (key,), f"{entry!r} is not an option of sbatch", "key=value, such as reservation=video, or key"
             )
         elif name in _OWN:
-            yield Finding((key,), f"{entry!r}: {name} has a key of its own", _OWN[name])
+            yield Finding((key,), f"{entry!r}: {name} has its own key", _OWN[name])
         elif name in _NOT_FOR_USERS:
             yield Finding((key,), f"{entry!r}: rhovideo sets {name} itself, to find and requeue its jobs", "nothing")
 
@@ -233,7 +233,7 @@ def _argument(entry: str) -> tuple[str, str | bool]:
 
 
 def sbatch_parameters(cfg: CfgNode) -> dict[str, Any]:
-    """What a job asks for, as keywords of submitit's ``SlurmExecutor.update_parameters``.
+    """The requests of a job, as keywords of submitit's ``SlurmExecutor.update_parameters``.
 
     Only what is given: the cluster's defaults hold for the rest. The job's name, its array and the lines around srun
     are the launcher's to add.

@@ -1,4 +1,4 @@
-"""What each TASK implies, and PySlowFast's words for it.
+"""Defaults that depend on TASK, and PySlowFast's names of the tasks.
 
 After :func:`resolve` TASK is one of ``TASKS``, CONTRASTIVE.LOSS_FORM is ``paper`` or ``released`` and
 MODEL.FROZEN_BN is a bool.
@@ -24,12 +24,12 @@ CLASSIFIES = ("linear", "finetune", "test")
 
 
 def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None) -> list[Finding]:
-    """Turn PySlowFast's words into ours and fill in what the task decides, in place.
+    """Turn PySlowFast's values into ours and fill in what the task decides, in place.
 
     Args:
         cfg: a configuration that is not frozen.
         given: the keys that were written in a file or on the command line.
-        notes: is told what was decided and may surprise.
+        notes: gets a sentence for each decision that may surprise.
 
     Returns:
         What contradicts the task; empty where all is well.
@@ -67,7 +67,7 @@ def _from_slowfast(cfg: CfgNode) -> str:
 
 
 def _clips(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
-    """Which clips: for a classifier of Something-Something the one of segments; and where test clips start."""
+    """Set the clips: one of segments for a classifier of Something-Something; and the starts of test clips."""
     classifies = cfg.TASK in ("linear", "finetune", "test")
     if pyslowfast.reads_frame_lists(cfg) and classifies and "DATA.CLIP_SAMPLING" not in given:
         cfg.DATA.CLIP_SAMPLING = "segment"
@@ -80,7 +80,7 @@ def _clips(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
 
 
 def _keys(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
-    """That a way of computing keys has no effect on a method without any; a sweep over methods may have it."""
+    """Note that KEYS_AT_ONCE has no effect on a method without keys; a sweep over methods may set it."""
     key, kind = "CONTRASTIVE.KEYS_AT_ONCE", cfg.CONTRASTIVE.TYPE
     if cfg.TASK == "pretrain" and key in given and cfg.CONTRASTIVE.KEYS_AT_ONCE and kind in ("simclr", "swav"):
         notes.append(f"{key} True does nothing: it is for MoCo and BYOL, and {kind} has no momentum encoder's keys")

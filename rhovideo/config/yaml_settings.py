@@ -125,7 +125,7 @@ def parse(text: str, file: str, problems: list[Problem], notes: list[str]) -> di
 
 
 def _endless(node: yaml.Node | None) -> str:
-    """What keeps a text from being written out in full: aliases without an end, or aliases of aliases of ..."""
+    """The reason why a text cannot be written out in full, such as an alias inside its own anchor; else empty."""
     sizes: dict[int, int] = {}
 
     def size(node: yaml.Node | None) -> int:
@@ -141,7 +141,7 @@ def _endless(node: yaml.Node | None) -> str:
     total = size(node)
     if total < 0:
         return "an alias (*name) stands inside its own anchor (&name)"
-    return f"its aliases (*name) amount to {total} values" if total > _MOST_VALUES else ""
+    return f"its aliases (*name) stand for {total} values" if total > _MOST_VALUES else ""
 
 
 def _walk(

@@ -121,7 +121,7 @@ def checkpoint_to_measure(cfg: CfgNode) -> str:
     """The checkpoint that TASK test or knn measures.
 
     It is TEST.CHECKPOINT_FILE_PATH, else TRAIN.CHECKPOINT_FILE_PATH, else the newest in OUTPUT_DIR. With TRAIN.ENABLE
-    False a training configuration measures the result of its own training: there the newest in OUTPUT_DIR comes before
+    False a training configuration measures the result of that training: there the newest in OUTPUT_DIR comes before
     TRAIN.CHECKPOINT_FILE_PATH, which training began with.
 
     Args:

@@ -54,12 +54,12 @@ class Start:
     def _no_torch(self) -> str:
         try:
             import torch  # noqa: F401
-        except (ImportError, OSError) as error:  # OSError: a library of its own is missing
+        except (ImportError, OSError) as error:  # OSError: a library that it needs is missing
             return f"torch cannot be imported: {error}"
         return ""
 
     def why_without(self, need: Need) -> str:
-        """Why something that a check needs is not here; empty where it is."""
+        """The reason why something that a check needs is not here; empty if it is."""
         if need == "SLURM":
             return self.partitions if isinstance(self.partitions, str) else ""
         return self._no_torch if need == "torch" else ""
@@ -84,7 +84,7 @@ class Check:
 
 @dataclass
 class Checked:
-    """What was checked, and what could not be.
+    """The checks that ran, and those that could not.
 
     Attributes:
         done: names of checks.

@@ -21,7 +21,7 @@ _RESOURCES = ("SLURM", "NUM_SHARDS", "NUM_GPUS", "NUM_CPU_PROCESSES", "OUTPUT_DI
 
 
 def finished_before(chain: Sequence[Loaded], number: int) -> bool:
-    """Whether a job has been done with this configuration and from the weights that it would begin with now.
+    """True if a job has been done with this configuration and from the weights that it would begin with now.
 
     Args:
         chain: the jobs, in order.
@@ -60,7 +60,7 @@ def check_earlier_weights(chain: Sequence[Loaded]) -> Iterator[Problem]:
 
 
 def begun_from_other_weights(chain: Sequence[Loaded], number: int) -> bool:
-    """Whether a job goes on from its own checkpoints although the weights that it began from are replaced.
+    """True if a job goes on from its own checkpoints although the weights that it began from are replaced.
 
     Args:
         chain: the jobs, in order.

@@ -26,7 +26,7 @@ _MOST_BYTES = 2**26
 
 
 def names_foreign_objects(path: Path) -> bool:
-    """Whether a file holds a pickle that names a class or function which is no part of a checkpoint of tensors.
+    """True if a file holds a pickle that names a class or function which is no part of a checkpoint of tensors.
 
     Args:
         path: a file of ``torch.save`` or of ``pickle.dump``; of any other file it is False.

@@ -62,7 +62,7 @@ def definitions() -> Mapping[str, Key]:
 
 
 def is_registered(name: str) -> bool:
-    """Whether the key is one that :func:`register_key` added."""
+    """True if :func:`register_key` added the key."""
     return name in _registered
 
 

@@ -88,7 +88,7 @@ class Key:
         return "" if self.at_most is None else f"at most {self.at_most:g}"
 
     def check(self, value: Any) -> Finding | None:
-        """What is wrong with a value of this key, or None."""
+        """The finding about a wrong value of this key; None if the value is right."""
         if self.choices and value not in self.choices:
             return self._unknown(value)
         if self.fixed and value != self.default:

@@ -1,4 +1,4 @@
-"""What a job's batch script does around srun: count the attempts, tell what became of them, requeue.
+"""The part of a batch script around srun: it counts the attempts, records how they ended, and requeues.
 
 Run as ``python -m rhovideo.launch.slurm.batch_script start FOLDER`` and ``... end FOLDER EXIT_CODE``, with submitit's
 folder.
@@ -48,7 +48,7 @@ def _heading(number: int, place: Place) -> str:
 
 
 def end(folder: Path, code: int) -> int:
-    """Tell what became of the attempt, and requeue it where that makes sense; the batch script's exit code."""
+    """Record how the attempt ended, and requeue it if that makes sense; the exit code of the batch script."""
     place = place_of(folder)
     outcome = _outcome(place, code)
     # Before requeueing, which kills this process.
@@ -84,7 +84,7 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
         return {"outcome": records.CANCELLED, "requeued": False, "why": ""}
     state = _job_state()
     if state not in ("RUNNING", ""):
-        # scancel, a requeue by somebody else, or a failed node: SLURM has decided already.
+        # scancel, a requeue by a person, or a failed node: SLURM has decided already.
         outcome = records.CANCELLED if state == "CANCELLED" else records.STOPPED
         return {"outcome": outcome, "requeued": False, "why": f"SLURM is ending the job ({state})"}
     if code == 0:
@@ -93,7 +93,7 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
 
 
 def _has_results(place: Place) -> bool:
-    """Whether rank 0 has written results in this attempt, whose first trace is its line in attempts.jsonl."""
+    """True if rank 0 has written results in this attempt, which begins with its line in attempts.jsonl."""
     try:
         results, began = (place.run / name for name in (RESULTS_FILE, records.ATTEMPTS_FILE))
         return results.stat().st_mtime >= began.stat().st_mtime
@@ -134,7 +134,7 @@ def _write_report(place: Place, world: int, failures: Mapping[int, Failure], exi
 
 
 def _silent(failures: Mapping[int, Failure], exits: Mapping[int, Exit]) -> dict[int, str]:
-    """How those ranks ended that left no word and made the others fail; empty where a rank's own failure came first."""
+    """The ends of ranks that left no report and made the others fail; empty if a reported failure came first."""
     if not all(failure.of_a_lost_peer for failure in failures.values()):
         return {}
     return {
@@ -145,7 +145,7 @@ def _silent(failures: Mapping[int, Failure], exits: Mapping[int, Exit]) -> dict[
 
 
 def _signalled_while_deaf(code: int, failures: Mapping[int, Failure], exits: Mapping[int, Exit]) -> bool:
-    """Whether the signal to stop came while the interpreters were starting, or leaving, and ended them."""
+    """True if the signal to stop ended the interpreters while they were starting or leaving."""
     # Before the shells around them were ready, srun's exit code alone says so.
     signals = [-ended.code for ended in exits.values()] or [code - 128]
     return not failures and all(number in _STOP_SIGNALS for number in signals)

@@ -172,7 +172,7 @@ def check_with_sbatch(plan: Plan) -> Iterator[Problem]:
 
 
 def refusal(stage: Stage, answer: str) -> tuple[str, str]:
-    """What is wrong where SLURM does not take a stage, and what to write.
+    """The reason why SLURM refuses a stage, and the remedy.
 
     Args:
         stage: the submission.
@@ -230,7 +230,7 @@ def _in_queue(folder: Path, record: records.Job, states: Mapping[str, QueueState
 
 
 def _run_in(folder: Path, record: records.Job | None) -> str:
-    """What a run has left in a folder; empty where there was none."""
+    """The files that an earlier run left in a folder; empty if there was none."""
     checkpoints = list_checkpoints(folder)
     what: Iterable[str] = (
         f"the record of job {record.job_id or record.name}" if record else "",

@@ -29,7 +29,7 @@ class SlurmTask:
         cfg: a loaded configuration.
         source: the checkpoint key to fill in when this job starts, and the run folder of the earlier job of the chain
             that writes the checkpoint. None where the configuration names its checkpoint or needs none.
-        plugin_folders: where the plugins lie that were copied beside the code, and what they import besides.
+        plugin_folders: the folders of the plugins that were copied with the code, and of what they import.
     """
 
     def __init__(
