@@ -289,7 +289,7 @@ def test_aliases_of_aliases_are_counted_before_they_are_written_out(write):
     lines = ["A0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"A{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
     (problem,) = problems_of(write("a.yaml", "\n".join(lines)))
-    assert "its aliases (*name) amount to" in str(problem)
+    assert "its aliases (*name) stand for" in str(problem)
 
 
 @pytest.mark.parametrize("text", ["SOLVER:\n  STEPS: " + "[" * 5000, "{a: " * 5000])
