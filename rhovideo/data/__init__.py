@@ -1,4 +1,4 @@
-"""From a list of videos to batches of clips."""
+"""From a list of videos to batches of clips: lists, reading, sampling, augmentation and loading."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class TrainAugmentation:
             ValueError: the purpose is unknown, or a key needs another one beside it.
         """
         if purpose not in ("pretrain", "train"):
-            raise ValueError(f'purpose is "{purpose}"; write "pretrain" or "train"')
+            raise ValueError(f'purpose is "{purpose}": write "pretrain" or "train"')
         data = cfg.DATA
         if data.TRAIN_JITTER_ASPECT_RELATIVE and not data.TRAIN_JITTER_SCALES_RELATIVE:
             raise ValueError(
@@ -263,7 +263,7 @@ def build_augmentation(cfg: CfgNode, purpose: str) -> TrainAugmentation | EvalCr
         return EvalCrops(cfg.DATA.TRAIN_CROP_SIZE, 1, short_side)
     if purpose == "test":
         return EvalCrops(cfg.DATA.TEST_CROP_SIZE, cfg.TEST.NUM_SPATIAL_CROPS)
-    raise ValueError(f'purpose is "{purpose}"; write "pretrain", "train", "eval", "test" or "knn"')
+    raise ValueError(f'purpose is "{purpose}": write "pretrain", "train", "eval", "test" or "knn"')
 
 
 def normalise(

@@ -1,4 +1,4 @@
-"""Lists of videos: reading, packing and making them, and the ledger of bad videos."""
+"""Lists of videos: reading, packing and making them, and the record of bad videos."""
 
 from __future__ import annotations
 

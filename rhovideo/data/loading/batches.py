@@ -1,9 +1,9 @@
-"""Samples put together to batches, and their way from a worker to the main process.
+"""Batches of samples, and their way from a worker to the main process.
 
-The last operation on a view writes it to its place in its batch, and where that is a shared slot the main process finds
-it there: between the decoder's picture and the batch nothing is copied only to be moved. For a GPU one copy is left, by
-the DataLoader's thread into page-locked memory (10 MB are copied in some 0.3 ms). Page-locked slots would save it, but
-torch knows only of its own allocator's memory when the GPU has read it, and a slot must not be written before that.
+The last operation on a view writes it to its place in the batch. If the batch is in a shared slot, the main process
+reads it there, so no data is copied only to be moved. For a GPU one copy remains, which the DataLoader's thread makes
+into page-locked memory (10 MB take about 0.3 ms). Page-locked slots would save this copy, but torch reports that the
+GPU has finished reading only for memory of its own allocator, and a slot must not be written before that.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,10 +29,11 @@ class Batch:
 
     Attributes:
         clips: uint8 [B,V,T,S,S,3].
-        index, label: int64 [B], of the videos shown; label -1 where there is none.
+        index: int64 [B], the videos that are shown.
+        label: int64 [B], their labels; -1 for a video without a label.
         valid: bool [B], False where no video could be read.
-        failures: every video that could not be read on the way.
-        operations: float64 [B,V,K,2], what is yet to be done to the colour of each view; None if nothing is.
+        failures: all videos that could not be read on the way.
+        operations: float64 [B,V,K,2], changes of each view's colour that are still to be made; None if there are none.
     """
 
     clips: torch.Tensor
@@ -42,26 +44,26 @@ class Batch:
     operations: torch.Tensor | None = None
 
     def select(self, rows: torch.Tensor) -> Batch:
-        """The samples where ``rows``, bool [B], is true; all failures stay."""
+        """The samples where ``rows``, bool [B], is True, with all failures."""
         operations = None if self.operations is None else self.operations[rows]
         return Batch(self.clips[rows], self.index[rows], self.label[rows], self.valid[rows], self.failures, operations)
 
     def pin_memory(self) -> Batch:
-        """Itself in page-locked memory (called by torch's DataLoader)."""
-        tensors = (tensor.pin_memory() for tensor in (self.clips, self.index, self.label, self.valid))
+        """The batch in page-locked memory; torch's DataLoader calls this method."""
+        clips, index, label, valid = (t.pin_memory() for t in (self.clips, self.index, self.label, self.valid))
         # The operations are read on the CPU.
-        return Batch(*tensors, self.failures, self.operations)
+        return Batch(clips, index, label, valid, self.failures, self.operations)
 
 
-class Shipment:
-    """A batch on its way out of a worker, which arrives as a :class:`Batch`.
+class BatchInSlot:
+    """A batch in a worker's shared slot; the main process unpickles it as a :class:`Batch`.
 
-    Its clips lie in a slot that both sides have mapped; all else is small and travels in the message.
+    The clips stay in the slot, which both processes have mapped. All other parts are small and are pickled.
 
     Args:
-        slot: with the clips.
-        loader: name of the loader that it goes to.
-        batch: its ``clips`` show the slot.
+        slot: holds the clips.
+        loader: name of the loader that the batch goes to.
+        batch: its ``clips`` are a view of the slot.
     """
 
     def __init__(self, slot: Slot, loader: str, batch: Batch) -> None:
@@ -69,15 +71,15 @@ class Shipment:
         self._loader = loader
         self._batch = batch
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         batch = self._batch
         operations = None if batch.operations is None else batch.operations.numpy()
         small = (batch.index.numpy(), batch.label.numpy(), batch.valid.numpy())
         address = self._slot.address(self._loader)
-        return _arrive, (address, tuple(batch.clips.shape), *small, batch.failures, operations)
+        return _unpickle, (address, tuple(batch.clips.shape), *small, batch.failures, operations)
 
 
-def _arrive(
+def _unpickle(
     address: Address,
     shape: tuple[int, ...],
     index: np.ndarray,
@@ -86,13 +88,13 @@ def _arrive(
     failures: list[Failure],
     operations: np.ndarray | None,
 ) -> Batch:
-    clips = shared_slots.arrived(address, shape)
-    small = (torch.from_numpy(values) for values in (index, label, valid))
-    return Batch(clips, *small, failures, None if operations is None else torch.from_numpy(operations))
+    clips = shared_slots.clips_at(address, shape)
+    left = None if operations is None else torch.from_numpy(operations)
+    return Batch(clips, torch.from_numpy(index), torch.from_numpy(label), torch.from_numpy(valid), failures, left)
 
 
-class BatchReader(Dataset):
-    """A dataset of which a worker reads whole batches, each sample right into the batch's memory.
+class BatchReader(Dataset[Batch]):
+    """A data set from which a worker reads whole batches, each sample directly into the batch's memory.
 
     Args:
         dataset: the videos.
@@ -104,14 +106,14 @@ class BatchReader(Dataset):
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def __getitems__(self, keys: list[SampleKey]) -> Batch | Shipment:
-        """The batch of these samples (called by torch's DataLoader, by this name)."""
+    def __getitems__(self, keys: list[SampleKey]) -> Batch | BatchInSlot:
+        """The batch of these samples; torch's DataLoader calls this method."""
         shape, pool = (len(keys), *self._sample_shape), shared_slots.own_pool()
         slot = pool.take(math.prod(shape)) if pool else None
-        if slot is None:
+        if pool is None or slot is None:
             return self._read(keys, _new_memory(shape))
         try:
-            return Shipment(slot, pool.loader, self._read(keys, slot.tensor(shape)))
+            return BatchInSlot(slot, pool.loader, self._read(keys, slot.tensor(shape)))
         except BaseException:
             slot.release()
             raise
@@ -125,17 +127,18 @@ class BatchReader(Dataset):
 
 
 def _new_memory(shape: tuple[int, ...]) -> torch.Tensor:
-    """Of a batch for which there is no slot; what is to leave a worker is best in shared memory from the start."""
+    """Memory for a batch without a slot; a worker's is shared from the start, so that sending it copies nothing."""
     clips = torch.empty(shape, dtype=torch.uint8)
     return clips if get_worker_info() is None else clips.share_memory_()
 
 
 def _batch(clips: torch.Tensor, samples: list[Sample]) -> Batch:
+    operations = [sample.operations for sample in samples if sample.operations is not None]
     return Batch(
         clips,
         torch.tensor([sample.index for sample in samples], dtype=torch.int64),
         torch.tensor([sample.label for sample in samples], dtype=torch.int64),
         torch.tensor([sample.valid for sample in samples], dtype=torch.bool),
         [failure for sample in samples for failure in sample.failures],
-        None if samples[0].operations is None else torch.stack([sample.operations for sample in samples]),
+        torch.stack(operations) if operations else None,
     )

@@ -1,4 +1,4 @@
-"""Videos to samples: choose clips, decode them in one pass, augment them. Nothing depends on what ran before."""
+"""Data sets: a sample's clips are chosen, decoded in one pass and augmented, whatever was read before."""
 
 from __future__ import annotations
 
@@ -39,24 +39,34 @@ SPLITS = ("train", "val", "test")
 PURPOSES = ("pretrain", "train", "eval", "test", "knn")
 TRAINING_PURPOSES = ("pretrain", "train")
 
-# Video.each, or what stands in for it.
+# Video.each, or a function like it.
 Each = Callable[[np.ndarray, Taker], None]
-# Draws after which a training sample is given up.
+# A training sample is given up after so many draws.
 _MAX_ATTEMPTS = 10
 _READ_ERRORS = (VideoReadError, OSError, av.FFmpegError, cv2.error)
 
 
 class FrameSampler(Protocol):
-    """What a dataset needs of the samplers in :mod:`rhovideo.data.sampling.clip_samplers`."""
+    """A sampler as in :mod:`rhovideo.data.sampling.clip_samplers`, or your own."""
 
-    def sample(self, num_frames: int, fps: float, rng: np.random.Generator) -> np.ndarray: ...
+    def sample(self, num_frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
+        """Choose the frames of a video's clips.
+
+        Args:
+            num_frames: frames of the video.
+            fps: its frames per second.
+            rng: source of all draws.
+
+        Returns:
+            int64 [clips, T].
+        """
 
 
 class SampleKey(NamedTuple):
     """The address of a sample: video ``index`` of the manifest in ``epoch``."""
 
     epoch: int
-    index: int
+    index: int  # type: ignore[assignment]  # It hides tuple.index, which has no use here.
 
 
 @dataclass
@@ -64,12 +74,13 @@ class Sample:
     """The views of one video.
 
     Attributes:
-        clips: uint8 [V,T,S,S,3], RGB; clips ordered in time, the views of a clip next to each other.
-        index, label: of the video that is shown, which replaces the one asked for if that cannot be read.
-        valid: False if no video could be read; then ``clips`` are zeros and ``index`` is the one asked for.
+        clips: uint8 [V,T,S,S,3], RGB; clips in the order of time, the views of a clip next to each other.
+        index: of the video that is shown, which may replace an unreadable one.
+        label: of the video that is shown.
+        valid: False if no video could be read; then ``clips`` are zeros and ``index`` is that of the key.
         failures: the videos that could not be read.
-        operations: float64 [V,K,2], what is yet to be done to the colour of each view, see
-            :mod:`rhovideo.data.augment.device_colour`; None if nothing is.
+        operations: float64 [V,K,2], changes of each view's colour that are still to be made, see
+            :mod:`rhovideo.data.augment.device_colour`; None if there are none.
     """
 
     clips: torch.Tensor
@@ -80,22 +91,22 @@ class Sample:
     operations: torch.Tensor | None = None
 
 
-class VideoDataset(torch.utils.data.Dataset):
+class VideoDataset(torch.utils.data.Dataset[Sample]):
     """A map from :class:`SampleKey` to :class:`Sample`; equal keys give equal samples in any process.
 
     Args:
         manifest: the videos.
         sampler: chooses the frames of a video's clips.
-        augmentation: a :class:`TrainAugmentation`, which draws each view of each clip from a generator of its own, or
-            :class:`EvalCrops`, whose crops are the views; applied to pictures as they are decoded
+        augmentation: a :class:`TrainAugmentation`, which draws each view of each clip from a separate generator, or
+            :class:`EvalCrops`, whose crops are the views. It is applied to pictures as they are decoded
             (:func:`rhovideo.data.augment.clip_augmentation.clip_builder`).
-        seed: first word of the address of every draw (RNG_SEED).
+        seed: part of the address of every draw (RNG_SEED).
         views_per_clip: augmentations of each clip's frames.
-        replace_unreadable: draw another video, at most ten in all, for one that cannot be read.
-        needs_labels: a video that has no label though others have counts as unreadable.
-        image_fps: frames a second that videos count as whose frames are images (DATA.TARGET_FPS).
-        backend: what decodes, "pyav" or "torchcodec" (DATA.DECODING_BACKEND); the frames are the same.
-        colour_later: only draw what a :class:`TrainAugmentation` does to colour, and hand it on with the crops
+        replace_unreadable: replace a video that cannot be read by another random one, with at most ten tries.
+        needs_labels: treat videos without a label as unreadable if other videos have labels.
+        image_fps: frames per second of videos whose frames are images (DATA.TARGET_FPS).
+        backend: the decoder, "pyav" or "torchcodec" (DATA.DECODING_BACKEND); the frames are the same.
+        colour_later: only draw the colour changes of a :class:`TrainAugmentation`, and return them with the crops
             (DATA.AUG_DEVICE gpu).
     """
 
@@ -128,14 +139,18 @@ class VideoDataset(torch.utils.data.Dataset):
         return len(self.manifest)
 
     def __getitem__(self, key: SampleKey) -> Sample:
+        """The sample at an address, see :meth:`read`."""
         return self.read(key)
 
     def read(self, key: SampleKey, out: np.ndarray | None = None) -> Sample:
-        """The sample at an address.
+        """Read the sample at an address.
 
         Args:
             key: the address.
-            out: uint8 [V,T,S,S,3], C-contiguous, where to put the clips, such as a batch; None: a new array.
+            out: uint8 [V,T,S,S,3], C-contiguous, the place for the clips, such as a part of a batch; None: a new array.
+
+        Returns:
+            The sample. Errors of videos do not raise, but are in its ``failures``.
         """
         key = SampleKey(*key)
         failures: list[Failure] = []
@@ -169,7 +184,7 @@ class VideoDataset(torch.utils.data.Dataset):
         return self._coloured(pending, out)
 
     def _cropped(self, each: Each, times: np.ndarray, address: tuple[int, ...]) -> list[PendingClip]:
-        """The views of the clips at these times, int64 [n,T], made of each picture as it is decoded."""
+        """The views of the clips at these times, int64 [n,T], built from the pictures as they are decoded."""
         num_clips, num_frames = times.shape
         builders = [
             [
@@ -198,7 +213,7 @@ class VideoDataset(torch.utils.data.Dataset):
         return generator(Stream.AUGMENTATION, *address, clip, view)
 
     def _coloured(self, pending: list[PendingClip], out: np.ndarray | None) -> tuple[np.ndarray, torch.Tensor | None]:
-        """The views with their colour changed, or as they are and what is left to do."""
+        """The views with changed colour, or unchanged views and the changes to make later."""
         out = np.empty((len(pending), *pending[0].clip.shape), np.uint8) if out is None else out
         for (clip, operations), target in zip(pending, out, strict=True):
             apply(clip, () if self.colour_later else operations, target)
@@ -207,7 +222,7 @@ class VideoDataset(torch.utils.data.Dataset):
         return out, torch.from_numpy(np.stack([encode_operations(view.operations) for view in pending]))
 
     def sample_shape(self) -> tuple[int, ...]:
-        """[V,T,S,S,3], found by sending black frames the way of a video's."""
+        """[V,T,S,S,3], the shape of a sample's clips, found with black frames in place of a video."""
         return tuple(self._black_sample()[0].shape)
 
     def _black_sample(self, out: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -222,20 +237,26 @@ class VideoDataset(torch.utils.data.Dataset):
 
 
 def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
-    """The videos of a split, prepared for a purpose.
+    """Build the data set of a split for a purpose.
 
     Args:
         cfg: a loaded configuration.
-        split: which videos: "train", "val" or "test".
-        purpose: "pretrain": rho clips (rho=1: two views of one clip); "train": one random, augmented clip;
-            "eval": the centre clip, centre crop; "test": TEST.NUM_ENSEMBLE_VIEWS clips, TEST.NUM_SPATIAL_CROPS crops;
-            "knn": KNN.NUM_CLIPS clips, centre crop.
-            Unreadable videos are replaced in the first two only.
+        split: "train", "val" or "test".
+        purpose: "pretrain": rho clips (rho=1: two views of one clip). "train": one random, augmented clip. "eval": the
+            centre clip, centre crop. "test": TEST.NUM_ENSEMBLE_VIEWS clips, TEST.NUM_SPATIAL_CROPS crops. "knn":
+            KNN.NUM_CLIPS clips, centre crop. Only the first two replace unreadable videos.
+
+    Returns:
+        The data set.
+
+    Raises:
+        ValueError: the split or the purpose is unknown.
+        JobError: the list cannot be used, or DATA.DECODING_BACKEND is not installed.
     """
     if split not in SPLITS:
-        raise ValueError(f'split is "{split}"; write one of {", ".join(SPLITS)}')
+        raise ValueError(f'split is "{split}": write one of {", ".join(SPLITS)}')
     if purpose not in PURPOSES:
-        raise ValueError(f'purpose is "{purpose}"; write one of {", ".join(PURPOSES)}')
+        raise ValueError(f'purpose is "{purpose}": write one of {", ".join(PURPOSES)}')
     if cfg.DATA.DECODING_BACKEND == "torchcodec":
         require_torchcodec()
     return VideoDataset(
@@ -253,13 +274,25 @@ def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
 
 
 def open_manifest(cfg: CfgNode, split: str) -> Manifest | VideoList:
-    """The list of videos of a split: that of the data set that TRAIN.DATASET names."""
+    """Open the list of videos of a split, with the data set that TRAIN.DATASET names.
+
+    Args:
+        cfg: a loaded configuration.
+        split: "train", "val" or "test".
+
+    Returns:
+        The list.
+
+    Raises:
+        ManifestError: the list cannot be used.
+        FileNotFoundError: there is no such list.
+    """
     opened: Manifest | VideoList = DATASETS.builder(cfg.TRAIN.DATASET)(cfg, split)
     return opened
 
 
 def open_frame_list(cfg: CfgNode, split: str) -> FrameListManifest:
-    """The list of frames of a split (TRAIN.DATASET ssv2)."""
+    """Open the list of frames of a split (TRAIN.DATASET ssv2); as :func:`open_manifest`."""
     data = cfg.DATA
     csv = Path(data.PATH_TO_DATA_DIR) / list_name(cfg, split)
     names = label_files(split) if reads_label_files(cfg, split) else ()
@@ -268,7 +301,7 @@ def open_frame_list(cfg: CfgNode, split: str) -> FrameListManifest:
 
 
 def open_video_list(cfg: CfgNode, split: str) -> Manifest:
-    """The CSV of a split, of video files (TRAIN.DATASET kinetics), read as DATA's keys say."""
+    """Open the CSV of a split, of video files (TRAIN.DATASET kinetics); as :func:`open_manifest`."""
     data = cfg.DATA
     return Manifest.open(
         Path(data.PATH_TO_DATA_DIR) / list_name(cfg, split),

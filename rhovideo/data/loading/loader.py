@@ -1,7 +1,7 @@
-"""Batches: which videos come when, for which process, and the workers that prepare them.
+"""The loader: the order of videos, the share of each process, and the workers that prepare the batches.
 
-The order is a function of (seed, epoch) alone and a step's videos one of (order, step), so a run can go on at any
-step of an epoch without decoding what came before, and the number of processes or workers changes no sample.
+The order depends only on seed and epoch, and a step's videos only on order and step. So a run can go on at any step of
+an epoch without decoding earlier videos, and no sample depends on the number of processes or workers.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import weakref
 from collections.abc import Iterator
 from functools import partial
 from multiprocessing.connection import wait
+from typing import Any
 
 import torch
 from fvcore.common.config import CfgNode
@@ -26,7 +27,7 @@ from rhovideo.data.loading import shared_slots
 from rhovideo.data.loading.batches import Batch, BatchReader
 from rhovideo.data.loading.datasets import TRAINING_PURPOSES, SampleKey, VideoDataset, build_dataset
 from rhovideo.data.loading.shuffling import shuffled
-from rhovideo.data.loading.workers import initialise_worker, worker_context, worker_count
+from rhovideo.data.loading.workers import describe_exit, initialise_worker, worker_context, worker_count
 from rhovideo.errors import JobError
 from rhovideo.randomness import Stream, generator
 
@@ -34,7 +35,7 @@ __all__ = ["Batch", "Loader", "WorkerDiedError", "build_loader"]
 
 
 class WorkerDiedError(JobError):
-    """A worker process ended without having been asked to."""
+    """A worker process has crashed or was killed."""
 
 
 class Loader:
@@ -42,15 +43,19 @@ class Loader:
 
     Args:
         dataset: the videos.
-        training: shuffled, only whole steps; else in the manifest's order, all videos, this process's share.
+        training: shuffled, and whole steps only; False: this process's share of all videos, in the manifest's order.
         seed: of the order (RNG_SEED).
-        global_batch: videos a step of the whole job, a multiple of ``world_size * accumulate_steps`` in training.
-        accumulate_steps: micro-batches that a step's videos come in (training only).
-        rank: this process's number.
-        world_size: the number of processes.
+        global_batch: videos of one step of the whole job; in training a multiple of ``world_size * accumulate_steps``.
+        accumulate_steps: micro-batches into which a step's videos are divided (training only).
+        rank: of this process.
+        world_size: processes of the job.
         num_workers: worker processes; 0 decodes in this process.
-        prefetch_factor: batches that each worker prepares ahead.
+        prefetch_factor: batches that each worker prepares in advance.
         pin_memory: page-locked batches, for fast copies to a GPU.
+
+    Raises:
+        ValueError: the processes cannot share a step evenly.
+        ManifestError: the list has fewer videos than one step.
     """
 
     def __init__(
@@ -88,28 +93,28 @@ class Loader:
         self._micro_batch = max(global_batch // (world_size * self.accumulate_steps), 1)
         self._plan = _Plan(self)
         self._name = secrets.token_hex(8)
-        weakref.finalize(self, shared_slots.forget, self._name)
-        self._processes: list = []
-        # Workers do not listen to SIGTERM, with which multiprocessing would end them at exit, so we do before that.
+        weakref.finalize(self, shared_slots.unmap, self._name)
+        self._processes: list[Any] = []
+        # Workers ignore SIGTERM, with which multiprocessing would end them at exit, so they are killed before that.
         multiprocessing.util.Finalize(self, _kill, args=(self._processes,), exitpriority=10)
         with _quiet():
-            self._loader: DataLoader | None = DataLoader(
+            self._loader: DataLoader[Batch] | None = DataLoader(
                 BatchReader(dataset),
                 batch_sampler=self._plan,
                 num_workers=num_workers,
-                collate_fn=_as_it_is,
+                collate_fn=_unchanged,
                 pin_memory=pin_memory,
                 worker_init_fn=partial(_begin_worker, self._name),
                 multiprocessing_context=worker_context() if num_workers else None,
                 prefetch_factor=prefetch_factor if num_workers else None,
                 persistent_workers=num_workers > 0,
-                # Its own, or each epoch would take a number from torch's global generator.
+                # Without it each epoch would take a number from torch's global generator.
                 generator=torch.Generator(),
             )
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of an epoch; in evaluation, the batches of this process."""
+        """Steps of an epoch; in evaluation, batches of this process."""
         if self.training:
             return len(self.dataset) // self.global_batch
         return -(-len(self._own_videos()) // self._micro_batch)
@@ -118,12 +123,19 @@ class Loader:
         return range(self.rank, len(self.dataset), self.world_size)
 
     def epoch(self, epoch: int = 0, first_step: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch from ``first_step`` on, ``accumulate_steps`` a step.
+        """Read an epoch, which ends an unfinished one.
 
-        Starting an epoch ends the one that is under way.
+        Args:
+            epoch: its number, from 0.
+            first_step: steps to skip; their videos are not decoded.
+
+        Returns:
+            The batches, ``accumulate_steps`` of them per step.
 
         Raises:
-            WorkerDiedError: a worker was killed.
+            ValueError: the epoch does not have so many steps.
+            RuntimeError: the loader is closed.
+            WorkerDiedError: a worker has crashed or was killed.
         """
         if not 0 <= first_step <= self.steps_per_epoch:
             raise ValueError(f"step {first_step} of an epoch of {self.steps_per_epoch} steps")
@@ -135,9 +147,9 @@ class Loader:
             with _quiet():
                 batches = iter(self._loader)
         except BaseException as error:
-            # Not all of them could be started: multiprocessing would wait for the others at exit.
+            # Only some workers could be started, and multiprocessing would wait for those at exit.
             _kill([process for process in multiprocessing.active_children() if process not in others])
-            # A worker that died after its last batch of one epoch is missed at the start of the next.
+            # A worker that died after its last batch of an epoch is noticed at the start of the next.
             self._explain_death(error)
             raise
         self._processes[:] = getattr(batches, "_workers", [])
@@ -149,34 +161,34 @@ class Loader:
                 batch = next(batches)
             except StopIteration:
                 if not self.training:
-                    # Its next epoch may be hours away.
-                    shared_slots.empty(self._name)
+                    # The next epoch may be hours away.
+                    shared_slots.return_memory(self._name)
                 return
             except Exception as error:
                 self._explain_death(error)
                 raise
             yield batch
-            # Or it would keep its memory while the next one is waited for.
+            # Frees its memory before the next batch is waited for.
             del batch
 
     def _explain_death(self, error: BaseException) -> None:
         if isinstance(error, OSError | EOFError):
-            # The connection to a dead worker breaks a moment before the system reports its end.
+            # The connection to a dead worker breaks shortly before the system reports its end.
             wait([worker.sentinel for worker in self._processes], timeout=2)
         dead = [worker for worker in self._processes if not worker.is_alive()]
         if not dead:
             return
-        ends = ", ".join(f"{worker.pid} ({_how(worker.exitcode)})" for worker in dead)
+        ends = ", ".join(f"{worker.pid} ({describe_exit(worker.exitcode)})" for worker in dead)
         self.close()
         raise WorkerDiedError(
             f"rank {self.rank}: worker process {ends} died while preparing batches of {self.dataset.manifest.csv}. "
             "If the machine or the job ran out of memory, lower DATA_LOADER.NUM_WORKERS or DATA_LOADER.PREFETCH_FACTOR "
-            "or ask for more; frames on their way count towards it. Where a container forbids memfd_create they lie in "
-            "/dev/shm: give it more (--shm-size). If it crashed on a video, `rhovideo scan CSV` finds which"
+            "or ask for more; prepared batches need memory too. Where a container forbids memfd_create, batches are in "
+            "/dev/shm: make that larger (--shm-size). If it crashed on a video, `rhovideo scan CSV` finds the video"
         ) from error
 
     def batches_of(self, epoch: int, first_step: int = 0) -> Iterator[list[SampleKey]]:
-        """The keys of each batch that :meth:`epoch` yields."""
+        """The keys of each batch of :meth:`epoch`; the arguments are the same."""
         if not self.training:
             videos = self._own_videos()
             for first in range(first_step * self._micro_batch, len(videos), self._micro_batch):
@@ -190,17 +202,17 @@ class Loader:
                 yield [SampleKey(epoch, int(index)) for index in order[first : first + self._micro_batch]]
 
     def close(self) -> None:
-        """End the workers; the loader cannot be used afterwards."""
+        """End the workers, after which the loader cannot be used."""
         loader, self._loader = self._loader, None
         batches = getattr(loader, "_iterator", None)
         if batches is not None and all(worker.is_alive() for worker in self._processes):
             batches._shutdown_workers()
         _kill(self._processes)
-        shared_slots.forget(self._name)
+        shared_slots.unmap(self._name)
 
 
 class _Plan:
-    """The batch sampler that DataLoader iterates over anew for each epoch."""
+    """The batch sampler, over which DataLoader iterates once in each epoch."""
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
@@ -211,8 +223,8 @@ class _Plan:
         return self._loader.batches_of(self.epoch, self.first_step)
 
 
-def _as_it_is(batch: Batch) -> Batch:
-    """Instead of torch's collating, which the reader has done."""
+def _unchanged(batch: Any) -> Any:
+    """The batch itself, in place of torch's collating: the reader returns whole batches."""
     return batch
 
 
@@ -223,13 +235,13 @@ def _begin_worker(loader: str, worker_id: int) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without torch's words on the number of workers: that is said once a job, not by each list in each process."""
+    """Hide torch's warning about the number of workers, which our log has once per job and not for each loader."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="This DataLoader will create")
         yield
 
 
-def _kill(processes: list) -> None:
+def _kill(processes: list[Any]) -> None:
     for process in processes:
         if process.is_alive():
             process.kill()
@@ -238,17 +250,20 @@ def _kill(processes: list) -> None:
     processes.clear()
 
 
-def _how(exit_code: int | None) -> str:
-    if exit_code == -9:
-        return "killed, most likely for memory"
-    return f"signal {-exit_code}" if exit_code is not None and exit_code < 0 else f"exit code {exit_code}"
-
-
 def build_loader(cfg: CfgNode, split: str, purpose: str) -> Loader:
-    """The loader of this process for a split and a purpose, see :func:`rhovideo.data.loading.datasets.build_dataset`.
+    """Build this process's loader of a split for a purpose.
 
-    In training a step has TRAIN.BATCH_SIZE videos a machine; in evaluation a batch has this process's share of
-    TRAIN.BATCH_SIZE ("eval") or TEST.BATCH_SIZE ("test") videos.
+    A training step has TRAIN.BATCH_SIZE videos per machine. In evaluation a batch has this process's share of
+    TEST.BATCH_SIZE videos ("test") or TRAIN.BATCH_SIZE videos (other purposes).
+
+    Args:
+        cfg: a loaded configuration.
+        split: "train", "val" or "test".
+        purpose: "pretrain", "train", "eval", "test" or "knn", see
+            :func:`rhovideo.data.loading.datasets.build_dataset`.
+
+    Returns:
+        The loader.
     """
     batch_size = cfg.TEST.BATCH_SIZE if purpose == "test" else cfg.TRAIN.BATCH_SIZE
     return Loader(

@@ -1,4 +1,4 @@
-"""Decode every video of a list once and tell which ones are broken."""
+"""Scanning: every video of a list is decoded once, to find the broken ones."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from tqdm import tqdm
 
 from rhovideo.atomic_files import written_whole
 from rhovideo.data.lists.manifest import Manifest
-from rhovideo.data.loading.workers import cores, initialise_worker, worker_context
+from rhovideo.data.loading.workers import cores, describe_exit, initialise_worker, worker_context
 from rhovideo.data.video.reader import Video, VideoReadError
 
 _BLOCK_BYTES = 128 * 2**20
@@ -25,7 +26,13 @@ _BLOCK_BYTES = 128 * 2**20
 
 @dataclass(frozen=True)
 class BrokenVideo:
-    """A video that cannot be decoded to its end: its path, its line of the CSV, and why."""
+    """A video that cannot be decoded to its end.
+
+    Attributes:
+        path: of the file.
+        line: of the list, from 1.
+        reason: what is wrong with it.
+    """
 
     path: str
     line: int
@@ -34,13 +41,13 @@ class BrokenVideo:
 
 @dataclass(frozen=True)
 class ScanReport:
-    """What a scan found.
+    """The result of a scan.
 
     Attributes:
         total: videos of the list.
-        broken: those that are, in the list's order.
-        broken_file: the same as JSON, one object (path, line, reason) a line.
-        clean_csv: the list without them, beside the list.
+        broken: the broken videos, in the order of the list.
+        broken_file: lists them as JSON, one object (path, line, reason) per line.
+        clean_csv: the list without them, in the same folder.
         csv: the list.
     """
 
@@ -52,7 +59,7 @@ class ScanReport:
 
     def __str__(self) -> str:
         if not self.broken:
-            return f"all {self.total} videos decode to their end; {self.clean_csv} equals the list"
+            return f"all {self.total} videos can be decoded to their end; {self.clean_csv} equals the list"
         return (
             f"{len(self.broken)} of {self.total} videos are broken, see {self.broken_file}; "
             f"{self.clean_csv} lists the other {self.total - len(self.broken)}\n"
@@ -61,19 +68,19 @@ class ScanReport:
 
 
 def scan(
-    csv: str | os.PathLike,
+    csv: str | os.PathLike[str],
     *,
     separator: str = " ",
     prefix: str = "",
     skip_rows: int = 0,
-    cache_dir: str | os.PathLike = "",
+    cache_dir: str | os.PathLike[str] = "",
     workers: int | None = None,
     progress: bool | None = None,
 ) -> ScanReport:
-    """Decode all videos of ``csv`` once, each frame of them.
+    """Decode all frames of all videos of a list once.
 
-    Writes ``NAME.broken.jsonl`` and ``NAME.clean.csv`` beside ``NAME.csv``, replacing those of an earlier scan. A video
-    on which the decoding process dies counts as broken.
+    Writes ``NAME.broken.jsonl`` and ``NAME.clean.csv`` beside ``NAME.csv``, in place of those of an earlier scan. A
+    video is also broken if it crashes the process that decodes it.
 
     Args:
         csv: the list, as for :meth:`Manifest.open`.
@@ -81,14 +88,21 @@ def scan(
         prefix: as for :meth:`Manifest.open`.
         skip_rows: as for :meth:`Manifest.open`.
         cache_dir: as for :meth:`Manifest.open`.
-        workers: processes; None: one a CPU that this process may use.
-        progress: show a progress bar; None: on a terminal only.
+        workers: processes; None: one for each CPU that this process may use.
+        progress: show a progress bar; None: only on a terminal.
+
+    Returns:
+        The broken videos, and the files that were written.
+
+    Raises:
+        ManifestError: the list cannot be used.
+        FileNotFoundError: there is no such list.
     """
     csv = Path(csv)
     manifest = Manifest.open(csv, separator=separator, prefix=prefix, skip_rows=skip_rows, cache_dir=cache_dir)
     workers = min(workers or cores(), len(manifest))
     show = sys.stderr.isatty() if progress is None else progress
-    broken = []
+    broken: list[BrokenVideo] = []
     with tqdm(total=len(manifest), desc=f"scan {csv.name}", unit="video", disable=not show) as bar:
         for index, reason in _check_all(manifest, workers):
             bar.update()
@@ -103,10 +117,17 @@ def scan(
 
 
 def check_video(path: str) -> str | None:
-    """Read every frame of ``path`` as training would; None, or what is wrong with it."""
+    """Read every frame of a video as training would.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        What is wrong with the video; None if nothing is.
+    """
     try:
         with Video(path) as video:
-            # Long stretches, for each starts decoding at a key frame; short enough to keep memory small.
+            # Long ranges, since decoding of each starts at a key frame, but short enough to need little memory.
             step = max(_BLOCK_BYTES // (video.height * video.width * 3), 1)
             for first in range(0, video.num_frames, step):
                 video.frames(range(first, min(first + step, video.num_frames)))
@@ -126,26 +147,27 @@ class _Worker:
         self.process = context.Process(target=_serve, args=(theirs, manifest), daemon=True)
         self.process.start()
         theirs.close()
-        self.index: int | None = None
+        self.index = -1
 
     def give(self, index: int) -> None:
         self.index = index
-        with contextlib.suppress(OSError):  # dead: its answer will say so
+        with contextlib.suppress(OSError):  # if it is dead, answer() raises
             self.connection.send(index)
 
     def answer(self) -> str | None:
-        """What is wrong with the video given last.
+        """What is wrong with the latest video; None if nothing is.
 
         Raises:
-            EOFError: the process died on it.
+            EOFError: the process died.
         """
         try:
-            return self.connection.recv()
+            reason: str | None = self.connection.recv()
         except OSError as error:
             raise EOFError from error
+        return reason
 
     def end(self) -> int | None:
-        """Stop the process; how it ended."""
+        """Stop the process; its exit code."""
         self.connection.close()
         self.process.join(timeout=1)
         if self.process.is_alive():
@@ -165,47 +187,32 @@ def _serve(connection: Connection, manifest: Manifest) -> None:
 
 
 def _check_all(manifest: Manifest, workers: int) -> Iterator[tuple[int, str | None]]:
-    """(index, what is wrong) of every video, in the order in which they are done; each is tried exactly once."""
+    """Index and defect of every video, in the order in which they are finished; each is tried exactly once."""
     todo = iter(range(len(manifest)))
-    busy: dict[Connection, _Worker] = {}
+    idle: list[_Worker] = []
+    busy: list[_Worker] = []
     try:
-        for index in _first(todo, workers):
-            worker = _Worker(manifest)
-            busy[worker.connection] = worker
-            worker.give(index)
-        while busy:
-            for connection in wait(list(busy)):
-                worker = busy.pop(connection)
-                index = worker.index
+        while True:
+            for index in islice(todo, workers - len(busy)):
+                worker = idle.pop() if idle else _Worker(manifest)
+                busy.append(worker)
+                worker.give(index)
+            if not busy:
+                return
+            ready = wait([worker.connection for worker in busy])
+            for worker in [worker for worker in busy if worker.connection in ready]:
+                busy.remove(worker)
                 try:
                     reason = worker.answer()
+                    idle.append(worker)
                 except EOFError:
-                    reason = f"the process that decoded it died ({_how(worker.end())})"
-                    worker = None
-                yield index, reason
-                following = next(todo, None)
-                if following is None:
-                    if worker is not None:
-                        worker.end()
-                    continue
-                worker = worker or _Worker(manifest)
-                busy[worker.connection] = worker
-                worker.give(following)
+                    reason = f"the process that decoded it died ({describe_exit(worker.end())})"
+                yield worker.index, reason
     finally:
-        for worker in busy.values():
+        for worker in busy:
             worker.process.kill()
+        for worker in [*busy, *idle]:
             worker.end()
-
-
-def _first(items: Iterator[int], count: int) -> Iterator[int]:
-    for _ in range(count):
-        yield next(items)
-
-
-def _how(exit_code: int | None) -> str:
-    if exit_code is not None and exit_code < 0:
-        return f"signal {-exit_code}" + (", maybe out of memory" if exit_code == -9 else "")
-    return f"exit code {exit_code}"
 
 
 def _write_broken(path: Path, broken: list[BrokenVideo]) -> None:

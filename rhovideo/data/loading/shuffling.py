@@ -1,4 +1,4 @@
-"""The order in which an epoch shows its videos, without a list of all of them in each process."""
+"""The order of an epoch's videos, for long lists without storing it in each process."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-# Shorter orders are drawn as a whole: some 30 MB.
+# Orders up to this length are drawn as a whole, which takes about 30 MB.
 _DRAWN_UP_TO = 2**22
 _ROUNDS = 8
 
@@ -20,33 +20,43 @@ class Order(Protocol):
 def shuffled(count: int, rng: np.random.Generator) -> Order:
     """A random permutation of ``count`` numbers.
 
-    Up to four million numbers it is uniform over all permutations. Beyond, it is a keyed one
-    (:class:`KeyedPermutation`), of which any part is found without the rest: tens of millions of videos then cost a
-    process neither memory nor time before its first step.
+    Up to four million numbers, all permutations are equally likely. A longer one is a :class:`KeyedPermutation`, of
+    which any part is computed without the rest. So with tens of millions of videos a process needs no memory for their
+    order, and no time before its first step.
+
+    Args:
+        count: N, at least 1.
+        rng: source of the permutation.
+
+    Returns:
+        The permutation of 0 to N - 1.
     """
     return KeyedPermutation(count, rng) if is_keyed(count) else rng.permutation(count)
 
 
 def is_keyed(count: int) -> bool:
-    """Whether :func:`shuffled` orders this many numbers by a :class:`KeyedPermutation`."""
+    """True if :func:`shuffled` returns a :class:`KeyedPermutation` for this many numbers."""
     return count > _DRAWN_UP_TO
 
 
 class KeyedPermutation:
     """A pseudo-random permutation of 0 to ``count - 1`` that is computed, not stored.
 
-    A Feistel network of eight rounds permutes the numbers of an even count of bits, at least ``count`` of them; what
-    falls outside is sent through again until it falls inside ("cycle walking"), which leaves a permutation of those
-    inside. See Black and Rogaway, Ciphers with Arbitrary Finite Domains, 2002.
+    A Feistel network of eight rounds permutes all numbers of an even number of bits, which are at least ``count``. A
+    result that is too large goes through the network again until it is below ``count`` ("cycle walking"); this is a
+    permutation of the numbers below ``count``. See Black and Rogaway, Ciphers with Arbitrary Finite Domains, 2002.
 
     Args:
         count: N, at least 1.
-        rng: gives the keys.
+        rng: source of the keys.
+
+    Raises:
+        ValueError: N is below 1.
     """
 
     def __init__(self, count: int, rng: np.random.Generator) -> None:
         if count < 1:
-            raise ValueError(f"an order of {count} numbers; there must be 1 at least")
+            raise ValueError(f"an order of {count} numbers was asked for: there must be 1 at least")
         self._count = count
         self._half = np.uint64(max((max(count - 1, 1).bit_length() + 1) // 2, 1))
         self._mask = (np.uint64(1) << self._half) - np.uint64(1)
@@ -56,7 +66,7 @@ class KeyedPermutation:
         return self._count
 
     def __getitem__(self, places: slice) -> np.ndarray:
-        """int64 [n], what stands at these places."""
+        """The numbers at these places, int64 [n]."""
         values = np.arange(*places.indices(self._count), dtype=np.uint64)
         if not len(values):
             return values.astype(np.int64)
@@ -78,4 +88,5 @@ def _mixed(values: np.ndarray) -> np.ndarray:
     """The finaliser of SplitMix64: each bit of the result depends on all of the argument's. uint64, wrapping around."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    mixed: np.ndarray = values ^ (values >> np.uint64(31))
+    return mixed

@@ -1,8 +1,8 @@
-"""The processes that decode: how they are started, and what they must and must not inherit.
+"""Worker processes, which decode videos: how they start, and what they inherit.
 
-Workers come from a fork server, a process without threads or CUDA that has imported everything once: forking the
-trainer itself would copy the locks of its threads and its signal handlers (submitit's requeues the job), and a
-fresh interpreter for each worker would import torch each time.
+Workers are forked from a fork server, a process without threads or CUDA that imports all modules once. Forking the
+trainer would copy the locks of its threads, and its signal handlers (submitit's handler requeues the job). A new
+interpreter for each worker would import torch each time.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import multiprocessing.resource_tracker
 import os
 import signal
 import threading
-from multiprocessing.context import BaseContext
+from multiprocessing.context import ForkServerContext
 
 from fvcore.common.config import CfgNode
 
-# Of each process, where nobody says how many: PySlowFast's default.
+# The most workers of a process where DATA_LOADER.NUM_WORKERS is not set: PySlowFast's default.
 _MOST_UNASKED = 8
-# What a scheduler or a terminal sends to every process of a job, for the main process to act upon.
+# Schedulers and terminals send these to all processes of a job, but only the main process should act on them.
 _JOB_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
-# What the fork server imports, torch and all decoders with it.
+# The fork server imports this module, and with it torch and the decoders.
 _PRELOAD = ["rhovideo.data.loading.loader"]
 
 
@@ -31,24 +31,31 @@ def cores() -> int:
 
 
 def worker_count(cfg: CfgNode) -> int:
-    """How many workers this process starts, on which no result depends: DATA_LOADER.NUM_WORKERS, or by its cores."""
-    wanted = cfg.DATA_LOADER.NUM_WORKERS
+    """The number of workers of this process, on which no result depends.
+
+    Args:
+        cfg: a whole configuration.
+
+    Returns:
+        DATA_LOADER.NUM_WORKERS, or as many as there are cores, at most eight, if that is None.
+    """
+    wanted: int | None = cfg.DATA_LOADER.NUM_WORKERS
     return min(_MOST_UNASKED, cores()) if wanted is None else wanted
 
 
-def worker_context() -> BaseContext:
-    """The multiprocessing context of workers; its server is started now, so that it imports while we go on.
+def worker_context() -> ForkServerContext:
+    """The multiprocessing context of workers, whose server starts now and imports in the background.
 
-    A process has one fork server. Where another library has started it before, workers shut out signals only once they
-    run, and import everything themselves.
+    A process has one fork server. If another library has started it before, workers block signals only when they run,
+    and import all modules themselves.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOAD)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     try:
-        # The server inherits that they are blocked: while its interpreter starts it could not shut them out yet.
+        # The server and its children inherit the blocked signals, so they are safe from their first moment on.
         signal.pthread_sigmask(signal.SIG_BLOCK, _JOB_SIGNALS)
-        # The server would start the tracker, and starting it unblocks SIGINT and SIGTERM in this process.
+        # Else the server would start the tracker, which unblocks SIGINT and SIGTERM in this process.
         multiprocessing.resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, _JOB_SIGNALS)
         multiprocessing.forkserver.ensure_running()
@@ -58,10 +65,10 @@ def worker_context() -> BaseContext:
 
 
 def shut_out_signals() -> None:
-    """Leave to the main process what is sent to all of a job's processes: Ctrl-C, preemption, time limits.
+    """Block and ignore the signals that are for the main process: Ctrl-C, preemption, time limits.
 
-    Blocked, because torch gives each worker a handler that ends it on SIGTERM, before anything of ours runs there:
-    children inherit the mask from the fork server. Ignored as well, for other code may unblock them.
+    Blocked, because torch gives each worker a handler that ends it on SIGTERM, before our code runs. Ignored as well,
+    because other code may unblock them.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _JOB_SIGNALS)
     for number in _JOB_SIGNALS:
@@ -69,7 +76,11 @@ def shut_out_signals() -> None:
 
 
 def initialise_worker(worker_id: int = 0) -> None:
-    """What a process that decodes does first: one thread, no signals, an end together with the main process."""
+    """Prepare a process that decodes: one thread, no signals, and it ends when the main process ends.
+
+    Args:
+        worker_id: not used; torch passes it.
+    """
     import cv2
     import torch
 
@@ -80,8 +91,19 @@ def initialise_worker(worker_id: int = 0) -> None:
 
 
 def _end_with_parent() -> None:
-    # torch's own watchdog looks at the parent's id, which is that of the fork server here.
+    # torch's own watchdog compares the parent's id, which is the fork server's here.
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def describe_exit(code: int | None) -> str:
+    """The end of a process in words.
+
+    Args:
+        code: its exit code, a negative one for a signal; None if it is not known.
+    """
+    if code == -signal.SIGKILL:
+        return "killed (signal 9), most likely because memory ran out"
+    return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"

@@ -1,4 +1,4 @@
-"""The frames of one file, exact, by index."""
+"""Exact frames of one video file by index."""
 
 from __future__ import annotations
 

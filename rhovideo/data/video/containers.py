@@ -57,7 +57,7 @@ def open_container(path: str, trusting: bool = False) -> av.container.InputConta
     if os.path.getsize(path) == 0:
         raise VideoReadError(path, "is empty")
     options = {"protocol_whitelist": "file", **(_TRUSTING if trusting else {})}
-    container = av.open(f"file:{path}", options=options, **_ANY_METADATA)
+    container: av.container.InputContainer = av.open(f"file:{path}", options=options, **_ANY_METADATA)
     if REFUSED_FORMATS.intersection(container.format.name.split(",")):
         container.close()
         raise VideoReadError(path, f"is not a video file: FFmpeg recognises it as {container.format.name}")

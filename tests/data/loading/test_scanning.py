@@ -91,7 +91,7 @@ def test_scan_goes_on_when_a_worker_dies(tmp_path):
     killer.join()
     assert report.total == 4
     assert [(os.path.basename(video.path), video.line) for video in report.broken] == [("deadly.mp4", 2)]
-    assert "died (signal 9" in report.broken[0].reason
+    assert "died (killed (signal 9)" in report.broken[0].reason
     assert report.clean_csv.read_text().split() == ["0.mp4", "2.mp4", "3.mp4"]
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from rhovideo.data.loading import shared_slots
-from rhovideo.data.loading.batches import Batch, BatchReader, Shipment
+from rhovideo.data.loading.batches import Batch, BatchInSlot, BatchReader
 from rhovideo.data.loading.datasets import SampleKey, build_dataset
 from rhovideo.data.loading.loader import build_loader
 from rhovideo.data.loading.shared_slots import MOST_SLOTS, SlotPool
@@ -24,14 +24,14 @@ SHAPE = (2, 3, 5)
 @pytest.fixture
 def pool():
     yield SlotPool("tests")
-    shared_slots.forget("tests")
+    shared_slots.unmap("tests")
 
 
 def sent(pool, value):
     """What arrives of a slot that is filled with a value; worker and main process are one here."""
     slot = pool.take(int(np.prod(SHAPE)))
     slot.tensor(SHAPE).fill_(value)
-    return slot.number, shared_slots.arrived(slot.address(pool.loader), SHAPE)
+    return slot.number, shared_slots.clips_at(slot.address(pool.loader), SHAPE)
 
 
 def test_what_is_written_arrives_and_the_slot_is_used_again(pool):
@@ -85,7 +85,7 @@ def test_an_exception_while_a_batch_is_read_leaves_its_slot_free(pool, small_cfg
     for _ in range(MOST_SLOTS + 1):
         with pytest.raises(IndexError):
             reader.__getitems__([SampleKey(0, 0), SampleKey(0, 1000)])
-    assert isinstance(reader.__getitems__([SampleKey(0, 0)]), Shipment)
+    assert isinstance(reader.__getitems__([SampleKey(0, 0)]), BatchInSlot)
     assert len(pool._slots) == 1
 
 
@@ -138,7 +138,7 @@ def test_what_a_forked_child_looks_at_stays_as_it_is(pool):
 
 def test_what_is_forgotten_is_kept_by_those_who_look_at_it(pool):
     _, clips = sent(pool, 7)
-    shared_slots.forget("tests")
+    shared_slots.unmap("tests")
     gc.collect()
     assert (clips == 7).all()
 
