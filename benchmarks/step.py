@@ -20,8 +20,8 @@ from benchmarks.script import run_script
 from benchmarks.table import FLOOR, OURS, Row, Table
 from benchmarks.timing import interleaved
 from rhovideo.config import get_cfg
+from rhovideo.config.extension.registries import METHODS
 from rhovideo.config.keys import set_value
-from rhovideo.config.registries import METHODS
 from rhovideo.engine.model_setup import place
 from rhovideo.models import build_backbone
 from rhovideo.optim import LARS

@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 import rhovideo
-from rhovideo.config.recipe_files import recipes
+from rhovideo.config.recipes.recipe_files import recipes
 from tests.configured_runs import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.wheel]

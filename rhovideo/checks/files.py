@@ -9,11 +9,11 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.findings import Finding
 from rhovideo.config.keys import get_value, nearest_file
 from rhovideo.config.list_names import label_files, list_name, needed_splits, reads_label_files
-from rhovideo.config.pyslowfast import reads_frame_lists
-from rhovideo.config.registries import lists_itself
+from rhovideo.config.pyslowfast.translation import reads_frame_lists
 
 _WEIGHTS = (".pyth", ".pth", ".pt", ".pkl", ".ckpt")
 

@@ -15,7 +15,7 @@ import numpy as np
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.list_names import label_files, list_name, reads_label_files
-from rhovideo.config.pyslowfast import reads_frame_lists
+from rhovideo.config.pyslowfast.translation import reads_frame_lists
 from rhovideo.data.lists.csv_parsing import Rows, read_rows
 from rhovideo.data.lists.frame_lists import read_frame_list
 from rhovideo.data.lists.template_labels import read_labels

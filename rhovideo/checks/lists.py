@@ -10,9 +10,9 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.checks.list_contents import ListContents, read_contents
 from rhovideo.checks.list_warnings import warn_of_settings
+from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.findings import Finding
 from rhovideo.config.list_names import needed_splits
-from rhovideo.config.registries import lists_itself
 from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.lists.manifest import root_of

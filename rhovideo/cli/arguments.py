@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Problem
-from rhovideo.config.recipe_files import names_configuration
+from rhovideo.config.recipes.recipe_files import names_configuration
 
 
 class CommandParser(argparse.ArgumentParser):

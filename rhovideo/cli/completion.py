@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from rhovideo.cli.parsers import Commands, add_parser
 from rhovideo.config.keys import leaves
-from rhovideo.config.recipe_files import recipes
+from rhovideo.config.recipes.recipe_files import recipes
 from rhovideo.config.schema import get_cfg
 from rhovideo.zoo.catalogue import ENTRIES
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rhovideo.atomic_files import write_text
 from rhovideo.cli.parsers import Commands, add_parser
-from rhovideo.config.recipe_copy import whole_text
-from rhovideo.config.recipe_files import Recipe, find_recipe, nearest_recipes, recipes
+from rhovideo.config.recipes.recipe_copy import whole_text
+from rhovideo.config.recipes.recipe_files import Recipe, find_recipe, nearest_recipes, recipes
 from rhovideo.errors import JobError
 from rhovideo.terminal import print_line
 

@@ -19,7 +19,7 @@ from rhovideo.cli.parsers import Commands
 from rhovideo.cli.run import flags_as_overrides
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Finding, Origin, Problem
 from rhovideo.config.list_names import needed_splits
-from rhovideo.config.pyslowfast import FRAME_LISTS
+from rhovideo.config.pyslowfast.translation import FRAME_LISTS
 from rhovideo.config.reading import Loaded
 from rhovideo.errors import JobError
 from rhovideo.protocols import outcome

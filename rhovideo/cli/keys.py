@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from rhovideo.config.extension.plugins import PluginError, import_plugins
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Problem
 from rhovideo.config.keys import nearest_key
-from rhovideo.config.plugins import PluginError, import_plugins
-from rhovideo.config.reference import in_full, in_short, matching, of_pyslowfast
 from rhovideo.config.schema import definitions
+from rhovideo.config.schema.reference import in_full, in_short, matching, of_pyslowfast
 
 HELP = """\
 Print the keys of the configuration: default, values and meaning of each.

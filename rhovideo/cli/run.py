@@ -12,7 +12,7 @@ from rhovideo.cli.arguments import split_configurations
 from rhovideo.cli.dry_run import show_run, show_submission
 from rhovideo.cli.parsers import Commands
 from rhovideo.config.findings import ConfigError, Origin, Problem
-from rhovideo.config.recipe_files import names_configuration
+from rhovideo.config.recipes.recipe_files import names_configuration
 from rhovideo.config.schema import definitions
 from rhovideo.launch.local.runner import run_plan
 from rhovideo.launch.plan import Plan, make_plan, print_configurations

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.pyslowfast import reads_frame_lists
-from rhovideo.config.registries import lists_itself
+from rhovideo.config.extension.registries import lists_itself
+from rhovideo.config.pyslowfast.translation import reads_frame_lists
 
 
 def needed_splits(cfg: CfgNode) -> tuple[str, ...]:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config import pyslowfast, pyslowfast_keys, task_defaults
+from rhovideo.config import task_defaults
 from rhovideo.config.combinations import check
+from rhovideo.config.extension.plugins import KEY, PluginError, import_from_checkpoint, import_plugins
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Finding, Origin, Problem
 from rhovideo.config.keys import nearest, nearest_key, set_value
-from rhovideo.config.plugins import KEY, PluginError, import_from_checkpoint, import_plugins
+from rhovideo.config.pyslowfast import other_keys, translation
 from rhovideo.config.schema import definitions, get_cfg
 from rhovideo.config.slurm_options import resolve_slurm
 from rhovideo.config.values import ValueProblem, interpret
@@ -99,14 +100,14 @@ def load(
     cfg = get_cfg()
     origins = {key: setting.origin for key, setting in settings.items()}
     written = {key: setting.value for key, setting in settings.items()}
-    if missing := pyslowfast.missing_task(written):
+    if missing := translation.missing_task(written):
         raise ConfigError(_in_order([*problems, _located(missing, origins, file)]))
     doubtful = _merge(cfg, settings, problems, notes)
     slowfast = task_defaults.is_slowfast_task(cfg.TASK)
     findings = task_defaults.resolve(cfg, origins.keys(), notes)
-    findings += pyslowfast.contradictions(cfg, written)
+    findings += translation.contradictions(cfg, written)
     if slowfast:
-        pyslowfast.note_epoch_reset(cfg, written, notes)
+        translation.note_epoch_reset(cfg, written, notes)
     if cluster is not None:
         findings += resolve_slurm(cfg, origins, notes, str(cluster))
     findings += check(resumed(cfg) if resumed else cfg)
@@ -217,7 +218,7 @@ def _merge(cfg: CfgNode, settings: dict[str, Setting], problems: list[Problem], 
             except ValueProblem as misfit:
                 problems.append(Problem(key, setting.origin, str(misfit), misfit.write))
                 doubtful.add(key)
-        elif pyslowfast_keys.is_foreign(key) and not _is_section(key, known):
+        elif other_keys.is_foreign(key) and not _is_section(key, known):
             dropped.append(key)
             problems += _foreign_problems(key, setting)
         elif problem := _misplaced(key, setting, known):
@@ -229,10 +230,10 @@ def _merge(cfg: CfgNode, settings: dict[str, Setting], problems: list[Problem], 
 
 
 def _foreign_problems(key: str, setting: Setting) -> list[Problem]:
-    if pyslowfast_keys.has_no_effect(key, setting.value):
+    if other_keys.has_no_effect(key, setting.value):
         return []
     wrong = f"{setting.value!r} changes results in PySlowFast, and rhovideo does not have it"
-    return [Problem(key, setting.origin, wrong, f"{pyslowfast_keys.NO_EFFECT[key]!r}, or leave the key out")]
+    return [Problem(key, setting.origin, wrong, f"{other_keys.NO_EFFECT[key]!r}, or leave the key out")]
 
 
 def _is_section(key: str, known: Iterable[str]) -> bool:

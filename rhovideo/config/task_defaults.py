@@ -10,10 +10,10 @@ from collections.abc import Collection
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config import pyslowfast
 from rhovideo.config.findings import Finding
 from rhovideo.config.keys import get_value, set_value
-from rhovideo.config.pyslowfast import is_slowfast_task
+from rhovideo.config.pyslowfast import translation
+from rhovideo.config.pyslowfast.translation import is_slowfast_task
 from rhovideo.config.schema import definitions
 from rhovideo.config.schema.job import TASKS
 
@@ -39,7 +39,7 @@ def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None
     slowfast = is_slowfast_task(cfg.TASK)
     if slowfast:
         cfg.TASK = _from_slowfast(cfg)
-        pyslowfast.translate(cfg, given, notes)
+        translation.translate(cfg, given, notes)
     if cfg.TASK not in TASKS:
         findings.append(_unknown_task(cfg.TASK))
     if cfg.CONTRASTIVE.LOSS_FORM is None:
@@ -69,7 +69,7 @@ def _from_slowfast(cfg: CfgNode) -> str:
 def _clips(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
     """Set the clips: one of segments for a classifier of Something-Something; and the starts of test clips."""
     classifies = cfg.TASK in ("linear", "finetune", "test")
-    if pyslowfast.reads_frame_lists(cfg) and classifies and "DATA.CLIP_SAMPLING" not in given:
+    if translation.reads_frame_lists(cfg) and classifies and "DATA.CLIP_SAMPLING" not in given:
         cfg.DATA.CLIP_SAMPLING = "segment"
     if cfg.DATA.CLIP_SAMPLING == "segment" and classifies and cfg.TEST.NUM_ENSEMBLE_VIEWS != 1:
         if "TEST.NUM_ENSEMBLE_VIEWS" in given:

@@ -11,7 +11,7 @@ import yaml
 
 from rhovideo.config.findings import COMMAND_LINE, Origin, Problem
 from rhovideo.config.keys import nearest_file
-from rhovideo.config.recipe_files import find_configuration, find_recipe, nearest_recipes
+from rhovideo.config.recipes.recipe_files import find_configuration, find_recipe, nearest_recipes
 from rhovideo.config.values import from_word
 
 BASE_KEY = "_BASE_"

@@ -10,7 +10,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
-from rhovideo.config.plugins import import_in_job
+from rhovideo.config.extension.plugins import import_in_job
 from rhovideo.data.loading.workers import cores
 from rhovideo.errors import JobError
 

@@ -8,9 +8,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from rhovideo.config import pyslowfast_keys
 from rhovideo.config.findings import ConfigError, Origin, Problem
 from rhovideo.config.keys import nearest_key
+from rhovideo.config.pyslowfast import other_keys
 from rhovideo.config.schema import Key, definitions
 from rhovideo.config.values import ValueProblem, from_word, interpret
 from rhovideo.config.yaml_settings import Setting
@@ -100,7 +100,7 @@ def _key_problems(key: str, known: Mapping[str, Key]) -> list[Problem]:
         return [Problem(key, SWEEP, wrong, f"{key} VALUE without --sweep; another study for another value")]
     if key in known:
         return []
-    if pyslowfast_keys.is_foreign(key) and not any(name.startswith(f"{key}.") for name in known):
+    if other_keys.is_foreign(key) and not any(name.startswith(f"{key}.") for name in known):
         return [Problem(key, SWEEP, "is PySlowFast's, and changes nothing here", "another key")]
     return [Problem(key, SWEEP, "there is no such key", nearest_key(key, known))]
 

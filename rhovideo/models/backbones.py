@@ -1,4 +1,4 @@
-"""Encoders by name: MODEL.ARCH picks one of :data:`rhovideo.config.registries.BACKBONES`."""
+"""Encoders by name: MODEL.ARCH picks one of :data:`rhovideo.config.extension.registries.BACKBONES`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol, cast
 from fvcore.common.config import CfgNode
 from torch import Tensor
 
-from rhovideo.config.registries import BACKBONES
+from rhovideo.config.extension.registries import BACKBONES
 from rhovideo.models.encoder import Encoder
 
 

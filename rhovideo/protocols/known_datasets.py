@@ -9,7 +9,7 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.list_names import label_files
-from rhovideo.config.pyslowfast import FRAME_LISTS
+from rhovideo.config.pyslowfast.translation import FRAME_LISTS
 
 # The data sets with a protocol: name to number of classes.
 CLASSES = {"K400": 400, "UCF101": 101, "HMDB51": 51, "SSv2": 174}

@@ -14,10 +14,10 @@ import yaml
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.combinations import ONE_SIZE
+from rhovideo.config.extension.registries import BACKBONES
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Origin, Problem
 from rhovideo.config.keys import get_value, leaves
 from rhovideo.config.reading import Loaded, load
-from rhovideo.config.registries import BACKBONES
 from rhovideo.config.schema import definitions, is_registered
 from rhovideo.config.yaml_settings import read_overrides
 

@@ -7,7 +7,7 @@ from typing import Any
 from fvcore.common.config import CfgNode
 from torch import nn
 
-from rhovideo.config.registries import METHODS
+from rhovideo.config.extension.registries import METHODS
 from rhovideo.models import build_backbone, build_predictor, build_projection
 from rhovideo.ssl.byol import BYOL
 from rhovideo.ssl.moco import MoCo

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from rhovideo.config import get_cfg
 from rhovideo.errors import WeightsError
-from rhovideo.models.resnet import STAGE_DEPTHS, TEMPORAL_KERNELS, TEMPORAL_POOL
-from rhovideo.models.slowfast import FAST_KERNELS, SLOW_KERNELS
+from rhovideo.models.networks.resnet import STAGE_DEPTHS, TEMPORAL_KERNELS, TEMPORAL_POOL
+from rhovideo.models.networks.slowfast import FAST_KERNELS, SLOW_KERNELS
 from rhovideo.zoo.checkpoint_files import WeightsFile
 from rhovideo.zoo.name_mapping import BLOCKS
 from rhovideo.zoo.tensor_location import Located, classifier_head, find_any

@@ -13,7 +13,7 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from rhovideo.atomic_files import written_whole
-from rhovideo.config.registries import METHODS
+from rhovideo.config.extension.registries import METHODS
 from rhovideo.errors import WeightsError
 from rhovideo.zoo.architecture import architecture, describe_architecture
 from rhovideo.zoo.checkpoint_files import OWN, WeightsFile, read_weights

@@ -12,7 +12,7 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from rhovideo.config.registries import METHODS
+from rhovideo.config.extension.registries import METHODS
 from rhovideo.errors import WeightsError
 from rhovideo.models import Classifier, Encoder, build_backbone, build_classifier
 from rhovideo.ssl.build import build_method

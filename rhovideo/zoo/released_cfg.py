@@ -1,6 +1,7 @@
 """A configuration of this package in PySlowFast's keys, as its loader takes it.
 
-Keys that have another meaning there are translated back, with the table in :mod:`rhovideo.config.pyslowfast`.
+Keys that have another meaning there are translated back, with the table in
+:mod:`rhovideo.config.pyslowfast.translation`.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import yaml
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.keys import leaves
-from rhovideo.config.pyslowfast import BGR_THERE, reads_frame_lists
+from rhovideo.config.pyslowfast.translation import BGR_THERE, reads_frame_lists
 from rhovideo.config.schema import definitions
-from rhovideo.models.resnet import STAGE_DEPTHS
+from rhovideo.models.networks.resnet import STAGE_DEPTHS
 from rhovideo.optim.schedules import rate_factor
 
 # Sections that have no meaning for the networks that can be exported.

@@ -19,7 +19,7 @@ from rhovideo.cli import _parser, main, run
 from rhovideo.cli.arguments import CommandParser
 from rhovideo.cli.monitor import NAMES
 from rhovideo.cli.run import HELP
-from rhovideo.config.recipe_files import find_recipe
+from rhovideo.config.recipes.recipe_files import find_recipe
 
 ROOT = Path(__file__).parents[2]
 

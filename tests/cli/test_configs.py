@@ -8,7 +8,7 @@ import pytest
 
 from rhovideo.cli import main
 from rhovideo.config import load_cfg
-from rhovideo.config.recipe_files import recipes
+from rhovideo.config.recipes.recipe_files import recipes
 
 MOCO = "pretrain/MoCo_SlowR50_8x8_paper"
 

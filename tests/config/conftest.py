@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from rhovideo.config import plugins, registries, schema
+from rhovideo.config import schema
+from rhovideo.config.extension import plugins, registries
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 
 import rhovideo
 from rhovideo.config import ConfigError, cfg_from_released, load_cfg
+from rhovideo.config.extension.plugins import local_sources, plugin_folders
 from rhovideo.config.keys import leaves
-from rhovideo.config.plugins import local_sources, plugin_folders
 from rhovideo.config.reading import load
 from rhovideo.launch.plan import make_plan
 from tests.config.own_parts import ENCODER, METHOD, write_modules

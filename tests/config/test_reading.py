@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhovideo.config import ConfigError, cfg_from_released, get_cfg, load_cfg, pyslowfast_keys
+from rhovideo.config import ConfigError, cfg_from_released, get_cfg, load_cfg
 from rhovideo.config.keys import get_value, leaves
+from rhovideo.config.pyslowfast import other_keys
 
 
 @pytest.fixture
@@ -272,7 +273,7 @@ def test_every_key_of_the_schema_is_read_somewhere():
 
 
 def test_no_key_is_both_ours_and_foreign():
-    assert not (pyslowfast_keys.DROPPED | pyslowfast_keys.NO_EFFECT.keys()) & dict(leaves(get_cfg())).keys()
+    assert not (other_keys.DROPPED | other_keys.NO_EFFECT.keys()) & dict(leaves(get_cfg())).keys()
 
 
 def test_no_key_of_the_schema_is_lost_in_a_round_trip():

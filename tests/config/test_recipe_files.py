@@ -7,9 +7,9 @@ import shutil
 import pytest
 
 from rhovideo.config import ConfigError, load_cfg
-from rhovideo.config import recipe_files as module
-from rhovideo.config.recipe_copy import whole_text
-from rhovideo.config.recipe_files import find_configuration, find_recipe, nearest_recipes, recipes
+from rhovideo.config.recipes import recipe_files as module
+from rhovideo.config.recipes.recipe_copy import whole_text
+from rhovideo.config.recipes.recipe_files import find_configuration, find_recipe, nearest_recipes, recipes
 from tests.configured_runs import ROOT
 
 MOCO = "pretrain/MoCo_SlowR50_8x8_paper"

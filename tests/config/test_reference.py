@@ -9,14 +9,14 @@ import sys
 import pytest
 
 from rhovideo.cli import main
-from rhovideo.config.reference import matching, page
 from rhovideo.config.schema import definitions
+from rhovideo.config.schema.reference import matching, page
 from tests.config.own_parts import METHOD, write_modules
 from tests.configured_runs import ROOT
 
 
 def test_page_is_what_the_definitions_say():
-    remedy = "python -m rhovideo.config.reference > docs/configuration.md"
+    remedy = "python -m rhovideo.config.schema.reference > docs/configuration.md"
     assert (ROOT / "docs/configuration.md").read_text(encoding="utf-8") == page(), remedy
 
 

@@ -6,9 +6,10 @@ import pytest
 
 import rhovideo
 from rhovideo.cli.run import SLURM_FLAGS
-from rhovideo.config import ConfigError, load_cfg, pyslowfast_keys
+from rhovideo.config import ConfigError, load_cfg
+from rhovideo.config.extension.registries import Registry
 from rhovideo.config.keys import leaves
-from rhovideo.config.registries import Registry
+from rhovideo.config.pyslowfast import other_keys
 from rhovideo.config.schema import Key, definitions, get_cfg
 from rhovideo.config.slurm_options import _OWN as KEYS_OF_SBATCH
 
@@ -80,7 +81,7 @@ def test_pyslowfasts_values_are_read_as_ours():
 
 def test_nothing_is_defined_twice():
     assert len({key.name for key in KEYS}) == len(KEYS)
-    assert not definitions().keys() & (pyslowfast_keys.DROPPED | pyslowfast_keys.NO_EFFECT.keys())
+    assert not definitions().keys() & (other_keys.DROPPED | other_keys.NO_EFFECT.keys())
     flags = [key.flag for key in KEYS if key.flag]
     assert [flag.name for flag in SLURM_FLAGS] == flags
     assert len(set(flags)) == len(flags) == 15

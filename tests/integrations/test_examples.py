@@ -14,7 +14,7 @@ import pytest
 import torch
 
 import rhovideo
-from rhovideo.config.registries import METHODS
+from rhovideo.config.extension.registries import METHODS
 from rhovideo.engine.json_stats import read_json_stats
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from rhovideo.config import get_cfg
-from rhovideo.config.registries import BACKBONES
+from rhovideo.config.extension.registries import BACKBONES
 from rhovideo.engine.model_setup import _compile_encoders
 from rhovideo.models import build_backbone, build_classifier
 

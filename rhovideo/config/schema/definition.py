@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from rhovideo.config.extension.registries import Registry
 from rhovideo.config.findings import Finding
-from rhovideo.config.registries import Registry
 
 # Kinds of value, each with what to write for it.
 EXAMPLES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from rhovideo.config.registries import METHODS
+from rhovideo.config.extension.registries import METHODS
 from rhovideo.config.schema.definition import Key
 
 # A key is a line or two, so that a section can be read at a glance.

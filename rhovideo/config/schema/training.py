@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rhovideo.config.registries import DATASETS
+from rhovideo.config.extension.registries import DATASETS
 from rhovideo.config.schema.definition import Key
 
 # A key is a line or two, so that a section can be read at a glance.

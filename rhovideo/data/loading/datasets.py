@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.extension.registries import DATASETS
 from rhovideo.config.list_names import label_files, list_name, reads_label_files
-from rhovideo.config.registries import DATASETS
 from rhovideo.data.augment.clip_augmentation import (
     PendingClip,
     TrainAugmentation,

@@ -19,7 +19,7 @@ import numpy as np
 from fvcore.common.config import CfgNode
 from pytorchvideo.data.clip_sampling import ClipInfo, ClipInfoList, ClipSampler
 
-from rhovideo.config.pyslowfast import reads_frame_lists
+from rhovideo.config.pyslowfast.translation import reads_frame_lists
 from rhovideo.data.sampling.start_times import draw_starts, even_starts
 from rhovideo.randomness import python_generator
 

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from rhovideo import __version__, distributed, stopping
 from rhovideo.config.comparison import FILES, settings_with_effect
+from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.list_names import label_files, reads_label_files
-from rhovideo.config.registries import lists_itself
 from rhovideo.data.lists.bad_videos import BadVideoLedger
 from rhovideo.data.loading.datasets import SampleKey, VideoDataset, build_dataset
 from rhovideo.data.loading.loader import Batch, Loader

@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from rhovideo.config.extension.plugins import plugin_folders
 from rhovideo.config.findings import ConfigError
-from rhovideo.config.plugins import plugin_folders
 from rhovideo.config.reading import Loaded
 from rhovideo.errors import JobError
 from rhovideo.launch.before_start import Start, check_before_start

@@ -65,7 +65,7 @@ class SlurmTask:
         from submitit.helpers import TorchDistributedEnvironment
 
         from rhovideo import distributed
-        from rhovideo.config.plugins import look_in
+        from rhovideo.config.extension.plugins import look_in
         from rhovideo.engine.run import run
         from rhovideo.launch.chains import with_checkpoint
         from rhovideo.launch.rank_setup import Rank, prepare_rank

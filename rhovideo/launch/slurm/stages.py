@@ -12,7 +12,7 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.plugins import local_sources
+from rhovideo.config.extension.plugins import local_sources
 from rhovideo.config.reading import Loaded
 from rhovideo.config.slurm_options import sbatch_parameters
 from rhovideo.launch.plan import Plan

@@ -8,7 +8,7 @@ configuration is checked without torch. One of your own is one file and one line
         return VICReg(encoder, ...)
 
 Name the file's module under ``PLUGINS`` in the configuration, and it is imported before the configuration is checked,
-also in every process of the job (:mod:`rhovideo.config.plugins`).
+also in every process of the job (:mod:`rhovideo.config.extension.plugins`).
 """
 
 from __future__ import annotations
@@ -118,14 +118,14 @@ METHODS = Registry(
 BACKBONES = Registry(
     "MODEL.ARCH",
     {
-        "slow": "rhovideo.models.resnet:build_resnet",
-        "c2d": "rhovideo.models.resnet:build_resnet",
-        "i3d": "rhovideo.models.resnet:build_resnet",
-        "slowfast": "rhovideo.models.slowfast:build_slowfast",
-        "r2plus1d": "rhovideo.models.r2plus1d:build_r2plus1d",
-        "x3d": "rhovideo.models.x3d:build_x3d",
-        "mvit": "rhovideo.models.mvit:build_mvit",
-        "s3dg": "rhovideo.models.s3dg:build_s3dg",
+        "slow": "rhovideo.models.networks.resnet:build_resnet",
+        "c2d": "rhovideo.models.networks.resnet:build_resnet",
+        "i3d": "rhovideo.models.networks.resnet:build_resnet",
+        "slowfast": "rhovideo.models.networks.slowfast:build_slowfast",
+        "r2plus1d": "rhovideo.models.networks.r2plus1d:build_r2plus1d",
+        "x3d": "rhovideo.models.networks.x3d:build_x3d",
+        "mvit": "rhovideo.models.networks.mvit:build_mvit",
+        "s3dg": "rhovideo.models.networks.s3dg:build_s3dg",
     },
 )
 DATASETS = Registry(

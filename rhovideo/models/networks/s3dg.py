@@ -14,7 +14,7 @@ from fvcore.nn.weight_init import c2_msra_fill
 from torch import Tensor, nn
 
 from rhovideo.models.encoder import Encoder
-from rhovideo.models.resnet import relu
+from rhovideo.models.networks.resnet import relu
 from rhovideo.models.sync_batchnorm import Norm, norm_layer
 
 # Channels of an Inception block's four branches.

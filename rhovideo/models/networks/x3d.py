@@ -9,7 +9,7 @@ from pytorchvideo.models.x3d import create_x3d
 from torch import Tensor, nn
 
 from rhovideo.models.encoder import Encoder, average_windows, check_clips
-from rhovideo.models.resnet import initialise_residual, relu
+from rhovideo.models.networks.resnet import initialise_residual, relu
 from rhovideo.models.sync_batchnorm import norm_layer
 
 

@@ -12,9 +12,9 @@ from pytorchvideo.models.stem import create_res_basic_stem
 from pytorchvideo.models.weight_init import init_net_weights
 from torch import nn
 
-from rhovideo.models.basic_block import DEPTHS, create_basic_block
 from rhovideo.models.encoder import Encoder
-from rhovideo.models.resnet import check_resnet, initialise_residual, relu
+from rhovideo.models.networks.basic_block import DEPTHS, create_basic_block
+from rhovideo.models.networks.resnet import check_resnet, initialise_residual, relu
 from rhovideo.models.sync_batchnorm import norm_layer
 
 # Strides of the four stages in PyTorchVideo's R(2+1)D.

@@ -1,6 +1,6 @@
 """Descriptions of the keys for people: docs/configuration.md, and the texts of ``rhovideo keys``. Without torch.
 
-``python -m rhovideo.config.reference > docs/configuration.md`` writes the page anew.
+``python -m rhovideo.config.schema.reference > docs/configuration.md`` writes the page anew.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rhovideo.config import pyslowfast_keys
-from rhovideo.config.registries import Registry
+from rhovideo.config.extension.registries import Registry
+from rhovideo.config.pyslowfast import other_keys
 from rhovideo.config.schema import SECTIONS, definitions
 from rhovideo.config.schema.definition import EXAMPLES, Key
 
@@ -35,7 +35,7 @@ it lacks. The last column says what PySlowFast does otherwise.
 
 Methods, encoders, data sets and keys of your own: see [Add your own method, encoder or data set](extending.md).
 
-<!-- Made by `python -m rhovideo.config.reference`. Do not edit it: the keys are defined in rhovideo/config/schema. -->
+<!-- Made by `python -m rhovideo.config.schema.reference`. Edit rhovideo/config/schema instead. -->
 """
 
 
@@ -132,10 +132,10 @@ def _details(key: Key) -> Iterator[str]:
 
 def of_pyslowfast(name: str) -> str:
     """The effect here of a key that only PySlowFast has; empty if it has no such key."""
-    if name in pyslowfast_keys.NO_EFFECT:
-        only = shown(pyslowfast_keys.NO_EFFECT[name])
+    if name in other_keys.NO_EFFECT:
+        only = shown(other_keys.NO_EFFECT[name])
         return f"{name}\n    A key of PySlowFast's that rhovideo does not have. A file may hold it with {only} alone."
-    if name in pyslowfast_keys.DROPPED:
+    if name in other_keys.DROPPED:
         return f"{name}\n    A key of PySlowFast's that changes nothing here. A file may hold it."
     return ""
 

@@ -16,8 +16,8 @@ from pytorchvideo.models.resnet import ResBlock, create_resnet
 from torch import Tensor, nn
 
 from rhovideo.errors import SettingError
-from rhovideo.models.basic_block import basic_blocks
 from rhovideo.models.encoder import Encoder
+from rhovideo.models.networks.basic_block import basic_blocks
 from rhovideo.models.sync_batchnorm import Norm, norm_layer
 
 # Temporal kernels of the stem and of the blocks of the four stages, repeated over a stage's blocks.

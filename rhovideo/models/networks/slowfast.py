@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from rhovideo.errors import SettingError
 from rhovideo.models.encoder import Encoder, check_clips
-from rhovideo.models.resnet import check_resnet, initialise_residual, relu, temporal_kernels, total_stride
+from rhovideo.models.networks.resnet import check_resnet, initialise_residual, relu, temporal_kernels, total_stride
 from rhovideo.models.sync_batchnorm import norm_layer
 
 # Temporal kernels of the four stages, as in PySlowFast.

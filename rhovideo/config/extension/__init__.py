@@ -1,0 +1,1 @@
+"""Methods, encoders, data sets and keys from outside of the package."""

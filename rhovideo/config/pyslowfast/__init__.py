@@ -1,0 +1,1 @@
+"""PySlowFast's files: the keys and values that have another meaning here."""

@@ -1,0 +1,1 @@
+"""The networks that MODEL.ARCH names, one file each."""
