@@ -128,7 +128,9 @@ def test_mixed_precision_trains(configure, tmp_path, dtype):
     run(configure("pretrain", *BYOL, *keys))
     state = final_state(tmp_path / "out")["model_state"]
     assert all(torch.isfinite(value).all() for value in state.values())
-    assert all(value.dtype == torch.float32 for value in state.values() if value.is_floating_point())
+    # The share of the momentum is a number of the host, no weight.
+    weights = [value for name, value in state.items() if value.is_floating_point() and name != "momentum.share"]
+    assert all(value.dtype == torch.float32 for value in weights)
     told = f"TRAIN.MIXED_PRECISION is True in {dtype} on the CPU, where it can make a step ten times slower"
     assert (tmp_path / "out/stdout.log").read_text().count(told) == 1
 
