@@ -98,6 +98,12 @@ def test_what_a_plugin_adds_can_be_swept(own_parts):
         ("def f(:", "bad", "SyntaxError: invalid syntax (bad.py, line 1)", "a module that can"),
         ("raise SystemExit(2)", "bad", "SystemExit: 2", "a module that can"),
         (
+            "import rhovideo\nrhovideo.create_backbone('x')",
+            "bad",
+            "bad.py, line 2: ValueError: MODEL.ARCH",
+            "a module that",
+        ),
+        (
             "import rhovideo; rhovideo.register_method('moco', print)",
             "bad",
             "bad.py, line 1: ValueError: there is a CONTRASTIVE.TYPE 'moco' already",

@@ -142,7 +142,7 @@ def _explained(name: str, error: BaseException) -> PluginError:
     if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
         where = f"in {Path.cwd()}, beside the file that names it, in PYTHONPATH or installed"
         return PluginError(name, f"is not there ({said})", f"the name of a module {where}")
-    ours = str(Path(__file__).parents[1])
+    ours = str(Path(__file__).parents[2])
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((ours, "<"))]
     at = f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames else ""
     wrong = f"cannot be imported: {at}{type(error).__name__}: {said}"
