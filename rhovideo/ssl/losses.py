@@ -164,8 +164,8 @@ def clip_nce(views: Tensor, everyone: Tensor, first: int, temperature: float) ->
     num_views, batch, _ = views.shape
     scores = torch.einsum("vbd,wgd->vbwg", views, everyone) / temperature
     rows = torch.arange(batch, device=views.device)
-    same_video = torch.zeros(batch, everyone.shape[1], dtype=torch.bool, device=views.device)
-    same_video[rows, first + rows] = True
+    # Not by assigning True to places of a mask: on a GPU the host would wait to copy that True.
+    same_video = torch.arange(everyone.shape[1], device=views.device) == first + rows[:, None]
     same_view = torch.eye(num_views, dtype=torch.bool, device=views.device)
     itself = same_view[:, None, :, None] & same_video[None, :, None, :]
     positive = same_video[None, :, None, :] & ~itself

@@ -89,6 +89,9 @@ class _Operators(TorchDispatchMode):
         name = operator._schema.name.partition("::")[2]
         if known and (name in _READS or (name in ("index", "index_put", "index_put_") and _by_a_mask(args[1]))):
             self._reads.note()
+        elif known and name == "index_put_" and not self._reads.knows(args[2]):
+            # A number of Python's, assigned to places by their indices: copying it to a GPU waits as well.
+            self._reads.note()
         result = operator(*args, **(kwargs or {}))
         if known:
             self._reads.mark(_tensors(result))

@@ -44,6 +44,7 @@ READS = [
     lambda x: x.cpu(),
     lambda x: (x > 0).nonzero(),
     lambda x: x[x > 0],
+    lambda x: x.detach().expand(2, 2).clone().__setitem__((torch.tensor([0]), torch.tensor([1])), 1.0),
     lambda x: torch.zeros(2).masked_scatter_(x > 0, x).add_(x).sum().item(),
 ]
 
