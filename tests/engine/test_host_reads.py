@@ -37,8 +37,8 @@ def trainer_of(configure, name, *keys):
 
 READS = [
     lambda x: x[0].item(),
-    lambda x: float(x.sum()),
-    lambda x: 1 if x.sum() > 0 else 0,
+    lambda x: float(x.detach().sum()),
+    lambda x: 1 if x.detach().sum() > 0 else 0,
     lambda x: x.detach().tolist(),
     lambda x: x.detach().numpy(),
     lambda x: x.cpu(),
