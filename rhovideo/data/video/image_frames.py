@@ -80,10 +80,14 @@ class ImageFrames(IndexedFrames):
         path: of the video, for messages.
         images: the images' paths in the order of time.
         fps: frames per second to use for them.
+
+    Attributes:
+        images: as given.
     """
 
     def __init__(self, path: str, images: Paths, fps: float) -> None:
         super().__init__(path, len(images), fps, partial(_read_image, path, images))
+        self.images = images
 
 
 def _read_image(video: str, images: Paths, index: int) -> np.ndarray:

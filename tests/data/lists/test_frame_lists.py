@@ -75,15 +75,15 @@ def test_paths_of_any_kind_come_back(tmp_path):
     (tmp_path / "x.csv").write_text("\ufeff" + "\r\n".join(lines), encoding="utf-8")
     manifest = FrameListManifest.open(tmp_path / "x.csv", labels=None, cache_dir=tmp_path / "cache")
     video = manifest.open_video(0, 30)
-    assert [video._images[place] for place in range(video.num_frames)] == [str(tmp_path / name) for name in names]
-    assert manifest.open_video(1, 30)._images[0] == "/elsewhere/w0.png"
+    assert [video.images[place] for place in range(video.num_frames)] == [str(tmp_path / name) for name in names]
+    assert manifest.open_video(1, 30).images[0] == "/elsewhere/w0.png"
     assert (manifest.has_labels, manifest.path(0), manifest.path(1)) == (False, str(tmp_path / "v"), "/elsewhere/w")
 
 
 def test_numbered_frames_are_packed_as_one_run(tmp_path):
     (tmp_path / "x.csv").write_text("\n".join([HEADER, *(f"7 0 {i} 78/78_{i:06d}.jpg x" for i in range(5000))]))
     manifest = FrameListManifest.open(tmp_path / "x.csv", labels=None, cache_dir=tmp_path / "cache")
-    assert len(manifest.open_video(0, 30)._images) == 5000
+    assert len(manifest.open_video(0, 30).images) == 5000
     assert sum(file.stat().st_size for file in (tmp_path / "cache").glob("*.manifest")) < 500
     assert Run.of("78/78_000001.jpg") == Run("78/78_", 1, 6, ".jpg")
 
