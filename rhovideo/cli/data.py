@@ -70,7 +70,8 @@ def add_commands(commands: Commands) -> None:
 
 def index_command(options: argparse.Namespace) -> int:
     """Run ``rhovideo index``."""
-    from rhovideo.data.lists.indexing import IndexingError, ListsExistError, index_folder, index_hmdb51, index_ucf101
+    from rhovideo.data.lists.indexing import IndexingError, ListsExistError, index_folder
+    from rhovideo.data.lists.official_splits import index_hmdb51, index_ucf101
 
     out = options.out or options.folder
     try:

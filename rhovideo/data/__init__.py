@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from rhovideo.data.augment.crops import EvalCrops
     from rhovideo.data.lists.bad_videos import BadVideoLedger
     from rhovideo.data.lists.csv_parsing import ManifestError
-    from rhovideo.data.lists.indexing import index_folder, index_hmdb51, index_ucf101
+    from rhovideo.data.lists.indexing import index_folder
     from rhovideo.data.lists.manifest import Manifest
+    from rhovideo.data.lists.official_splits import index_hmdb51, index_ucf101
     from rhovideo.data.lists.video_list import VideoList
     from rhovideo.data.loading.batches import Batch
     from rhovideo.data.loading.datasets import VideoDataset, build_dataset, open_manifest
@@ -94,8 +95,8 @@ __getattr__, __dir__ = lazy_names(
         "build_dataset": "rhovideo.data.loading.datasets",
         "build_loader": "rhovideo.data.loading.loader",
         "index_folder": "rhovideo.data.lists.indexing",
-        "index_hmdb51": "rhovideo.data.lists.indexing",
-        "index_ucf101": "rhovideo.data.lists.indexing",
+        "index_hmdb51": "rhovideo.data.lists.official_splits",
+        "index_ucf101": "rhovideo.data.lists.official_splits",
         "normalise": "rhovideo.data.augment.clip_augmentation",
         "open_manifest": "rhovideo.data.loading.datasets",
         "open_video": "rhovideo.data.video.torchcodec_reader",

@@ -1,9 +1,8 @@
-"""Lists of videos (train.csv, val.csv, test.csv) from a folder, or from the official splits of UCF101 and HMDB51."""
+"""Indexing: lists of the videos in a folder (train.csv, val.csv, test.csv)."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from rhovideo.randomness import Stream, generator
 _SPLITS = ("train", "val", "test")
 # Sub-folders that are taken as splits.
 _SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-_SHOWN = 5
+SHOWN = 5
 
 
 class IndexingError(ValueError):
@@ -58,8 +57,8 @@ class IndexSummary:
         lines = [f"{self.out_dir}: {counts} videos; {classes}", *self.notes]
         if self.left_out:
             lines.append(f"left out {len(self.left_out)}:")
-            lines += [f"  {item}" for item in self.left_out[:_SHOWN]]
-            lines += ["  ..."] if len(self.left_out) > _SHOWN else []
+            lines += [f"  {item}" for item in self.left_out[:SHOWN]]
+            lines += ["  ..."] if len(self.left_out) > SHOWN else []
         return "\n".join(lines)
 
 
@@ -100,7 +99,7 @@ def index_folder(
         raise IndexingError(f"{folder} is not a folder: write the folder of the videos")
     if not 0 <= val_share < 1:
         raise IndexingError(f"the share of validation videos is {val_share}: write a number from 0 to less than 1")
-    _refuse_to_overwrite(out_dir, force)
+    refuse_to_overwrite(out_dir, force)
     left_out: list[str] = []
     notes: list[str] = []
     roots = _split_roots(folder)
@@ -117,7 +116,7 @@ def index_folder(
         splits["test"] = splits.get("val", [])
         notes.append("test.csv equals val.csv")
     splits = {split: splits.get(split, []) for split in _SPLITS}
-    return _write_index(out_dir, splits, classes, left_out, notes)
+    return write_index(out_dir, splits, classes, left_out, notes)
 
 
 def list_folder(folder: str | os.PathLike[str], out_dir: str | os.PathLike[str]) -> tuple[bytes, list[str], list[str]]:
@@ -151,7 +150,16 @@ def list_folder(folder: str | os.PathLike[str], out_dir: str | os.PathLike[str])
     return b"".join(_csv_line(entry, Path(out_dir)) for entry in entries), classes, left_out
 
 
-def _refuse_to_overwrite(out_dir: Path, force: bool) -> None:
+def refuse_to_overwrite(out_dir: Path, force: bool) -> None:
+    """Check that a folder has no lists yet.
+
+    Args:
+        out_dir: the folder.
+        force: lists may be overwritten.
+
+    Raises:
+        ListsExistError: there are lists.
+    """
     existing = [name for name in (*(f"{split}.csv" for split in _SPLITS), "classes.txt") if (out_dir / name).exists()]
     if existing and not force:
         raise ListsExistError(
@@ -232,13 +240,25 @@ def _hold_out(entries: list[Entry], share: float, seed: int) -> tuple[list[Entry
     return kept, held
 
 
-def _write_index(
+def write_index(
     out_dir: Path,
     splits: Mapping[str, Iterable[Entry]],
     classes: list[str],
     left_out: list[str],
     notes: list[str],
 ) -> IndexSummary:
+    """Write the lists and classes.txt, and print the summary.
+
+    Args:
+        out_dir: folder of the lists, made if missing.
+        splits: the videos of each list.
+        classes: names by label; empty: no classes.txt.
+        left_out: files that were left out, and why.
+        notes: for the user.
+
+    Returns:
+        The summary.
+    """
     out_dir.mkdir(parents=True, exist_ok=True)
     counts = {}
     for split, entries in splits.items():
@@ -274,138 +294,3 @@ def _csv_line(entry: Entry, out_dir: Path) -> bytes:
 def _write_whole(path: Path, content: bytes) -> None:
     with written_whole(path) as file:
         file.write(content)
-
-
-def index_ucf101(
-    videos: str | os.PathLike[str],
-    split_dir: str | os.PathLike[str],
-    out_dir: str | os.PathLike[str],
-    *,
-    force: bool = False,
-) -> list[IndexSummary]:
-    """Write UCF101's three official splits to ``out_dir``/split{1,2,3}/{train,val,test}.csv; val and test are equal.
-
-    Args:
-        videos: folder of the .avi files, in class folders or not.
-        split_dir: the unpacked ucfTrainTestlist: classInd.txt, trainlist0{1,2,3}.txt, testlist0{1,2,3}.txt.
-        out_dir: folder of the lists, made if missing.
-        force: overwrite lists that exist.
-
-    Returns:
-        The counts and classes of each split.
-
-    Raises:
-        IndexingError: a file is missing, or a line is wrong.
-    """
-    videos, split_dir, out_dir = Path(videos), Path(split_dir), Path(out_dir)
-    class_file = split_dir / "classInd.txt"
-    number: dict[str, int] = {}
-    for line, fields in _split_lines(class_file, "UCF101's ucfTrainTestlist"):
-        if len(fields) != 2 or not fields[0].isdigit():
-            raise IndexingError(f"{class_file}, line {line}: write a number and a class name")
-        number[fields[1]] = int(fields[0]) - 1
-    classes = sorted(number, key=number.__getitem__)
-    if sorted(number.values()) != list(range(len(number))):
-        raise IndexingError(f"{class_file}: the classes are not numbered 1 to {len(number)}")
-
-    def entries(name: str) -> list[Entry]:
-        rows = []
-        for line, fields in _split_lines(split_dir / name, "UCF101's ucfTrainTestlist"):
-            class_name, _, file_name = fields[0].partition("/")
-            if class_name not in number or not file_name:
-                raise IndexingError(
-                    f"{split_dir / name}, line {line}: write Class/video.avi with a class of classInd.txt"
-                )
-            rows.append((class_name, file_name, number[class_name]))
-        return _locate(videos, rows, "UCF101")
-
-    found = [(entries(f"trainlist0{k}.txt"), entries(f"testlist0{k}.txt")) for k in (1, 2, 3)]
-    return _write_splits(out_dir, found, classes, force)
-
-
-def index_hmdb51(
-    videos: str | os.PathLike[str],
-    split_dir: str | os.PathLike[str],
-    out_dir: str | os.PathLike[str],
-    *,
-    force: bool = False,
-) -> list[IndexSummary]:
-    """Write HMDB51's three official splits to ``out_dir``/split{1,2,3}/{train,val,test}.csv; val and test are equal.
-
-    Args:
-        videos: folder of the .avi files, in class folders or not.
-        split_dir: the unpacked testTrainMulti_7030_splits: {class}_test_split{1,2,3}.txt, lines ``video.avi 0|1|2``
-            (unused, train, test). Labels follow the order of the classes' names.
-        out_dir: folder of the lists, made if missing.
-        force: overwrite lists that exist.
-
-    Returns:
-        The counts and classes of each split.
-
-    Raises:
-        IndexingError: a file is missing, or a line is wrong.
-    """
-    videos, split_dir, out_dir = Path(videos), Path(split_dir), Path(out_dir)
-    suffix = "_test_split{}.txt"
-    names = {
-        path.name.removesuffix(suffix.format(k)) for k in (1, 2, 3) for path in split_dir.glob("*" + suffix.format(k))
-    }
-    if not names:
-        raise IndexingError(
-            f"{split_dir} has no file like brush_hair_test_split1.txt: unpack HMDB51's testTrainMulti_7030_splits there"
-        )
-    classes = sorted(names)
-    found = []
-    for k in (1, 2, 3):
-        chosen: dict[str, list[tuple[str, str, int]]] = {"0": [], "1": [], "2": []}
-        for label, class_name in enumerate(classes):
-            file = split_dir / (class_name + suffix.format(k))
-            for line, fields in _split_lines(file, "HMDB51's testTrainMulti_7030_splits"):
-                if len(fields) != 2 or fields[1] not in chosen:
-                    raise IndexingError(f"{file}, line {line}: write a file name and 0, 1 or 2")
-                chosen[fields[1]].append((class_name, fields[0], label))
-        found.append((_locate(videos, chosen["1"], "HMDB51"), _locate(videos, chosen["2"], "HMDB51")))
-    return _write_splits(out_dir, found, classes, force)
-
-
-def _split_lines(file: Path, source: str) -> Iterator[tuple[int, list[str]]]:
-    """The number and the fields of each line that is not empty, split at the *last* blank."""
-    if not file.is_file():
-        raise IndexingError(f"{file} is missing: unpack {source} into {file.parent}")
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
-        if fields := line.strip().rsplit(maxsplit=1):
-            yield number, fields
-
-
-def _locate(videos: Path, rows: Sequence[tuple[str, str, int]], dataset: str) -> list[Entry]:
-    """Find the files of (class, file name, label), first in class folders, then without them."""
-    entries: list[Entry] = []
-    missing: list[str] = []
-    for class_name, file_name, label in rows:
-        places = (videos / class_name / file_name, videos / file_name)
-        place = next((place for place in places if place.is_file()), None)
-        if place is None:
-            missing.append(str(places[0]))
-        else:
-            entries.append(Entry(place, label))
-    if missing:
-        first = ", ".join(missing[:_SHOWN])
-        raise IndexingError(f"{len(missing)} of {len(rows)} videos of {dataset} are missing, the first ones: {first}")
-    return entries
-
-
-def _write_splits(
-    out_dir: Path, found: list[tuple[list[Entry], list[Entry]]], classes: list[str], force: bool
-) -> list[IndexSummary]:
-    folders = [out_dir / f"split{k}" for k in range(1, len(found) + 1)]
-    for folder in folders:
-        _refuse_to_overwrite(folder, force)
-    return [
-        _write_index(folder, {"train": train, "val": test, "test": test}, classes, [], _class_notes(train, classes))
-        for folder, (train, test) in zip(folders, found, strict=True)
-    ]
-
-
-def _class_notes(train: list[Entry], classes: list[str]) -> list[str]:
-    counts = Counter(entry.label for entry in train)
-    return [f"no training video of {name}" for label, name in enumerate(classes) if not counts[label]]

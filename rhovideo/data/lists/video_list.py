@@ -1,4 +1,4 @@
-"""The videos of a split, however they are listed and read: what a data set of your own has to give."""
+"""The interface of a data set: a list of videos, and videos that can be opened. Your data set has the same."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from rhovideo.data.video.torchcodec_reader import open_video
 
 
 class OpenVideo(Protocol):
-    """A video that is open: a :class:`rhovideo.data.Video`, :class:`rhovideo.data.IndexedFrames`, or one of your own.
+    """An open video: :class:`rhovideo.data.Video`, :class:`rhovideo.data.IndexedFrames`, or your class.
 
     Attributes:
-        num_frames: how many frames there are.
-        fps: frames a second.
+        num_frames: the number of frames.
+        fps: frames per second.
     """
 
     num_frames: int
@@ -40,15 +40,15 @@ class OpenVideo(Protocol):
 
 
 class VideoList:
-    """A list of videos in memory, whose files are opened as any others; override :meth:`open_video` to read your own.
+    """A list of video files in memory; override :meth:`open_video` to read other formats.
 
-    A registered data set may return this class, a subclass, or anything that has the same names. It is pickled into
-    the worker processes, so an open file or connection is opened in :meth:`open_video`, not before.
+    A registered data set may return this class, a subclass, or any object with the same names. The list is pickled into
+    the worker processes, so open files and connections in :meth:`open_video`, not before.
 
     Args:
         name: of the list, for messages.
-        paths: of each video; they are names that messages show and :meth:`open_video` opens.
-        labels: of each video, from 0; -1 for one without. None: the list has no labels.
+        paths: of each video; messages show them, and :meth:`open_video` opens them.
+        labels: of each video, from 0; -1 for a video without a label. None: the list has no labels.
 
     Attributes:
         csv: ``name``; of a list that was read from a file, its path.
@@ -94,22 +94,27 @@ class VideoList:
 
     @property
     def num_classes(self) -> int:
-        """The largest label plus one; 0 if the list has none."""
+        """The largest label plus one; 0 if no video has a label."""
         return int(self.labels.max()) + 1
 
     @property
     def has_labels(self) -> bool:
+        """True if at least one video has a label."""
         return self.num_classes > 0
 
     def open_video(self, index: int, image_fps: float, backend: str = "pyav") -> OpenVideo:
-        """Video ``index``, open for reading frames.
+        """Open video ``index`` for reading frames.
 
         Args:
             index: its place in the list, from 0.
-            image_fps: frames a second to give a video that does not say (DATA.TARGET_FPS).
-            backend: what decodes, "pyav" or "torchcodec" (DATA.DECODING_BACKEND).
+            image_fps: frames per second for a video whose file has no rate (DATA.TARGET_FPS).
+            backend: the decoder, "pyav" or "torchcodec" (DATA.DECODING_BACKEND).
+
+        Returns:
+            The video.
 
         Raises:
-            VideoReadError, OSError: it cannot be read: it is replaced by another one, counted and listed.
+            VideoReadError: it cannot be read. Training counts it, lists it, and takes another video.
+            OSError: as VideoReadError.
         """
         return open_video(self.path(index), backend)

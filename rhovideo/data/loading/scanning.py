@@ -155,7 +155,7 @@ class _Worker:
             self.connection.send(index)
 
     def answer(self) -> str | None:
-        """What is wrong with the latest video; None if nothing is.
+        """The defect of the latest video; None if it has none.
 
         Raises:
             EOFError: the process died.

@@ -1,4 +1,4 @@
-"""Videos whose frames are read one by one, by their number: from image files, or in a way of your own."""
+"""Videos whose frames are read one by one, by their number: from image files, or by your function."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class IndexedFrames:
     Args:
         path: of the video, for messages.
         num_frames: the number of frames.
-        fps: frames a second.
-        read: from a frame's number to its pixels, uint8 [H, W, 3] RGB; called once for each frame that is wanted.
+        fps: frames per second.
+        read: takes a frame's number and returns its pixels, uint8 [H, W, 3] RGB; called once for each wanted frame.
     """
 
     def __init__(self, path: str, num_frames: int, fps: float, read: Callable[[int], np.ndarray]) -> None:

@@ -34,7 +34,7 @@ NO_TORCHCODEC_REMEDY = (
 
 
 def why_no_torchcodec() -> str:
-    """What keeps torchcodec from being used here, in a few words; empty where it can be used."""
+    """The reason why torchcodec cannot be used here; empty where it can."""
     try:
         import torchcodec
         from torchcodec.decoders import VideoDecoder  # type: ignore[attr-defined]  # noqa: F401
