@@ -15,9 +15,11 @@ from tests.configured_runs import ROOT
 # Whole packages, and single modules, that import without torch.
 TORCH_FREE = (
     *("rhovideo.config", "rhovideo.runs", "rhovideo.monitor", "rhovideo.cli", "rhovideo.launch.slurm"),
-    *(f"rhovideo.launch.{name}" for name in ("chains", "failures", "finished_jobs", "plan", "run_state", "sweep")),
+    *(f"rhovideo.launch.{name}" for name in ("before_start", "chains", "failures", "finished_jobs", "plan")),
+    *("rhovideo.launch.run_state", "rhovideo.launch.sweep", "rhovideo.launch.local.runner"),
     *(f"rhovideo.zoo.{name}" for name in ("catalogue", "figures", "sources")),
-    *("rhovideo.checks.list_warnings", "rhovideo.errors", "rhovideo.randomness", "rhovideo.terminal"),
+    *(f"rhovideo.checks.{name}" for name in ("files", "list_contents", "list_warnings", "lists")),
+    *("rhovideo.errors", "rhovideo.randomness", "rhovideo.terminal"),
 )
 # Module names that stand twice: packages of the command line and of integrations are named after what they wrap.
 MAY_REPEAT = {"__init__", "__main__", "build"}

@@ -16,8 +16,6 @@ PACKAGE = Path(__file__).parents[1] / "rhovideo"
 LEFT_OUT = {
     "launch/slurm/job_queue.py": "squeue, sacct and scancel",
     "launch/slurm/submitit_adapter.py": "sbatch's line with the number of the job",
-    "launch/slurm/srun_errors.py": "srun's lines about tasks that ended badly",
-    "launch/slurm/batch_script.py": "srun's lines since this attempt began",
     "config/values.py": "names of types, such as `float list`",
     "engine/json_stats.py": "the lines of numbers in a log: `json_stats: {...}`, as PySlowFast has them",
     "engine/logging_setup.py": "the name of a log handler",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.list_names import needed_splits
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.launch.before_start import Place, Start, check_before_start
@@ -84,11 +85,8 @@ def _print_submission(plan: Plan) -> None:
         earlier = f"JOB_OF_STAGE_{stage.number}"
         waits = f"; sbatch's number for stage {stage.number} takes the place of {earlier}" if stage.number else ""
         print(f"---\n# sbatch file of stage {stage.number + 1}, {stage.name}: {len(stage.jobs)} job(s){waits}")
-        print(
-            stage.script(
-                snapshot_folder(stage.code_folder, stage.plugins), stage.dependency(earlier) if stage.number else ""
-            )
-        )
+        code = snapshot_folder(stage.code_folder, stage.plugins)
+        print(stage.script(code, stage.dependency(earlier) if stage.number else ""))
     sys.stdout.flush()
 
 
@@ -101,9 +99,11 @@ def _in_short(cfg: CfgNode) -> str:
     """A job in a line: its task, its videos, its steps, its processes and its run folder."""
     from rhovideo.checks.list_contents import read_contents
 
-    lists = {split: read_contents(cfg, split) for split in needed_splits(cfg)}
+    splits = () if lists_itself(cfg) else needed_splits(cfg)
+    lists = {split: read_contents(cfg, split) for split in splits}
     counts = ", ".join(f"{split} {contents.videos}" for split, contents in lists.items() if contents.videos is not None)
-    parts = [f"TASK {cfg.TASK}", f"videos: {counts}" if counts else "frame lists, whose videos were not counted"]
+    uncounted = f"{'a registered data set' if lists_itself(cfg) else 'frame lists'}, whose videos were not counted"
+    parts = [f"TASK {cfg.TASK}", f"videos: {counts}" if counts else uncounted]
     if cfg.TASK in TRAINS:
         batch = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
         parts.append(f"{cfg.SOLVER.MAX_EPOCH} epochs of {_steps(lists, batch)} of {batch} videos")
@@ -111,7 +111,7 @@ def _in_short(cfg: CfgNode) -> str:
 
 
 def _steps(lists: Mapping[str, ListContents], batch: int) -> str:
-    videos = lists["train"].videos
+    videos = lists["train"].videos if "train" in lists else None
     return "steps" if videos is None else f"{videos // batch} steps"
 
 

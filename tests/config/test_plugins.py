@@ -9,6 +9,7 @@ import sys
 import pytest
 
 import rhovideo
+from rhovideo.cli import main
 from rhovideo.config import ConfigError, cfg_from_released, load_cfg
 from rhovideo.config.extension.plugins import local_sources, plugin_folders
 from rhovideo.config.keys import leaves
@@ -157,3 +158,12 @@ def test_checking_plugins_imports_no_torch_of_ours(own_parts):
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=own_parts, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr
+
+
+def test_a_dry_run_of_a_registered_data_set_counts_no_videos(own_parts, capsys):
+    write_modules(own_parts, quick="import rhovideo\nrhovideo.register_dataset('quick', print)\n")
+    (own_parts / "a.yaml").write_text(
+        "TASK: pretrain\nPLUGINS: [quick]\nTRAIN: {DATASET: quick}\nNUM_GPUS: 0\nRESNET: {WIDTH_PER_GROUP: 4}\n"
+    )
+    assert main(["run", "--cfg", "a.yaml", "--dry-run"]) == 0
+    assert "a.yaml: TASK pretrain; a registered data set, whose videos were not counted; " in capsys.readouterr().err
