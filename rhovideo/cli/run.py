@@ -92,8 +92,8 @@ sweeps:
     rhovideo results outputs/rho
   A cell has what its file says beside the swept keys: of one file, every method has the same learning rate and head.
 
-A job that is started again goes on from its newest checkpoint in OUTPUT_DIR (TRAIN.AUTO_RESUME). Ctrl-C writes one at
-the end of the step and stops; a second Ctrl-C stops at once.
+A job that is started again goes on from its newest checkpoint in OUTPUT_DIR (TRAIN.AUTO_RESUME). Ctrl-C writes one
+after this step or the next one, and stops; a second Ctrl-C stops at once.
 `rhovideo keys` explains every key, and `rhovideo run --help KEY` one.
 Exit codes: 0 all jobs succeeded (on SLURM: are queued), 1 one failed, 2 the configuration or an argument is wrong.
 """

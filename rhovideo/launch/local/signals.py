@@ -56,7 +56,7 @@ def saving_on_signals(patience: float = PATIENCE) -> Iterator[None]:
             alarm.put(True)
             limit = f"{patience:g} s at most, then it ends unsaved"
             _say(
-                f"{_NAMES[signal.Signals(number)]}: saving at the end of this step ({limit}); "
+                f"{_NAMES[signal.Signals(number)]}: saving after this step or the next one ({limit}); "
                 "a second one ends it at once"
             )
         elif time.monotonic() - first[0][1] > _SAME:
