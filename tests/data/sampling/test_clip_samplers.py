@@ -142,6 +142,12 @@ def test_unusable_settings_name_their_key():
         UniformClipSampler(2, 0, 8)
 
 
+def test_segments_in_training_need_a_generator():
+    assert SegmentSampler(4, training=False).sample(8, 30.0).tolist() == [[0, 2, 4, 6]]
+    with pytest.raises(ValueError, match="give a generator"):
+        SegmentSampler(4, training=True).sample(8, 30.0)
+
+
 SAMPLERS = [
     RhoClipSampler(3, 4, 2, gap_min=0),
     RandomClipSampler(4, 2),
