@@ -157,7 +157,7 @@ def test_the_default_needs_no_torchcodec(tmp_path):
 def test_without_torchcodec_it_says_what_to_do(small_cfg, monkeypatch):
     monkeypatch.setitem(sys.modules, "torchcodec.decoders", None)
     small_cfg.DATA.DECODING_BACKEND = "torchcodec"
-    with pytest.raises(JobError, match=r"pip install torchcodec.*or write pyav"):
+    with pytest.raises(JobError, match=r"write pyav, or install torchcodec \(`pip install torchcodec`"):
         build_dataset(small_cfg, "train", "pretrain")
 
 
@@ -169,5 +169,5 @@ def test_torchcodec_that_finds_no_ffmpeg_is_none(small_cfg, monkeypatch):
     require_torchcodec()
     found.ffmpeg_major_version = None
     small_cfg.DATA.DECODING_BACKEND = "torchcodec"
-    with pytest.raises(JobError, match=r"no FFmpeg.*or write pyav"):
+    with pytest.raises(JobError, match=r"no FFmpeg.*: write pyav"):
         build_dataset(small_cfg, "train", "pretrain")
