@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import torch
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.extension.registries import BACKBONES, METHODS
 from rhovideo.config.findings import Finding
 from rhovideo.errors import JobError, SettingError
 from rhovideo.models.build import build_classifier
@@ -53,6 +54,10 @@ def _network_key(cfg: CfgNode) -> str:
 def _build(cfg: CfgNode) -> Iterator[Finding]:
     build = build_method if cfg.TASK == "pretrain" else build_classifier
     try:
+        # Modules are imported before: what they make when they are imported would keep no numbers, for the run too, and
+        # torch 2.6 cannot import all of itself there.
+        BACKBONES.builder(cfg.MODEL.ARCH)
+        METHODS.builder(cfg.CONTRASTIVE.TYPE)
         with torch.device("meta"):
             build(cfg)
     except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from importlib import import_module
 
 import pytest
 
@@ -50,6 +51,16 @@ def test_a_network_that_cannot_be_built_is_refused_with_its_key():
     assert finding.keys[0] == "DATA.NUM_FRAMES"
     assert "MODEL.ARCH mvit cannot be built" in finding.wrong
     assert "MVIT.PATCH_STRIDE" in finding.wrong
+
+
+def test_a_module_that_the_check_imports_first_keeps_its_numbers(tmp_path, monkeypatch):
+    (tmp_path / "network_with_a_constant.py").write_text(
+        "import torch\nfrom rhovideo.models.networks.resnet import build_resnet as build\nCONSTANT = torch.ones(1)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(BACKBONES.builtin, "slow", "network_with_a_constant:build")
+    assert _findings() == []
+    assert import_module("network_with_a_constant").CONSTANT.item() == 1
 
 
 @pytest.fixture
