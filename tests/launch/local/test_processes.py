@@ -145,8 +145,8 @@ def test_run_that_does_not_stop_is_ended(tmp_path, monkeypatch, capfd):
     assert left.value.code == 128 + signal.SIGTERM
     assert time.monotonic() - started < 10
     said = capfd.readouterr().err
-    assert "(0.5 s at most, then it is ended unsaved)" in said
-    assert "it does not stop: 0.5 s have passed" in said
+    assert "(0.5 s at most, then it ends unsaved)" in said
+    assert "the run has not stopped within 0.5 s" in said
 
 
 def test_killed_rank_is_named_before_those_that_miss_it(tmp_path):
