@@ -9,7 +9,9 @@ from fvcore.common.config import CfgNode
 from rhovideo import distributed
 from rhovideo.checks.list_warnings import warn_of_settings
 from rhovideo.checks.lists import check_labels
+from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.list_names import needed_splits
+from rhovideo.config.pyslowfast.translation import reads_frame_lists
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading.datasets import open_manifest
@@ -29,4 +31,5 @@ def check_whole_lists(cfg: CfgNode) -> None:
             raise ManifestError(str(finding), keys=finding.keys)
         if split == "train" and cfg.TASK in TRAINS and distributed.is_main():
             for finding in warn_of_settings(cfg, manifest.csv, len(manifest), manifest.num_classes):
-                logger.warning(finding)
+                # Of lists of video files, the start has shown it on the terminal.
+                logger.warning(finding, extra={"for_files": not (reads_frame_lists(cfg) or lists_itself(cfg))})
