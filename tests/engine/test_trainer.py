@@ -261,22 +261,18 @@ def test_validation_that_cannot_be_read_gives_no_accuracy(configure, tmp_path, s
     assert math.isnan(results["top5"])
 
 
-def wrong_far_down(folder: Path, videos: Path) -> list:
-    """Words for lists whose fourth class stands where a job alone looks, when it starts."""
-    folder.mkdir()
-    for split in ("train", "val", "test"):
-        shutil.copy(videos / f"{split}.csv", folder)
-    rows = (folder / "train.csv").read_text()
-    (folder / "train.csv").write_text(rows * 300 + rows.split()[0] + " 3\n")
-    return ["DATA.PATH_TO_DATA_DIR", folder, "DATA.PATH_PREFIX", videos, "MODEL.NUM_CLASSES", 3]
+def wrong_weights(folder: Path, videos: Path) -> list:
+    """Overrides with a checkpoint that is there and holds no weights, which only the job finds out."""
+    (folder / "notes.pyth").write_text("not weights")
+    return ["DATA.PATH_TO_DATA_DIR", videos, "TRAIN.CHECKPOINT_FILE_PATH", folder / "notes.pyth"]
 
 
 def test_what_was_foreseen_is_told_without_a_traceback(tmp_path, synthetic_set, capsys):
     config = write_config(tmp_path / "run.yaml", tmp_path / "out", "linear")
-    words = wrong_far_down(tmp_path / "lists", synthetic_set)
+    words = wrong_weights(tmp_path, synthetic_set)
     assert main(["run", "--cfg", str(config), *map(str, words)]) == 1
     told = capsys.readouterr().err
-    assert "write MODEL.NUM_CLASSES 4" in told
+    assert "notes.pyth: is a text file and no checkpoint" in told
     assert "Traceback" not in told
 
 
@@ -336,10 +332,10 @@ def test_the_middle_of_an_epoch_is_not_resumed_in_another_order(configure, tmp_p
 
 def test_failure_is_in_the_log_of_the_run_that_failed_and_of_no_other(tmp_path, synthetic_set):
     config = write_config(tmp_path / "run.yaml", tmp_path / "out", "linear")
-    words = wrong_far_down(tmp_path / "lists", synthetic_set)
+    words = wrong_weights(tmp_path, synthetic_set)
     assert main(["run", "--cfg", str(config), *map(str, words)]) == 1
     log = (tmp_path / "out/stdout.log").read_text()
-    assert log.count("write MODEL.NUM_CLASSES 4") == 1
+    assert log.count("notes.pyth: is a text file and no checkpoint") == 1
     with held(tmp_path / "out"), pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine_run, "held", partial(held, patience=0.1))
         assert main(["run", "--cfg", str(config), *map(str, words)]) == 1
