@@ -9,11 +9,16 @@ from __future__ import annotations
 import ast
 import copy
 import math
+import sys
 from typing import Any
 
 import yaml
 
 from rhovideo.config.schema.definition import EXAMPLES, Key
+
+# What PyYAML raises for a value: its own errors; ValueError for ``2026-02-30``, which looks like a date and is none;
+# and the others where a tag does not fit, as in ``!!int ""``, ``!!bool maybe`` and ``!!timestamp x``.
+UNREADABLE_VALUE = (yaml.YAMLError, ValueError, IndexError, KeyError, AttributeError)
 
 
 class ValueProblem(ValueError):
@@ -50,7 +55,7 @@ def from_word(word: object) -> tuple[Any, str | None]:
         return word, None if isinstance(word, (list, tuple, dict)) else str(word)
     try:
         value = yaml.safe_load(word) if word.strip() else word
-    except (yaml.YAMLError, ValueError, RecursionError):  # 2026-02-30 looks like a date, and is none
+    except (*UNREADABLE_VALUE, RecursionError):
         value = word
     return value, word
 
@@ -65,6 +70,7 @@ def _scalar(value: Any, kind: str) -> Any:
         number = _number(value)
         if number is not None and (kind != "int" or _is_whole(number)):
             return float(number) if kind == "float" else int(number) if kind == "int" else number
+        kind = "float" if kind == "number" else kind  # an element of a "number list", no kind of a key
     raise _misfit(value, kind)
 
 
@@ -78,7 +84,10 @@ def _bool(value: Any) -> bool:
 
 
 def _number(value: Any) -> int | float | None:
-    """An int or float, also from text such as ``"1e-6"``, ``"-inf"`` or ``"8"``; None for anything else."""
+    """An int or float, also from text such as ``"1e-6"``, ``"-inf"`` or ``"8"``; None for anything else.
+
+    A whole number that no float can hold is none either.
+    """
     if isinstance(value, bool):
         return None
     if isinstance(value, str):
@@ -88,6 +97,8 @@ def _number(value: Any) -> int | float | None:
             return None
         value = int(value) if _is_whole(value) else value
     if isinstance(value, float) and math.isnan(value):
+        return None
+    if isinstance(value, int) and abs(value) > sys.float_info.max:
         return None
     return value if isinstance(value, (int, float)) else None
 

@@ -12,7 +12,7 @@ import yaml
 from rhovideo.config.findings import COMMAND_LINE, Origin, Problem
 from rhovideo.config.keys import nearest_file
 from rhovideo.config.recipes.recipe_files import find_configuration, find_recipe, nearest_recipes
-from rhovideo.config.values import from_word
+from rhovideo.config.values import UNREADABLE_VALUE, from_word
 
 BASE_KEY = "_BASE_"
 # Far more than any configuration holds.
@@ -154,7 +154,7 @@ def _walk(
 ) -> None:
     loader.flatten_mapping(node)
     for name, value in node.value:
-        key = f"{prefix}{name.value}"
+        key = f"{prefix}{_name(loader, name)}"
         origin = Origin(file, name.start_mark.line + 1)
         if isinstance(value, yaml.MappingNode) and value.value:
             earlier = [other for other in settings if other.startswith(f"{key}.")]
@@ -176,8 +176,13 @@ def _construct(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
     if isinstance(node, yaml.SequenceNode):
         return [_construct(loader, element) for element in node.value]
     if isinstance(node, yaml.MappingNode):
-        return {name.value: _construct(loader, value) for name, value in node.value}
+        return {_name(loader, name): _construct(loader, value) for name, value in node.value}
     try:
         return loader.construct_object(node, deep=True)
-    except (yaml.YAMLError, ValueError):
+    except UNREADABLE_VALUE:
         return node.value
+
+
+def _name(loader: yaml.SafeLoader, node: yaml.Node) -> str:
+    """The text of a key, which YAML lets be a list or a mapping too, as in ``OUTPUT_DIR: {{folder}}``."""
+    return node.value if isinstance(node, yaml.ScalarNode) else str(_construct(loader, node))

@@ -96,7 +96,9 @@ def test_what_a_plugin_adds_can_be_swept(own_parts):
             "a module that can",
         ),
         ("x = 1\n1 / 0", "bad", "bad.py, line 2: ZeroDivisionError: division by zero", "a module that can"),
-        ("def f(:", "bad", "SyntaxError: invalid syntax (bad.py, line 1)", "a module that can"),
+        ("def f(:", "bad", "cannot be imported: SyntaxError: invalid syntax (bad.py, line 1)", "a module that can"),
+        ("", '""', "is no name of a module", "a name such as my_package.my_method"),
+        ("", '"/"', "is no name of a module", "a name such as my_package.my_method"),
         ("raise SystemExit(2)", "bad", "SystemExit: 2", "a module that can"),
         (
             "import rhovideo\nrhovideo.create_backbone('x')",
@@ -117,7 +119,7 @@ def test_a_module_that_cannot_be_imported_is_named_with_its_error(text, named, w
     (own_parts / "a.yaml").write_text(f"TASK: pretrain\nSOLVER: {{MAX_EPOCH: 1}}\nPLUGINS: [{named}]\n")
     problem = problem_of("a.yaml")
     assert (problem.key, str(problem.origin)) == ("PLUGINS", "a.yaml:3")
-    assert problem.wrong.startswith(named)
+    assert problem.wrong.startswith(named.strip('"'))
     assert wrong in problem.wrong
     assert problem.write.startswith(write)
 

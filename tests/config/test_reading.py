@@ -305,8 +305,35 @@ def test_a_base_that_can_be_no_path_is_named(write, base):
     assert "a.yaml:1: _BASE_: cannot be the path of a file" in str(problem)
 
 
-@pytest.mark.parametrize("word", ["2026-02-30", "9" * 5000, "[" * 2000])
+@pytest.mark.parametrize("word", ["2026-02-30", "9" * 5000, "[" * 2000, '!!int ""', "!!bool maybe"])
 def test_a_word_that_yaml_stumbles_over_is_a_word(word):
     assert load_cfg(None, ["TASK", "pretrain", "SLURM.COMMENT", word]).SLURM.COMMENT == word
     with pytest.raises(ConfigError, match=r"TRAIN\.BATCH_SIZE"):
         load_cfg(None, ["TASK", "pretrain", "TRAIN.BATCH_SIZE", f"{word}."])
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('TRAIN: {BATCH_SIZE: !!int ""}', "TRAIN.BATCH_SIZE"),
+        ("SOLVER: {BASE_LR: !!float ''}", "SOLVER.BASE_LR"),
+        ("TRAIN: {ENABLE: !!bool maybe}", "TRAIN.ENABLE"),
+        ("RNG_SEED: !!timestamp noon", "RNG_SEED"),
+        ("SOLVER: {STEPS: [0, !!int x]}", "SOLVER.STEPS"),
+        ("SOLVER: {STEPS: [0, ten]}", "SOLVER.STEPS"),
+        (f"SOLVER: {{BASE_LR: 1{'0' * 400}}}", "SOLVER.BASE_LR"),
+        (f"RNG_SEED: -1{'0' * 400}", "RNG_SEED"),
+        (f"DATA: {{MEAN: [1, 1, 1{'0' * 400}]}}", "DATA.MEAN"),
+        ("SOLVER: {STEPS: [{{first}: 1}]}", "SOLVER.STEPS"),
+    ],
+)
+def test_a_value_that_yaml_or_python_stumbles_over_is_named_with_its_key(text, key, write):
+    (problem,) = problems_of(write("a.yaml", f"TASK: pretrain\n{text}\n"))
+    assert (problem.key, problem.origin.line) == (key, 2)
+    assert " is not " in problem.wrong
+
+
+def test_a_template_that_was_not_filled_in_is_named_as_it_was_written(write):
+    (problem,) = problems_of(write("a.yaml", "TASK: pretrain\nOUTPUT_DIR: {{folder}}\n"))
+    assert "Node" not in str(problem)
+    assert problem.key == "OUTPUT_DIR"

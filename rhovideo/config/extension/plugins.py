@@ -57,7 +57,7 @@ def import_plugins(names: Iterable[str], beside: Path | None) -> None:
     places = [folder.absolute() for folder in (beside, Path.cwd()) if folder is not None]
     for name in names:
         if not _NAME.fullmatch(name) or name.endswith(".py"):
-            meant = ".".join(Path(name).with_suffix("").parts)
+            meant = ".".join(Path(name.removesuffix(".py")).parts)
             remedy = meant if name.endswith(".py") and _NAME.fullmatch(meant) else "a name such as my_package.my_method"
             raise PluginError(name, "is no name of a module", remedy)
         _make_found(name, places)
@@ -142,8 +142,9 @@ def _explained(name: str, error: BaseException) -> PluginError:
     if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
         where = f"in {Path.cwd()}, beside the file that names it, in PYTHONPATH or installed"
         return PluginError(name, f"is not there ({said})", f"the name of a module {where}")
-    ours = str(Path(__file__).parents[2])
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((ours, "<"))]
+    # The import itself is no place either: of a SyntaxError, the text says where it is.
+    ours = str(Path(__file__).parents[2]), str(importlib.__file__), "<"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(ours)]
     at = f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames else ""
     wrong = f"cannot be imported: {at}{type(error).__name__}: {said}"
     return PluginError(name, wrong, "a module that can be imported, or leave it out")
