@@ -135,7 +135,7 @@ def test_no_code_reads_prose():
         'lines = [line for line in text.splitlines() if not re.match(r"attempt \\d+ of job", line)]',
         'TOLD = ("is not there", "is gone")\nif any(text.startswith(TOLD) for text in texts): pass',
         "if run.why.startswith(run.state): pass",
-        'if told == "no figure beside it": pass',
+        'if told == "no figure to compare with": pass',
     ],
 )
 def test_code_that_reads_prose_is_found(source):

@@ -54,7 +54,7 @@ def _how_to_get(cfg: CfgNode, split: str, name: str) -> str:
     make = "the list with a path and a label a line"
     if split == "train":
         folder = shlex.quote(cfg.DATA.PATH_TO_DATA_DIR)
-        make = f"the folder of the lists; of videos `rhovideo index {folder} --out data/mine` makes them, in data/mine"
+        make = f"the folder of the lists; `rhovideo index {folder} --out data/mine` makes them from a folder of videos"
     if reads_frame_lists(cfg):
         make = f"a folder with {name}, as PySlowFast's DATASET.md describes it"
     if split == "val":

@@ -18,8 +18,8 @@ SHELLS = ("bash", "zsh", "fish")
 _ASKED = "_ARGCOMPLETE"
 
 COMPLETION_HELP = """\
-Print what makes the Tab key complete commands, options, recipes, keys and checkpoints. Put one of these lines into your
-shell's start file:
+Print the script with which the Tab key completes commands, recipes, keys and checkpoints. Put one of these lines into
+your shell's start file:
 
   eval "$(rhovideo completion bash)"                       ~/.bashrc
   eval "$(rhovideo completion zsh)"                        ~/.zshrc, after compinit
@@ -29,7 +29,7 @@ shell's start file:
 
 def add_commands(commands: Commands) -> None:
     """Add the parser of ``completion``."""
-    summary = "print what makes the Tab key complete commands"
+    summary = "print the script for completion with the Tab key"
     parser = add_parser(commands, "completion", summary, COMPLETION_HELP, completion_command)
     parser.add_argument("shell", choices=SHELLS, help="your shell")
 

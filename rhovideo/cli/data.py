@@ -13,7 +13,7 @@ Write train.csv, val.csv and test.csv for a folder of videos. Sub-folders train,
 are such. Folders below them are the classes, if every video lies in one.
 
 examples:
-  rhovideo index /data/videos                          lists beside the videos
+  rhovideo index /data/videos                          lists in the same folder
   rhovideo index /data/videos --out data/mine --val-share 0.2
   rhovideo index /data/UCF-101 --ucf101 /data/ucfTrainTestlist --out data/ucf101
   rhovideo index /data/hmdb51 --hmdb51 /data/testTrainMulti_7030_splits --out data/hmdb51

@@ -40,14 +40,14 @@ Measure a checkpoint by one of the paper's protocols: with its own T x tau and c
 
   rhovideo eval CHECKPOINT --data DIR --protocol knn|linear|finetune|test|retrieval [KEY VALUE ...]
 
-CHECKPOINT is a file, an URL, or the short name of a released one (byol_slow_r50_8x8_rho4, ...). DIR holds train.csv,
+CHECKPOINT is a file, a URL, or the short name of a released one (byol_slow_r50_8x8_rho4, ...). DIR holds train.csv,
 val.csv and test.csv, as `rhovideo index` writes them.
 
   knn        nearest neighbours of the test videos among the training videos, on 10 clips of each; trains nothing
   retrieval  the same features, R@1 to R@50
   linear     a linear classifier on the frozen encoder, 60 epochs; tested on 10 clips x 3 crops
   finetune   the whole network: 200 epochs (UCF101, HMDB51 and others), 22 (SSv2); tested on 10 x 3 views (SSv2: 1 x 1)
-  test       a trained classifier's checkpoint on the views that its configuration says
+  test       a trained classifier's checkpoint on the views of its configuration
 
 examples:
   rhovideo eval byol_slow_r50_8x8_rho4 --data data/k400 --protocol linear
@@ -56,7 +56,7 @@ examples:
   rhovideo eval byol_slow_r50_8x8_rho4 --data data/k400 --protocol linear --launcher slurm --nodes 8 --gpus-per-node 8
 
 OUT/eval.yaml is the configuration; `rhovideo run --cfg OUT/eval.yaml` does the same. OUT/eval.json has the numbers, and
-the released one where just this was measured. Started again, an evaluation goes on; a finished one is shown.
+the released one if there is one for these settings. The same command goes on, or shows the finished evaluation.
 """
 
 EVAL_USAGE = """rhovideo eval CHECKPOINT --data DIR --protocol PROTOCOL [--out OUT] [--dataset NAME] [--encoder ENCODER]

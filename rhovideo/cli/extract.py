@@ -31,8 +31,8 @@ path, label, ok).
 
   rhovideo extract CHECKPOINT --data FOLDER_OR_CSV --out OUT [--encoder online|momentum] [--clips N] [KEY VALUE ...]
 
-CHECKPOINT is a file, an URL, or the short name of a released one. FOLDER is one of videos, below which all are taken;
-sub-folders are the classes where all videos lie in such. CSV is a list, `path label` or `path` a line.
+CHECKPOINT is a file, a URL, or the short name of a released one. FOLDER holds videos, in sub-folders too. If every
+video is in a sub-folder, the sub-folders are the classes. CSV is a list, `path label` or `path` a line.
 
 examples:
   rhovideo extract byol_slow_r50_8x8_rho4 --data /data/videos --out features/mine

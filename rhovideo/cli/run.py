@@ -74,8 +74,8 @@ on a SLURM cluster:
   Nodes without GPUs; an option of sbatch that has no flag here:
     rhovideo run --cfg my.yaml --launcher slurm --gpus-per-node 0 --tasks-per-node 4 --slurm-arg reservation=video
 
-  What never changes goes into ~/.config/rhovideo/cluster.yaml, as the keys of the configuration's SLURM section; that
-  section wins over it, and the flags win over both:
+  Settings of the cluster go into ~/.config/rhovideo/cluster.yaml, as the keys of the configuration's SLURM section.
+  That section wins over this file, and the flags win over both:
     PARTITION: gpu
     ACCOUNT: vision
     TIME: 1-00:00:00
@@ -83,14 +83,15 @@ on a SLURM cluster:
 
 sweeps:
   Every combination of the values is a chain of jobs, in STUDY/CELL/name of the configuration. Commas separate
-  values, blanks keys; quote the whole. On SLURM each stage of the chain is a job array, --max-jobs of its cells at a
-  time; here they run one after the other. The same command goes on where it stopped (on SLURM with --resume):
+  values, spaces separate keys; put quotes around all of it. On SLURM each stage of the chain is a job array, of which
+  --max-jobs cells run at a time. Here they run one after the other. The same command goes on where it stopped (on
+  SLURM with --resume):
     rhovideo run --cfg pretrain/BYOL_SlowR50_8x8_paper linear/K400_linear_SlowR50_8x8 \\
         --study outputs/rho --sweep "CONTRASTIVE.TYPE=moco,byol DATA.TRAIN_CROP_NUM_TEMPORAL=2,3,4"
     rhovideo run --cfg pretrain/MoCo_SlowR50_8x8_paper --study outputs/lr \\
         --sweep "SOLVER.BASE_LR=0.1,0.2,0.4" --launcher slurm --gpus-per-node 8 --max-jobs 2
     rhovideo results outputs/rho
-  A cell has what its file says beside the swept keys: of one file, every method has the same learning rate and head.
+  A cell takes all other keys from its file, so with one file every method has the same learning rate and head.
 
 A job that is started again goes on from its newest checkpoint in OUTPUT_DIR (TRAIN.AUTO_RESUME). Ctrl-C writes one
 after this step or the next one, and stops; a second Ctrl-C stops at once.

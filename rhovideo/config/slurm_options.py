@@ -208,7 +208,7 @@ def _memory(text: str) -> Iterator[Finding]:
             ("SLURM.MEM",), f"{text!r} is not an amount of memory (--mem)", "a number and a unit, such as 64G"
         )
     elif match and not match[2] and 0 < int(match[1]) < 1024:
-        wrong = f"sbatch takes a number without a unit for megabytes: {text} is next to nothing"
+        wrong = f"sbatch reads a number without a unit as megabytes, so {text} is very little"
         yield Finding(("SLURM.MEM",), wrong, f"{text}G, or {text}M if that is meant")
 
 

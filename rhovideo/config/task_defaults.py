@@ -73,7 +73,7 @@ def _clips(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
         cfg.DATA.CLIP_SAMPLING = "segment"
     if cfg.DATA.CLIP_SAMPLING == "segment" and classifies and cfg.TEST.NUM_ENSEMBLE_VIEWS != 1:
         if "TEST.NUM_ENSEMBLE_VIEWS" in given:
-            notes.append("TEST.NUM_ENSEMBLE_VIEWS is 1: a clip of segments spans the whole video, others are the same")
+            notes.append("TEST.NUM_ENSEMBLE_VIEWS is 1: a clip of segments spans the whole video, so others are equal")
         cfg.TEST.NUM_ENSEMBLE_VIEWS = 1
     if cfg.DATA.USE_OFFSET_SAMPLING is None:
         cfg.DATA.USE_OFFSET_SAMPLING = True

@@ -95,8 +95,8 @@ def with_checkpoint(cfg: CfgNode, source: tuple[str, Path] | None) -> CfgNode:
     checkpoints = list_checkpoints(folder)
     if not checkpoints:
         raise NoCheckpoint(
-            f"{key} is empty, and the earlier job of the chain has left no checkpoint in {folder}: look why "
-            f"(`rhovideo logs {shlex.quote(str(folder))}`), or write {key} path/to/checkpoint.pyth"
+            f"{key} is empty, and the earlier job of the chain has left no checkpoint in {folder}: see why with "
+            f"`rhovideo logs {shlex.quote(str(folder))}`, or write {key} path/to/checkpoint.pyth"
         )
     cfg = cfg.clone()
     cfg.defrost()

@@ -130,7 +130,7 @@ def report(world: int, failures: Mapping[int, Failure], silent: Mapping[int, str
     known = _in_order(failures)
     killed = [f"rank {rank} of {world} {how}" for rank, how in silent.items()]
     if not known and not killed:
-        return f"all {world} ranks ended without a word"
+        return f"all {world} ranks ended and left no report"
     parts = killed[:1] or [f"rank {known[0][0]} of {world} failed:\n{known[0][1].traceback.rstrip()}"]
     others = killed[1:]
     for rank, failure in known if killed else known[1:]:
@@ -148,7 +148,7 @@ def headline(world: int, failures: Mapping[int, Failure], silent: Mapping[int, s
         return f"rank {rank} of {world} {how}"
     for rank, failure in _in_order(failures):
         return f"rank {rank} of {world} failed: {failure.summary}"
-    return f"all {world} ranks ended without a word"
+    return f"all {world} ranks ended and left no report"
 
 
 def _in_order(failures: Mapping[int, Failure]) -> list[tuple[int, Failure]]:

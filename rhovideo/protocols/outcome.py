@@ -218,12 +218,12 @@ def as_text(outcome: Mapping[str, Any]) -> str:
         beside = _beside(outcome) if place == 0 else ""
         lines.append(f"  {name:<10} {'none' if value is None else f'{value:6.2f} %'}{beside}")
     if outcome["not_compared_because"]:
-        lines.append(f"  no figure beside it: {outcome['not_compared_because']}")
+        lines.append(f"  no figure to compare with: {outcome['not_compared_because']}")
     elif outcome["figure_dataset"] == UCF101.dataset:
-        lines.append("  the figure beside it is of split 1")
+        lines.append("  the figure next to it is of split 1")
     tested, listed = outcome["results"].get("test_videos"), outcome["videos"].get("test")
     if tested is not None and listed is not None and tested < listed:
-        lines.append(f"  {listed - tested} of {listed} test videos could not be read: see bad_videos.jsonl beside it")
+        lines.append(f"  {listed - tested} of {listed} test videos could not be read: see bad_videos.jsonl")
     return "\n".join(lines)
 
 

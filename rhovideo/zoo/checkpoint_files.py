@@ -107,7 +107,7 @@ def _load(path: Path) -> object:
     except pickle.UnpicklingError as error:
         if isinstance(error, ForeignObjectError) or names_foreign_objects(path):
             raise WeightsError(
-                f"{path}: holds Python objects beside weights, which could run code when they are loaded; "
+                f"{path}: holds Python objects as well as weights, which could run code when they are loaded; "
                 "it is refused. Ask its author for a file of tensors, numbers and text alone"
             ) from error
         raise DamagedFileError(f"{path}: {_no_checkpoint(start)}") from error

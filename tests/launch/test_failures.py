@@ -47,7 +47,7 @@ def test_a_foreseen_failure_is_its_message_and_said_once():
 
 
 def test_no_word_at_all_is_said():
-    assert report(3, {}, {}) == headline(3, {}, {}) == "all 3 ranks ended without a word"
+    assert report(3, {}, {}) == headline(3, {}, {}) == "all 3 ranks ended and left no report"
 
 
 def test_a_report_begins_with_the_failure_in_one_line(tmp_path):

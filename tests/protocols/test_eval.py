@@ -105,7 +105,7 @@ def test_linear_classifier_then_its_test(synthetic_set, tmp_path, capsys):
     words = [*QUICK, "DATA.PATH_PREFIX", str(synthetic_set)]
     # There is no val.csv: then nothing is validated on the way.
     assert evaluate(MOCO, lists, "linear", tmp_path / "linear", "--encoder", "momentum", *words) == 0
-    assert "\n  no figure beside it: the protocol's settings are not these: " in capsys.readouterr().out
+    assert "\n  no figure to compare with: the protocol's settings are not these: " in capsys.readouterr().out
     written = yaml.safe_load((tmp_path / "linear/eval.yaml").read_text())
     assert (written["MODEL"]["NUM_CLASSES"], written["TRAIN"]["CHECKPOINT_ENCODER"]) == (3, "momentum")
     assert written["TRAIN"]["EVAL_PERIOD"] == 0
@@ -153,7 +153,7 @@ def test_lists_with_fewer_classes_than_the_data_set_are_not_told_as_it(synthetic
     shown = capsys.readouterr()
     why = "the lists have 3 classes, and UCF101 has 101"
     assert f"{why}: its protocol is taken, and the number is not one of UCF101" in shown.err
-    assert f"no figure beside it: {why}" in shown.out
+    assert f"no figure to compare with: {why}" in shown.out
     found = told(tmp_path / "out")
     assert (found["dataset"], found["released"], found["settings"]["classes"]) == (None, None, 3)
 

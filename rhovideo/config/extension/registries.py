@@ -72,7 +72,8 @@ class Registry(Collection[str]):
             ValueError: the name is taken, or holds other signs.
         """
         if not re.fullmatch(r"[\w.+-]+", name) or self._folded(name) != name:
-            raise ValueError(f"{name!r} cannot be a {self.key}: write letters, digits and _ - + . (data sets in small)")
+            letters = "small letters" if self._any_case else "letters"
+            raise ValueError(f"{name!r} cannot be a {self.key}: write {letters}, digits and _ - + .")
         taken = self._registered.get(name)
         if name in self.builtin or (taken is not None and _place(taken) != _place(build)):
             by = "rhovideo" if taken is None else ":".join(_place(taken))

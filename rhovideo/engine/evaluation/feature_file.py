@@ -234,6 +234,6 @@ def check_finished(folder: Path, rows: int, dim: int) -> None:
 
 def _damaged(folder: Path) -> JobError:
     return JobError(
-        f"{folder / FEATURES} has been cut off since it was written, or {MANIFEST} beside it is gone: remove "
+        f"{folder / FEATURES} has been cut off since it was written, or {MANIFEST} next to it is gone: remove "
         f"{FEATURES} and {RESULTS_FILE} there, and start the same command again to make them anew"
     )

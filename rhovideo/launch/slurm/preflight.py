@@ -107,7 +107,7 @@ def _together(problems: Sequence[Problem]) -> list[Problem]:
     for problem in problems:
         alike.setdefault((problem.key, problem.origin, problem.write), []).append(problem)
     return [
-        replace(first, wrong=f"{first.wrong}; so it is with {more} more" if more else first.wrong)
+        replace(first, wrong=f"{first.wrong}; the same holds for {more} more" if more else first.wrong)
         for first, more in ((group[0], len(set(group)) - 1) for group in alike.values())
     ]
 

@@ -118,7 +118,7 @@ def test_damage_to_what_was_finished_is_named(tmp_path):
     file.finish(file.done(), map(str, range(40)), range(40))
     file.prepare(IDENTITY)
     (tmp_path / "manifest.csv").rename(tmp_path / "elsewhere")
-    with pytest.raises(JobError, match=r"manifest.csv beside it is gone: remove features.npy"):
+    with pytest.raises(JobError, match=r"manifest.csv next to it is gone: remove features.npy"):
         file.prepare(IDENTITY)
     (tmp_path / "elsewhere").rename(tmp_path / "manifest.csv")
     os.truncate(tmp_path / "features.npy", 5000)

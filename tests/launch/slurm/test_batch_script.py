@@ -69,7 +69,7 @@ def test_success_without_results_is_a_failure(job, capsys, earlier):
     # What is left where srun starts no rank, and has exit code 0 all the same.
     assert batch_script.end(folder, 0) == 1
     assert (last_event(run)["outcome"], last_event(run)["requeued"]) == ("failed", False)
-    assert "all 4 ranks ended without a word" in capsys.readouterr().err
+    assert "all 4 ranks ended and left no report" in capsys.readouterr().err
 
 
 def test_stopped_is_requeued_and_a_requeue_that_fails_is_said(job, capsys):

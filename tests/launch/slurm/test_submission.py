@@ -75,7 +75,7 @@ def test_study_that_has_run_is_refused_once_for_all_its_folders(videos, submitti
     assert queue(*SWEEP, "RNG_SEED=1,2,3", names=("pretrain", "linear")) == 2
     said = capsys.readouterr().err
     assert said.count("belongs to an earlier run") == 1
-    assert "; so it is with 5 more\n    Write --resume" in said
+    assert "; the same holds for 5 more\n    Write --resume" in said
     assert len(submitting.scripts()) == 2
 
 
