@@ -113,7 +113,7 @@ def scan_command(options: argparse.Namespace) -> int:
 
 def synthetic_command(options: argparse.Namespace) -> int:
     """Run ``rhovideo synthetic``."""
-    from rhovideo.demo.synthetic_videos import RECEIPT, write_synthetic
+    from rhovideo.demo.synthetic_videos import RECEIPT, class_names, write_synthetic
 
     folder = Path(options.folder)
     if (folder / "train.csv").exists() and not (folder / RECEIPT).exists():
@@ -121,6 +121,8 @@ def synthetic_command(options: argparse.Namespace) -> int:
         return 2
     counts = {"num_classes": options.classes, "train_videos": options.train, "val_videos": options.val}
     try:
+        class_names(options.classes)
+        print_line(f"{folder}: writing {options.train + options.val} videos ...")
         folder = write_synthetic(options.folder, **counts, seed=options.seed)
     except (OSError, ValueError) as error:
         print_line(str(error))

@@ -61,6 +61,7 @@ def write_synthetic(
 
     Files: ``{train,val}/<class>/<number>.mp4`` and ``{train,val,test}.csv`` with lines ``path label``, paths
     relative to ``folder`` (where a manifest looks when DATA.PATH_PREFIX is empty); test.csv repeats val.csv.
+    ``classes.txt`` has the names of the classes, as that of ``rhovideo index``.
     The pictures are a function of the arguments alone.
 
     Args:
@@ -85,7 +86,7 @@ def write_synthetic(
     folder = Path(folder)
     names = class_names(num_classes)
     receipt = {
-        "version": 2,
+        "version": 3,
         "classes": names,
         "train_videos": train_videos,
         "val_videos": val_videos,
@@ -115,6 +116,7 @@ def write_synthetic(
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in (("train", train), ("val", val), ("test", val)):
         _write_manifest(folder / f"{name}.csv", rows)
+    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     (folder / RECEIPT).write_text(json.dumps(receipt, indent=1), encoding="utf-8")
     return folder
 

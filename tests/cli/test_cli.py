@@ -358,6 +358,7 @@ def test_failing_job_ends_with_1_and_names_those_not_run(jobs_folder, capfd):
 def test_index_and_scan_and_synthetic(tmp_path, capsys):
     videos = tmp_path / "videos"
     assert main(["synthetic", str(videos), "--classes", "2", "--train", "4", "--val", "2"]) == 0
+    assert capsys.readouterr().err == f"rhovideo: {videos}: writing 6 videos ...\n"
     assert main(["index", str(videos), "--out", str(tmp_path / "lists")]) == 0
     assert len((tmp_path / "lists/train.csv").read_text().splitlines()) == 4
     assert main(["index", str(videos), "--out", str(tmp_path / "lists")]) == 2

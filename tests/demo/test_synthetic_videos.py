@@ -38,6 +38,7 @@ def test_manifests_name_every_file_once_with_balanced_labels(folder):
     assert np.bincount([label for _, label in train]).tolist() == [2] * 6
     names = class_names(6)
     assert all(name.split("/")[1] == names[label] for name, label in train + val)
+    assert (folder / "classes.txt").read_text(encoding="utf-8").splitlines() == names
     assert len({path.read_bytes() for path in named}) == 19  # no picture of train is in val
 
 
