@@ -12,6 +12,7 @@ from rhovideo.config.findings import COMMAND_LINE, ConfigError, Problem
 from rhovideo.config.keys import nearest_key
 from rhovideo.config.schema import definitions
 from rhovideo.config.schema.reference import in_full, in_short, matching, of_pyslowfast
+from rhovideo.terminal import print_line
 
 HELP = """\
 Print the keys of the configuration: default, values and meaning of each.
@@ -51,6 +52,11 @@ def _keys(options: argparse.Namespace) -> int:
         import_plugins(options.plugins, Path.cwd())
     except PluginError as error:
         raise ConfigError(Problem(error.key, COMMAND_LINE, f"{error.module} {error.wrong}", error.write)) from error
+    if not matching(options.pattern) and not of_pyslowfast(options.pattern.upper()):
+        remedy = nearest_key(options.pattern, definitions())
+        own = "" if options.plugins else "; keys of a module of yours are listed with --plugins MODULE"
+        print_line(f"no key has {options.pattern} in its name: write {remedy}{own}")
+        return 2
     print_keys(options.pattern)
     return 0
 

@@ -77,6 +77,16 @@ def test_a_wrong_key_names_the_nearest(capsys):
     assert "Write SOLVER.BASE_LR, which is the nearest name" in capsys.readouterr().err
 
 
+def test_a_pattern_that_fits_no_key_is_no_fault_of_a_configuration(capsys):
+    assert main(["keys", "ALIGNMENT"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("rhovideo: no key has ALIGNMENT in its name")
+    assert "--plugins" in said
+    assert "configuration cannot be used" not in said
+    assert main(["keys", "SOLVER.BASE_LRR"]) == 2
+    assert "SOLVER.BASE_LR, which is the nearest name" in capsys.readouterr().err
+
+
 def test_help_of_a_command_is_still_its_help(capsys):
     with pytest.raises(SystemExit) as left:
         main(["run", "--help"])
