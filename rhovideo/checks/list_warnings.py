@@ -28,8 +28,9 @@ def warn_of_settings(cfg: CfgNode, csv: str | Path, videos: int | None, classes:
     if cfg.TASK != "pretrain" or node.TYPE != "moco" or videos is None:
         return
     keys = videos * (cfg.DATA.TRAIN_CROP_NUM_TEMPORAL if node.MOCO_MULTI_VIEW_QUEUE else 1)
-    if keys < node.QUEUE_LEN:
-        step = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
+    step = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
+    # A list shorter than a step is an error already, and no queue of whole batches would suit it.
+    if step <= videos and keys < node.QUEUE_LEN:
         wrong = (
             f"CONTRASTIVE.QUEUE_LEN is {node.QUEUE_LEN}, and an epoch of {csv} makes {keys} keys. So most of a video's "
             "negatives are older keys of the same few videos, and some are its own"

@@ -117,6 +117,13 @@ def test_a_batch_that_the_list_does_not_fill_is_refused(videos, rows, batch, tol
     assert _errors(videos, "knn", "TRAIN.BATCH_SIZE", 10_000, "TEST.CHECKPOINT_FILE_PATH", "x.pyth") == []
 
 
+def test_no_queue_is_proposed_for_a_list_that_is_shorter_than_a_step(videos):
+    _write(videos, "train", ["0.mp4 0"] * 20)
+    words = ("CONTRASTIVE.TYPE", "moco", "CONTRASTIVE.QUEUE_LEN", 420, "TRAIN.BATCH_SIZE")
+    assert [finding.keys[0] for finding in _findings(videos, "pretrain", *words, 21)] == ["TRAIN.BATCH_SIZE"]
+    assert [finding.keys[0] for finding in _findings(videos, "pretrain", *words, 20)] == ["CONTRASTIVE.QUEUE_LEN"]
+
+
 @pytest.mark.parametrize(
     ("machines", "processes", "write"),
     [
