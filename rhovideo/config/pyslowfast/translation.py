@@ -1,7 +1,7 @@
 """PySlowFast's files: their values and defaults that mean something else here.
 
 A file is PySlowFast's if its TASK is ``ssl`` or ``ssl_eval...``. Most keys mean the same in both. What
-differs is said at each key in :mod:`rhovideo.config.schema` (``released``, ``read_as``) and translated here, so that
+differs is shown at each key in :mod:`rhovideo.config.schema` (``released``, ``read_as``) and translated here, so that
 everything behind the configuration knows one meaning only. :mod:`rhovideo.zoo.released_cfg` translates back.
 """
 

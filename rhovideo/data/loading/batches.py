@@ -3,7 +3,7 @@
 The last operation on a view writes it to its place in the batch. If the batch is in a shared slot, the main process
 reads it there, so no data is copied only to be moved. For a GPU one copy remains, which the DataLoader's thread makes
 into page-locked memory (10 MB take about 0.3 ms). Page-locked slots would save this copy, but torch reports that the
-GPU has finished reading only for memory of its own allocator, and a slot must not be written before that.
+GPU has finished reading only for memory of its allocator, and a slot must not be written before that.
 """
 
 from __future__ import annotations

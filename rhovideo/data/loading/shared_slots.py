@@ -61,7 +61,7 @@ class Slot:
         try:
             os.ftruncate(file, _FIRST + capacity)
             self._memory = mmap.mmap(file, _FIRST + capacity)
-            # Here, since an error for want of descriptors would be lost where the batch is sent.
+            # Here, since an error about missing descriptors would be lost where the batch is sent.
             self._unsent: Any = DupFd(file)
         finally:
             os.close(file)
