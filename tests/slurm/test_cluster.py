@@ -40,7 +40,7 @@ def test_without_grace_a_job_in_urgent_requeues_a_preemptible_one_which_runs_aga
 
 
 def test_with_grace_the_tasks_get_sigterm_and_time_and_the_batch_script_requeues_itself(cluster, tmp_path):
-    on_term = "trap 'echo caught; sleep 1; echo saved; exit 0' TERM; sleep 300 & wait"
+    on_term = "trap 'echo caught; sleep 1; echo saved; exit 0' TERM; echo ready; sleep 300 & wait"
     # A script that merely ends within the grace time has failed: SLURM does not requeue it then.
     script = f"""
         echo "start $SLURM_RESTART_COUNT"
@@ -49,6 +49,10 @@ def test_with_grace_the_tasks_get_sigterm_and_time_and_the_batch_script_requeues
         scontrol requeue $SLURM_JOB_ID
         sleep 30"""
     job = _running(cluster, tmp_path, script, "preempted")
+    # On a busy machine a task starts well after its step: without its trap it would die of SIGTERM without a word.
+    cluster.wait_until(
+        "both tasks catch SIGTERM", lambda: _lines(tmp_path, job, "ready") == ["ready", "ready"], 60, [tmp_path]
+    )
     _preempt_and_let_it_end(cluster, tmp_path, job)
     assert cluster.restarts(job) == 1
     assert _lines(tmp_path, job, "caught", "saved") == ["caught", "caught", "saved", "saved"]
