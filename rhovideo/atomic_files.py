@@ -14,7 +14,7 @@ from typing import BinaryIO
 def written_whole(path: str | Path) -> Iterator[BinaryIO]:
     """A file to write bytes to, which replaces ``path`` at the end of the block, if no error was raised in it.
 
-    Until then it is ``.NAME.RANDOM.tmp`` beside ``path``. It is synced to the disk before it is renamed. So after a
+    Until then it is ``.NAME.RANDOM.tmp`` next to ``path``. It is synced to the disk before it is renamed. So after a
     crash, or on a full disk, ``path`` holds what it held before. The folder must exist.
     """
     path = Path(path)

@@ -1,4 +1,4 @@
-"""The files and folders that a configuration names: are they there? Without torch."""
+"""Checks that the files and folders of a configuration are there. Without torch."""
 
 from __future__ import annotations
 

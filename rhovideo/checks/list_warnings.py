@@ -1,4 +1,4 @@
-"""Settings that do not go with the training list, and may be meant: warnings. Without torch."""
+"""Warnings about settings that do not fit the training list, such as a queue longer than the list. Without torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lists of videos once more, as a job has them when it starts: each is read whole, before anything is trained."""
+"""The check of whole lists at the start of a job. The checks before the start read the first rows only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``rhovideo run``: its arguments, and from them to a plan of jobs that is run, queued or shown."""
+"""``rhovideo run``: makes a plan of jobs from its arguments, and runs it, queues it or shows it."""
 
 from __future__ import annotations
 

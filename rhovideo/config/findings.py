@@ -1,8 +1,8 @@
 """The results of checks: :class:`Finding`, and :class:`Problem`, a finding with its place in the files.
 
-They are two classes because a check gets a configuration and knows its keys, and only who has read the files
-(:class:`rhovideo.config.reading.Loaded`) knows the line on which a key was written. So a check makes findings, and they
-become problems where they are shown.
+A check gets a configuration, so it knows keys and values, but not the line of a file on which a key was written. It
+returns findings. :class:`rhovideo.config.reading.Loaded` has read the files and knows the lines. It turns the findings
+into problems, which are shown.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ class TrainingTask(SavedTask, Protocol):
         """Do the bookkeeping of a batch whose losses are back-propagated, such as that of the k-NN bank."""
 
     def signals(self) -> Mapping[str, Tensor]:
-        """Numbers of the last step for the log beside the loss, 0-dim; the same names in every step."""
+        """Numbers of the last step for the log, besides the loss, 0-dim; the same names in every step."""
 
     def evaluate(self) -> dict[str, float]:
         """Numbers on the validation set, the same on every process; empty where there is nothing to evaluate."""

@@ -33,7 +33,7 @@ class SavedTask(Protocol):
         """The trained module."""
 
     def state_dict(self) -> dict[str, Any]:
-        """State of the task beside the model's."""
+        """State of the task, without that of the model."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state_dict` gave."""

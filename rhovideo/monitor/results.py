@@ -1,4 +1,4 @@
-"""``rhovideo results``: the final numbers of a study, cell by cell, beside the paper's. Imports no torch."""
+"""``rhovideo results``: the final numbers of a study, cell by cell, next to the paper's. Imports no torch."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class _Row:
 
 
 def results(path: str | Path, precise: bool = False) -> Table:
-    """A row for each cell: swept values, then the numbers of each job of its chain, and the paper's beside them.
+    """A row for each cell: swept values, then the numbers of each job of its chain, and the paper's next to them.
 
     Args:
         path: a study; a run, whose chain is followed back along its checkpoints; or a folder of evaluations.

@@ -36,7 +36,7 @@ class LARS(Optimizer):
     code does): measure gradient norms before a step.
 
     Args:
-        params: parameters or groups; a group may set ``apply_lars`` (default True) beside the arguments below.
+        params: parameters or groups; a group may set ``apply_lars`` (default True) and any of the arguments below.
         lr: learning rate.
         momentum: μ.
         dampening: share of d that is kept out of the momentum after the first step.

@@ -1,7 +1,7 @@
-"""Parts of a configured method that depend on the number of processes; shuffling batch norm is there because of one.
+"""Parts of a method that depend on the number of processes, such as shuffling batch norm.
 
-Beside :mod:`rhovideo.ssl.build` the one module here that reads a configuration. Its answers are about keys: those of
-which a result depends on the number of processes, and those to write so that it does not.
+This module and :mod:`rhovideo.ssl.build` are the only ones of ``ssl/`` that read a configuration. It names the keys
+that make a result depend on the number of processes, and the values that avoid this.
 """
 
 from __future__ import annotations

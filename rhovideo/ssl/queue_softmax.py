@@ -63,7 +63,7 @@ def _sum_unshifted(queries: Tensor, blocks: tuple[Tensor, ...]) -> tuple[Tensor,
 
 def _fits_the_type(total: Tensor, weighted: Tensor) -> bool:
     """True where no sum is too large for its type, and none so small that lost digits matter."""
-    # Exponentials below the type's smallest normal number lose digits. Even millions of them are nothing beside 1e18
+    # Exponentials below the type's smallest normal number lose digits. Even millions of them are nothing next to 1e18
     # times that number (no float16 is as large, so a float16 never fits).
     large_enough = bool((total > 1e18 * torch.finfo(total.dtype).tiny).all())
     return large_enough and math.isfinite(total.sum().item() + weighted.sum().item())

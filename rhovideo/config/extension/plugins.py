@@ -1,7 +1,7 @@
 """PLUGINS: modules from outside of the package, which register methods, encoders, data sets and keys when imported.
 
-A module is found where Python finds any (installed, or in PYTHONPATH), else beside the YAML file that names it, else in
-the current folder. Processes of the same job import it by its name: those that are started here have the same path,
+A module is found where Python finds any (installed, or in PYTHONPATH), else next to the YAML file that names it, else
+in the current folder. Processes of the same job import it by its name: those that are started here have the same path,
 and SLURM's get a copy of the module in the job's copy of the code (:mod:`rhovideo.launch.slurm.code_snapshot`).
 """
 
@@ -100,7 +100,7 @@ def import_from_checkpoint(names: Iterable[str]) -> list[PluginError]:
 
 
 def local_sources(names: Iterable[str]) -> list[Path]:
-    """The files and package folders, of imported plugins, that lie beside a YAML file or in the current folder.
+    """The files and package folders, of imported plugins, that lie next to a YAML file or in the current folder.
 
     Python finds all others by itself, in any process.
     """
@@ -140,7 +140,7 @@ def _import(name: str) -> ModuleType:
 def _explained(name: str, error: BaseException) -> PluginError:
     said = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
-        where = f"in {Path.cwd()}, beside the file that names it, in PYTHONPATH or installed"
+        where = f"in {Path.cwd()}, next to the file that names it, in PYTHONPATH or installed"
         return PluginError(name, f"is not there ({said})", f"the name of a module {where}")
     # The import itself is no place either: of a SyntaxError, the text says where it is.
     ours = str(Path(__file__).parents[2]), str(importlib.__file__), "<"

@@ -1,7 +1,7 @@
 """The recipes that come with the package, found by name from any folder: ``pretrain/MoCo_SlowR50_8x8_paper``.
 
 A wheel holds them in ``rhovideo/recipes``, where setup.py puts the files of ``configs/``; a checkout, also one that
-is installed in place, has them in ``configs/`` beside the package.
+is installed in place, has them in ``configs/`` next to the package.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ TOP = (
     Key("TASK", "", "What the job does.", choices=TASKS, released="Its ssl is pretrain with LOSS_FORM released; its "
         "ssl_eval_... is linear where MODEL.DETACH_FINAL_FC is True, else finetune. Both words are read here."),
     Key("PLUGINS", [], "Modules to import before the configuration is checked, which register methods, encoders, data "
-        "sets and keys of your own. They are found where Python finds modules, beside the file that names them, and in "
-        "the folder that the command is started in.", "str list", ours=True),
+        "sets and keys of your own. They are found where Python finds modules, next to the file that names them, and "
+        "in the folder that the command is started in.", "str list", ours=True),
     Key("NUM_GPUS", -1, "GPUs of one machine, one process each. 0 runs on the CPU; -1 takes all there are, or the CPU "
         "where there is none.", at_least=-1, released="The default is 1."),
     Key("NUM_CPU_PROCESSES", 1, "Processes of one machine when it runs on the CPU.", at_least=1, ours=True),

@@ -32,8 +32,8 @@ CONTRASTIVE = (
     Key("CONTRASTIVE.LOCAL_SHUFFLE_BN", True, "MoCo's shuffling of keys among the processes of one machine (True), or "
         "of all machines."),
     Key("CONTRASTIVE.SIMCLR_DIST_ON", True, "SimCLR's negatives from all processes, or from one."),
-    Key("CONTRASTIVE.SWAV_QEUE_LEN", 0, "Earlier embeddings that take part in SwAV's Sinkhorn-Knopp beside the batch "
-        "(PySlowFast's spelling); 0 uses the batch alone.", at_least=0),
+    Key("CONTRASTIVE.SWAV_QEUE_LEN", 0, "Earlier embeddings that take part in SwAV's Sinkhorn-Knopp together with the "
+        "batch (PySlowFast's spelling); 0 uses the batch alone.", at_least=0),
     Key("CONTRASTIVE.SWAV_NUM_PROTOTYPES", 1000, "SwAV's prototypes.", at_least=1, ours=True),
     Key("CONTRASTIVE.SWAV_EPSILON", 0.05, "Weight of the entropy in Sinkhorn-Knopp.", above=0, ours=True),
     Key("CONTRASTIVE.SWAV_SINKHORN_ITERATIONS", 3, "Iterations of Sinkhorn-Knopp.", at_least=1, ours=True),

@@ -83,14 +83,14 @@ class TrainAugmentation:
             The augmentation.
 
         Raises:
-            ValueError: the purpose is unknown, or a key needs another one beside it.
+            ValueError: the purpose is unknown, or a key needs another one with it.
         """
         if purpose not in ("pretrain", "train"):
             raise ValueError(f'purpose is "{purpose}": write "pretrain" or "train"')
         data = cfg.DATA
         if data.TRAIN_JITTER_ASPECT_RELATIVE and not data.TRAIN_JITTER_SCALES_RELATIVE:
             raise ValueError(
-                "DATA.TRAIN_JITTER_ASPECT_RELATIVE needs DATA.TRAIN_JITTER_SCALES_RELATIVE beside it, e.g. [0.2, 0.766]"
+                "DATA.TRAIN_JITTER_ASPECT_RELATIVE also needs DATA.TRAIN_JITTER_SCALES_RELATIVE, e.g. [0.2, 0.766]"
             )
         return cls(
             size=data.TRAIN_CROP_SIZE,

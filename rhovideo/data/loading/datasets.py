@@ -1,4 +1,4 @@
-"""Data sets: a sample's clips are chosen, decoded in one pass and augmented, whatever was read before."""
+"""Data sets. A sample does not depend on those read before it: clips are chosen, decoded in one pass, and augmented."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def scan(
 ) -> ScanReport:
     """Decode all frames of all videos of a list once.
 
-    Writes ``NAME.broken.jsonl`` and ``NAME.clean.csv`` beside ``NAME.csv``, in place of those of an earlier scan. A
+    Writes ``NAME.broken.jsonl`` and ``NAME.clean.csv`` next to ``NAME.csv``, in place of those of an earlier scan. A
     video is also broken if it crashes the process that decodes it.
 
     Args:

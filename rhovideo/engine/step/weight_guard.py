@@ -1,4 +1,4 @@
-"""Keeping a bad step of the optimizer from the weights by a flag on the device, which the host need not read."""
+"""A guard that undoes a bad step of the optimizer. A flag on the device decides, so the host does not wait for it."""
 
 from __future__ import annotations
 

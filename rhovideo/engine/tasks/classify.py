@@ -103,7 +103,7 @@ class ClassifyTask:
         return {"top1": share * top1, "top5": share * top5}
 
     def state_dict(self) -> dict[str, Any]:
-        """Empty: there is nothing beside the model."""
+        """Empty: all state is in the model."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

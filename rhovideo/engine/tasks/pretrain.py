@@ -116,7 +116,7 @@ class PretrainTask:
         return {"knn_top1": self.bank.accuracy(torch.cat(queries), torch.cat(labels), knn.K, temperature)}
 
     def state_dict(self) -> dict[str, Any]:
-        """The bank's state, beside that of the model."""
+        """The bank's state, without that of the model."""
         return {} if self.bank is None else {"bank": self.bank.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ def snapshot(folder: Path, plugins: Sequence[Path] = ()) -> Path:
 
     Args:
         folder: for the copies.
-        plugins: modules and packages to copy beside it (:func:`rhovideo.config.extension.plugins.local_sources`).
+        plugins: modules and packages to copy next to it (:func:`rhovideo.config.extension.plugins.local_sources`).
 
     Returns:
         ``folder/HASH``, for PYTHONPATH.

@@ -1,4 +1,4 @@
-"""SlowFast: a slow pathway of few frames beside a narrow fast one of many (Feichtenhofer et al., 2019)."""
+"""SlowFast: a slow pathway of few frames, and a narrow fast one of many (Feichtenhofer et al., 2019)."""
 
 from __future__ import annotations
 
