@@ -36,8 +36,8 @@ def initialise(rank: int, world_size: int, init_method: str, backend: str, timeo
     - gloo: the dead process's connections break, and every collective that waits for it raises at once. If a whole
       machine disappears, the collective raises after the timeout.
     - nccl: collectives run while the host goes on; it waits where it reads a result. A broken connection to another
-      machine may end them early. Otherwise torch's watchdog ends the process after the timeout (SIGABRT, with the collective
-      and its rank in the error output), unless TORCH_NCCL_ASYNC_ERROR_HANDLING=0 forbids it.
+      machine may end them early. Otherwise torch's watchdog ends the process after the timeout (SIGABRT, with the
+      collective and its rank in the error output), unless TORCH_NCCL_ASYNC_ERROR_HANDLING=0 forbids it.
 
     Launchers do not rely on this: they end all processes once one has failed.
 
