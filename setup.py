@@ -17,6 +17,8 @@ TEST = [
     "scipy",
     "scikit-video",
     "tensorboard",
+    "wandb",
+    "mlflow-skinny",
     "build",
     "setuptools>=70.1",
 ]
@@ -115,6 +117,9 @@ setup(
     extras_require={
         "test": TEST,
         "tensorboard": ["tensorboard"],
+        "wandb": ["wandb>=0.19"],
+        # The client alone: the server and its database are in mlflow.
+        "mlflow": ["mlflow-skinny>=2.16"],
         "lightning": ["lightning"],
         "torchcodec": ["torchcodec"],
         # What benchmarks compare with, at the versions that benchmarks/RESULTS.md names.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         register_backbone,
         register_dataset,
         register_key,
+        register_logger,
         register_method,
     )
     from rhovideo.data import build_loader
@@ -53,6 +54,7 @@ __all__ = [
     "register_backbone",
     "register_dataset",
     "register_key",
+    "register_logger",
     "register_method",
 ]
 __getattr__, __dir__ = lazy_names(
@@ -74,6 +76,7 @@ __getattr__, __dir__ = lazy_names(
         "register_backbone": "rhovideo.config",
         "register_dataset": "rhovideo.config",
         "register_key": "rhovideo.config",
+        "register_logger": "rhovideo.config",
         "register_method": "rhovideo.config",
     },
 )

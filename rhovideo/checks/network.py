@@ -18,7 +18,7 @@ from rhovideo.ssl.build import build_method
 
 # Sections and keys that make no difference to how a network is built.
 _NOT_SHAPING = (
-    *("TASK", "OUTPUT_DIR", "RNG_SEED", "LOG_PERIOD", "SLURM", "TENSORBOARD"),
+    *("TASK", "OUTPUT_DIR", "RNG_SEED", "LOG_PERIOD", "SLURM", "TENSORBOARD", "LOGGERS"),
     *("TRAIN", "TEST", "KNN", "SOLVER", "DATA_LOADER"),
 )
 

@@ -5,6 +5,7 @@ Without torch, so that a run can be looked at quickly.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 from collections.abc import Collection, Mapping
@@ -13,13 +14,15 @@ from typing import Any
 
 import simplejson
 
-from rhovideo.atomic_files import append_line
+from rhovideo.atomic_files import append_line, write_text
 from rhovideo.runs.folder import STATS_FILE
 from rhovideo.runs.tail import lines_backwards
 
 logger = logging.getLogger(__name__)
 
 PREFIX = "json_stats: "
+# The lines that resumes have taken out of json_stats.log.
+CUT_STATS_FILE = "json_stats.cut.log"
 
 
 class JsonStats:
@@ -69,6 +72,54 @@ def read_json_stats(path: str | Path) -> list[dict[str, Any]]:
     """All records of a ``json_stats.log`` or ``stdout.log``, in order; other lines and cut-off ones are left out."""
     with Path(path).open(encoding="utf-8", errors="replace") as file:
         return [record for record in map(_record, file) if record is not None]
+
+
+def cut_json_stats(output_dir: str | Path, epoch: int, step: int) -> bool:
+    """Take the lines of a training after a checkpoint out of ``json_stats.log``: a resume writes them again.
+
+    They are added to ``json_stats.cut.log``, so nothing is lost. Lines of other tasks stay. An evaluation after the
+    last complete epoch goes too, since a resume repeats it.
+
+    Args:
+        output_dir: the run folder.
+        epoch: complete epochs of the checkpoint; 0 with ``step`` 0: the training begins.
+        step: complete steps of the next one.
+
+    Returns:
+        Whether an evaluation after the checkpoint's last epoch was among them, for the same weights.
+    """
+    path = Path(output_dir) / STATS_FILE
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+    except FileNotFoundError:
+        return False
+    records = [_record(line) or {} for line in lines]
+    later = [_is_later(record, epoch, step) for record in records]
+    if any(later):
+        try:
+            append_line(path.with_name(CUT_STATS_FILE), "".join(itertools.compress(lines, later)))
+            write_text(path, "".join(line for line, cut in zip(lines, later, strict=True) if not cut))
+        except OSError as error:
+            logger.warning("%s: steps will be there twice, writing failed (%s)", path, error.strerror)
+    same = (record for record, cut in zip(records, later, strict=True) if cut and record["_type"] == "val_epoch")
+    return step == 0 and any(_first_number(record["epoch"]) == epoch for record in same)
+
+
+def _is_later(record: Mapping[str, Any], epoch: int, step: int) -> bool:
+    """True for a line that a training writes again when it goes on after ``epoch`` epochs and ``step`` steps."""
+    kind = record.get("_type")
+    if kind not in ("train_iter", "train_epoch", "val_epoch") or "epoch" not in record:
+        return False
+    at = _first_number(record["epoch"])
+    if kind == "train_iter":
+        return (at - 1, _first_number(record.get("iter", 0))) > (epoch, step)
+    return at > epoch or (kind == "val_epoch" and at == epoch and step == 0)
+
+
+def _first_number(text: object) -> int:
+    """3 of ``3/200``."""
+    number = str(text).partition("/")[0]
+    return int(number) if number.isdigit() else 0
 
 
 def last_json_stats(path: str | Path, types: Collection[str], limit: int = 1 << 24) -> dict[str, Any] | None:

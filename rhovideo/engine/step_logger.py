@@ -12,19 +12,24 @@ from typing import Any
 
 import torch
 from fvcore.common.config import CfgNode
+from torch import Tensor
 from tqdm import tqdm
 
 from rhovideo import distributed
+from rhovideo.data.loading.loader import Batch
 from rhovideo.data.loading.workers import worker_count
-from rhovideo.engine.json_stats import JsonStats
+from rhovideo.engine.json_stats import JsonStats, cut_json_stats
+from rhovideo.engine.loggers.build import Loggers
+from rhovideo.engine.loggers.clip_sheet import clip_sheet
 from rhovideo.engine.logging_setup import on_terminal
-from rhovideo.engine.tensorboard import TensorBoard
 
 logger = logging.getLogger(__name__)
 
 _NO_GPU = "0.00G"
 # A training whose steps take more seconds on the CPU is too large for it.
 _SLOW_STEP = 20.0
+# Points of an embedding map: a browser draws more of them slowly.
+_MOST_EMBEDDINGS = 2000
 
 
 class _Means:
@@ -64,15 +69,16 @@ class StepLogger:
     A step's numbers may also come later, by :meth:`add`: those of all steps that a line covers are needed only when
     :meth:`line_due` says that it is written.
 
-    Lines go to the log, ``OUTPUT_DIR/json_stats.log`` (PySlowFast's names) and TensorBoard; the first step of a launch
-    has one too, whatever LOG_PERIOD is.
+    Lines go to the log, ``OUTPUT_DIR/json_stats.log`` (PySlowFast's names) and the loggers; the first step of a launch
+    has one too, whatever LOG_PERIOD is. A resume takes the lines of steps that it repeats out of json_stats.log.
 
     Args:
-        cfg: LOG_PERIOD, OUTPUT_DIR, SOLVER.MAX_EPOCH, TENSORBOARD.*.
+        cfg: LOG_PERIOD, OUTPUT_DIR, SOLVER.MAX_EPOCH, TENSORBOARD.*, LOGGERS.*.
         steps_per_epoch: optimizer steps of an epoch.
         device: where the training runs, whose memory is reported.
         first_step: the first step of a resumed run, counted over all epochs.
         clock: seconds, monotonic.
+        position: the complete epochs of a resumed run and the complete steps of the next one; None: as first_step says.
     """
 
     def __init__(
@@ -82,6 +88,7 @@ class StepLogger:
         device: torch.device | str = "cpu",
         first_step: int = 0,
         clock: Callable[[], float] = time.perf_counter,
+        position: tuple[int, int] | None = None,
     ) -> None:
         self._period = max(1, cfg.LOG_PERIOD)
         self._max_epoch = cfg.SOLVER.MAX_EPOCH
@@ -90,13 +97,17 @@ class StepLogger:
         self._clock = clock
         self._main = distributed.is_main()
         self._json = JsonStats(cfg.OUTPUT_DIR, distributed.rank())
-        self._tensorboard = TensorBoard(cfg, distributed.rank(), first_step)
+        self._repeated = None
+        if self._main and cut_json_stats(cfg.OUTPUT_DIR, *(position or divmod(first_step, steps_per_epoch))):
+            # The loggers have the evaluation that a resume makes again.
+            self._repeated = first_step
+        self._loggers = Loggers(cfg, distributed.rank(), first_step)
         self._bar: tqdm[Any] | None = None
         self._best: dict[str, float] = {}
         self._epoch = max(0, first_step - 1) // steps_per_epoch
         self._done = first_step
         self._lr = 0.0
-        self._any_step = False
+        self._any_step = self._clips_shown = False
         self._has_workers = worker_count(cfg) > 0
         self._reset_window()
         self._reset_epoch()
@@ -206,14 +217,37 @@ class StepLogger:
         self._last = self._clock()
         return stats
 
+    def clips(self, batch: Batch) -> None:
+        """Show the clips of the first videos of a batch, as the network gets them, to the loggers; once in a launch.
+
+        Args:
+            batch: of pre-training or a classifier.
+        """
+        if self._loggers and not self._clips_shown:
+            self._clips_shown = True
+            self._loggers.picture("clips", clip_sheet(batch), self._done)
+
+    def embeddings(self, rows: Tensor, labels: Tensor) -> None:
+        """Give embeddings of training videos to the loggers, for a map.
+
+        Args:
+            rows: [N, D], on any device.
+            labels: [N], their classes.
+        """
+        if self._loggers and len(rows):
+            # Evenly over the list, which may be sorted by class.
+            chosen = torch.linspace(0, len(rows) - 1, min(len(rows), _MOST_EMBEDDINGS)).long().to(rows.device)
+            values = rows[chosen].float().cpu().numpy(), labels[chosen].cpu().numpy()
+            self._loggers.embeddings(*values, self._done)
+
     def pause(self) -> None:
         """Leave out of the times what passed since the last step, such as writing a checkpoint."""
         self._last = self._clock()
 
     def close(self) -> None:
-        """Take away the progress bar and finish TensorBoard's file."""
+        """Take away the progress bar and let the loggers finish."""
         self._close_bar()
-        self._tensorboard.close()
+        self._loggers.close()
 
     def _report_steps(self, step: int) -> None:
         means = self._window.read()
@@ -249,7 +283,8 @@ class StepLogger:
             return
         logger.info(readable(stats), extra={"for_files": quiet})
         self._json.write(stats)
-        self._tensorboard.write(group, stats, self._done)
+        if group != "val_epoch" or self._done != self._repeated:
+            self._loggers.write(group, stats, self._done)
 
     def _times(self, seconds: float, data_seconds: float, steps: int) -> dict[str, float | str]:
         """Means over the steps, in seconds."""

@@ -74,6 +74,9 @@ class TrainingTask(SavedTask, Protocol):
     def evaluate(self) -> dict[str, float]:
         """Numbers on the validation set, the same on every process; empty where there is nothing to evaluate."""
 
+    def embeddings(self) -> tuple[Tensor, Tensor] | None:
+        """The newest embeddings of training videos [N, D] and their labels [N]; None where none are kept."""
+
 
 class Trainer:
     """Trains a task to SOLVER.MAX_EPOCH, from the newest checkpoint in OUTPUT_DIR where there is one.
@@ -125,7 +128,9 @@ class Trainer:
         distributed.broadcast_module(self.task.model)
         if self.cfg.TRAIN.AUTO_RESUME:
             self._resume()
-        self.log = StepLogger(self.cfg, self.loader.steps_per_epoch, self.device, self.position.global_step)
+        at = self.position
+        how = self.loader.steps_per_epoch, self.device, at.global_step
+        self.log = StepLogger(self.cfg, *how, position=(at.epoch, at.step))
         try:
             return self._train()
         except stopping.Stopped as stopped:
@@ -163,6 +168,7 @@ class Trainer:
         while self.position.step < self.loader.steps_per_epoch:
             micro_batches = [next(batches) for _ in range(self.cfg.TRAIN.ACCUMULATE_STEPS)]
             self.log.data_arrived()
+            self.log.clips(micro_batches[0])
             rate = self._train_step(micro_batches)
             step = self.position.step
             self.position.step += 1
@@ -295,6 +301,9 @@ class Trainer:
         with autocast(self.cfg, self.device):
             results = self.task.evaluate()
         self.log.evaluation(results)
+        embedded = self.task.embeddings()
+        if embedded is not None and self.timetable.is_over(self.position):
+            self.log.embeddings(*embedded)
         return results
 
     def _save(self) -> None:

@@ -1,5 +1,4 @@
 import logging
-import sys
 
 import pytest
 
@@ -7,7 +6,6 @@ from rhovideo.config.schema import get_cfg
 from rhovideo.engine import step_logger
 from rhovideo.engine.json_stats import read_json_stats
 from rhovideo.engine.step_logger import StepLogger, readable
-from rhovideo.engine.tensorboard import TensorBoard
 
 
 class Clock:
@@ -137,27 +135,3 @@ def test_a_terminal_gets_a_bar(cfg, monkeypatch, capsys):
     shown = capsys.readouterr().err
     assert "epoch 1/3" in shown
     assert "4/4" in shown
-
-
-def test_tensorboard_holds_the_finite_numbers(cfg, tmp_path):
-    pytest.importorskip("tensorboard")
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    cfg.TENSORBOARD.ENABLE = True
-    clock = Clock()
-    log = StepLogger(cfg, 4, clock=clock)
-    run_epoch(log, clock, 0, [1.0, 3.0, float("nan"), 7.0])
-    log.close()
-    events = EventAccumulator(str(tmp_path / "tensorboard"))
-    events.Reload()
-    assert [(e.step, e.value) for e in events.Scalars("train/loss")] == [(1, 1.0), (2, 2.0)]
-    assert [e.step for e in events.Scalars("train/embedding_std")] == [1, 2, 4]
-
-
-def test_without_tensorboard_a_note_says_what_to_do(cfg, monkeypatch, caplog):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    cfg.TENSORBOARD.ENABLE = True
-    board = TensorBoard(cfg)
-    board.write("train", {"loss": 1.0}, 1)
-    board.close()
-    assert "pip install 'rhovideo[tensorboard]'" in caplog.text

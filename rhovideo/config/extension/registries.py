@@ -1,4 +1,4 @@
-"""Methods, encoders and data sets by name: CONTRASTIVE.TYPE, MODEL.ARCH and TRAIN.DATASET pick from these tables.
+"""Methods, encoders, data sets and loggers by name, for CONTRASTIVE.TYPE, MODEL.ARCH, TRAIN.DATASET and LOGGERS.USE.
 
 Those of rhovideo stand here as ``"module:function"``, which is imported once something is built, so that a
 configuration is checked without torch. One of your own is one file and one line::
@@ -139,6 +139,16 @@ DATASETS = Registry(
     any_case=True,
 )
 
+LOGGERS = Registry(
+    "LOGGERS.USE",
+    {
+        "csv": "rhovideo.engine.loggers.csv_logger:CsvLogger",
+        "tensorboard": "rhovideo.engine.loggers.tensorboard:TensorBoardLogger",
+        "wandb": "rhovideo.engine.loggers.wandb_logger:WandbLogger",
+        "mlflow": "rhovideo.engine.loggers.mlflow_logger:MlflowLogger",
+    },
+)
+
 
 def lists_itself(cfg: CfgNode) -> bool:
     """True if TRAIN.DATASET is a registered one, whose videos need no list under DATA.PATH_TO_DATA_DIR."""
@@ -148,6 +158,7 @@ def lists_itself(cfg: CfgNode) -> bool:
 
 _BuildMethod = TypeVar("_BuildMethod", bound="Callable[[CfgNode, nn.Module], nn.Module]")
 _BuildBackbone = TypeVar("_BuildBackbone", bound="Callable[[CfgNode], nn.Module]")
+_BuildLogger = TypeVar("_BuildLogger", bound="Callable[[Any], Any]")
 _OpenDataset = TypeVar("_OpenDataset", bound="Callable[[CfgNode, str], VideoList]")
 
 
@@ -204,6 +215,25 @@ def register_dataset(name: str, build: Any = None) -> Any:
         ValueError: the name is taken.
     """
     return _registered(DATASETS, name, build)
+
+
+@overload
+def register_logger(name: str) -> Callable[[_BuildLogger], _BuildLogger]: ...
+@overload
+def register_logger(name: str, build: _BuildLogger) -> _BuildLogger: ...
+def register_logger(name: str, build: Any = None) -> Any:
+    """Add a logger of trainings, for LOGGERS.USE; also as a decorator, ``@register_logger("lab")``.
+
+    Args:
+        name: what LOGGERS.USE will hold.
+        build: ``build(run)``, called in a thread of rank 0, which returns an object with the methods of
+            ``rhovideo.engine.loggers.protocol.RunLogger``. ``run`` is a ``LoggedRun`` of the same module. What it
+            raises ends this logger with a warning, and never the run.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    return _registered(LOGGERS, name, build)
 
 
 def _registered(registry: Registry, name: str, build: _Builder | None) -> Any:

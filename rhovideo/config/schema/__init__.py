@@ -21,7 +21,7 @@ from rhovideo.config.findings import Finding
 from rhovideo.config.keys import get_value
 from rhovideo.config.schema.clips import DATA
 from rhovideo.config.schema.definition import Key
-from rhovideo.config.schema.job import DATA_LOADER, SLURM, TENSORBOARD, TOP
+from rhovideo.config.schema.job import DATA_LOADER, LOGGERS, SLURM, TENSORBOARD, TOP
 from rhovideo.config.schema.networks import BN, MODEL, MVIT, RESNET, SLOWFAST, X3D
 from rhovideo.config.schema.pretraining import CONTRASTIVE
 from rhovideo.config.schema.training import KNN, SOLVER, TEST, TRAIN
@@ -45,6 +45,7 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], str]] = {
     "DATA_LOADER": (DATA_LOADER, "Worker processes that decode."),
     "SOLVER": (SOLVER, "The optimizer and its learning rate."),
     "TENSORBOARD": (TENSORBOARD, "TensorBoard."),
+    "LOGGERS": (LOGGERS, "Loggers of trainings: TensorBoard, CSV, Weights & Biases, MLflow."),
     "SLURM": (
         SLURM,
         'What a job asks SLURM for, read with --launcher slurm only. 0, -1 and "" leave it to the cluster. Defaults of '

@@ -89,8 +89,11 @@ class Key:
 
     def check(self, value: Any) -> Finding | None:
         """The finding about a wrong value of this key; None if the value is right."""
-        if self.choices and value not in self.choices:
-            return self._unknown(value)
+        if self.choices:
+            several = value if self.kind == "str list" else [value]
+            unknown = next((one for one in several if one not in self.choices), None) if several else None
+            if unknown is not None:
+                return self._unknown(unknown)
         if self.fixed and value != self.default:
             wrong = f"{value!r} is PySlowFast's, and rhovideo does not have it"
             return Finding((self.name,), wrong, repr(self.default))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rhovideo.config.extension.registries import LOGGERS as _LOGGERS
 from rhovideo.config.schema.definition import Key
 
 # A key is a line or two, so that a section can be read at a glance.
@@ -48,6 +49,14 @@ DATA_LOADER = (
 TENSORBOARD = (
     Key("TENSORBOARD.ENABLE", False, "Write TensorBoard's files."),
     Key("TENSORBOARD.LOG_DIR", "", "Their folder in OUTPUT_DIR. Empty: tensorboard."),
+)
+
+LOGGERS = (
+    Key("LOGGERS.USE", [], "Where a training's numbers and pictures go besides the log. A logger that fails ends with "
+        "one warning, and the run goes on.", "str list", choices=_LOGGERS, ours=True),
+    Key("LOGGERS.PROJECT", "rhovideo", "The project of W&B, or the experiment of MLflow.", ours=True),
+    Key("LOGGERS.NAME", "", "The run's name there. Empty: its folder, in a study with the cell.", ours=True),
+    Key("LOGGERS.TAGS", [], "Tags of the run there. In a study the cell is one more.", "str list", ours=True),
 )
 
 SLURM = (

@@ -102,6 +102,9 @@ class ClassifyTask:
         share = 100 / total if total else math.nan
         return {"top1": share * top1, "top5": share * top5}
 
+    def embeddings(self) -> None:
+        """None: a classifier keeps no embeddings."""
+
     def state_dict(self) -> dict[str, Any]:
         """Empty: all state is in the model."""
         return {}

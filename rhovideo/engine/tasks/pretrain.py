@@ -115,6 +115,12 @@ class PretrainTask:
         temperature = knn.T or self.cfg.CONTRASTIVE.T
         return {"knn_top1": self.bank.accuracy(torch.cat(queries), torch.cat(labels), knn.K, temperature)}
 
+    def embeddings(self) -> tuple[Tensor, Tensor] | None:
+        """The bank's embeddings of the videos seen so far, and their labels; None without a bank."""
+        if self.bank is None:
+            return None
+        return self.bank.embeddings[self.bank.seen], self.bank.labels[self.bank.seen]
+
     def state_dict(self) -> dict[str, Any]:
         """The bank's state, without that of the model."""
         return {} if self.bank is None else {"bank": self.bank.state_dict()}

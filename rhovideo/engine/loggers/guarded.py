@@ -1,0 +1,101 @@
+"""A logger that cannot stop or delay a training.
+
+Loggers talk to disks and servers that fail and hang. So each works in a thread: the training puts its numbers into a
+queue and goes on. The first error ends the logger with one warning. At the end the training waits a few seconds, and
+leaves the thread alone after that.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from rhovideo.engine.loggers.protocol import RunLogger
+from rhovideo.errors import SettingError
+
+logger = logging.getLogger(__name__)
+
+# Seconds at the end of a training until a logger that has not finished is left alone.
+CLOSE_SECONDS = 10.0
+# Calls that may wait. At a line in ten steps these are days of a server that does not answer.
+_MOST_WAITING = 10_000
+
+
+class Guarded:
+    """Makes, calls and closes a logger in a thread, and has its methods.
+
+    Args:
+        name: the logger's, for the warning.
+        make: makes the logger. It may raise and take any time.
+        close_seconds: that :meth:`close` waits at most.
+    """
+
+    def __init__(self, name: str, make: Callable[[], RunLogger], close_seconds: float = CLOSE_SECONDS) -> None:
+        self._name = name
+        self._make = make
+        self._close_seconds = close_seconds
+        self._calls: queue.Queue[tuple[str, tuple[Any, ...]]] = queue.Queue(_MOST_WAITING)
+        self._ended = threading.Event()
+        self._warned = False
+        self._doing = "at its start"
+        # A daemon: Python does not wait for it when the process ends.
+        self._thread = threading.Thread(target=self._work, name=f"logger {name}", daemon=True)
+        self._thread.start()
+
+    def numbers(self, values: Mapping[str, float], step: int) -> None:
+        """As of :class:`RunLogger`; comes back at once."""
+        self._put("numbers", dict(values), step)
+
+    def picture(self, name: str, pixels: np.ndarray, step: int) -> None:
+        """As of :class:`RunLogger`; comes back at once."""
+        self._put("picture", name, pixels, step)
+
+    def embeddings(self, rows: np.ndarray, labels: np.ndarray, step: int) -> None:
+        """As of :class:`RunLogger`; comes back at once."""
+        self._put("embeddings", rows, labels, step)
+
+    def close(self) -> None:
+        """Let the logger finish; after ``close_seconds`` leave it alone."""
+        self._put("close")
+        self._thread.join(self._close_seconds)
+        if self._thread.is_alive():
+            self._warn(f"did not finish within {self._close_seconds:g} s ({self._doing}): lines may be missing")
+
+    def _put(self, method: str, *arguments: Any) -> None:
+        if self._ended.is_set():
+            return
+        try:
+            self._calls.put_nowait((method, arguments))
+        except queue.Full:
+            self._warn(f"does not keep up ({self._doing}): lines are missing")
+
+    def _work(self) -> None:
+        try:
+            made = self._make()
+            method = ""
+            while method != "close":
+                method, arguments = self._calls.get()
+                self._doing = f"in {method}"
+                getattr(made, method)(*arguments)
+        # Whatever a logger raises, SystemExit too, is no reason for a training to stop.
+        except BaseException as error:
+            self._warn(f"failed {self._doing}: {_in_words(error)}. It writes nothing more")
+        finally:
+            self._ended.set()
+
+    def _warn(self, what: str) -> None:
+        if not self._warned:
+            self._warned = True
+            logger.warning("The logger %s %s; the run goes on", self._name, what)
+
+
+def _in_words(error: BaseException) -> str:
+    """The first line of an error's message; that of another package has its type in front."""
+    lines = str(error).strip().splitlines() or ["no message"]
+    kind = "" if isinstance(error, SettingError) else f"{type(error).__name__}: "
+    return kind + lines[0].rstrip(".")

@@ -1,0 +1,85 @@
+"""Weights & Biases. Its own variables say where to: WANDB_API_KEY, WANDB_ENTITY, WANDB_BASE_URL, WANDB_MODE."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+
+import numpy as np
+
+from rhovideo.engine.loggers.protocol import LoggedRun
+from rhovideo.engine.loggers.remote_ids import read_id, write_id
+from rhovideo.errors import SettingError
+
+# Seconds that wandb waits for its server at the start, and at the end. Its own are 90 and for ever.
+_INIT_SECONDS = 30.0
+_FINISH_SECONDS = 8.0
+
+
+class WandbLogger:
+    """Logs to one W&B run for each run folder, also over resumes.
+
+    A resume makes the steps since its checkpoint again, with the same numbers. W&B keeps those that it has: a step at
+    or before its last one is left out here.
+
+    Args:
+        run: what is logged.
+
+    Raises:
+        SettingError: wandb is not installed.
+    """
+
+    def __init__(self, run: LoggedRun) -> None:
+        try:
+            import wandb
+        except ImportError:
+            raise SettingError("wandb is not installed: run pip install 'rhovideo[wandb]'") from None
+        self._wandb = wandb
+        run_id = read_id(run.folder, "wandb")
+        if run_id is None:
+            run_id = secrets.token_hex(4)
+            # Before the run is there: after a crash in between, the resume must not make a second one.
+            write_id(run.folder, "wandb", run_id)
+        self._run = wandb.init(
+            project=run.project,
+            id=run_id,
+            resume="allow",
+            name=run.name,
+            group=run.group or None,
+            tags=list(run.tags) or None,
+            dir=str(run.folder),
+            config=dict(run.settings),
+            allow_val_change=True,
+            settings=wandb.Settings(
+                init_timeout=_INIT_SECONDS,
+                finish_timeout=_FINISH_SECONDS,
+                # The log is the run's own, and so are git's state and the code.
+                console="off",
+                silent=True,
+                disable_git=True,
+                save_code=False,
+            ),
+        )
+        self._first = self._run.step
+
+    def numbers(self, values: Mapping[str, float], step: int) -> None:
+        """Add the numbers to the step's row."""
+        self._log(dict(values), step)
+
+    def picture(self, name: str, pixels: np.ndarray, step: int) -> None:
+        """Add an image to the step's row."""
+        self._log({name: self._wandb.Image(pixels)}, step)
+
+    def embeddings(self, rows: np.ndarray, labels: np.ndarray, step: int) -> None:
+        """Add a table, which W&B's page shows as a map."""
+        columns: list[str | int] = ["label", *(f"d{i}" for i in range(rows.shape[1]))]
+        data = [[int(label), *map(float, row)] for row, label in zip(rows, labels, strict=True)]
+        self._log({"embeddings": self._wandb.Table(columns=columns, data=data)}, step)
+
+    def close(self) -> None:
+        """Send the rest."""
+        self._run.finish()
+
+    def _log(self, values: dict[str, object], step: int) -> None:
+        if step >= self._first:
+            self._run.log(values, step=step)
