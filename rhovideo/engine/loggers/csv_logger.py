@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 
-import numpy as np
-
 from rhovideo.atomic_files import write_text
 from rhovideo.engine.loggers.protocol import LoggedRun
 
@@ -38,12 +36,6 @@ class CsvLogger:
         """Add a line for each number."""
         self._writer.writerows((step, name, f"{value:.8g}") for name, value in values.items())
         self._file.flush()
-
-    def picture(self, name: str, pixels: np.ndarray, step: int) -> None:
-        """Leave it out."""
-
-    def embeddings(self, rows: np.ndarray, labels: np.ndarray, step: int) -> None:
-        """Leave them out."""
 
     def close(self) -> None:
         """Close the file."""

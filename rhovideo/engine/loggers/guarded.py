@@ -81,7 +81,8 @@ class Guarded:
             while method != "close":
                 method, arguments = self._calls.get()
                 self._doing = f"in {method}"
-                getattr(made, method)(*arguments)
+                if method == "numbers" or hasattr(made, method):
+                    getattr(made, method)(*arguments)
         # Whatever a logger raises, SystemExit too, is no reason for a training to stop.
         except BaseException as error:
             self._warn(f"failed {self._doing}: {_in_words(error)}. It writes nothing more")

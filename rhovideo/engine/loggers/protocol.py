@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 
 @dataclass(frozen=True)
 class LoggedRun:
@@ -39,7 +37,11 @@ class RunLogger(Protocol):
     """A logger. It is made, called and closed in a thread of rank 0.
 
     It may be slow and may raise: :class:`rhovideo.engine.loggers.guarded.Guarded` keeps that from the training.
-    A logger that has no use for pictures or embeddings does nothing with them.
+    It may have three more methods, which are called where they are there:
+
+    - ``picture(name, pixels, step)``: an image, uint8 [H, W, 3], RGB, with a name such as ``clips``;
+    - ``embeddings(rows, labels, step)``: those of training videos, float32 [N, D], and their classes, int64 [N];
+    - ``close()``: the training has ended or was stopped.
     """
 
     def numbers(self, values: Mapping[str, float], step: int) -> None:
@@ -49,24 +51,3 @@ class RunLogger(Protocol):
             values: by names such as ``train/loss`` or ``val_epoch/knn_top1``.
             step: complete steps of the training, over all epochs.
         """
-
-    def picture(self, name: str, pixels: np.ndarray, step: int) -> None:
-        """Take in a picture.
-
-        Args:
-            name: such as ``clips``.
-            pixels: uint8 [H, W, 3], RGB.
-            step: as for :meth:`numbers`.
-        """
-
-    def embeddings(self, rows: np.ndarray, labels: np.ndarray, step: int) -> None:
-        """Take in embeddings of training videos.
-
-        Args:
-            rows: float32 [N, D].
-            labels: int64 [N], their classes.
-            step: as for :meth:`numbers`.
-        """
-
-    def close(self) -> None:
-        """Finish, when the training ends or stops."""
