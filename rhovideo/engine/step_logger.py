@@ -97,11 +97,9 @@ class StepLogger:
         self._clock = clock
         self._main = distributed.is_main()
         self._json = JsonStats(cfg.OUTPUT_DIR, distributed.rank())
-        self._repeated = None
-        if self._main and cut_json_stats(cfg.OUTPUT_DIR, *(position or divmod(first_step, steps_per_epoch))):
-            # The loggers have the evaluation that a resume makes again.
-            self._repeated = first_step
-        self._loggers = Loggers(cfg, distributed.rank(), first_step)
+        at = position or divmod(first_step, steps_per_epoch)
+        evaluated = self._main and cut_json_stats(cfg.OUTPUT_DIR, *at)
+        self._loggers = Loggers(cfg, distributed.rank(), first_step, evaluated)
         self._bar: tqdm[Any] | None = None
         self._best: dict[str, float] = {}
         self._epoch = max(0, first_step - 1) // steps_per_epoch
@@ -283,8 +281,7 @@ class StepLogger:
             return
         logger.info(readable(stats), extra={"for_files": quiet})
         self._json.write(stats)
-        if group != "val_epoch" or self._done != self._repeated:
-            self._loggers.write(group, stats, self._done)
+        self._loggers.write(group, stats, self._done)
 
     def _times(self, seconds: float, data_seconds: float, steps: int) -> dict[str, float | str]:
         """Means over the steps, in seconds."""

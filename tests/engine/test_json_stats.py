@@ -4,7 +4,7 @@ import math
 import numpy as np
 import torch
 
-from rhovideo.engine.json_stats import PREFIX, JsonStats, last_json_stats, read_json_stats, to_json
+from rhovideo.engine.json_stats import PREFIX, JsonStats, cut_json_stats, last_json_stats, read_json_stats, to_json
 
 
 def test_every_parser_reads_every_number_back():
@@ -76,3 +76,23 @@ def test_the_last_record_of_a_kind_is_found_however_far_back(tmp_path):
     assert last_json_stats(path, ("val_epoch",), limit=10_000) is None
     assert last_json_stats(path, ("test_final",)) is None
     assert last_json_stats(tmp_path / "none", ("val_epoch",)) is None
+
+
+def test_lines_after_a_checkpoint_are_moved_and_others_stay(tmp_path):
+    stats = JsonStats(tmp_path)
+    for epoch in (1, 2):
+        for step in (1, 2):
+            stats.write({"_type": "train_iter", "epoch": f"{epoch}/3", "iter": f"{step}/2"})
+        stats.write({"_type": "train_epoch", "epoch": f"{epoch}/3"})
+        stats.write({"_type": "val_epoch", "epoch": f"{epoch}/3"})
+    stats.write({"_type": "test_final", "top1_acc": 50.0})
+    path, cut = tmp_path / "json_stats.log", tmp_path / "json_stats.cut.log"
+    assert not cut_json_stats(tmp_path, 1, 1)
+    kinds = ["train_iter"] * 2 + ["train_epoch", "val_epoch", "train_iter", "test_final"]
+    assert [record["_type"] for record in read_json_stats(path)] == kinds
+    # At an epoch's end its evaluation is made again.
+    assert cut_json_stats(tmp_path, 1, 0)
+    assert [record["_type"] for record in read_json_stats(path)] == ["train_iter"] * 2 + ["train_epoch", "test_final"]
+    assert not cut_json_stats(tmp_path, 0, 0)
+    assert [record["_type"] for record in read_json_stats(path)] == ["test_final"]
+    assert len(read_json_stats(cut)) == 8

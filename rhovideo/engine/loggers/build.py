@@ -24,11 +24,12 @@ class Loggers:
         cfg: LOGGERS.*, TENSORBOARD.*, OUTPUT_DIR.
         rank: this process.
         first_step: the step that a resumed run goes on from, counted over all epochs.
+        evaluated: as of :class:`LoggedRun`.
     """
 
-    def __init__(self, cfg: CfgNode, rank: int = 0, first_step: int = 0) -> None:
+    def __init__(self, cfg: CfgNode, rank: int = 0, first_step: int = 0, evaluated: bool = False) -> None:
         names = logger_names(cfg) if rank == 0 else []
-        run = logged_run(cfg, first_step)
+        run = logged_run(cfg, first_step, evaluated)
         self._loggers = [Guarded(name, partial(_make, name, run)) for name in names]
 
     def __bool__(self) -> bool:
@@ -73,12 +74,13 @@ def logger_names(cfg: CfgNode) -> list[str]:
     return list(names | ({"tensorboard": None} if cfg.TENSORBOARD.ENABLE else {}))
 
 
-def logged_run(cfg: CfgNode, first_step: int = 0) -> LoggedRun:
+def logged_run(cfg: CfgNode, first_step: int = 0, evaluated: bool = False) -> LoggedRun:
     """The run of a configuration, as its loggers name it.
 
     Args:
         cfg: LOGGERS.*, TENSORBOARD.LOG_DIR, OUTPUT_DIR and all that is shown as the run's settings.
         first_step: complete steps at this launch.
+        evaluated: as of :class:`LoggedRun`.
     """
     folder = Path(cfg.OUTPUT_DIR).absolute()
     study = next((parent for parent in list(folder.parents)[:2] if (parent / STUDY_FILE).exists()), None)
@@ -91,6 +93,7 @@ def logged_run(cfg: CfgNode, first_step: int = 0) -> LoggedRun:
         # W&B takes tags of at most 64 letters.
         tuple(tag[:64] for tag in (*cfg.LOGGERS.TAGS, *([Path(cell).parts[0]] if cell else []))),
         first_step,
+        evaluated,
         dict(leaves(cfg)),
         folder / (cfg.TENSORBOARD.LOG_DIR or "tensorboard"),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -20,8 +21,9 @@ from rhovideo.errors import SettingError
 
 logger = logging.getLogger(__name__)
 
-# Seconds at the end of a training until a logger that has not finished is left alone.
+# Seconds at the end of a training until a logger is left alone that has got nothing done in them, and in all.
 CLOSE_SECONDS = 10.0
+_MOST_CLOSE_SECONDS = 30.0
 # Calls that may wait. At a line in ten steps these are days of a server that does not answer.
 _MOST_WAITING = 10_000
 
@@ -32,7 +34,7 @@ class Guarded:
     Args:
         name: the logger's, for the warning.
         make: makes the logger. It may raise and take any time.
-        close_seconds: that :meth:`close` waits at most.
+        close_seconds: that :meth:`close` waits for a logger that gets nothing done.
     """
 
     def __init__(self, name: str, make: Callable[[], RunLogger], close_seconds: float = CLOSE_SECONDS) -> None:
@@ -43,6 +45,8 @@ class Guarded:
         self._ended = threading.Event()
         self._warned = False
         self._doing = "at its start"
+        # Calls that have come back.
+        self._done = 0
         # A daemon: Python does not wait for it when the process ends.
         self._thread = threading.Thread(target=self._work, name=f"logger {name}", daemon=True)
         self._thread.start()
@@ -62,9 +66,14 @@ class Guarded:
     def close(self) -> None:
         """Let the logger finish; after ``close_seconds`` leave it alone."""
         self._put("close")
-        self._thread.join(self._close_seconds)
+        started = time.monotonic()
+        done = -1
+        while self._thread.is_alive() and self._done > done and time.monotonic() - started < _MOST_CLOSE_SECONDS:
+            done = self._done
+            self._thread.join(self._close_seconds)
         if self._thread.is_alive():
-            self._warn(f"did not finish within {self._close_seconds:g} s ({self._doing}): lines may be missing")
+            seconds = time.monotonic() - started
+            self._warn(f"did not finish within {seconds:.0f} s ({self._doing}): lines may be missing")
 
     def _put(self, method: str, *arguments: Any) -> None:
         if self._ended.is_set():
@@ -83,6 +92,7 @@ class Guarded:
                 self._doing = f"in {method}"
                 if method == "numbers" or hasattr(made, method):
                     getattr(made, method)(*arguments)
+                self._done += 1
         # Whatever a logger raises, SystemExit too, is no reason for a training to stop.
         except BaseException as error:
             self._warn(f"failed {self._doing}: {_in_words(error)}. It writes nothing more")

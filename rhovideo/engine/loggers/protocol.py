@@ -19,6 +19,7 @@ class LoggedRun:
         group: the name of its study; empty without one.
         tags: LOGGERS.TAGS, and the cell of its study.
         first_step: steps that were complete when this launch began; 0 in a new run.
+        evaluated: whether the launch before has logged the evaluation after that step, which a resume makes again.
         settings: the configuration: dotted keys and their values.
         tensorboard_folder: TENSORBOARD.LOG_DIR in OUTPUT_DIR.
     """
@@ -29,8 +30,13 @@ class LoggedRun:
     group: str = ""
     tags: tuple[str, ...] = ()
     first_step: int = 0
+    evaluated: bool = False
     settings: Mapping[str, object] = field(default_factory=dict)
     tensorboard_folder: Path = Path("tensorboard")
+
+    def is_repeated(self, name: str, step: int) -> bool:
+        """True for a number of that evaluation, which a server has already."""
+        return self.evaluated and step == self.first_step and name.startswith("val_")
 
 
 class RunLogger(Protocol):

@@ -25,15 +25,19 @@ class TensorBoardLogger:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise SettingError("tensorboard is not installed: run pip install 'rhovideo[tensorboard]'") from None
+        self._run = run
         self._folder = run.tensorboard_folder
         # TensorBoard hides this step too: the resume makes the one after its checkpoint first.
         purge = run.first_step + 1 if run.first_step else 0
-        self._writer = SummaryWriter(str(self._folder), purge_step=purge, flush_secs=10)
+        self._writer = SummaryWriter(str(self._folder), purge_step=purge)
 
     def numbers(self, values: Mapping[str, float], step: int) -> None:
         """Add a scalar for each number."""
         for name, value in values.items():
-            self._writer.add_scalar(name, value, step)
+            if not self._run.is_repeated(name, step):
+                self._writer.add_scalar(name, value, step)
+        # Else a kill takes up to two minutes of points with it, which no resume makes again.
+        self._writer.flush()
 
     def picture(self, name: str, pixels: np.ndarray, step: int) -> None:
         """Add an image."""

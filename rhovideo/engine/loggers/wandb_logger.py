@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import secrets
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +18,7 @@ from rhovideo.errors import SettingError
 # Seconds that wandb waits for its server at the start, and at the end. Its own are 90 and for ever.
 _INIT_SECONDS = 30.0
 _FINISH_SECONDS = 8.0
+_EXIT_SECONDS = 3.0
 
 
 class WandbLogger:
@@ -35,6 +40,12 @@ class WandbLogger:
         except ImportError:
             raise SettingError("wandb is not installed: run pip install 'rhovideo[wandb]'") from None
         self._wandb = wandb
+        setup: Any = wandb.setup()
+        # Its process starts now, so that the next line comes after wandb's own, and runs before it when Python ends:
+        # wandb waits there for the server.
+        setup.ensure_service()
+        atexit.register(_tear_down, wandb.teardown, setup)
+        self._logged = run
         run_id = read_id(run.folder, "wandb")
         if run_id is None:
             run_id = secrets.token_hex(4)
@@ -81,5 +92,23 @@ class WandbLogger:
         self._run.finish()
 
     def _log(self, values: dict[str, object], step: int) -> None:
-        if step >= self._first:
+        if step >= self._first and not self._logged.is_repeated(next(iter(values)), step):
             self._run.log(values, step=step)
+
+
+def _tear_down(teardown: Callable[[], None], setup: Any) -> None:
+    """End wandb's process; one that still waits for the server after some seconds is terminated.
+
+    It holds our standard output, so a pipe after the command would wait for it. What it has not sent lies in the run
+    folder, for ``wandb sync``.
+    """
+    process = None
+    # Insides of wandb: where they have other names, the process ends when the server answers.
+    with contextlib.suppress(AttributeError):
+        process = setup._connection._proc._process
+    thread = threading.Thread(target=teardown, daemon=True)
+    thread.start()
+    thread.join(_EXIT_SECONDS)
+    if thread.is_alive() and process is not None:
+        process.kill()
+        thread.join(1)
