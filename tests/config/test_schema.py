@@ -43,7 +43,8 @@ def test_every_key_says_what_it_means_in_whole_sentences(key):
 @pytest.mark.parametrize("key", [key for key in KEYS if key.choices and key.name != "TASK"], ids=lambda key: key.name)
 def test_a_value_that_is_none_of_the_choices_is_refused_with_the_choices(key):
     wrong = 7 if key.kind == "int" else "something"
-    (problem,) = [problem for problem in problems_of(key.name, wrong) if problem.key == key.name]
+    written = [wrong] if key.kind == "str list" else wrong
+    (problem,) = [problem for problem in problems_of(key.name, written) if problem.key == key.name]
     assert f"there is no {wrong!r}" in problem.wrong
     assert all(str(choice) in problem.write for choice in key.choices)
     assert ("PLUGINS" in problem.write) == isinstance(key.choices, Registry)
