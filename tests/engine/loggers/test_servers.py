@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 
 import numpy as np
 import pytest
@@ -64,6 +65,10 @@ def test_wandb_goes_on_in_the_same_run(cfg, tmp_path, monkeypatch, caplog):
     folder = tmp_path / "first"
     files = sorted((folder / "wandb").glob("offline-run-*/*.wandb"))
     assert {file.stem for file in files} == {f"run-{remote_id(folder, 'wandb')}"}
+    # W&B's process writes the file's last block a moment after finish() has come back.
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline and not all(any(r.HasField("exit") for r in wandb_records(f)) for f in files):
+        time.sleep(0.1)
     steps, losses, tags = [], [], set()
     for record in (record for file in files for record in wandb_records(file)):
         if record.HasField("run"):
