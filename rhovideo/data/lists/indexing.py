@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rhovideo.atomic_files import written_whole
+from rhovideo.data.lists.class_names import write_class_names
 from rhovideo.data.lists.csv_parsing import NO_LABEL, VIDEO_ENDINGS
 from rhovideo.randomness import Stream, generator
 
@@ -265,11 +266,7 @@ def write_index(
         lines = [_csv_line(entry, out_dir) for entry in entries]
         counts[split] = len(lines)
         _write_whole(out_dir / f"{split}.csv", b"".join(lines))
-    names = out_dir / "classes.txt"
-    if classes:
-        _write_whole(names, b"".join(os.fsencode(name) + b"\n" for name in classes))
-    else:
-        names.unlink(missing_ok=True)
+    write_class_names(out_dir, classes)
     summary = IndexSummary(out_dir, counts, classes, left_out, notes)
     print(summary)
     return summary
