@@ -91,13 +91,14 @@ def other_names(first: Sequence[str], second: Sequence[str]) -> list[OtherName]:
     Returns:
         The classes with two names, by number.
     """
-    plain = len(set(map(_plain, first))) == len(set(first)) and len(set(map(_plain, second))) == len(set(second))
-    same = _plain if plain else str
+    apart = all(len(set(map(plain, names))) == len(set(names)) for names in (first, second))
+    same = plain if apart else str
     pairs = enumerate(zip(first, second, strict=False))
     return [OtherName(n, one, two) for n, (one, two) in pairs if one and two and same(one) != same(two)]
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """The name in small letters, without blanks, hyphens and underscores."""
     return name.casefold().translate(_IGNORED)
 
 
