@@ -10,9 +10,11 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.checks.list_contents import ListContents, read_contents
 from rhovideo.checks.list_warnings import warn_of_settings
+from rhovideo.checks.shared_videos import find_shared_in_files
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.findings import Finding
 from rhovideo.config.list_names import needed_splits
+from rhovideo.config.pyslowfast.translation import reads_frame_lists
 from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.lists.manifest import root_of
@@ -42,6 +44,9 @@ class ListCheck:
         # The job opens a registered data set before its first step.
         for split in () if lists_itself(cfg) else needed_splits(cfg):
             for finding in self._check(cfg, split):
+                found.setdefault(_identity(finding), finding)
+        if not lists_itself(cfg) and not any(finding.severity == "error" for finding in found.values()):
+            for finding in () if reads_frame_lists(cfg) else find_shared_in_files(cfg).findings:
                 found.setdefault(_identity(finding), finding)
         return list(found.values())
 

@@ -73,7 +73,7 @@ def _run(cfg: CfgNode) -> dict[str, float]:
         _note_cpu(cfg)
         _warn_of_workers(cfg)
         _warn_of_mixed_precision(cfg)
-    check_whole_lists(cfg)
+    shared = check_whole_lists(cfg)
     for finding in check_class_names(cfg):
         raise ManifestError(str(finding), keys=finding.keys)
     distributed.barrier()
@@ -81,7 +81,7 @@ def _run(cfg: CfgNode) -> dict[str, float]:
         record_class_names(cfg)
     stopping.leave_if_requested("before the first step")
     started = time.monotonic()
-    results = RUNNERS[cfg.TASK](cfg)
+    results = RUNNERS[cfg.TASK](cfg) | shared
     if distributed.is_main():
         write_text(output / RESULTS_FILE, to_json({"task": cfg.TASK, **results}) + "\n")
         logger.info(_end(cfg, time.monotonic() - started))

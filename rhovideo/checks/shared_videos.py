@@ -1,0 +1,167 @@
+"""Videos that make a number look better than it is: test videos that were trained on, and videos with two labels.
+
+Without torch.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from fvcore.common.config import CfgNode
+
+from rhovideo.config.findings import Finding
+from rhovideo.config.list_names import list_name, needed_splits
+from rhovideo.data.lists.csv_parsing import NO_LABEL, read_rows
+from rhovideo.data.lists.manifest import root_of
+from rhovideo.data.lists.same_videos import MOST_PATHS, video_ids
+
+_DATA = "DATA.PATH_TO_DATA_DIR"
+_HOW = {
+    "knn": "each is left out of its own neighbours, and the others still look like it where they are of one recording",
+    "pretrain": "k-NN finds them again by themselves, so its curve is too high",
+}
+_TRAINED = "the number says nothing about videos that the classifier has not seen"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The videos of a list.
+
+    Attributes:
+        csv: the list.
+        paths: of the videos.
+        labels: int [N], -1 where there is none.
+    """
+
+    csv: str
+    paths: Sequence[str]
+    labels: np.ndarray
+
+
+@dataclass
+class SharedVideos:
+    """The videos that lists have in common.
+
+    Attributes:
+        in_train: videos of the list of a split that are in the training list too.
+        findings: what a person should know.
+    """
+
+    in_train: dict[str, int] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def find_shared(task: str, lists: Mapping[str, Listed]) -> SharedVideos:
+    """Compare the lists of a job.
+
+    Args:
+        task: its TASK.
+        lists: by split.
+
+    Returns:
+        What they have in common; nothing for lists of more than two million videos.
+    """
+    shared = SharedVideos()
+    if task == "extract" or list(lists) == ["train"]:
+        # Nothing is measured.
+        return shared
+    ids = video_ids({split: listed.paths for split, listed in lists.items()})
+    if ids is None:
+        return shared
+    for split in (split for split in lists if split != "train" and "train" in lists):
+        where = np.flatnonzero(np.isin(ids[split], ids["train"]))
+        shared.in_train[split] = len(where)
+        if len(where):
+            shared.findings.append(_leak(task, lists[split], lists["train"], where))
+    for split, listed in lists.items():
+        shared.findings += _repeated(split, listed, ids[split])
+    return shared
+
+
+def _leak(task: str, listed: Listed, train: Listed, where: np.ndarray) -> Finding:
+    count, total = len(where), len(listed.paths)
+    which = f"{count} of {total} videos {_are(count)}"
+    if count == total:
+        which = "its only video is" if total == 1 else f"all {total} videos are"
+    first = listed.paths[int(where[0])]
+    trained = os.path.basename(train.csv) if os.path.dirname(train.csv) == os.path.dirname(listed.csv) else train.csv
+    wrong = f"{listed.csv}: {which} in {trained} too, the first is {first}: {_HOW.get(task, _TRAINED)}"
+    return Finding((_DATA,), wrong, "a folder whose lists share no video", "warning")
+
+
+def _repeated(split: str, listed: Listed, ids: np.ndarray) -> Iterator[Finding]:
+    """Videos of a list that are there with two labels, or twice where each is to count once."""
+    order = np.argsort(ids, kind="stable")
+    same = np.flatnonzero(ids[order][1:] == ids[order][:-1])
+    if not len(same):
+        return
+    labels = np.asarray(listed.labels)[order]
+    two = same[(labels[same] != labels[same + 1]) & (labels[same] != NO_LABEL) & (labels[same + 1] != NO_LABEL)]
+    if len(two):
+        videos = len(np.unique(ids[order][two]))
+        first = order[two[0]], order[two[0] + 1]
+        numbers = " and ".join(str(int(listed.labels[row])) for row in first)
+        wrong = (
+            f"{listed.csv}: {videos} video{'' if videos == 1 else 's'} {_are(videos)} there with two labels, the first "
+            f"is {listed.paths[int(first[0])]} with {numbers}"
+        )
+        yield Finding((_DATA,), wrong, "one label for each video", "warning")
+    elif split != "train":
+        wrong = (
+            f"{listed.csv}: {len(same)} of {len(ids)} videos {_are(len(same))} there again, the first is "
+            f"{listed.paths[int(order[same[0]])]}: each counts as often as it is listed"
+        )
+        yield Finding((_DATA,), wrong, "each video once", "warning")
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def find_shared_in_files(cfg: CfgNode) -> SharedVideos:
+    """Compare the lists of video files that a job reads, before it starts; they were read once and found right."""
+    files = {}
+    splits = needed_splits(cfg)
+    if cfg.TASK == "extract" or splits == ("train",):
+        return SharedVideos()
+    for split in splits:
+        csv = Path(os.path.abspath(Path(cfg.DATA.PATH_TO_DATA_DIR) / list_name(cfg, split)))
+        status = csv.stat()
+        files[split] = (csv, status.st_size, status.st_mtime_ns)
+    data = cfg.DATA
+    return _of_files(cfg.TASK, tuple(files.items()), data.PATH_LABEL_SEPARATOR, data.SKIP_ROWS, data.PATH_PREFIX)
+
+
+@functools.lru_cache(maxsize=16)
+def _of_files(
+    task: str, files: tuple[tuple[str, tuple[Path, int, int]], ...], separator: str, skip_rows: int, prefix: str
+) -> SharedVideos:
+    lists: dict[str, Listed] = {}
+    for split, (csv, *_) in files:
+        listed = _read(csv, separator, skip_rows, prefix)
+        if listed is None:
+            return SharedVideos()
+        lists[split] = listed
+    return find_shared(task, lists)
+
+
+def _read(csv: Path, separator: str, skip_rows: int, prefix: str) -> Listed | None:
+    """The paths and labels of a list; None if it is too long to compare."""
+    root = root_of(csv, prefix)
+    paths: list[str] = []
+    labels: list[np.ndarray] = []
+    for rows in read_rows(csv, separator, skip_rows):
+        text, ends = rows.paths.tobytes(), np.cumsum(rows.lengths)
+        starts = ends - rows.lengths
+        paths += [
+            os.path.join(root, os.fsdecode(text[a:b])) for a, b in zip(starts.tolist(), ends.tolist(), strict=True)
+        ]
+        labels.append(rows.labels)
+        if len(paths) > MOST_PATHS:
+            return None
+    return Listed(str(csv), paths, np.concatenate(labels) if labels else np.zeros(0, np.int32))
