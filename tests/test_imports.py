@@ -20,7 +20,15 @@ TORCH_FREE = (
     *(f"rhovideo.zoo.{name}" for name in ("catalogue", "figures", "sources")),
     *(
         f"rhovideo.checks.{name}"
-        for name in ("class_agreement", "files", "list_contents", "list_warnings", "lists", "shared_videos")
+        for name in (
+            "class_agreement",
+            "files",
+            "label_numbers",
+            "list_contents",
+            "list_warnings",
+            "lists",
+            "shared_videos",
+        )
     ),
     "rhovideo.data.lists.class_names",
     *("rhovideo.errors", "rhovideo.randomness", "rhovideo.terminal"),
