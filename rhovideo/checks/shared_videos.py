@@ -10,15 +10,20 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.findings import Finding
 from rhovideo.config.list_names import list_name, needed_splits
-from rhovideo.data.lists.csv_parsing import NO_LABEL, read_rows
+from rhovideo.config.pyslowfast.translation import reads_frame_lists
+from rhovideo.config.task_defaults import TRAINS
+from rhovideo.data.lists.csv_parsing import NO_LABEL, ManifestError, read_rows
 from rhovideo.data.lists.manifest import root_of
 from rhovideo.data.lists.same_videos import MOST_PATHS, video_ids
+from rhovideo.runs.lineage import read_config
 
 _DATA = "DATA.PATH_TO_DATA_DIR"
 _HOW = {
@@ -123,35 +128,75 @@ def _are(count: int) -> str:
     return "is" if count == 1 else "are"
 
 
+class ListFile(NamedTuple):
+    """A list of video files, and how it is read.
+
+    Attributes:
+        csv: its absolute path.
+        separator, skip_rows, prefix: as of :meth:`rhovideo.data.lists.manifest.Manifest.open`.
+        version: changes when the file does.
+    """
+
+    csv: Path
+    separator: str
+    skip_rows: int
+    prefix: str
+    version: tuple[int, int]
+
+
 def find_shared_in_files(cfg: CfgNode) -> SharedVideos:
     """Compare the lists of video files that a job reads, before it starts; they were read once and found right."""
-    files = {}
     splits = needed_splits(cfg)
     if cfg.TASK == "extract" or splits == ("train",):
         return SharedVideos()
-    for split in splits:
-        csv = Path(os.path.abspath(Path(cfg.DATA.PATH_TO_DATA_DIR) / list_name(cfg, split)))
-        status = csv.stat()
-        files[split] = (csv, status.st_size, status.st_mtime_ns)
-    data = cfg.DATA
-    return _of_files(cfg.TASK, tuple(files.items()), data.PATH_LABEL_SEPARATOR, data.SKIP_ROWS, data.PATH_PREFIX)
+    files = {split: _list_file(cfg.DATA.PATH_TO_DATA_DIR, list_name(cfg, split), cfg.DATA) for split in splits}
+    if (trained := trained_on(cfg)) is not None:
+        files["train"] = trained
+    return _of_files(cfg.TASK, tuple(files.items()))
+
+
+def trained_on(cfg: CfgNode) -> ListFile | None:
+    """The training list of the classifier that TASK test measures; None where it is not known, or no longer there.
+
+    Args:
+        cfg: of the job.
+    """
+    checkpoint = Path(cfg.TEST.CHECKPOINT_FILE_PATH or cfg.TRAIN.CHECKPOINT_FILE_PATH)
+    if cfg.TASK != "test" or checkpoint.parent.name != "checkpoints" or reads_frame_lists(cfg) or lists_itself(cfg):
+        return None
+    before = read_config(checkpoint.parent.parent)
+    data, dataset = before.get("DATA"), (before.get("TRAIN") or {}).get("DATASET")
+    if before.get("TASK") not in TRAINS or dataset != cfg.TRAIN.DATASET or not isinstance(data, Mapping):
+        return None
+    try:
+        file = _list_file(data["PATH_TO_DATA_DIR"], "train.csv", data)
+        next(read_rows(file.csv, file.separator, file.skip_rows), None)
+    except (KeyError, OSError, ManifestError):
+        return None
+    return file
+
+
+def _list_file(folder: str, name: str, data: Mapping[str, Any]) -> ListFile:
+    csv = Path(os.path.abspath(Path(folder) / name))
+    status = csv.stat()
+    how = data["PATH_LABEL_SEPARATOR"], data["SKIP_ROWS"], data["PATH_PREFIX"]
+    return ListFile(csv, *how, (status.st_size, status.st_mtime_ns))
 
 
 @functools.lru_cache(maxsize=16)
-def _of_files(
-    task: str, files: tuple[tuple[str, tuple[Path, int, int]], ...], separator: str, skip_rows: int, prefix: str
-) -> SharedVideos:
+def _of_files(task: str, files: tuple[tuple[str, ListFile], ...]) -> SharedVideos:
     lists: dict[str, Listed] = {}
-    for split, (csv, *_) in files:
-        listed = _read(csv, separator, skip_rows, prefix)
+    for split, file in files:
+        listed = read_list(file)
         if listed is None:
             return SharedVideos()
         lists[split] = listed
     return find_shared(task, lists)
 
 
-def _read(csv: Path, separator: str, skip_rows: int, prefix: str) -> Listed | None:
+def read_list(file: ListFile) -> Listed | None:
     """The paths and labels of a list; None if it is too long to compare."""
+    csv, separator, skip_rows, prefix, _ = file
     root = root_of(csv, prefix)
     paths: list[str] = []
     labels: list[np.ndarray] = []

@@ -10,7 +10,7 @@ from fvcore.common.config import CfgNode
 from rhovideo import distributed
 from rhovideo.checks.list_warnings import warn_of_settings
 from rhovideo.checks.lists import check_labels
-from rhovideo.checks.shared_videos import Listed, find_shared
+from rhovideo.checks.shared_videos import Listed, find_shared, read_list, trained_on
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.list_names import needed_splits
 from rhovideo.config.pyslowfast.translation import reads_frame_lists
@@ -52,6 +52,8 @@ def _compare(cfg: CfgNode, lists: Mapping[str, Manifest | VideoList]) -> dict[st
         split: Listed(manifest.csv, [manifest.path(row) for row in range(len(manifest))], manifest.labels)
         for split, manifest in lists.items()
     }
+    if (file := trained_on(cfg)) is not None and (trained := read_list(file)) is not None:
+        listed["train"] = trained
     shared = find_shared(cfg.TASK, listed)
     for finding in shared.findings:
         logger.warning(finding, extra={"for_files": not (reads_frame_lists(cfg) or lists_itself(cfg))})

@@ -71,3 +71,16 @@ def test_unreadable_videos_are_not_counted_as_trained_on(lists, tmp_path, capsys
     nearest = _evaluate(data, "knn", tmp_path / "knn", *CPU, "KNN.NUM_CLIPS", "1")
     assert nearest["videos"] == {"train": 22, "test": 4}
     assert "all 22 training videos that could be used vote" in capsys.readouterr().out
+
+
+def test_the_videos_that_a_classifier_was_trained_on_are_known_in_its_test(lists, synthetic_set, tmp_path, capsys):
+    found = _evaluate(synthetic_set, "linear", tmp_path / "linear", *QUICK)
+    assert found["lists"]["test"]["in_train"] == 0
+    capsys.readouterr()
+    checkpoint = tmp_path / "linear/checkpoints/checkpoint_epoch_00001.pyth"
+    words = ["eval", checkpoint, "--data", lists(test="train"), "--protocol", "test", "--out", tmp_path / "out", *CPU]
+    assert main([str(word) for word in words]) == 0
+    told = capsys.readouterr()
+    assert f"all 24 videos are in {synthetic_set}/train.csv too" in told.err
+    assert "24 of 24 test videos are in the training list too" in told.out
+    assert json.loads((tmp_path / "out/eval.json").read_text())["lists"]["test"]["in_train"] == 24
