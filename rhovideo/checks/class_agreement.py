@@ -7,6 +7,8 @@ those of a classifier in its checkpoint and its run folder. Where one side has n
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +18,15 @@ from rhovideo.config.findings import Finding
 from rhovideo.config.list_names import label_files
 from rhovideo.config.pyslowfast.translation import reads_frame_lists
 from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
-from rhovideo.data.lists.class_names import FILE_NAME, as_table, other_names, read_class_names, write_class_names
+from rhovideo.data.lists.class_names import (
+    FILE_NAME,
+    OtherName,
+    as_table,
+    other_names,
+    plain,
+    read_class_names,
+    write_class_names,
+)
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.lists.template_labels import read_templates
 from rhovideo.runs.folder import list_checkpoints
@@ -84,14 +94,45 @@ def compare_with_lists(cfg: CfgNode, names: Sequence[str], owner: str, key: str 
     lists = Path(cfg.DATA.PATH_TO_DATA_DIR)
     numbers = "1 class has" if len(different) == 1 else f"{len(different)} classes have"
     wrong = (
-        f"{numbers} other names in {lists} than in {owner}, so the labels do not mean the same:\n"
-        f"{as_table(different, 'in the checkpoint', 'in the lists')}"
+        f"{numbers} other names in {lists} than in {owner}:\n"
+        f"{as_table(different, 'in the checkpoint', 'in the lists')}\n    so labels do not mean the same"
     )
     remedy = (
         "the folder of lists with the classifier's numbers; `rhovideo index FOLDER --out NEW --classes CLASSES` makes "
         f"them, where CLASSES is the {FILE_NAME} of the training lists or of the run folder"
     )
     yield Finding((key,), wrong, remedy)
+
+
+def check_folders(csv: str, paths: Sequence[str], labels: Sequence[int], names: Sequence[str]) -> Iterator[Finding]:
+    """Find labels whose videos all lie in the folder of another class: the list was indexed apart from classes.txt.
+
+    Args:
+        csv: the list.
+        paths: of its videos.
+        labels: of its videos, -1 where there is none.
+        names: of the classes by label; empty where they are not known.
+
+    Yields:
+        An error; for a single label, which may be chance, a warning.
+    """
+    known = {plain(name): number for number, name in enumerate(names) if name}
+    folders: dict[int, set[str]] = defaultdict(set)
+    for label, folder in {(label, os.path.dirname(path)) for path, label in zip(paths, labels, strict=True)}:
+        if 0 <= label < len(names) and names[label]:
+            parts = [plain(part) for part in folder.split(os.sep) if plain(part) in known]
+            own = plain(names[label])
+            folders[label].add(own if own in parts or not parts else parts[-1])
+    other = {label: one for label, (one, *more) in folders.items() if not more and one != plain(names[label])}
+    if not other or len(set(other.values())) < len(other):
+        return
+    different = [OtherName(label, names[label], names[known[one]]) for label, one in sorted(other.items())]
+    wrong = (
+        f"{csv}: its videos are in the folders of other classes than {FILE_NAME} next to it says:\n"
+        f"{as_table(different, f'in {FILE_NAME}', 'folder of the videos')}\n    so the list was indexed apart"
+    )
+    remedy = f"a list with the numbers of {FILE_NAME}; `rhovideo index FOLDER --out NEW --classes {FILE_NAME}` makes it"
+    yield Finding((_DATA,), wrong, remedy, "error" if len(different) > 1 else "warning")
 
 
 def not_compared(cfg: CfgNode, names: Sequence[str], owner: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from fvcore.common.config import CfgNode
 
+from rhovideo.checks.class_agreement import check_folders, names_of_lists
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.findings import Finding
 from rhovideo.config.list_names import list_name, needed_splits
@@ -61,12 +62,13 @@ class SharedVideos:
     findings: list[Finding] = field(default_factory=list)
 
 
-def find_shared(task: str, lists: Mapping[str, Listed]) -> SharedVideos:
-    """Compare the lists of a job.
+def find_shared(task: str, lists: Mapping[str, Listed], names: Sequence[str] = ()) -> SharedVideos:
+    """Compare the lists of a job, and the folders of the videos with the names of their classes.
 
     Args:
         task: its TASK.
         lists: by split.
+        names: of the classes by label; empty where they are not known.
 
     Returns:
         What they have in common; nothing for lists of more than two million videos.
@@ -85,6 +87,8 @@ def find_shared(task: str, lists: Mapping[str, Listed]) -> SharedVideos:
             shared.findings.append(_leak(task, lists[split], lists["train"], where))
     for split, listed in lists.items():
         shared.findings += _repeated(split, listed, ids[split])
+        if task != "test" or split == "test":
+            shared.findings += check_folders(listed.csv, listed.paths, listed.labels.tolist(), names)
     return shared
 
 
@@ -152,7 +156,7 @@ def find_shared_in_files(cfg: CfgNode) -> SharedVideos:
     files = {split: _list_file(cfg.DATA.PATH_TO_DATA_DIR, list_name(cfg, split), cfg.DATA) for split in splits}
     if (trained := trained_on(cfg)) is not None:
         files["train"] = trained
-    return _of_files(cfg.TASK, tuple(files.items()))
+    return _of_files(cfg.TASK, tuple(files.items()), tuple(names_of_lists(cfg)))
 
 
 def trained_on(cfg: CfgNode) -> ListFile | None:
@@ -184,14 +188,14 @@ def _list_file(folder: str, name: str, data: Mapping[str, Any]) -> ListFile:
 
 
 @functools.lru_cache(maxsize=16)
-def _of_files(task: str, files: tuple[tuple[str, ListFile], ...]) -> SharedVideos:
+def _of_files(task: str, files: tuple[tuple[str, ListFile], ...], names: tuple[str, ...]) -> SharedVideos:
     lists: dict[str, Listed] = {}
     for split, file in files:
         listed = read_list(file)
         if listed is None:
             return SharedVideos()
         lists[split] = listed
-    return find_shared(task, lists)
+    return find_shared(task, lists, names)
 
 
 def read_list(file: ListFile) -> Listed | None:

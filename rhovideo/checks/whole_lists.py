@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
+from rhovideo.checks.class_agreement import names_of_lists
 from rhovideo.checks.list_warnings import warn_of_settings
 from rhovideo.checks.lists import check_labels
 from rhovideo.checks.shared_videos import Listed, find_shared, read_list, trained_on
@@ -32,7 +33,8 @@ def check_whole_lists(cfg: CfgNode) -> dict[str, int]:
         where nothing was compared.
 
     Raises:
-        ManifestError: a list is unusable, has no labels, or has more classes than MODEL.NUM_CLASSES.
+        ManifestError: a list is unusable, has no labels, or has more classes than MODEL.NUM_CLASSES; or its videos are
+            in the folders of other classes than classes.txt says.
     """
     lists = {split: open_manifest(cfg, split) for split in needed_splits(cfg)}
     for split, manifest in lists.items():
@@ -54,7 +56,9 @@ def _compare(cfg: CfgNode, lists: Mapping[str, Manifest | VideoList]) -> dict[st
     }
     if (file := trained_on(cfg)) is not None and (trained := read_list(file)) is not None:
         listed["train"] = trained
-    shared = find_shared(cfg.TASK, listed)
+    shared = find_shared(cfg.TASK, listed, names_of_lists(cfg))
     for finding in shared.findings:
+        if finding.severity == "error":
+            raise ManifestError(str(finding), keys=finding.keys)
         logger.warning(finding, extra={"for_files": not (reads_frame_lists(cfg) or lists_itself(cfg))})
     return {f"{split}_in_train": count for split, count in shared.in_train.items()}

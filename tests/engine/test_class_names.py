@@ -81,12 +81,12 @@ def test_a_test_run_refuses_them_before_it_starts_and_when_it_has_the_file(
     test = trained.parent / "test.yaml"
     out = ["OUTPUT_DIR", tmp_path / "out"]
     assert _run(test, shifted, *out, "TEST.CHECKPOINT_FILE_PATH", _checkpoint(trained)) == 2
-    assert "do not mean the same" in capsys.readouterr().err
+    assert "so labels do not mean the same" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     # A copy outside of the run folder: only the file itself has the names.
     copy = shutil.copy(_checkpoint(trained), tmp_path / "copy.pyth")
     assert _run(test, shifted, *out, "TEST.CHECKPOINT_FILE_PATH", copy) == 1
-    assert "do not mean the same" in capsys.readouterr().err
+    assert "so labels do not mean the same" in capsys.readouterr().err
     assert not (tmp_path / "out/results.json").exists()
 
 
@@ -102,7 +102,7 @@ def test_a_chain_refuses_them_before_anything_is_trained(trained, synthetic_set,
         configs[-1].write_text(text.replace("DATA: {", f"DATA: {{PATH_TO_DATA_DIR: {data}, "))
     words = ["run", "--cfg", *configs, "MODEL.NUM_CLASSES", 3]
     assert main([str(word) for word in words]) == 2
-    assert "do not mean the same" in capsys.readouterr().err
+    assert "so labels do not mean the same" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -115,7 +115,7 @@ def test_a_training_does_not_go_on_with_other_numbers(trained, synthetic_set, tm
     write_class_names(lists, read_class_names(synthetic_set)[::-1])
     words = ["OUTPUT_DIR", run, "DATA.PATH_PREFIX", synthetic_set, "SOLVER.MAX_EPOCH", 2]
     assert _run(trained.parent / "linear.yaml", lists, *words) == 2
-    assert "do not mean the same" in capsys.readouterr().err
+    assert "so labels do not mean the same" in capsys.readouterr().err
     assert read_class_names(run) == read_class_names(synthetic_set)
 
 
