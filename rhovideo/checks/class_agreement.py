@@ -118,7 +118,7 @@ def check_folders(csv: str, paths: Sequence[str], labels: Sequence[int], names: 
     """
     known = {plain(name): number for number, name in enumerate(names) if name}
     folders: dict[int, set[str]] = defaultdict(set)
-    for label, folder in {(label, os.path.dirname(path)) for path, label in zip(paths, labels, strict=True)}:
+    for label, folder in {(label, path.rpartition(os.sep)[0]) for path, label in zip(paths, labels, strict=True)}:
         if 0 <= label < len(names) and names[label]:
             parts = [plain(part) for part in folder.split(os.sep) if plain(part) in known]
             own = plain(names[label])
@@ -154,5 +154,7 @@ def not_compared(cfg: CfgNode, names: Sequence[str], owner: str) -> str:
 def record_class_names(cfg: CfgNode) -> None:
     """Write the names of the lists' classes into the run folder, where the task uses labels and there are names."""
     names = names_of_lists(cfg)
-    if names and cfg.TASK != "extract":
+    # A test in the run folder of its classifier may know fewer classes.
+    shorter = list_checkpoints(cfg.OUTPUT_DIR) and len(names) < len(read_class_names(cfg.OUTPUT_DIR))
+    if names and cfg.TASK != "extract" and not shorter:
         write_class_names(cfg.OUTPUT_DIR, names)

@@ -16,6 +16,7 @@ import numpy as np
 from fvcore.common.config import CfgNode
 
 from rhovideo.checks.class_agreement import check_folders, names_of_lists
+from rhovideo.checks.list_contents import read_contents
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.findings import Finding
 from rhovideo.config.list_names import list_name, needed_splits
@@ -71,7 +72,7 @@ def find_shared(task: str, lists: Mapping[str, Listed], names: Sequence[str] = (
         names: of the classes by label; empty where they are not known.
 
     Returns:
-        What they have in common; nothing for lists of more than two million videos.
+        What they have in common; nothing for lists of more than a million videos.
     """
     shared = SharedVideos()
     if task == "extract" or list(lists) == ["train"]:
@@ -153,6 +154,8 @@ def find_shared_in_files(cfg: CfgNode) -> SharedVideos:
     splits = needed_splits(cfg)
     if cfg.TASK == "extract" or splits == ("train",):
         return SharedVideos()
+    if sum(read_contents(cfg, split).videos or 0 for split in splits) > MOST_PATHS:
+        return SharedVideos()
     files = {split: _list_file(cfg.DATA.PATH_TO_DATA_DIR, list_name(cfg, split), cfg.DATA) for split in splits}
     if (trained := trained_on(cfg)) is not None:
         files["train"] = trained
@@ -207,9 +210,8 @@ def read_list(file: ListFile) -> Listed | None:
     for rows in read_rows(csv, separator, skip_rows):
         text, ends = rows.paths.tobytes(), np.cumsum(rows.lengths)
         starts = ends - rows.lengths
-        paths += [
-            os.path.join(root, os.fsdecode(text[a:b])) for a, b in zip(starts.tolist(), ends.tolist(), strict=True)
-        ]
+        names = (os.fsdecode(text[a:b]) for a, b in zip(starts.tolist(), ends.tolist(), strict=True))
+        paths += [name if name.startswith(os.sep) else f"{root}{os.sep}{name}" for name in names]
         labels.append(rows.labels)
         if len(paths) > MOST_PATHS:
             return None

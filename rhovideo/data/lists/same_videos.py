@@ -14,7 +14,7 @@ import numpy as np
 
 # Videos of all lists together whose content is compared, and whose paths are.
 MOST_CONTENTS = 5_000
-MOST_PATHS = 2_000_000
+MOST_PATHS = 1_000_000
 _PIECE = 2**22
 
 
@@ -23,10 +23,10 @@ def video_ids(lists: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray] | Non
 
     Paths are the same if they lead to the same file. Up to 5,000 videos, two files with the same bytes are one video
     too: their sizes are compared first, and only files of one size are read. A file that is not there is known by its
-    path. From two million videos on nothing is compared.
+    path. From a million videos on nothing is compared.
 
     Args:
-        lists: paths by the name of the list.
+        lists: absolute paths by the name of the list.
 
     Returns:
         int64 [N] for each list, equal where the video is the same; of this process alone. None if there are too many.
@@ -47,10 +47,10 @@ def _resolved(path: str, folders: dict[str, str], whole: bool) -> str:
     """The path without links; in long lists only the links of folders are followed, each folder once."""
     if whole:
         return os.path.realpath(path)
-    folder, name = os.path.split(os.path.abspath(path))
+    folder, _, name = path.rpartition(os.sep)
     if folder not in folders:
-        folders[folder] = os.path.realpath(folder)
-    return os.path.join(folders[folder], name)
+        folders[folder] = os.path.realpath(folder or os.sep)
+    return f"{folders[folder]}{os.sep}{name}"
 
 
 def _copies(paths: set[str]) -> dict[str, bytes]:
