@@ -11,7 +11,7 @@ from rhovideo import distributed
 from rhovideo.checks.class_agreement import names_of_lists
 from rhovideo.checks.list_warnings import warn_of_settings
 from rhovideo.checks.lists import check_labels
-from rhovideo.checks.shared_videos import Listed, find_shared, read_list, trained_on
+from rhovideo.checks.shared_videos import Listed, SharedVideos, find_shared, read_list, trained_on
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.list_names import needed_splits
 from rhovideo.config.pyslowfast.translation import reads_frame_lists
@@ -29,7 +29,7 @@ def check_whole_lists(cfg: CfgNode) -> dict[str, int]:
     """Read every list that the task will need and check its labels; warnings go to the log.
 
     Returns:
-        On rank 0 the number of videos of each other list that are in the training list too, as ``test_in_train``; empty
+        The number of videos of each other list that are in the training list too, as ``test_in_train``; empty
         where nothing was compared.
 
     Raises:
@@ -44,21 +44,23 @@ def check_whole_lists(cfg: CfgNode) -> dict[str, int]:
             for finding in warn_of_settings(cfg, manifest.csv, len(manifest), manifest.num_classes):
                 # Of lists of video files, the start has shown it on the terminal.
                 logger.warning(finding, extra={"for_files": not (reads_frame_lists(cfg) or lists_itself(cfg))})
-    return _compare(cfg, lists) if distributed.is_main() else {}
+    # Rank 0 reads the files, and all processes stop where it finds an error.
+    shared = distributed.gather_objects(_compare(cfg, lists) if distributed.is_main() else SharedVideos())[0]
+    for finding in shared.findings:
+        if finding.severity == "error":
+            raise ManifestError(str(finding), keys=finding.keys)
+        if distributed.is_main():
+            logger.warning(finding, extra={"for_files": not (reads_frame_lists(cfg) or lists_itself(cfg))})
+    return {f"{split}_in_train": count for split, count in shared.in_train.items()}
 
 
-def _compare(cfg: CfgNode, lists: Mapping[str, Manifest | VideoList]) -> dict[str, int]:
-    if sum(map(len, lists.values())) > MOST_PATHS or cfg.TASK == "extract":
-        return {}
+def _compare(cfg: CfgNode, lists: Mapping[str, Manifest | VideoList]) -> SharedVideos:
+    if sum(map(len, lists.values())) > MOST_PATHS or cfg.TASK == "extract" or list(lists) == ["train"]:
+        return SharedVideos()
     listed = {
         split: Listed(manifest.csv, [manifest.path(row) for row in range(len(manifest))], manifest.labels)
         for split, manifest in lists.items()
     }
     if (file := trained_on(cfg)) is not None and (trained := read_list(file)) is not None:
         listed["train"] = trained
-    shared = find_shared(cfg.TASK, listed, names_of_lists(cfg))
-    for finding in shared.findings:
-        if finding.severity == "error":
-            raise ManifestError(str(finding), keys=finding.keys)
-        logger.warning(finding, extra={"for_files": not (reads_frame_lists(cfg) or lists_itself(cfg))})
-    return {f"{split}_in_train": count for split, count in shared.in_train.items()}
+    return find_shared(cfg.TASK, listed, names_of_lists(cfg))

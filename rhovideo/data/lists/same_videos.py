@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 # Videos of all lists together whose content is compared, and whose paths are.
 MOST_CONTENTS = 5_000
 MOST_PATHS = 1_000_000
-_PIECE = 2**22
+_FIRST, _PIECE = 2**16, 2**22
 
 
 def video_ids(lists: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray] | None:
@@ -54,29 +54,43 @@ def _resolved(path: str, folders: dict[str, str], whole: bool) -> str:
 
 
 def _copies(paths: set[str]) -> dict[str, bytes]:
-    """Digests of the files that have another one with the same size."""
-    sizes: dict[int, list[str]] = defaultdict(list)
+    """Digests of the files that have another one with the same size and the same first bytes."""
+    alike = _groups(paths, _size)
+    alike = [group for one in alike for group in _groups(one, _start)]
+    return {path: digest for group in alike for path in group if (digest := _digest(path))}
+
+
+def _groups(paths: Iterable[str], key: Callable[[str], object]) -> list[list[str]]:
+    """The paths with an equal key, which is false where a file cannot be read; without those that are alone."""
+    groups: dict[object, list[str]] = defaultdict(list)
     for path in paths:
-        try:
-            size = os.stat(path).st_size if os.path.isfile(path) else 0
-        except (OSError, ValueError):
-            continue
-        if size:
-            sizes[size].append(path)
-    found = {}
-    for alike in sizes.values():
-        for path in alike if len(alike) > 1 else ():
-            try:
-                found[path] = _digest(path)
-            except OSError:
-                # It cannot be read, which is counted where it is decoded.
-                continue
-    return found
+        if value := key(path):
+            groups[value].append(path)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size if os.path.isfile(path) else 0
+    except (OSError, ValueError):
+        return 0
+
+
+def _start(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read(_FIRST)).digest()
+    except OSError:
+        return b""
 
 
 def _digest(path: str) -> bytes:
+    """The digest of a file; empty if it cannot be read, which is counted where it is decoded."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
+    try:
+        with open(path, "rb") as file:
+            while piece := file.read(_PIECE):
+                digest.update(piece)
+    except OSError:
+        return b""
     return digest.digest()
