@@ -55,12 +55,17 @@ def synthetic_set(tmp_path_factory):
 
 @pytest.fixture
 def jobs_folder(tmp_path, monkeypatch):
-    """The current folder: lists of an empty video, a configuration for each task, nobody's cluster.yaml in reach."""
+    """The current folder: lists of empty videos, a configuration for each task, nobody's cluster.yaml in reach."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     (tmp_path / "a.mp4").touch()
-    for split in ("train", "val", "test"):
-        (tmp_path / f"{split}.csv").write_text("a.mp4 0\n" * 128)
+    (tmp_path / "train.csv").write_text("a.mp4 0\n" * 128)
+    for split in ("val", "test"):
+        (tmp_path / split).mkdir()
+        names = [f"{split}/{number}.mp4" for number in range(128)]
+        for name in names:
+            (tmp_path / name).touch()
+        (tmp_path / f"{split}.csv").write_text("".join(f"{name} 0\n" for name in names))
     for task in ("pretrain", "linear", "finetune", "test", "knn", "extract"):
         (tmp_path / f"{task}.yaml").write_text(
             f"TASK: {task}\nOUTPUT_DIR: out/{task}\nNUM_GPUS: 0\nDATA: {{PATH_TO_DATA_DIR: .}}\n"

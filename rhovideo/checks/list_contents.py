@@ -16,7 +16,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.list_names import label_files, list_name, reads_label_files
 from rhovideo.config.pyslowfast.translation import reads_frame_lists
-from rhovideo.data.lists.csv_parsing import Rows, read_rows
+from rhovideo.data.lists.csv_parsing import NO_LABEL, Rows, read_rows
 from rhovideo.data.lists.frame_lists import read_frame_list
 from rhovideo.data.lists.template_labels import read_labels
 
@@ -34,12 +34,16 @@ class ListContents:
         videos: their number; None where not all lines were read.
         classes: the largest label plus one; 0 without labels.
         paths: lines, counted from 1, and paths of some of the first videos.
+        smallest: the smallest label; -1 without labels.
+        distinct: the number of labels that are there; 0 where they were not counted.
     """
 
     csv: Path
     videos: int | None
     classes: int
     paths: tuple[tuple[int, str], ...]
+    smallest: int = NO_LABEL
+    distinct: int = 0
 
 
 def read_contents(cfg: CfgNode, split: str) -> ListContents:
@@ -65,11 +69,13 @@ def _version(file: Path) -> tuple[int, int]:
 @functools.lru_cache(maxsize=64)
 def _read_videos(csv: Path, separator: str, skip_rows: int, version: object) -> ListContents:
     first = next(read_rows(csv, separator, skip_rows, _FIRST_BYTES), None)
-    videos, classes = 0, 0
+    videos, labels = 0, np.zeros(0, np.int32)
     for rows in read_rows(csv, separator, skip_rows):
         videos += len(rows.lengths)
-        classes = max(classes, int(rows.labels.max()) + 1)
-    return ListContents(csv, videos, classes, () if first is None else _some_paths(first))
+        labels = np.union1d(labels, rows.labels)
+    labels = labels[labels != NO_LABEL]
+    smallest, largest = (int(labels[0]), int(labels[-1])) if len(labels) else (NO_LABEL, NO_LABEL)
+    return ListContents(csv, videos, largest + 1, () if first is None else _some_paths(first), smallest, len(labels))
 
 
 def _some_paths(rows: Rows) -> tuple[tuple[int, str], ...]:

@@ -8,11 +8,15 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.checks.class_agreement import names_of_lists
+from rhovideo.checks.label_numbers import check_first_label
 from rhovideo.checks.list_contents import ListContents, read_contents
 from rhovideo.checks.list_warnings import warn_of_settings
+from rhovideo.checks.shared_videos import find_shared_in_files
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.findings import Finding
 from rhovideo.config.list_names import needed_splits
+from rhovideo.config.pyslowfast.translation import reads_frame_lists
 from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.lists.manifest import root_of
@@ -39,11 +43,29 @@ class ListCheck:
         """
         cfg = as_resumed(cfg)
         found: dict[tuple[object, ...], Finding] = {}
+        for finding in self._first_label(cfg):
+            if finding.severity == "error":
+                # The list of each split would be said to have a label too many.
+                return [finding]
+            found[_identity(finding)] = finding
         # The job opens a registered data set before its first step.
         for split in () if lists_itself(cfg) else needed_splits(cfg):
             for finding in self._check(cfg, split):
                 found.setdefault(_identity(finding), finding)
+        if not lists_itself(cfg) and not any(finding.severity == "error" for finding in found.values()):
+            for finding in () if reads_frame_lists(cfg) else find_shared_in_files(cfg).findings:
+                found.setdefault(_identity(finding), finding)
         return list(found.values())
+
+    def _first_label(self, cfg: CfgNode) -> Iterator[Finding]:
+        if lists_itself(cfg) or reads_frame_lists(cfg) or cfg.TASK == "extract":
+            return
+        try:
+            lists = {split: read_contents(cfg, split) for split in needed_splits(cfg)}
+        except (ManifestError, OSError):
+            # It is found again where each list is checked.
+            return
+        yield from check_first_label(cfg, lists, names_of_lists(cfg))
 
     def _check(self, cfg: CfgNode, split: str) -> Iterator[Finding]:
         try:

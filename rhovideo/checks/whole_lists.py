@@ -3,33 +3,64 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
+from rhovideo.checks.class_agreement import names_of_lists
 from rhovideo.checks.list_warnings import warn_of_settings
 from rhovideo.checks.lists import check_labels
+from rhovideo.checks.shared_videos import Listed, SharedVideos, find_shared, read_list, trained_on
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.list_names import needed_splits
 from rhovideo.config.pyslowfast.translation import reads_frame_lists
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
+from rhovideo.data.lists.manifest import Manifest
+from rhovideo.data.lists.same_videos import MOST_PATHS
+from rhovideo.data.lists.video_list import VideoList
 from rhovideo.data.loading.datasets import open_manifest
 
 logger = logging.getLogger(__name__)
 
 
-def check_whole_lists(cfg: CfgNode) -> None:
+def check_whole_lists(cfg: CfgNode) -> dict[str, int]:
     """Read every list that the task will need and check its labels; warnings go to the log.
 
+    Returns:
+        The number of videos of each other list that are in the training list too, as ``test_in_train``; empty
+        where nothing was compared.
+
     Raises:
-        ManifestError: a list is unusable, has no labels, or has more classes than MODEL.NUM_CLASSES.
+        ManifestError: a list is unusable, has no labels, or has more classes than MODEL.NUM_CLASSES; or its videos are
+            in the folders of other classes than classes.txt says.
     """
-    for split in needed_splits(cfg):
-        manifest = open_manifest(cfg, split)
+    lists = {split: open_manifest(cfg, split) for split in needed_splits(cfg)}
+    for split, manifest in lists.items():
         for finding in check_labels(cfg, split, manifest.csv, manifest.num_classes):
             raise ManifestError(str(finding), keys=finding.keys)
         if split == "train" and cfg.TASK in TRAINS and distributed.is_main():
             for finding in warn_of_settings(cfg, manifest.csv, len(manifest), manifest.num_classes):
                 # Of lists of video files, the start has shown it on the terminal.
                 logger.warning(finding, extra={"for_files": not (reads_frame_lists(cfg) or lists_itself(cfg))})
+    # Rank 0 reads the files, and all processes stop where it finds an error.
+    shared = distributed.gather_objects(_compare(cfg, lists) if distributed.is_main() else SharedVideos())[0]
+    for finding in shared.findings:
+        if finding.severity == "error":
+            raise ManifestError(str(finding), keys=finding.keys)
+        if distributed.is_main():
+            logger.warning(finding, extra={"for_files": not (reads_frame_lists(cfg) or lists_itself(cfg))})
+    return {f"{split}_in_train": count for split, count in shared.in_train.items()}
+
+
+def _compare(cfg: CfgNode, lists: Mapping[str, Manifest | VideoList]) -> SharedVideos:
+    if sum(map(len, lists.values())) > MOST_PATHS or cfg.TASK == "extract" or list(lists) == ["train"]:
+        return SharedVideos()
+    listed = {
+        split: Listed(manifest.csv, [manifest.path(row) for row in range(len(manifest))], manifest.labels)
+        for split, manifest in lists.items()
+    }
+    if (file := trained_on(cfg)) is not None and (trained := read_list(file)) is not None:
+        listed["train"] = trained
+    return find_shared(cfg.TASK, listed, names_of_lists(cfg))

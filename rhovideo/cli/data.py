@@ -15,6 +15,7 @@ are such. Folders below them are the classes, if every video lies in one.
 examples:
   rhovideo index /data/videos                          lists in the same folder
   rhovideo index /data/videos --out data/mine --val-share 0.2
+  rhovideo index /data/more --out data/more --classes data/mine/classes.txt      the same numbers of classes
   rhovideo index /data/UCF-101 --ucf101 /data/ucfTrainTestlist --out data/ucf101
   rhovideo index /data/hmdb51 --hmdb51 /data/testTrainMulti_7030_splits --out data/hmdb51
 
@@ -48,7 +49,9 @@ def add_commands(commands: Commands) -> None:
         "--val-share", type=float, default=0.1, help="share of each class for val.csv (0.1); of few videos write 0.3"
     )
     index.add_argument("--seed", type=int, default=0, help="of the choice for val.csv (0)")
-    index.add_argument("--no-labels", action="store_true", help="folders are not classes")
+    classes = index.add_mutually_exclusive_group()
+    classes.add_argument("--no-labels", action="store_true", help="folders are not classes")
+    classes.add_argument("--classes", metavar="FILE", help="names of the classes in their order, such as classes.txt")
     index.add_argument("--force", action="store_true", help="overwrite lists that exist")
 
     scan = add_parser(commands, "scan", "find broken videos", SCAN_HELP, scan_command)
@@ -70,10 +73,14 @@ def add_commands(commands: Commands) -> None:
 
 def index_command(options: argparse.Namespace) -> int:
     """Run ``rhovideo index``."""
+    from rhovideo.data.lists.csv_parsing import ManifestError
     from rhovideo.data.lists.indexing import IndexingError, ListsExistError, index_folder
     from rhovideo.data.lists.official_splits import index_hmdb51, index_ucf101
 
     out = options.out or options.folder
+    if options.classes and (options.ucf101 or options.hmdb51):
+        print_line("--classes is for folders: the official splits of UCF101 and HMDB51 number their classes themselves")
+        return 2
     try:
         if options.ucf101:
             index_ucf101(options.folder, options.ucf101, out, force=options.force)
@@ -82,8 +89,9 @@ def index_command(options: argparse.Namespace) -> int:
         else:
             labels = False if options.no_labels else None
             share, seed = options.val_share, options.seed
-            index_folder(options.folder, out, val_share=share, seed=seed, labels=labels, force=options.force)
-    except (IndexingError, OSError) as error:
+            order = {"labels": labels, "class_file": options.classes}
+            index_folder(options.folder, out, val_share=share, seed=seed, force=options.force, **order)
+    except (IndexingError, ManifestError, OSError) as error:
         print_line(f"{error}" + (" (--force)" if isinstance(error, ListsExistError) else ""))
         return 2
     return 0

@@ -125,6 +125,7 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
             f"{subject.path}: has a classifier of {subject.classes} classes, and the lists have the label "
             f"{videos.classes - 1}: write the --data that it was trained for"
         )
+    _refuse_other_classes(first, subject)
     settings = recipe(subject, protocol, videos.protocol_of, videos.classes, options.encoder) | places
     loaded = resolve(settings, overrides)
     heading = _heading(options, subject, overrides)
@@ -187,6 +188,15 @@ def _of_lists(finding: Finding, overrides: Sequence[object]) -> Problem:
     if key == "DATA.PATH_TO_DATA_DIR":
         return Problem("", Origin("--data"), finding.wrong, finding.write)
     return Problem(key, COMMAND_LINE if key in overrides[::2] else Origin("--data"), finding.wrong, finding.write)
+
+
+def _refuse_other_classes(loaded: Loaded, subject: Subject) -> None:
+    """Refuse lists that number their classes in another way than the checkpoint's classifier."""
+    from rhovideo.checks.class_agreement import compare_with_lists
+
+    findings = compare_with_lists(loaded.cfg, subject.class_names, subject.path)
+    if problems := [_of_lists(finding, ()) for finding in findings]:
+        raise ConfigError(problems)
 
 
 def _name_the_protocol(protocol: str, videos: Videos) -> None:

@@ -27,7 +27,7 @@ _CLIPS = 10
 
 EXTRACT_HELP = """\
 Write the pooled features of videos: features.npy, float16 [N, C], and manifest.csv with a line for each row of it (row,
-path, label, ok).
+path, label, ok, and the name of the class if there is a classes.txt).
 
   rhovideo extract CHECKPOINT --data FOLDER_OR_CSV --out OUT [--encoder online|momentum] [--clips N] [KEY VALUE ...]
 
@@ -117,6 +117,7 @@ def _videos(data: Path, out: Path, cfg: CfgNode) -> tuple[bytes, list[str], str]
     Raises:
         JobError: there is nothing of this name, no video, or the list cannot be used.
     """
+    from rhovideo.data.lists.class_names import read_class_names
     from rhovideo.data.lists.csv_parsing import VIDEO_ENDINGS, ManifestError
     from rhovideo.data.lists.frame_lists import FIRST_WORD
     from rhovideo.data.lists.manifest import Manifest, root_of
@@ -150,7 +151,7 @@ def _videos(data: Path, out: Path, cfg: CfgNode) -> tuple[bytes, list[str], str]
     except ManifestError as error:
         video = data.name.lower().endswith(VIDEO_ENDINGS)
         raise JobError(f"--data {data}: is a video; write its folder" if video else str(error)) from error
-    return data.read_bytes(), [], root_of(data, keys.PATH_PREFIX)
+    return data.read_bytes(), read_class_names(data.parent), root_of(data, keys.PATH_PREFIX)
 
 
 def _with_lists_of(folder: Path, message: str) -> str:

@@ -11,6 +11,7 @@ A checkpoint is a dictionary saved by ``torch.save`` and readable with ``weights
 ``global_step``    optimizer steps since the start
 ``epoch_layout``   videos of an epoch and of a step, and how they are shuffled: what decides what comes after ``step``
 ``videos``         how many distinct ones were ``tried``, and how many of them are ``bad``: could not be read
+``class_names``    of a classifier: the names of its classes by label; not there where the lists have none
 ``model_state``    state dict of the method or classifier
 ``optimizer_state``, ``scaler_state``, ``task_state``
 =================  ====================================================================================

@@ -14,9 +14,11 @@ from fvcore.common.config import CfgNode
 
 from rhovideo import distributed, stopping
 from rhovideo.atomic_files import write_text
+from rhovideo.checks.class_agreement import check_class_names, record_class_names
 from rhovideo.checks.machine import has_mps
 from rhovideo.checks.whole_lists import check_whole_lists
 from rhovideo.config.task_defaults import TRAINS
+from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading.workers import cores, worker_count
 from rhovideo.engine.device_inputs import job_device, mixed_precision
 from rhovideo.engine.json_stats import to_json
@@ -71,10 +73,15 @@ def _run(cfg: CfgNode) -> dict[str, float]:
         _note_cpu(cfg)
         _warn_of_workers(cfg)
         _warn_of_mixed_precision(cfg)
-    check_whole_lists(cfg)
+    shared = check_whole_lists(cfg)
+    for finding in check_class_names(cfg):
+        raise ManifestError(str(finding), keys=finding.keys)
+    distributed.barrier()
+    if distributed.is_main():
+        record_class_names(cfg)
     stopping.leave_if_requested("before the first step")
     started = time.monotonic()
-    results = RUNNERS[cfg.TASK](cfg)
+    results = RUNNERS[cfg.TASK](cfg) | shared
     if distributed.is_main():
         write_text(output / RESULTS_FILE, to_json({"task": cfg.TASK, **results}) + "\n")
         logger.info(_end(cfg, time.monotonic() - started))

@@ -15,6 +15,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from rhovideo import distributed
+from rhovideo.checks.class_agreement import names_of_lists
+from rhovideo.config.task_defaults import CLASSIFIES
 from rhovideo.data.loading.loader import Loader
 from rhovideo.data.loading.shuffling import is_keyed
 from rhovideo.engine.checkpoint import FORMAT, CheckpointError, newest_checkpoint, save_checkpoint
@@ -123,7 +125,13 @@ class TrainingState:
             "scaler_state": self._scaler.state_dict(),
             "task_state": self._task.state_dict(),
             "videos": self.videos,
+            **self._class_names(),
         }
+
+    def _class_names(self) -> dict[str, list[str]]:
+        """The names of a classifier's classes, where its lists have names."""
+        names = names_of_lists(self._cfg) if self._cfg.TASK in CLASSIFIES else []
+        return {"class_names": names} if names else {}
 
     def _load(self, path: Path, content: dict[str, Any]) -> None:
         try:

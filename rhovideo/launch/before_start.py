@@ -12,13 +12,14 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.findings import Finding, Origin, Problem
 from rhovideo.errors import JobError
-from rhovideo.launch.chains import check_chain, check_output_folders
+from rhovideo.launch.chains import check_chain, check_output_folders, checkpoint_source
 from rhovideo.launch.finished_jobs import check_earlier_weights
 from rhovideo.launch.plan import Plan, ProblemTally
 from rhovideo.launch.slurm import preflight
@@ -200,6 +201,18 @@ def _lists(start: Start) -> Found:
     return _of_each_job(start, ListCheck())
 
 
+def _class_names(start: Start) -> Found:
+    from rhovideo.checks.class_agreement import check_class_names
+
+    for cell in start.plan.cells:
+        for number, job in enumerate(cell.jobs):
+            _, folder = checkpoint_source(cell.jobs, number) or ("", None)
+            earlier = [one.cfg for one in cell.jobs[:number] if Path(one.cfg.OUTPUT_DIR) == folder]
+            trained_by = earlier[-1] if earlier else None
+            for finding in check_class_names(job.cfg, trained_by):
+                yield cell.name, job.problem(finding)
+
+
 def _network(start: Start) -> Found:
     from rhovideo.checks.network import NetworkCheck
 
@@ -224,7 +237,7 @@ CHECKS: tuple[tuple[Check, ...], ...] = (
         Check("run folders", _earlier_weights),
         Check("files", _files),
     ),
-    (Check("lists", _lists),),
+    (Check("lists", _lists), Check("lists", _class_names)),
     (
         Check("the network", _network, needs="torch"),
         Check("this machine", _machine, ("local",), "torch"),

@@ -65,6 +65,8 @@ def look_at(cfg: CfgNode, splits: Iterable[str], dataset: str | None) -> Videos:
     Raises:
         ManifestError: a list is missing or unusable, or has more classes than the data set.
     """
+    import numpy as np
+
     # Imports torch, which the rest of this module does not need.
     from rhovideo.data.lists.csv_parsing import ManifestError
     from rhovideo.data.loading.datasets import open_manifest
@@ -73,6 +75,12 @@ def look_at(cfg: CfgNode, splits: Iterable[str], dataset: str | None) -> Videos:
     classes = max(manifest.num_classes for manifest in lists.values())
     if dataset and classes > CLASSES[dataset]:
         largest = max(lists.values(), key=lambda manifest: manifest.num_classes)
+        labels = np.concatenate([manifest.labels for manifest in lists.values()])
+        if classes == CLASSES[dataset] + 1 and labels[labels >= 0].min() == 1:
+            raise ManifestError(
+                f"labels start at 1: those of {largest.csv} are 1 to {classes - 1}, and the first class is 0: "
+                "write each label less one into all lists"
+            )
         raise ManifestError(
             f"{largest.csv} has the label {classes - 1}, and {dataset} has {CLASSES[dataset]} classes: "
             "write another --dataset, or none"

@@ -7,7 +7,7 @@ from fvcore.common.config import CfgNode
 from rhovideo.protocols.recipes import Subject
 from rhovideo.zoo.architecture import architecture
 from rhovideo.zoo.catalogue import entry_named, entry_of_file
-from rhovideo.zoo.checkpoint_files import WeightsFile, read_weights
+from rhovideo.zoo.checkpoint_files import WeightsFile, class_names_in, read_weights
 from rhovideo.zoo.pretrained import load_classifier, load_pretrained
 from rhovideo.zoo.sources import local_path
 
@@ -36,8 +36,9 @@ def examine(source: str, encoder: str = "online", classifier: bool = False) -> S
     else:
         load_pretrained(file, cfg, encoder)
     entry = entry_named(source) or entry_of_file(source)
+    names = tuple(class_names_in(file)) if classifier else ()
     note = _assumed(cfg) if file.cfg is None else ""
-    return Subject(str(source), str(path), entry.name if entry else "", cfg, classes, _epochs(file), note)
+    return Subject(str(source), str(path), entry.name if entry else "", cfg, classes, _epochs(file), note, names)
 
 
 def _assumed(cfg: CfgNode) -> str:

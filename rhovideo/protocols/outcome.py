@@ -14,6 +14,7 @@ from rhovideo import __version__
 from rhovideo.atomic_files import write_text
 from rhovideo.config.comparison import FILES, differences, keys_without_effect
 from rhovideo.config.keys import leaves
+from rhovideo.protocols.counted_videos import count_videos, remarks, used_videos
 from rhovideo.protocols.evaluation_folder import batch_of_run, has_protocols_batch
 from rhovideo.protocols.known_datasets import Videos
 from rhovideo.protocols.recipes import BATCHES, Subject
@@ -153,7 +154,7 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
     """
     cfg, subject, comparison = evaluation.cfg, evaluation.subject, compare(evaluation)
     metric = next((key for _, key in NUMBERS[evaluation.protocol] if key in results), None)
-    figure = comparison.figure
+    figure, counts = comparison.figure, count_videos(evaluation.videos.counts, results)
     return {
         "checkpoint": subject.source,
         "file": subject.path,
@@ -171,7 +172,8 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
         "figure_source": f"{figure.protocol}, {figure.source}" if figure else None,
         "not_compared_because": comparison.why_not or None,
         "results": {key: value for key, value in results.items() if key != "task"},
-        "videos": evaluation.videos.counts,
+        "videos": used_videos(counts),
+        "lists": counts,
         "settings": _settings(evaluation),
         "changed": _changed(evaluation),
         "config": str(evaluation.config),
@@ -221,9 +223,7 @@ def as_text(outcome: Mapping[str, Any]) -> str:
         lines.append(f"  no figure to compare with: {outcome['not_compared_because']}")
     elif outcome["figure_dataset"] == UCF101.dataset:
         lines.append("  the figure next to it is of split 1")
-    tested, listed = outcome["results"].get("test_videos"), outcome["videos"].get("test")
-    if tested is not None and listed is not None and tested < listed:
-        lines.append(f"  {listed - tested} of {listed} test videos could not be read: see bad_videos.jsonl")
+    lines += [f"  {remark}" for remark in remarks(outcome)]
     return "\n".join(lines)
 
 

@@ -127,6 +127,7 @@ class Subject:
         classes: number of classes of its classifier; 0 if it has none.
         epoch: complete epochs; None if the file does not have them.
         note: the assumptions about it, for the user; empty if there are none.
+        class_names: names of its classifier's classes by label; empty if it has none.
     """
 
     source: str
@@ -136,6 +137,7 @@ class Subject:
     classes: int = 0
     epoch: int | None = None
     note: str = ""
+    class_names: tuple[str, ...] = ()
 
 
 def protocol_settings(protocol: str, dataset: str) -> Settings:

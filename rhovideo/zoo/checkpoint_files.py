@@ -69,6 +69,12 @@ def read_weights(source: str | Path) -> WeightsFile:
         raise
 
 
+def class_names_in(file: WeightsFile) -> list[str]:
+    """The names of a classifier's classes by label, kept under ``class_names``; empty in a file without them."""
+    names = file.content.get("class_names")
+    return [str(name) for name in names] if isinstance(names, (list, tuple)) else []
+
+
 def _weights(path: Path, content: object) -> WeightsFile:
     if not isinstance(content, Mapping):
         raise WeightsError(f"{path}: holds a {type(content).__name__} and no weights; a checkpoint is a dictionary")

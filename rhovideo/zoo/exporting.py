@@ -16,7 +16,7 @@ from rhovideo.atomic_files import written_whole
 from rhovideo.config.extension.registries import METHODS
 from rhovideo.errors import WeightsError
 from rhovideo.zoo.architecture import architecture, describe_architecture
-from rhovideo.zoo.checkpoint_files import OWN, WeightsFile, read_weights
+from rhovideo.zoo.checkpoint_files import OWN, WeightsFile, class_names_in, read_weights
 from rhovideo.zoo.name_mapping import BLOCKS, to_ours, to_released
 from rhovideo.zoo.pretrained import classes_of, load_classifier, load_method, load_pretrained
 from rhovideo.zoo.released_cfg import released_cfg, what_is_lost
@@ -126,6 +126,9 @@ def _content(file: WeightsFile, cfg: CfgNode, encoder: str | None) -> tuple[dict
     content["cfg"] = released_cfg(cfg, method=kind not in ("classifier", "encoder"))
     named = {ours for ours, _ in to_ours(released, cfg.MODEL.ARCH).values()}
     content[OWN] = {"cfg": cfg.dump(), "state": {name: state[name] for name in state.keys() - named}}
+    if kind == "classifier" and (names := class_names_in(file)):
+        # PySlowFast takes the keys that it knows.
+        content["class_names"] = names
     if kind != "encoder" and file.ours:
         content |= _training_state(file, cfg, module, ordered)
     return content, kind

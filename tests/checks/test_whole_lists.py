@@ -11,7 +11,7 @@ from rhovideo.config import load_cfg
 from rhovideo.data.lists.csv_parsing import ManifestError
 from tests.configured_runs import write_config
 
-LABELLED = "a.mp4 0\nb.mp4 1\n"
+LABELLED = {split: f"{split}/a.mp4 0\n{split}/b.mp4 1\n" for split in ("train", "val", "test")}
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def configure(tmp_path):
 
     def load(task, *overrides, **lists):
         for split in ("train", "val", "test"):
-            (tmp_path / f"{split}.csv").write_text(lists.get(split, LABELLED))
+            (tmp_path / f"{split}.csv").write_text(lists.get(split, LABELLED[split]))
         config = write_config(tmp_path / "run.yaml", tmp_path / "out", task)
         keys = ["DATA.PATH_TO_DATA_DIR", tmp_path, "DATA.MANIFEST_CACHE", tmp_path / "cache", "MODEL.NUM_CLASSES", 2]
         keys += overrides

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rhovideo.atomic_files import written_whole
+from rhovideo.data.lists.class_files import in_given_order, notes_on_order
+from rhovideo.data.lists.class_names import write_class_names
 from rhovideo.data.lists.csv_parsing import NO_LABEL, VIDEO_ENDINGS
 from rhovideo.randomness import Stream, generator
 
@@ -71,6 +73,7 @@ def index_folder(
     labels: bool | None = None,
     endings: Sequence[str] = VIDEO_ENDINGS,
     force: bool = False,
+    class_file: str | os.PathLike[str] | None = None,
 ) -> IndexSummary:
     """List the videos below ``folder`` in ``out_dir``/{train,val,test}.csv, and their classes, if any, in classes.txt.
 
@@ -87,12 +90,15 @@ def index_folder(
         labels: True: sub-folders are classes. False: no labels. None: decide by the places of the videos.
         endings: of video files, in any case of letters.
         force: overwrite lists that exist.
+        class_file: fixes the order of the classes, as of :func:`rhovideo.data.lists.class_files.read_class_file`; None:
+            the order of their names.
 
     Returns:
         The counts, classes and left-out files, which are also printed.
 
     Raises:
         IndexingError: there is no folder or no video, or the lists exist already.
+        ManifestError: a class is not in ``class_file``, or that cannot be used.
     """
     folder, out_dir = Path(folder), Path(out_dir)
     if not folder.is_dir():
@@ -106,8 +112,11 @@ def index_folder(
     found = {split: _find_videos(root, tuple(e.lower() for e in endings), left_out) for split, root in roots.items()}
     if not any(found.values()):
         raise IndexingError(f"there is no video below {folder}: its name must end in {' '.join(endings)}")
-    classes = _class_names(found, roots, labels)
+    classes = _class_names(found, roots, labels if class_file is None else True)
     splits = {split: _labelled(videos, roots[split], classes) for split, videos in found.items()}
+    if class_file is not None:
+        splits, classes = in_given_order(splits, classes, class_file)
+    notes += notes_on_order(out_dir, classes, class_file is not None)
     if "val" not in splits and "train" in splits:
         splits["train"], splits["val"] = _hold_out(splits["train"], val_share, seed)
         whole = "each class" if classes else "the videos"
@@ -265,11 +274,7 @@ def write_index(
         lines = [_csv_line(entry, out_dir) for entry in entries]
         counts[split] = len(lines)
         _write_whole(out_dir / f"{split}.csv", b"".join(lines))
-    names = out_dir / "classes.txt"
-    if classes:
-        _write_whole(names, b"".join(os.fsencode(name) + b"\n" for name in classes))
-    else:
-        names.unlink(missing_ok=True)
+    write_class_names(out_dir, classes)
     summary = IndexSummary(out_dir, counts, classes, left_out, notes)
     print(summary)
     return summary

@@ -10,6 +10,7 @@ from typing import Any
 from rhovideo.data.lists.csv_parsing import NO_LABEL, ManifestError
 
 _VIDEO_EXAMPLE = '{"id": "78687", "template": "Holding [something] next to [something]"}'
+_MOST_CLASSES = 10**6
 _LABEL_EXAMPLE = '{"Holding something next to something": "16"}'
 
 
@@ -35,6 +36,23 @@ def read_labels(videos: str | os.PathLike[str], labels: str | os.PathLike[str]) 
     if found and max(found.values()) == NO_LABEL:
         raise ManifestError(f"{labels} has none of the templates of {videos}: give files of one release")
     return found
+
+
+def read_templates(labels: str | os.PathLike[str]) -> list[str]:
+    """Read the templates of ``something-something-v2-labels.json`` by number; a number without one has an empty name.
+
+    Raises:
+        ManifestError: the file is not JSON, or an entry is wrong.
+        FileNotFoundError: there is no such file.
+    """
+    numbers = _numbers(Path(labels))
+    highest = max(numbers.values())
+    if highest > _MOST_CLASSES:
+        raise ManifestError(f"{labels}: has the number {highest}, which cannot be that of a class")
+    names = [""] * (highest + 1)
+    for template, number in numbers.items():
+        names[number] = template
+    return names
 
 
 def _numbers(file: Path) -> dict[str, int]:

@@ -15,7 +15,7 @@ import math
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,13 +143,16 @@ class FeatureFile:
             journal.write(f"{block} {flags}\n".encode())
             os.fsync(journal.fileno())
 
-    def finish(self, done: Mapping[int, bytes], paths: Iterable[str], labels: Iterable[int]) -> int:
+    def finish(
+        self, done: Mapping[int, bytes], paths: Iterable[str], labels: Iterable[int], names: Sequence[str] = ()
+    ) -> int:
         """Write the manifest and give the features their name. On one process, after the others have written.
 
         Args:
             done: as of :meth:`done`, of all blocks.
             paths: of the rows' videos.
             labels: of the rows; -1 where there is none.
+            names: of the classes by label, for a column of the manifest; without names it has no such column.
 
         Returns:
             The number of videos that could not be read.
@@ -165,9 +168,9 @@ class FeatureFile:
             # Names of files may be bytes that are no text.
             text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
             writer = csv.writer(text, lineterminator="\n")
-            writer.writerow(("row", "path", "label", "ok"))
+            writer.writerow(("row", "path", "label", "ok", *(["class"] if names else [])))
             writer.writerows(
-                (row, path, "" if label < 0 else label, flag)
+                (row, path, "" if label < 0 else label, flag, *([_name(names, label)] if names else []))
                 for row, (path, label, flag) in enumerate(zip(paths, labels, flags, strict=True))
             )
             text.detach()
@@ -192,6 +195,11 @@ class FeatureFile:
     @property
     def _row_bytes(self) -> int:
         return self.dim * _DTYPE.itemsize
+
+
+def _name(names: Sequence[str], label: int) -> str:
+    """The name of a label; empty where there is none."""
+    return names[label] if 0 <= label < len(names) else ""
 
 
 def _read_identity(path: Path) -> Mapping[str, Any]:

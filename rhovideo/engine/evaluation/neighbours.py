@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,18 @@ from rhovideo import distributed
 
 # Similarities held at once: 2**25 of float32 are 128 MB.
 _MAX_SIMILARITIES = 2**25
+
+
+class SameVideos(NamedTuple):
+    """Numbers of videos, equal where a query and a row of the gallery are one video.
+
+    Attributes:
+        queries: int64 [Q].
+        gallery: int64 [R].
+    """
+
+    queries: Tensor
+    gallery: Tensor
 
 
 class KnnBank(nn.Module):
@@ -134,6 +147,7 @@ def knn_predict(
     k: int = 200,
     temperature: float = 0.1,
     allowed: Tensor | None = None,
+    same: SameVideos | None = None,
 ) -> Tensor:
     """The class with the greatest sum of exp(s / temperature) over the k gallery rows of the greatest cosine s.
 
@@ -146,6 +160,7 @@ def knn_predict(
         k: neighbours; as many as there are, where there are fewer.
         temperature: positive; the smaller it is, the more weight the nearest rows have.
         allowed: [R] bool, rows that may vote; None: all.
+        same: the videos of queries and gallery: a query's own video does not vote. None: all are different.
 
     Returns:
         [Q] int64; -1 where no row may vote.
@@ -160,18 +175,27 @@ def knn_predict(
         return torch.full((len(queries),), -1, dtype=torch.int64, device=queries.device)
     classes = int(gallery_labels.max()) + 1
     predictions = []
-    for similarity in _similarities(queries, gallery, allowed):
+    for similarity in _similarities(queries, gallery, allowed, same):
         nearest, rows = similarity.topk(min(k, voters), dim=1)
         # Relative to the nearest: the same winner, and no overflow at small temperatures.
         weights = ((nearest - nearest[:, :1]) / temperature).exp()
+        if same is not None:
+            # A row that is left out has no weight, also where all rows of a query are.
+            weights = weights.where(nearest > -math.inf, 0.0)
         votes = torch.zeros(len(rows), classes, dtype=weights.dtype, device=weights.device)
         votes.scatter_add_(1, gallery_labels[rows], weights)
-        predictions.append(votes.argmax(1))
+        predictions.append(votes.argmax(1).where(nearest[:, 0] > -math.inf, -1))
     return torch.cat(predictions)
 
 
 def knn_accuracy(
-    queries: Tensor, labels: Tensor, gallery: Tensor, gallery_labels: Tensor, k: int = 200, temperature: float = 0.1
+    queries: Tensor,
+    labels: Tensor,
+    gallery: Tensor,
+    gallery_labels: Tensor,
+    k: int = 200,
+    temperature: float = 0.1,
+    same: SameVideos | None = None,
 ) -> float:
     """Top-1 in percent of :func:`knn_predict` over the queries of this process; NaN without queries.
 
@@ -182,10 +206,11 @@ def knn_accuracy(
         gallery_labels: [R].
         k: neighbours that vote.
         temperature: as of :func:`knn_predict`.
+        same: as of :func:`knn_predict`.
     """
     if len(labels) == 0:
         return math.nan
-    correct = knn_predict(queries, gallery, gallery_labels, k, temperature) == labels
+    correct = knn_predict(queries, gallery, gallery_labels, k, temperature, same=same) == labels
     return 100.0 * correct.double().mean().item()
 
 
@@ -196,38 +221,66 @@ def retrieval_recall(
     gallery_features: Tensor,
     gallery_labels: Tensor,
     at: Sequence[int] = (1, 5, 10, 20, 50),
+    same: SameVideos | None = None,
 ) -> dict[int, float]:
     """R@k: the share of queries, in percent, with a video of their class among the k most similar of the gallery.
+
+    A query's own video is left out, as in metric learning, where one list is both queries and gallery.
 
     Args:
         query_features: [Q, D], as a rule of the test videos.
         query_labels: [Q].
         gallery_features: [R, D], of the training videos.
         gallery_labels: [R].
-        at: the ks; one above R takes all of the gallery.
+        at: the ks.
+        same: the videos of queries and gallery; None: all are different.
 
     Returns:
-        {k: percent}; NaN without queries or gallery.
+        {k: percent}; NaN without queries, and for a k that is no less than the gallery without the query's own video:
+        the k nearest are all videos then, whatever the features are.
     """
-    if len(query_labels) == 0 or len(gallery_labels) == 0:
+    usable = usable_neighbours(len(gallery_labels), same)
+    known = [k for k in at if k < usable]
+    if len(query_labels) == 0 or not known:
         return dict.fromkeys(at, math.nan)
-    deepest = min(max(at), len(gallery_labels))
     hits = []
     labels = query_labels
-    for similarity in _similarities(query_features, gallery_features, None):
-        rows = similarity.topk(deepest, dim=1).indices
-        hits.append((gallery_labels[rows] == labels[: len(rows), None]).cummax(1).values)
+    for similarity in _similarities(query_features, gallery_features, None, same):
+        nearest, rows = similarity.topk(max(known), dim=1)
+        right = (gallery_labels[rows] == labels[: len(rows), None]) & (nearest > -math.inf)
+        hits.append(right.cummax(1).values)
         labels = labels[len(rows) :]
     found = torch.cat(hits).double().mean(0)
-    return {k: 100.0 * found[min(k, deepest) - 1].item() for k in at}
+    return {k: 100.0 * found[k - 1].item() if k in known else math.nan for k in at}
 
 
-def _similarities(queries: Tensor, gallery: Tensor, allowed: Tensor | None) -> Iterator[Tensor]:
-    """Cosines [q, R] for chunks of queries small enough that memory stays bounded; rows not allowed get -inf."""
+def usable_neighbours(gallery: int, same: SameVideos | None = None) -> int:
+    """The number of videos that every query has as neighbours at least.
+
+    Args:
+        gallery: videos of the gallery.
+        same: as of :func:`knn_predict`.
+    """
+    if same is None or not len(same.queries):
+        return gallery
+    numbers, counts = same.gallery.unique(return_counts=True)
+    own = counts[torch.isin(numbers, same.queries)]
+    return gallery - (int(own.max()) if len(own) else 0)
+
+
+def _similarities(
+    queries: Tensor, gallery: Tensor, allowed: Tensor | None, same: SameVideos | None = None
+) -> Iterator[Tensor]:
+    """Cosines [q, R] for chunks of queries small enough that memory stays bounded; rows left out get -inf."""
     dtype = torch.promote_types(torch.float32, queries.dtype)
     gallery = _unit_rows(gallery.to(dtype))
+    first = 0
     for chunk in queries.split(max(1, _MAX_SIMILARITIES // len(gallery))):
         similarity = _unit_rows(chunk.to(dtype)) @ gallery.T
+        if same is not None:
+            own = same.queries[first : first + len(chunk), None] == same.gallery[None]
+            similarity = similarity.masked_fill_(own, -math.inf)
+        first += len(chunk)
         yield similarity if allowed is None else similarity.masked_fill_(~allowed, -math.inf)
 
 

@@ -36,6 +36,9 @@ class ClassifyTask:
 
     Args:
         cfg: the job's.
+
+    Attributes:
+        validated: videos of the last evaluation; None before it.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
@@ -49,6 +52,7 @@ class ClassifyTask:
         place(self.model, cfg, self.device)
         self._signals: dict[str, Tensor] = {}
         self._validation: Loader | None = None
+        self.validated: int | None = None
 
     def _load_encoder(self) -> None:
         source = self.cfg.TRAIN.CHECKPOINT_FILE_PATH
@@ -99,6 +103,7 @@ class ClassifyTask:
             counts[:2] += topk_correct(logits, labels, (1, 5))
             counts[2] += len(labels)
         top1, top5, total = distributed.sum_over_ranks(counts).tolist()
+        self.validated = total
         share = 100 / total if total else math.nan
         return {"top1": share * top1, "top5": share * top5}
 
@@ -125,7 +130,8 @@ def run_classify(cfg: CfgNode) -> dict[str, float]:
         cfg: the job's.
 
     Returns:
-        The numbers of the last evaluation and of the test.
+        The numbers of the last evaluation and of the test; ``train_videos``, ``val_videos`` and ``test_videos`` count
+        those that can be read and have a label.
 
     Raises:
         Stopped: a process was asked to stop; the same call goes on.
@@ -135,7 +141,11 @@ def run_classify(cfg: CfgNode) -> dict[str, float]:
         return run_test(cfg)
     cfg, rate_factor = settle(cfg)
     with closing(build_loader(cfg, "train", "train")) as loader, closing(ClassifyTask(cfg)) as task:
-        results = Trainer(cfg, task, loader, rate_factor).train()
+        trainer = Trainer(cfg, task, loader, rate_factor)
+        results = trainer.train()
+        results["train_videos"] = max(len(loader.dataset) - trainer.state.videos["bad"], 0)
+        if task.validated is not None:
+            results["val_videos"] = task.validated
     if cfg.TEST.ENABLE:
         results |= test_classifier(cfg, task.model)
     return results

@@ -15,6 +15,7 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from rhovideo import __version__, distributed, stopping
+from rhovideo.checks.class_agreement import names_of_lists
 from rhovideo.config.comparison import FILES, settings_with_effect
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.list_names import label_files, reads_label_files
@@ -118,7 +119,7 @@ def _extract_missing(
     if not distributed.is_main():
         return 0
     rows, manifest = range(len(dataset)), dataset.manifest
-    return file.finish(done, map(manifest.path, rows), map(manifest.label, rows))
+    return file.finish(done, map(manifest.path, rows), map(manifest.label, rows), names_of_lists(cfg))
 
 
 def _extract_blocks(

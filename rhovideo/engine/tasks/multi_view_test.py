@@ -10,6 +10,8 @@ import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
+from rhovideo.checks.class_agreement import compare_with_lists, not_compared
+from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading.loader import build_loader
 from rhovideo.engine.checkpoint import checkpoint_to_measure
 from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_network_input
@@ -18,6 +20,7 @@ from rhovideo.engine.evaluation.scores import MultiViewScores, write_scores
 from rhovideo.engine.json_stats import JsonStats
 from rhovideo.models.build import build_classifier
 from rhovideo.models.classifier import Classifier
+from rhovideo.zoo.checkpoint_files import WeightsFile, class_names_in, read_weights
 from rhovideo.zoo.pretrained import load_classifier_weights
 
 logger = logging.getLogger(__name__)
@@ -34,6 +37,7 @@ def run_test(cfg: CfgNode) -> dict[str, float]:
 
     Raises:
         ValueError: there is no checkpoint.
+        ManifestError: the lists number their classes in another way than the classifier.
     """
     source = checkpoint_to_measure(cfg)
     if not source:
@@ -41,9 +45,28 @@ def run_test(cfg: CfgNode) -> dict[str, float]:
             f"There is nothing to test: {cfg.OUTPUT_DIR} holds no checkpoint of a classifier. "
             "Write TEST.CHECKPOINT_FILE_PATH path/to/checkpoint.pyth"
         )
+    file = read_weights(source)
+    compare_class_names(cfg, file)
     classifier = build_classifier(cfg)
-    load_classifier_weights(classifier, source, cfg)
+    load_classifier_weights(classifier, file, cfg)
     return test_classifier(cfg, classifier.to(job_device(cfg), DTYPES[cfg.TRAIN.DTYPE]))
+
+
+def compare_class_names(cfg: CfgNode, file: WeightsFile) -> None:
+    """Compare the names of a classifier's classes with those of the lists; say so where one of them has no names.
+
+    Args:
+        cfg: of the job that reads the lists.
+        file: the classifier's checkpoint.
+
+    Raises:
+        ManifestError: a number has two names.
+    """
+    names = class_names_in(file)
+    for finding in compare_with_lists(cfg, names, file.name):
+        raise ManifestError(str(finding), keys=finding.keys)
+    if distributed.is_main() and (line := not_compared(cfg, names, file.name)):
+        logger.info(line)
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rhovideo.engine.evaluation import neighbours
-from rhovideo.engine.evaluation.neighbours import KnnBank, knn_accuracy, knn_predict, retrieval_recall
+from rhovideo.engine.evaluation.neighbours import KnnBank, SameVideos, knn_accuracy, knn_predict, retrieval_recall
 
 
 def unit(rows):
@@ -57,12 +57,42 @@ def test_recall_counts_queries_with_a_hit_among_the_first_k():
     query_labels, gallery_labels = rng.integers(0, 6, 20), rng.integers(0, 5, 30)
     order = np.argsort(-(unit(queries) @ unit(gallery).T), axis=1)
     expected = {
-        k: 100 * np.mean([query_labels[i] in gallery_labels[order[i, :k]] for i in range(20)]) for k in (1, 5, 20, 50)
+        k: 100 * np.mean([query_labels[i] in gallery_labels[order[i, :k]] for i in range(20)]) for k in (1, 5, 20, 29)
     }
     tensors = [torch.from_numpy(a) for a in (queries, query_labels, gallery, gallery_labels)]
-    found = retrieval_recall(*tensors, at=(1, 5, 20, 50))
-    assert found == pytest.approx(expected)
-    assert found[1] < found[5] < found[50] < 100  # one class is in no gallery video
+    found = retrieval_recall(*tensors, at=(1, 5, 20, 29, 30, 50))
+    assert {k: found[k] for k in expected} == pytest.approx(expected)
+    assert found[1] < found[5] < found[29] < 100  # one class is in no gallery video
+    # The 30 nearest of 30 are all of them, whatever the features are.
+    assert math.isnan(found[30])
+    assert math.isnan(found[50])
+
+
+@pytest.mark.parametrize("chunk", [2**25, 12 * 5])
+def test_a_query_is_not_its_own_neighbour(monkeypatch, chunk):
+    """Leave one out: each row's vote and recall are those of a gallery without it."""
+    monkeypatch.setattr(neighbours, "_MAX_SIMILARITIES", chunk)
+    torch.manual_seed(1)
+    features, labels = torch.randn(12, 6), torch.randint(3, (12,))
+    same = SameVideos(torch.arange(12), torch.arange(12))
+    voted = knn_predict(features, features, labels, 3, same=same)
+    recall = retrieval_recall(features, labels, features, labels, (1, 3, 10, 11, 12), same)
+    hits = {1: [], 3: [], 10: []}
+    for row in range(12):
+        others = [other for other in range(12) if other != row]
+        query = features[row : row + 1]
+        assert voted[row] == knn_predict(query, features[others], labels[others], 3)
+        own = retrieval_recall(query, labels[row : row + 1], features[others], labels[others], tuple(hits))
+        for k in hits:
+            hits[k].append(own[k])
+    assert {k: recall[k] for k in hits} == pytest.approx({k: np.mean(values) for k, values in hits.items()})
+    assert recall[1] < 100
+    assert math.isnan(recall[11])
+    assert math.isnan(recall[12])
+    assert (
+        knn_predict(features[:1], features[:1], labels[:1], 5, same=SameVideos(same.queries[:1], same.gallery[:1]))
+        == -1
+    )
 
 
 def test_unseen_rows_do_not_vote():

@@ -67,7 +67,7 @@ def test_rows_are_the_pooled_features_of_their_videos(synthetic_set, tmp_path, c
     assert "features.npy: float16 [30, 128]" in capsys.readouterr().out
     found, rows = np.load(out / "features.npy", mmap_mode="r"), manifest(out)
     classes = (out / "list/classes.txt").read_text().split()
-    assert all(classes[int(row["label"])] == Path(row["path"]).parent.name for row in rows)
+    assert all(classes[int(row["label"])] == Path(row["path"]).parent.name == row["class"] for row in rows)
     cfg = load_cfg(out / "extract.yaml")
     dataset = build_dataset(cfg, "test", "knn")
     encoder = load_pretrained(BYOL, cfg, encoder="momentum")
@@ -196,3 +196,17 @@ def test_data_that_are_no_videos(data, said, tmp_path, capsys):
     assert extract(tmp_path / data, tmp_path / "out") == 1
     assert said in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_names_of_classes_next_to_a_list_are_in_the_manifest(synthetic_set, tmp_path):
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    rows = (synthetic_set / "test.csv").read_text().splitlines()[:2]
+    (lists / "some.csv").write_text("".join(f"{synthetic_set}/{row}\n" for row in rows))
+    (lists / "classes.txt").write_text("first\nsecond\n")
+    assert extract(lists / "some.csv", tmp_path / "out", "--clips", 1) == 0
+    names = {"0": "first", "1": "second", "2": ""}
+    assert [row["class"] for row in manifest(tmp_path / "out")] == [names[row.rsplit(" ", 1)[1]] for row in rows]
+    (lists / "classes.txt").unlink()
+    assert extract(lists / "some.csv", tmp_path / "without", "--clips", 1) == 0
+    assert "class" not in manifest(tmp_path / "without")[0]
