@@ -10,7 +10,7 @@ A checkpoint is a dictionary saved by ``torch.save`` and readable with ``weights
 ``step``           steps of the next epoch that are complete; 0 at an epoch's end
 ``global_step``    optimizer steps since the start
 ``epoch_layout``   videos of an epoch and of a step, and how they are shuffled: what decides what comes after ``step``
-``videos``         how many distinct ones were ``tried``, and how many of them are ``bad``: could not be read
+``videos``         how many distinct ones were ``tried``, how many of them are ``bad`` (could not be read), and which
 ``model_state``    state dict of the method or classifier
 ``optimizer_state``, ``scaler_state``, ``task_state``
 =================  ====================================================================================

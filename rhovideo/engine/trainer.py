@@ -125,6 +125,7 @@ class Trainer:
         distributed.broadcast_module(self.task.model)
         if self.cfg.TRAIN.AUTO_RESUME:
             self._resume()
+        self.state.record_list()
         self.log = StepLogger(self.cfg, self.loader.steps_per_epoch, self.device, self.position.global_step)
         try:
             return self._train()
@@ -138,7 +139,6 @@ class Trainer:
     def _resume(self) -> None:
         path = self.state.resume()
         if path is not None:
-            self.ledger.resume(**self.state.videos)
             logger.info("Resuming from %s: %s", path, self.timetable.describe(self.position))
 
     def _train(self) -> dict[str, float]:
@@ -228,17 +228,30 @@ class Trainer:
 
     def _collect(self, loss: Tensor, gradient_norm: Tensor, batches: list[Batch]) -> None:
         """Start the agreement of all processes on the step that is being made."""
-        for batch in batches:
-            self.ledger.record(batch)
+        news, exhausted = self._news_of_videos(batches)
         seconds = self.cfg.TRAIN.CHECKPOINT_MINUTES * 60
         self.agreement.collect(
-            StepRecord(self.position.epoch, self.position.step, [i for batch in batches for i in batch.index.tolist()]),
+            StepRecord(
+                *(self.position.epoch, self.position.step, [i for batch in batches for i in batch.index.tolist()]), news
+            ),
             loss,
             {"grad_norm": gradient_norm, **self.task.signals()},
             save=distributed.is_main() and 0 < seconds <= time.monotonic() - self.last_checkpoint,
             stop=stopping.requested() is not None,
-            counts=self.ledger.counts().tolist(),
+            counts=(sum(map(len, news)), exhausted),
         )
+
+    def _news_of_videos(self, batches: list[Batch]) -> tuple[tuple[list[int], list[int]], int]:
+        """The videos that this process tried and the others do not know of; samples without a readable video.
+
+        All processes know the videos that a step takes, so these are those that could not be read, and those in their
+        place. Only they must be sent, and after the first epoch there are none.
+        """
+        readings = [self.ledger.record(batch) for batch in batches]
+        planned = set(self.loader.step_videos(self.position.epoch, self.position.step).tolist())
+        tried = {row for reading in readings for row in reading.tried} - planned
+        bad = {row for reading in readings for row in reading.bad}
+        return self.state.videos.new(sorted(tried), sorted(bad)), sum(reading.exhausted for reading in readings)
 
     def _take_decisions(self, newest: bool) -> None:
         """Act on what processes agreed on in the steps before; with ``newest`` in the last step too.
@@ -249,14 +262,22 @@ class Trainer:
         for decision in self.agreement.decide(newest):
             if not decision.finite:
                 self._stop_on_loss(decision)
-            verdict = self.ledger.verdict(torch.tensor(decision.counts))
-            if verdict is not None:
-                raise TrainingStopped(verdict)
-            tried, bad, *_ = decision.counts
-            self.state.videos = {"tried": tried, "bad": bad}
+            self._judge_videos(decision)
             self.save_agreed |= decision.save
             self.stop_agreed |= decision.stop
             self.log.add(decision.values)
+
+    def _judge_videos(self, decision: Decision) -> None:
+        """Count the step's videos, the same on every process, and stop where too many cannot be read."""
+        news, exhausted = decision.counts
+        videos = self.state.videos
+        videos.mark(self.loader.step_videos(decision.record.epoch, decision.record.step))
+        if news:
+            for tried, bad in distributed.gather_objects(decision.record.news):
+                videos.mark(tried, bad)
+        verdict = self.ledger.verdict(videos.tried, videos.bad, exhausted)
+        if verdict is not None:
+            raise TrainingStopped(verdict)
 
     def _stop_on_loss(self, decision: Decision) -> NoReturn:
         at, manifest = decision.record, self.loader.dataset.manifest
