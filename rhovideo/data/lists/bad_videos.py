@@ -81,6 +81,7 @@ class BadVideoLedger:
         self.rank = rank
         self._seen: set[int] = set()
         self._examples: list[str] = []
+        self._failed = False
 
     def record(self, batch: ReadVideos) -> Reading:
         """List and log the batch's videos that failed for the first time.
@@ -90,7 +91,7 @@ class BadVideoLedger:
         """
         new = [failure for failure in batch.failures if failure.index not in self._seen]
         self._seen.update(failure.index for failure in new)
-        for failure in append_failures(self.file, new):
+        for failure in self._listed(new):
             logger.warning(
                 "rank %d: cannot read %s (%s, line %d): %s",
                 *(self.rank, failure.path, failure.csv, failure.line, failure.reason),
@@ -99,6 +100,16 @@ class BadVideoLedger:
         self._examples += [f"{failure.path}: {failure.reason}" for failure in new[: max(room, 0)]]
         bad = [failure.index for failure in batch.failures]
         return Reading([*map(int, batch.index), *bad], bad, int((~batch.valid).sum()))
+
+    def _listed(self, new: list[Failure]) -> list[Failure]:
+        """The failures that were not in the file before; a disk that is full for a while must not end a training."""
+        try:
+            return append_failures(self.file, new)
+        except OSError as error:
+            if not self._failed:
+                logger.warning("%s: videos are missing in it, writing failed (%s)", self.file, error.strerror)
+            self._failed = True
+            return new
 
     def verdict(self, tried: int, bad: int, exhausted: int = 0) -> str | None:
         """Decide if training has to stop.
