@@ -33,7 +33,6 @@ from rhovideo.engine.training_state import SavedTask, TrainingState
 from rhovideo.errors import JobError
 from rhovideo.optim import build_optimizer, describe_learning_rate, learning_rate, rate_factor, set_learning_rate
 from rhovideo.randomness import Stream
-from rhovideo.runs.folder import list_checkpoints
 from rhovideo.seeding import seed_everything
 
 logger = logging.getLogger(__name__)
@@ -282,10 +281,10 @@ class Trainer:
     def _stop_on_loss(self, decision: Decision) -> NoReturn:
         at, manifest = decision.record, self.loader.dataset.manifest
         mine = [] if decision.finite_here else [manifest.path(row) for row in at.videos]
-        found = distributed.gather_objects((mine, list_checkpoints(self.cfg.OUTPUT_DIR)[:1]))
+        found = distributed.gather_objects((mine, self.state.last_checkpoint))
         videos = "\n  ".join(video for videos, _ in found for video in videos)
-        _, checkpoints = found[0]
-        saved = f" The last checkpoint, {checkpoints[0]}, is from before this step." if checkpoints else ""
+        _, last = found[0]
+        saved = f" The last checkpoint, {last}, is from before this step." if last is not None else ""
         raise TrainingStopped(
             f"The loss is not finite at epoch {at.epoch + 1}, step {at.step + 1}. The videos of the batch:\n  {videos}"
             "\nLower SOLVER.BASE_LR, lengthen SOLVER.WARMUP_EPOCHS, set SOLVER.CLIP_GRAD_L2NORM or, if it was "

@@ -56,6 +56,7 @@ class TrainingState:
     Attributes:
         position: how far the training is, moved on by the loop.
         videos: those that all processes have tried up to this position.
+        last_checkpoint: that of this training, which others may have left in the folder too; on rank 0 once it saved.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class TrainingState:
         self._scaler = scaler
         self._loader = loader
         self.position = Position()
+        self.last_checkpoint: Path | None = None
         self._resumed_at = (0, 0)
         self.videos = TriedVideos(len(loader.dataset))
 
@@ -79,6 +81,7 @@ class TrainingState:
         if distributed.is_main():
             path = checkpoint_path(self._cfg.OUTPUT_DIR, self.position.epoch, self.position.step)
             save_checkpoint(self._content(), path, self._cfg.TRAIN.CHECKPOINT_KEEP)
+            self.last_checkpoint = path
             logger.info("Checkpoint: %s", path)
         distributed.barrier()
 
@@ -100,6 +103,7 @@ class TrainingState:
                 )
             return None
         path, content = found
+        self.last_checkpoint = path
         rows = self._rows_kept(content)
         self._load(path, content, rows)
         if rows is None:
