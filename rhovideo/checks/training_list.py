@@ -135,6 +135,7 @@ class TrainingList:
         last = events[-1] if events else {}
         if last.get("fingerprint") == values["fingerprint"] and (tuple(last["from"]) <= position or not any(position)):
             return
+        self._output.mkdir(parents=True, exist_ok=True)
         with written_whole(self._output / values["rows"]) as file:
             np.save(file, digests)
         append_event(self._output, TRAINING_LIST, {**values, "from": list(position)})
