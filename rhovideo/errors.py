@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 
 class JobError(RuntimeError):
     """A failure that was foreseen: its message says what is wrong and what to do, so no traceback is shown with it.
@@ -17,6 +19,60 @@ class JobError(RuntimeError):
     def __init__(self, message: object = "", *, keys: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.keys = keys
+
+
+class WriteError(JobError, OSError):
+    """A file that cannot be written: the disk is full, the folder is read-only, or the like.
+
+    Args:
+        path: of the file.
+        error: the system's.
+
+    Attributes:
+        errno: the system's number.
+        strerror: the system's words.
+        filename: the path.
+    """
+
+    def __init__(self, path: object, error: OSError) -> None:
+        super().__init__(f"{path}: {_reason(error)}")
+        self.errno, self.strerror, self.filename = error.errno, error.strerror, str(path)
+
+    def __str__(self) -> str:
+        # An OSError would show its number and words alone.
+        return str(self.args[0])
+
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NO_FOLDER = {errno.ENOTDIR, errno.EEXIST, errno.EISDIR}
+
+
+def _reason(error: OSError) -> str:
+    """What is wrong with a place, and what to do."""
+    if error.errno in _FULL:
+        quota = " in your quota" if error.errno == errno.EDQUOT else ""
+        return f"no space left{quota}: free some on that disk (`df -h` shows it), then start the same command again"
+    if error.errno == errno.EFBIG:
+        return "is larger than files may be here: raise the limit (`ulimit -f`), then start the same command again"
+    if error.errno in _FORBIDDEN:
+        return f"{error.strerror}: name a place that you may use, or allow it here"
+    if error.errno in _NO_FOLDER:
+        return f"cannot be made ({error.strerror}): a file is where a folder should be, or a folder where a file should"
+    return f"cannot be written ({error.strerror or error})"
+
+
+def as_write_error(error: BaseException) -> JobError | None:
+    """The error of a place that cannot be written to, with what to do; None for any other error.
+
+    A writer names its file with :func:`rhovideo.atomic_files.writing`. This is for those of other libraries.
+    """
+    known = _FULL | _FORBIDDEN | _NO_FOLDER | {errno.EFBIG, errno.ENAMETOOLONG}
+    if isinstance(error, WriteError):
+        return error
+    if isinstance(error, OSError) and error.errno in known and (error.filename or error.errno in _FULL):
+        return WriteError(error.filename or "a file", error)
+    return None
 
 
 class SettingError(ValueError):

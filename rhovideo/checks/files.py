@@ -15,6 +15,8 @@ from rhovideo.config.keys import get_value, nearest_file
 from rhovideo.config.list_names import label_files, list_name, needed_splits, reads_label_files
 from rhovideo.config.pyslowfast.translation import reads_frame_lists
 
+# Of Linux. A run's files have longer paths than its folder, so some bytes are left for them.
+_LONGEST_NAME, _LONGEST_PATH = 255, 3900
 _WEIGHTS = (".pyth", ".pth", ".pt", ".pkl", ".ckpt")
 
 
@@ -25,7 +27,20 @@ def check_files(cfg: CfgNode, made_before: tuple[str, ...] = ()) -> list[Finding
         cfg: a loaded configuration.
         made_before: output folders of jobs that run before this one; the files in them need not be there yet.
     """
-    return [*check_list_files(cfg), *_checkpoints(cfg, made_before), *_output(Path(cfg.OUTPUT_DIR))]
+    # Of a name that no folder can have, check_folder_name tells.
+    output = [] if check_folder_name(cfg.OUTPUT_DIR) else _output(Path(cfg.OUTPUT_DIR))
+    return [*check_list_files(cfg), *_checkpoints(cfg, made_before), *output]
+
+
+def check_folder_name(name: str) -> str:
+    """The reason why no folder can have a name; empty if one can."""
+    shown = repr(name)[:60]
+    if "\0" in name:
+        return f"{shown} has a NUL byte in it, which no name of a folder may have"
+    longest = max((len(os.fsencode(part)) for part in Path(name).parts), default=0)
+    if longest > _LONGEST_NAME or len(os.fsencode(os.path.abspath(name))) > _LONGEST_PATH:
+        return f"{shown} ... is longer than a name may be, {_LONGEST_NAME} bytes and {_LONGEST_PATH} with all folders"
+    return ""
 
 
 def check_list_files(cfg: CfgNode) -> Iterator[Finding]:

@@ -13,6 +13,7 @@ from rhovideo.checks.label_numbers import check_first_label
 from rhovideo.checks.list_contents import ListContents, read_contents
 from rhovideo.checks.list_warnings import warn_of_settings
 from rhovideo.checks.shared_videos import find_shared_in_files
+from rhovideo.checks.training_list import check_training_list
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.findings import Finding
 from rhovideo.config.list_names import needed_splits
@@ -87,6 +88,7 @@ class ListCheck:
         if cfg.TASK in TRAINS and split == "train":
             yield from _check_step(cfg, contents)
             yield from warn_of_settings(cfg, contents.csv, contents.videos, contents.classes)
+            yield from check_training_list(cfg)
 
     def _look_for_files(self, cfg: CfgNode, contents: ListContents) -> list[tuple[int, str]]:
         """Lines and whole paths of the files that are not there."""

@@ -63,6 +63,7 @@ def _build(cfg: CfgNode) -> Iterator[Finding]:
     except Exception as error:
         # Whatever stops PyTorchVideo's builders here stops them on the nodes.
         keys = error.keys if isinstance(error, (JobError, SettingError)) else ()
-        reason = str(error) or type(error).__name__
+        # After the first line torch may print its own stack.
+        reason = next(iter(str(error).splitlines()), type(error).__name__) if not keys else str(error)
         wrong = f"MODEL.ARCH {cfg.MODEL.ARCH} cannot be built as configured: {reason}"
         yield Finding((*keys, "MODEL.ARCH"), wrong)

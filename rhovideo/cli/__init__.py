@@ -19,7 +19,7 @@ from rhovideo.cli.arguments import CommandParser
 from rhovideo.cli.overview import overview
 from rhovideo.cli.parsers import Commands, HelpFormatter
 from rhovideo.config.findings import ConfigError
-from rhovideo.errors import JobError
+from rhovideo.errors import JobError, as_write_error
 from rhovideo.launch.local.signals import REPORTED
 from rhovideo.stopping import Stopped
 from rhovideo.terminal import print_line
@@ -56,6 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader has left (`| head`); so that the interpreter's own flush at its end does not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        foreseen = as_write_error(error)
+        if foreseen is None:
+            raise
+        print_line(str(foreseen))
+        return 1
     except Stopped as stopped:
         print_line(str(stopped))
         return 128 + signal.SIGTERM

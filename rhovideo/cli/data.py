@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from rhovideo.cli.parsers import Commands, add_parser
+from rhovideo.errors import as_write_error
 from rhovideo.terminal import print_line
 
 INDEX_HELP = """\
@@ -92,7 +93,7 @@ def index_command(options: argparse.Namespace) -> int:
             order = {"labels": labels, "class_file": options.classes}
             index_folder(options.folder, out, val_share=share, seed=seed, force=options.force, **order)
     except (IndexingError, ManifestError, OSError) as error:
-        print_line(f"{error}" + (" (--force)" if isinstance(error, ListsExistError) else ""))
+        print_line(f"{as_write_error(error) or error}" + (" (--force)" if isinstance(error, ListsExistError) else ""))
         return 2
     return 0
 
@@ -113,7 +114,7 @@ def scan_command(options: argparse.Namespace) -> int:
             workers=options.workers,
         )
     except (OSError, ValueError) as error:
-        print_line(str(error))
+        print_line(str(as_write_error(error) or error))
         return 2
     print(report)
     return 1 if report.broken else 0
@@ -133,7 +134,7 @@ def synthetic_command(options: argparse.Namespace) -> int:
         print_line(f"{folder}: writing {options.train + options.val} videos ...")
         folder = write_synthetic(options.folder, **counts, seed=options.seed)
     except (OSError, ValueError) as error:
-        print_line(str(error))
+        print_line(str(as_write_error(error) or error))
         return 2
     print(f"{folder}: {options.train} training and {options.val} validation videos of {options.classes} classes")
     return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.atomic_files import written_whole
+from rhovideo.atomic_files import writing, written_whole
 from rhovideo.cli.generated_configs import add_parser, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.cli.parsers import Commands
 from rhovideo.cli.run import flags_as_overrides
@@ -171,7 +171,8 @@ def _refuse_other_list(path: Path, listed: bytes) -> None:
 
 def _write_list(out: Path, listed: bytes, classes: list[str]) -> None:
     for path, content in ((out / _LIST, listed), (out / _CLASSES, b"".join(os.fsencode(f"{c}\n") for c in classes))):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         if content and not path.exists():
             with written_whole(path) as file:
                 file.write(content)

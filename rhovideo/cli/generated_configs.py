@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from rhovideo.atomic_files import write_text
+from rhovideo.atomic_files import write_text, writing
 from rhovideo.cli.dry_run import show_generated
 from rhovideo.cli.parsers import Commands
 from rhovideo.cli.run import add_launch_flags
@@ -44,7 +44,8 @@ def launch_written(config: Path, text: str, slurm: bool, resume: bool) -> int:
     Raises:
         ConfigError, JobError: what keeps it from starting.
     """
-    config.parent.mkdir(parents=True, exist_ok=True)
+    with writing(config):
+        config.parent.mkdir(parents=True, exist_ok=True)
     write_text(config, text)
     plan = make_plan([str(config)], slurm=slurm)
     return submit_plan(plan, resume=resume) if slurm else run_plan(plan)

@@ -9,6 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from rhovideo.atomic_files import written_whole
+
 _PAPER = (255, 255, 255)
 _INK = (60, 50, 45)
 _FAINT = (225, 222, 218)
@@ -209,5 +211,6 @@ def _finish(picture: np.ndarray, path: str | Path | None) -> np.ndarray:
         ok, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         if not ok:
             raise OSError(f"{path}: OpenCV could not encode the picture as PNG")
-        path.write_bytes(data.tobytes())
+        with written_whole(path) as file:
+            file.write(data.tobytes())
     return picture

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from fvcore.common.config import CfgNode
 
+from rhovideo.atomic_files import write_text
 from rhovideo.config import load_cfg
 from rhovideo.data.loading.datasets import SampleKey, build_dataset
 from rhovideo.demo.contact_sheet import save_report
@@ -72,7 +73,7 @@ def run_experiment(experiment: Experiment) -> dict[str, Any]:
     _print_table(rows)
     results: dict[str, Any] = rows[0] if len(rows) == 1 else {"rows": rows}
     results = results | {"seconds": round(time.monotonic() - started, 1)}
-    (out / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write_text(out / "results.json", json.dumps(results, indent=2) + "\n")
     print(f"{results['seconds']:.0f} seconds; see {out}/results.json and {out}/demo.png")
     return results
 

@@ -24,6 +24,7 @@ import av
 import cv2
 import numpy as np
 
+from rhovideo.atomic_files import write_text, writing
 from rhovideo.demo.synthetic_shapes import SHAPES, SPRITE_SIZE, background, sprite
 from rhovideo.randomness import Stream, generator
 
@@ -79,6 +80,11 @@ def write_synthetic(
         ``folder``.
     """
     shortest, longest = (seconds, seconds) if isinstance(seconds, int | float) else seconds
+    if num_classes < 1 or train_videos < 1 or val_videos < 1:
+        raise ValueError(
+            f"{num_classes} classes, {train_videos} training and {val_videos} validation videos; write 1 or more of "
+            "each"
+        )
     if any(side < 32 or side % 2 for side in size):
         raise ValueError(f"size is {size}; write an even height and width of at least 32 pixels")
     if not 0 < shortest <= longest or fps < 1:
@@ -106,7 +112,8 @@ def write_synthetic(
         num_frames = max(1, round(rng.uniform(shortest, longest) * fps))
         path = Path(split) / names[label] / f"{index:05d}.mp4"
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        write_h264(folder / path, render_video(names[label], num_frames, fps, size, rng), fps)
+        with writing(folder / path):
+            write_h264(folder / path, render_video(names[label], num_frames, fps, size, rng), fps)
         return path.as_posix(), label
 
     # Each video has its own generator of random numbers, so threads change nothing but the time.
@@ -116,13 +123,13 @@ def write_synthetic(
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in (("train", train), ("val", val), ("test", val)):
         _write_manifest(folder / f"{name}.csv", rows)
-    (folder / "classes.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-    (folder / RECEIPT).write_text(json.dumps(receipt, indent=1), encoding="utf-8")
+    write_text(folder / "classes.txt", "".join(f"{name}\n" for name in names))
+    write_text(folder / RECEIPT, json.dumps(receipt, indent=1))
     return folder
 
 
 def _write_manifest(path: Path, rows: list[tuple[str, int]]) -> None:
-    with open(path, "w", newline="", encoding="utf-8") as file:
+    with writing(path), open(path, "w", newline="", encoding="utf-8") as file:
         csv.writer(file, delimiter=" ", lineterminator="\n").writerows(rows)
 
 

@@ -10,7 +10,7 @@ A checkpoint is a dictionary saved by ``torch.save`` and readable with ``weights
 ``step``           steps of the next epoch that are complete; 0 at an epoch's end
 ``global_step``    optimizer steps since the start
 ``epoch_layout``   videos of an epoch and of a step, and how they are shuffled: what decides what comes after ``step``
-``videos``         how many distinct ones were ``tried``, and how many of them are ``bad``: could not be read
+``videos``         how many distinct ones were ``tried``, how many of them are ``bad`` (could not be read), and which
 ``class_names``    of a classifier: the names of its classes by label; not there where the lists have none
 ``model_state``    state dict of the method or classifier
 ``optimizer_state``, ``scaler_state``, ``task_state``
@@ -29,7 +29,7 @@ from typing import Any
 import torch
 from fvcore.common.config import CfgNode
 
-from rhovideo.atomic_files import written_whole
+from rhovideo.atomic_files import try_to_write, writing, written_whole
 from rhovideo.errors import JobError
 from rhovideo.runs.folder import list_checkpoints
 
@@ -54,16 +54,30 @@ def save_checkpoint(state: dict[str, Any], path: Path, keep: int) -> None:
         CheckpointError: the folder cannot be written to, or the disk is full. The older checkpoints stay as they are.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path) as file:
             # Given by its name: torch writes to a Python file in small pieces, which takes twice as long.
-            torch.save(state, file.name)
-    except (OSError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{path}: the checkpoint could not be written ({error}). "
-            "Free some space, or allow writing to OUTPUT_DIR; then start the same command again: it resumes."
-        ) from error
+            save_by_name(state, file.name)
+    except OSError as error:
+        kept = list_checkpoints(path.parent.parent)
+        after = f"The last checkpoint is {kept[0]}: the same command goes on from there" if kept else ""
+        raise CheckpointError(f"{error}. {after or 'There is no earlier checkpoint: it would start anew'}") from error
     _remove_old(path, keep)
+
+
+def save_by_name(content: object, name: str) -> None:
+    """``torch.save`` to a temporary file, with the system's error where torch only tells of a position.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        torch.save(content, name)
+    except RuntimeError as error:
+        # torch hides the system's error, which comes again now.
+        try_to_write(name)
+        raise OSError(f"torch could not write it, and there is space now: {error}") from error
 
 
 def _remove_old(newest: Path, keep: int) -> None:

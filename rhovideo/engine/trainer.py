@@ -33,7 +33,6 @@ from rhovideo.engine.training_state import SavedTask, TrainingState
 from rhovideo.errors import JobError
 from rhovideo.optim import build_optimizer, describe_learning_rate, learning_rate, rate_factor, set_learning_rate
 from rhovideo.randomness import Stream
-from rhovideo.runs.folder import list_checkpoints
 from rhovideo.seeding import seed_everything
 
 logger = logging.getLogger(__name__)
@@ -128,6 +127,7 @@ class Trainer:
         distributed.broadcast_module(self.task.model)
         if self.cfg.TRAIN.AUTO_RESUME:
             self._resume()
+        self.state.record_list()
         at = self.position
         how = self.loader.steps_per_epoch, self.device, at.global_step
         self.log = StepLogger(self.cfg, *how, position=(at.epoch, at.step))
@@ -143,7 +143,6 @@ class Trainer:
     def _resume(self) -> None:
         path = self.state.resume()
         if path is not None:
-            self.ledger.resume(**self.state.videos)
             logger.info("Resuming from %s: %s", path, self.timetable.describe(self.position))
 
     def _train(self) -> dict[str, float]:
@@ -184,6 +183,7 @@ class Trainer:
 
     def _train_step(self, micro_batches: list[Batch]) -> float:
         """Make one step of the optimizer and start the agreement on it; the step's learning rate."""
+        self.state.record_list()
         at = self.position
         seed_everything(Stream.STEP, self.cfg.RNG_SEED, at.global_step, distributed.rank())
         epoch = self.timetable.epochs_done(at)
@@ -234,17 +234,30 @@ class Trainer:
 
     def _collect(self, loss: Tensor, gradient_norm: Tensor, batches: list[Batch]) -> None:
         """Start the agreement of all processes on the step that is being made."""
-        for batch in batches:
-            self.ledger.record(batch)
+        news, exhausted = self._news_of_videos(batches)
         seconds = self.cfg.TRAIN.CHECKPOINT_MINUTES * 60
         self.agreement.collect(
-            StepRecord(self.position.epoch, self.position.step, [i for batch in batches for i in batch.index.tolist()]),
+            StepRecord(
+                *(self.position.epoch, self.position.step, [i for batch in batches for i in batch.index.tolist()]), news
+            ),
             loss,
             {"grad_norm": gradient_norm, **self.task.signals()},
             save=distributed.is_main() and 0 < seconds <= time.monotonic() - self.last_checkpoint,
             stop=stopping.requested() is not None,
-            counts=self.ledger.counts().tolist(),
+            counts=(sum(map(len, news)), exhausted),
         )
+
+    def _news_of_videos(self, batches: list[Batch]) -> tuple[tuple[list[int], list[int]], int]:
+        """The videos that this process tried and the others do not know of; samples without a readable video.
+
+        All processes know the videos that a step takes, so these are those that could not be read, and those in their
+        place. Only they must be sent, and after the first epoch there are none.
+        """
+        readings = [self.ledger.record(batch) for batch in batches]
+        planned = set(self.loader.step_videos(self.position.epoch, self.position.step).tolist())
+        tried = {row for reading in readings for row in reading.tried} - planned
+        bad = {row for reading in readings for row in reading.bad}
+        return self.state.videos.new(sorted(tried), sorted(bad)), sum(reading.exhausted for reading in readings)
 
     def _take_decisions(self, newest: bool) -> None:
         """Act on what processes agreed on in the steps before; with ``newest`` in the last step too.
@@ -255,22 +268,30 @@ class Trainer:
         for decision in self.agreement.decide(newest):
             if not decision.finite:
                 self._stop_on_loss(decision)
-            verdict = self.ledger.verdict(torch.tensor(decision.counts))
-            if verdict is not None:
-                raise TrainingStopped(verdict)
-            tried, bad, *_ = decision.counts
-            self.state.videos = {"tried": tried, "bad": bad}
+            self._judge_videos(decision)
             self.save_agreed |= decision.save
             self.stop_agreed |= decision.stop
             self.log.add(decision.values)
 
+    def _judge_videos(self, decision: Decision) -> None:
+        """Count the step's videos, the same on every process, and stop where too many cannot be read."""
+        news, exhausted = decision.counts
+        videos = self.state.videos
+        videos.mark(self.loader.step_videos(decision.record.epoch, decision.record.step))
+        if news:
+            for tried, bad in distributed.gather_objects(decision.record.news):
+                videos.mark(tried, bad)
+        verdict = self.ledger.verdict(videos.tried, videos.bad, exhausted)
+        if verdict is not None:
+            raise TrainingStopped(verdict)
+
     def _stop_on_loss(self, decision: Decision) -> NoReturn:
         at, manifest = decision.record, self.loader.dataset.manifest
         mine = [] if decision.finite_here else [manifest.path(row) for row in at.videos]
-        found = distributed.gather_objects((mine, list_checkpoints(self.cfg.OUTPUT_DIR)[:1]))
+        found = distributed.gather_objects((mine, self.state.last_checkpoint))
         videos = "\n  ".join(video for videos, _ in found for video in videos)
-        _, checkpoints = found[0]
-        saved = f" The last checkpoint, {checkpoints[0]}, is from before this step." if checkpoints else ""
+        _, last = found[0]
+        saved = f" The last checkpoint, {last}, is from before this step." if last is not None else ""
         raise TrainingStopped(
             f"The loss is not finite at epoch {at.epoch + 1}, step {at.step + 1}. The videos of the batch:\n  {videos}"
             "\nLower SOLVER.BASE_LR, lengthen SOLVER.WARMUP_EPOCHS, set SOLVER.CLIP_GRAD_L2NORM or, if it was "

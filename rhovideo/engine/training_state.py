@@ -16,7 +16,11 @@ from torch.optim import Optimizer
 
 from rhovideo import distributed
 from rhovideo.checks.class_agreement import names_of_lists
+from rhovideo.checks.training_list import Judged, TrainingList
+from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.task_defaults import CLASSIFIES
+from rhovideo.data.lists.kept_rows import KeptRows
+from rhovideo.data.lists.tried_videos import TriedVideos
 from rhovideo.data.loading.loader import Loader
 from rhovideo.data.loading.shuffling import is_keyed
 from rhovideo.engine.checkpoint import FORMAT, CheckpointError, newest_checkpoint, save_checkpoint
@@ -37,8 +41,8 @@ class SavedTask(Protocol):
     def state_dict(self) -> dict[str, Any]:
         """State of the task, without that of the model."""
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what :meth:`state_dict` gave."""
+    def load_state_dict(self, state: dict[str, Any], rows: KeptRows | None = None) -> None:
+        """Take over what :meth:`state_dict` gave; ``rows``: since then others were taken out of the training list."""
 
 
 class TrainingState:
@@ -53,7 +57,8 @@ class TrainingState:
 
     Attributes:
         position: how far the training is, moved on by the loop.
-        videos: distinct ones ``tried`` and ``bad``, of all processes, up to this position.
+        videos: those that all processes have tried up to this position.
+        last_checkpoint: that of this training, which others may have left in the folder too; on rank 0 once it saved.
     """
 
     def __init__(
@@ -65,7 +70,9 @@ class TrainingState:
         self._scaler = scaler
         self._loader = loader
         self.position = Position()
-        self.videos = {"tried": 0, "bad": 0}
+        self.last_checkpoint: Path | None = None
+        self._resumed_at = (0, 0)
+        self.videos = TriedVideos(len(loader.dataset))
 
     def save(self) -> None:
         """Write a checkpoint on rank 0 while the others wait; every process must call it.
@@ -76,6 +83,7 @@ class TrainingState:
         if distributed.is_main():
             path = checkpoint_path(self._cfg.OUTPUT_DIR, self.position.epoch, self.position.step)
             save_checkpoint(self._content(), path, self._cfg.TRAIN.CHECKPOINT_KEEP)
+            self.last_checkpoint = path
             logger.info("Checkpoint: %s", path)
         distributed.barrier()
 
@@ -97,10 +105,13 @@ class TrainingState:
                 )
             return None
         path, content = found
-        self._load(path, content)
-        self._check_epoch(path, content)
-        self.position = Position(content["epoch"], content["step"], content["global_step"])
-        self.videos |= content.get("videos", {})
+        self.last_checkpoint = path
+        rows = self._rows_kept(content)
+        self._load(path, content, rows)
+        if rows is None:
+            self._check_epoch(path, content)
+        self.position = self._position(content)
+        self.videos.load_state_dict(content.get("videos", {}), None if rows is None else rows.origin)
         changed = other_settings(yaml.safe_load(content["cfg"]), self._cfg)
         if changed and distributed.is_main():
             logger.warning(
@@ -109,6 +120,36 @@ class TrainingState:
                 "; ".join(changed),
             )
         return path
+
+    def record_list(self) -> None:
+        """Write the training list into the run's history on rank 0, with the checkpoint that the run goes on from."""
+        if distributed.is_main():
+            TrainingList(self._cfg, self._loader.dataset.manifest).record(self._resumed_at)
+
+    def _rows_kept(self, content: dict[str, Any]) -> KeptRows | None:
+        """The rows of the training list in that of the checkpoint, where some were taken out; None where none was.
+
+        Raises:
+            CheckpointError: rows were added or changed.
+        """
+        self._resumed_at = content["epoch"], content["step"]
+        # Rank 0 reads for all: on a network file system the others may still see an older history.
+        judged = None
+        if distributed.is_main():
+            judged = TrainingList(self._cfg, self._loader.dataset.manifest).judge(self._resumed_at)
+        judged = distributed.gather_objects(judged)[0] or Judged()
+        if judged.finding is not None and judged.rows is None:
+            raise CheckpointError(str(judged.finding), keys=judged.finding.keys)
+        if judged.finding is not None and distributed.is_main():
+            # Of a list of videos, the start has shown it on the terminal.
+            logger.warning(judged.finding, extra={"for_files": not lists_itself(self._cfg)})
+        return judged.rows
+
+    def _position(self, content: dict[str, Any]) -> Position:
+        """The position of a checkpoint; the end of its epoch, where a shorter list has no such step."""
+        if content["step"] < self._loader.steps_per_epoch:
+            return Position(content["epoch"], content["step"], content["global_step"])
+        return Position(content["epoch"] + 1, 0, content["global_step"])
 
     def _content(self) -> dict[str, Any]:
         """The entries that :mod:`rhovideo.engine.checkpoint` lists."""
@@ -124,7 +165,7 @@ class TrainingState:
             "optimizer_state": self._optimizer.state_dict(),
             "scaler_state": self._scaler.state_dict(),
             "task_state": self._task.state_dict(),
-            "videos": self.videos,
+            "videos": self.videos.state_dict(),
             **self._class_names(),
         }
 
@@ -133,13 +174,13 @@ class TrainingState:
         names = names_of_lists(self._cfg) if self._cfg.TASK in CLASSIFIES else []
         return {"class_names": names} if names else {}
 
-    def _load(self, path: Path, content: dict[str, Any]) -> None:
+    def _load(self, path: Path, content: dict[str, Any], rows: KeptRows | None) -> None:
         try:
             self._task.model.load_state_dict(content["model_state"])
             self._optimizer.load_state_dict(content["optimizer_state"])
             if content["scaler_state"]:  # empty where it was off, as float16 is on a CPU
                 self._scaler.load_state_dict(content["scaler_state"])
-            self._task.load_state_dict(content["task_state"])
+            self._task.load_state_dict(content["task_state"], rows)
         except (RuntimeError, ValueError, KeyError) as error:
             raise CheckpointError(
                 f"{path}: belongs to a run of TASK {content['task']} with another model, optimizer or list of videos "

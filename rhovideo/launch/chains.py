@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.checks.files import check_files
+from rhovideo.checks.files import check_files, check_folder_name
 from rhovideo.config.findings import Finding, Problem
 from rhovideo.config.keys import set_value
 from rhovideo.config.reading import Loaded
@@ -50,6 +50,9 @@ def check_output_folders(jobs: Iterable[Loaded]) -> list[Problem]:
     problems = []
     owner: dict[Path, Loaded] = {}
     for job in jobs:
+        if wrong := check_folder_name(job.cfg.OUTPUT_DIR):
+            problems.append(job.problem(Finding(("OUTPUT_DIR",), wrong, "outputs/NAME")))
+            continue
         first = owner.setdefault(Path(job.cfg.OUTPUT_DIR).resolve(), job)
         if first is not job:
             wrong = f"{first.file} and {job.file} would both write to {job.cfg.OUTPUT_DIR}, one going on with the other"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from rhovideo.atomic_files import write_text
-from rhovideo.errors import FolderNotOursError, JobError, LostPeerError
+from rhovideo.errors import FolderNotOursError, JobError, LostPeerError, as_write_error
 from rhovideo.runs.folder import FAILURE_FILE
 
 # The text about a process that SIGKILL has ended.
@@ -56,7 +56,8 @@ def write_failure(folder: Path, rank: int, error: BaseException) -> None:
 
 def summary(error: BaseException) -> str:
     """An error in one line; a foreseen one without its class."""
-    text = str(error) if isinstance(error, JobError) else traceback.format_exception_only(error)[-1]
+    foreseen = _foreseen(error)
+    text = str(foreseen) if foreseen is not None else traceback.format_exception_only(error)[-1]
     return next(iter(text.strip().splitlines()), type(error).__name__)
 
 
@@ -69,7 +70,12 @@ def _lost_a_peer(error: BaseException) -> bool:
 
 def full_text(error: BaseException) -> str:
     """An error as it is shown: with its traceback, or where it was foreseen its message alone."""
-    return str(error) if isinstance(error, JobError) else "".join(traceback.format_exception(error))
+    foreseen = _foreseen(error)
+    return str(foreseen) if foreseen is not None else "".join(traceback.format_exception(error))
+
+
+def _foreseen(error: BaseException) -> JobError | None:
+    return error if isinstance(error, JobError) else as_write_error(error)
 
 
 def read_failures(folder: Path, world: int) -> dict[int, Failure]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from rhovideo.checks.files import check_folder_name
 from rhovideo.config.findings import ConfigError, Origin, Problem, Severity, as_lines
 from rhovideo.config.reading import Loaded, import_plugins_of, load
 from rhovideo.config.slurm_options import cluster_file
@@ -156,6 +157,8 @@ def _check_study(configs: Sequence[str], overrides: Sequence[object], sweep: str
     problems = []
     if not study.strip():
         problems.append(Problem("", origin, "is empty", "--study outputs/NAME"))
+    elif wrong := check_folder_name(study):
+        problems.append(Problem("", origin, wrong, "--study outputs/NAME"))
     if "OUTPUT_DIR" in overrides[::2]:
         wrong = "--study decides where each job writes: STUDY/CELL/name of its file"
         problems.append(Problem("OUTPUT_DIR", origin, wrong, "--study or OUTPUT_DIR"))

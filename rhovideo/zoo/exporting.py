@@ -6,15 +6,15 @@ import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
-from rhovideo.atomic_files import written_whole
+from rhovideo.atomic_files import try_to_write, writing, written_whole
 from rhovideo.config.extension.registries import METHODS
-from rhovideo.errors import WeightsError
+from rhovideo.errors import WeightsError, WriteError
 from rhovideo.zoo.architecture import architecture, describe_architecture
 from rhovideo.zoo.checkpoint_files import OWN, WeightsFile, class_names_in, read_weights
 from rhovideo.zoo.name_mapping import BLOCKS, to_ours, to_released
@@ -97,14 +97,24 @@ def export(source: str | Path, out: str | Path, encoder: str | None = None) -> E
         )
     content, kind = _content(file, cfg, encoder)
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        with writing(out):
+            out.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(out) as stream:
-            torch.save(content, stream)
-    except (OSError, RuntimeError) as error:  # torch raises RuntimeError if the disk is full
-        raise WeightsError(f"{out}: cannot be written ({error}); free space there, or write another name") from error
+            _save(content, stream)
+    except WriteError as error:
+        raise WeightsError(str(error)) from error
     resumable = "optimizer_state" in content
     remarks = tuple(_remarks(file, cfg, kind, resumable))
     return Exported(out, kind, describe_architecture(cfg), len(content["model_state"]), resumable, remarks)
+
+
+def _save(content: object, stream: BinaryIO) -> None:
+    try:
+        torch.save(content, stream)
+    except RuntimeError as error:
+        # torch hides the system's error of a full disk, which comes again now.
+        try_to_write(stream.name)
+        raise OSError(f"torch could not write it, and there is space now: {error}") from error
 
 
 def _content(file: WeightsFile, cfg: CfgNode, encoder: str | None) -> tuple[dict[str, Any], str]:

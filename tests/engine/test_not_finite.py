@@ -11,6 +11,7 @@ import torch
 from rhovideo import distributed
 from rhovideo.config import load_cfg
 from rhovideo.data.loading.loader import build_loader
+from rhovideo.engine.run import run
 from rhovideo.engine.tasks.pretrain import PretrainTask
 from rhovideo.engine.trainer import Trainer, TrainingStopped
 from rhovideo.runs.folder import list_checkpoints
@@ -71,6 +72,13 @@ def test_weights_and_checkpoints_are_those_before_the_step(fails_at, late, confi
 def test_message_names_no_checkpoint_where_there_is_none(late, configure):
     message, *_ = train_until_it_stops(configure("pretrain", *KEYS, *(LATE if late else [])), 2)
     assert "not finite" in message
+    assert "checkpoint" not in message
+
+
+def test_message_names_no_checkpoint_of_an_earlier_training(configure, tmp_path):
+    run(configure("pretrain", *KEYS, "TRAIN.EVAL_PERIOD", 0))
+    assert list_checkpoints(tmp_path / "out")
+    message, *_ = train_until_it_stops(configure("pretrain", *KEYS, "TRAIN.AUTO_RESUME", False), 2)
     assert "checkpoint" not in message
 
 

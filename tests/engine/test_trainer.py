@@ -248,6 +248,7 @@ def test_checkpoint_inside_an_epoch_of_other_steps_is_refused(configure, tmp_pat
     shutil.copytree(synthetic_set, data)
     lines = (data / "train.csv").read_text().splitlines(keepends=True)
     (data / "train.csv").write_text("".join(lines + lines[:8]))
+    (tmp_path / "out/history.jsonl").unlink()  # As an older rhovideo left the run: the videos are not known.
     with pytest.raises(CheckpointError, match=r"24 videos in steps of 8.*32 videos in steps of 8.*list of videos"):
         run(configure("pretrain", *keys, "DATA.PATH_TO_DATA_DIR", data))
 
@@ -289,7 +290,7 @@ def test_two_processes_train_as_one_does(configure, tmp_path, synthetic_set):
         assert difference <= 1e-8 * (1 + value.double().norm()), name
 
 
-def test_resume_tells_of_other_settings_and_keeps_the_count_of_bad_videos(configure, tmp_path, synthetic_set):
+def test_resume_tells_of_other_settings_and_counts_a_bad_video_once(configure, tmp_path, synthetic_set):
     data = tmp_path / "data"
     shutil.copytree(synthetic_set, data)
     next((data / "train").rglob("*.mp4")).write_bytes(b"nothing to see")
@@ -299,8 +300,8 @@ def test_resume_tells_of_other_settings_and_keeps_the_count_of_bad_videos(config
     assert before["bad"] == 1
     run(configure("pretrain", *keys, "SOLVER.MAX_EPOCH", 3, "SOLVER.BASE_LR", 0.005, "LOG_PERIOD", 5))
     after = final_state(tmp_path / "out")["videos"]
-    assert after["bad"] == 2 * before["bad"]
-    assert after["tried"] > before["tried"]
+    # Distinct videos: the broken one is tried again in each epoch and each launch.
+    assert (after["bad"], after["tried"]) == (1, 24)
     told = (tmp_path / "out/stdout.log").read_text()
     assert "until now: SOLVER.BASE_LR 0.01 -> 0.005; SOLVER.MAX_EPOCH 2 -> 3. Write" in told
 

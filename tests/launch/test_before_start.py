@@ -119,3 +119,41 @@ def test_checks_can_be_left_out_and_are_not_named_then(jobs_folder):
         check_before_start(Start(plan, "local"))
     checked = check_before_start(Start(plan, "local"), without=["lists", "the network"])
     assert checked.summary("local").startswith("checked: keys, run folders, files and this machine; not checked: ")
+
+
+@pytest.mark.parametrize("option", ["OUTPUT_DIR", "--study"])
+@pytest.mark.parametrize(("name", "wrong"), [("a\0b", "has a NUL byte"), ("a" * 5000, "is longer than a name may be")])
+def test_a_name_that_no_folder_can_have_is_a_finding(jobs_folder, capsys, option, name, wrong):
+    assert main(["run", "--cfg", "pretrain.yaml", option, name, "--dry-run"]) == 2
+    shown = capsys.readouterr().err
+    assert wrong in shown
+    assert "outputs/NAME" in shown
+    assert len(shown) < 1000
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *("CONTRASTIVE.DIM 1e30", "CONTRASTIVE.QUEUE_LEN 1e30", "DATA.NUM_FRAMES 1e30", "CONTRASTIVE.MLP_DIM 1e30"),
+        *("DATA.SAMPLING_RATE 1e30", "LOG_PERIOD 1e30", "CONTRASTIVE.PREDICTOR_DEPTHS [1e30]"),
+    ],
+)
+def test_a_number_beyond_all_sizes_is_a_finding_of_its_key(jobs_folder, capsys, setting):
+    key, value = setting.split()
+    assert main(["run", "--cfg", "pretrain.yaml", key, value, "--dry-run"]) == 2
+    shown = capsys.readouterr().err
+    assert key in shown
+    assert "frame #" not in shown
+
+
+def test_a_network_that_torch_cannot_build_is_told_without_its_stack(jobs_folder, capsys):
+    size = str(2**45)
+    words = ["CONTRASTIVE.DIM", size, "CONTRASTIVE.MLP_DIM", size, "CONTRASTIVE.NUM_MLP_LAYERS", "2"]
+    assert main(["run", "--cfg", "pretrain.yaml", *words, "--dry-run"]) == 2
+    shown = capsys.readouterr().err
+    assert "cannot be built as configured" in shown
+    assert "frame #" not in shown
+
+
+def test_a_seed_may_be_as_long_as_one_likes(jobs_folder):
+    assert main(["run", "--cfg", "pretrain.yaml", "RNG_SEED", str(2**70), "--print-cfg"]) == 0

@@ -132,9 +132,9 @@ BACKBONES = Registry(
 DATASETS = Registry(
     "TRAIN.DATASET",
     {
-        "kinetics": "rhovideo.data.loading.datasets:open_video_list",
-        "ptvkinetics": "rhovideo.data.loading.datasets:open_video_list",
-        "ssv2": "rhovideo.data.loading.datasets:open_frame_list",
+        "kinetics": "rhovideo.data.lists.opening:open_video_list",
+        "ptvkinetics": "rhovideo.data.lists.opening:open_video_list",
+        "ssv2": "rhovideo.data.lists.opening:open_frame_list",
     },
     any_case=True,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,9 @@ EXAMPLES = {
     "nested list": "a list of lists, such as [[1], [2]]",
 }
 
+# No number of frames, videos or steps is larger, and torch's sizes overflow not far above.
+_LARGEST = 2**53
+
 
 @dataclass(frozen=True)
 class Key:
@@ -37,7 +40,7 @@ class Key:
         choices: the values that it may have; a mapping gives the meaning of each, a registry grows with what is
             registered.
         at_least, above, at_most: the range of a number, which None never breaks.
-        infinite: whether the number may be infinite.
+        infinite: whether the number may be infinite, or a whole number of any size.
         fixed: of PySlowFast's values only the default is built.
         ours: PySlowFast has no such key.
         released: what PySlowFast does otherwise with this key.
@@ -99,6 +102,8 @@ class Key:
             return Finding((self.name,), wrong, repr(self.default))
         if isinstance(value, float) and math.isinf(value) and not self.infinite:
             return Finding((self.name,), f"{value} is not finite", "a number")
+        if not self.infinite and any(abs(number) > _LARGEST for number in _whole_numbers(value)):
+            return Finding((self.name,), f"{value!r} is out of range", "a smaller number")
         if self.range and value is not None and not self._is_in_range(value):
             return Finding((self.name,), f"{value!r} is out of range", f"a number that is {self.range}")
         return None
@@ -118,6 +123,15 @@ class Key:
         if isinstance(self.choices, Registry):
             remedy += "; PLUGINS: [MODULE] adds what a module of yours registers"
         return Finding((self.name,), f"there is no {value!r}", remedy)
+
+
+def _whole_numbers(value: Any) -> Iterator[int]:
+    """The whole numbers in a value, which may be a list of lists."""
+    if isinstance(value, (list, tuple)):
+        for element in value:
+            yield from _whole_numbers(element)
+    elif isinstance(value, int):
+        yield value
 
 
 def _kind_of(default: Any) -> str:

@@ -30,7 +30,7 @@ TOP = (
     Key("SHARD_ID", 0, "The number of this machine, from 0.", at_least=0),
     Key("OUTPUT_DIR", "outputs/run", "Folder for checkpoints, logs and results.", released="The default is the current "
         "folder."),
-    Key("RNG_SEED", 1, "Seed of every random draw.", at_least=0),
+    Key("RNG_SEED", 1, "Seed of every random draw.", at_least=0, infinite=True),
     Key("LOG_PERIOD", 10, "Steps between two log lines.", at_least=1),
     Key("LOG_MODEL_INFO", True, "Log the size of the network."),
     Key("DIST_BACKEND", "nccl", "What processes on GPUs talk through; on the CPU it is gloo.",

@@ -8,7 +8,6 @@ import logging
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-import numpy as np
 import torch
 
 logger = logging.getLogger(__name__)
@@ -16,7 +15,6 @@ logger = logging.getLogger(__name__)
 FILE_NAME = "bad_videos.jsonl"
 # The share of bad videos means little among fewer distinct videos.
 _MIN_TRIED = 100
-_TRIED, _BAD = 1, 2
 _SHOWN_EXAMPLES = 5
 
 
@@ -54,8 +52,22 @@ class ReadVideos(Protocol):
     failures: list[Failure]
 
 
+class Reading(NamedTuple):
+    """Rows of the list that a batch tried.
+
+    Attributes:
+        tried: videos that are shown, and those that could not be read.
+        bad: videos that could not be read.
+        exhausted: samples for which no readable video was found.
+    """
+
+    tried: list[int]
+    bad: list[int]
+    exhausted: int
+
+
 class BadVideoLedger:
-    """The record of the training videos that this process has tried.
+    """The list and the log of the videos that could not be read, and the limit of their share.
 
     Args:
         output_dir: folder of ``bad_videos.jsonl``, to which all processes of a job append (OUTPUT_DIR).
@@ -67,72 +79,49 @@ class BadVideoLedger:
         self.file = Path(output_dir) / FILE_NAME
         self.max_share = max_share
         self.rank = rank
-        self._state = np.zeros(0, np.uint8)  # one byte per video, however long the run
-        self._tried = self._bad = self._exhausted = 0
+        self._seen: set[int] = set()
         self._examples: list[str] = []
+        self._failed = False
 
-    def resume(self, tried: int = 0, bad: int = 0) -> None:
-        """Go on from the counts of all processes in a checkpoint; only rank 0 takes them, the others start from 0.
+    def record(self, batch: ReadVideos) -> Reading:
+        """List and log the batch's videos that failed for the first time.
 
-        Videos that are tried again are counted again. This hardly changes the share of bad videos.
-
-        Args:
-            tried: distinct videos tried by all processes.
-            bad: how many of them could not be read.
+        Returns:
+            What was tried, to be counted with what the other processes tried.
         """
-        if self.rank == 0:
-            self._tried, self._bad = tried, bad
-
-    def record(self, batch: ReadVideos) -> None:
-        """Count the batch's videos, and list and log those that failed for the first time."""
-        self._exhausted += int((~batch.valid).sum())
-        self._mark([int(index) for index in batch.index], _TRIED)
-        new = [failure for failure in batch.failures if not self._is_bad(failure.index)]
-        self._mark([failure.index for failure in batch.failures], _BAD)
-        for failure in append_failures(self.file, new):
+        new = [failure for failure in batch.failures if failure.index not in self._seen]
+        self._seen.update(failure.index for failure in new)
+        for failure in self._listed(new):
             logger.warning(
                 "rank %d: cannot read %s (%s, line %d): %s",
                 *(self.rank, failure.path, failure.csv, failure.line, failure.reason),
             )
         room = _SHOWN_EXAMPLES - len(self._examples)
-        self._examples += [f"{failure.path}: {failure.reason}" for failure in new[:room]]
+        self._examples += [f"{failure.path}: {failure.reason}" for failure in new[: max(room, 0)]]
+        bad = [failure.index for failure in batch.failures]
+        return Reading([*map(int, batch.index), *bad], bad, int((~batch.valid).sum()))
 
-    def _is_bad(self, index: int) -> bool:
-        return index < len(self._state) and self._state[index] == _BAD
+    def _listed(self, new: list[Failure]) -> list[Failure]:
+        """The failures that were not in the file before; a disk that is full for a while must not end a training."""
+        try:
+            return append_failures(self.file, new)
+        except OSError as error:
+            if not self._failed:
+                logger.warning("%s: videos are missing in it, writing failed (%s)", self.file, error.strerror)
+            self._failed = True
+            return new
 
-    def _mark(self, indices: list[int], state: int) -> None:
-        if not indices:
-            return
-        if (top := max(indices)) >= len(self._state):
-            self._state = np.concatenate([self._state, np.zeros(top + 1 + top // 2 - len(self._state), np.uint8)])
-        for index in set(indices):
-            before = int(self._state[index])
-            if before == 0:
-                self._tried += 1
-            if state == _BAD and before != _BAD:
-                self._bad += 1
-            self._state[index] = max(before, state)
-
-    def counts(self) -> torch.Tensor:
-        """The counts of this process, to be summed over the ranks before :meth:`verdict`.
-
-        A video that two ranks read in different epochs is counted twice.
-
-        Returns:
-            int64 [3]: distinct videos tried, bad ones among them, and samples without any readable video.
-        """
-        return torch.tensor([self._tried, self._bad, self._exhausted], dtype=torch.int64)
-
-    def verdict(self, total_counts: torch.Tensor) -> str | None:
+    def verdict(self, tried: int, bad: int, exhausted: int = 0) -> str | None:
         """Decide if training has to stop.
 
         Args:
-            total_counts: :meth:`counts` summed over all ranks, so that all ranks decide the same.
+            tried: distinct videos tried, by all processes since the run began.
+            bad: how many of them could not be read.
+            exhausted: samples of the step without any readable video, of all processes.
 
         Returns:
             The message to stop with, or None.
         """
-        tried, bad, exhausted = (int(count) for count in total_counts)
         if exhausted:
             problem = f"no readable video was found for {exhausted} samples, in ten draws for each"
         elif tried >= _MIN_TRIED and bad > self.max_share * tried:
@@ -142,8 +131,8 @@ class BadVideoLedger:
         examples = "".join(f"\n  {example}" for example in self._examples)
         return (
             f"{problem}: {bad} of {tried} tried ({bad / max(tried, 1):.1%}). {self.file} lists them all; "
-            "`rhovideo scan CSV` finds every broken video of a list and writes a list without them"
-            + (f". Among them:{examples}" if examples else "")
+            "`rhovideo scan CSV` finds every broken video of a list and writes a list without them. With that list in "
+            "the place of the old one, the same command goes on" + (f". Among them:{examples}" if examples else "")
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import av
@@ -14,7 +13,6 @@ import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.extension.registries import DATASETS
-from rhovideo.config.list_names import label_files, list_name, reads_label_files
 from rhovideo.data.augment.clip_augmentation import (
     PendingClip,
     TrainAugmentation,
@@ -26,7 +24,6 @@ from rhovideo.data.augment.crops import EvalCrops
 from rhovideo.data.augment.device_colour import encode_operations
 from rhovideo.data.lists.bad_videos import Failure
 from rhovideo.data.lists.csv_parsing import NO_LABEL
-from rhovideo.data.lists.frame_lists import FrameListManifest
 from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.lists.video_list import OpenVideo, VideoList
 from rhovideo.data.sampling.clip_samplers import build_clip_sampler
@@ -289,27 +286,6 @@ def open_manifest(cfg: CfgNode, split: str) -> Manifest | VideoList:
     """
     opened: Manifest | VideoList = DATASETS.builder(cfg.TRAIN.DATASET)(cfg, split)
     return opened
-
-
-def open_frame_list(cfg: CfgNode, split: str) -> FrameListManifest:
-    """Open the list of frames of a split (TRAIN.DATASET ssv2); as :func:`open_manifest`."""
-    data = cfg.DATA
-    csv = Path(data.PATH_TO_DATA_DIR) / list_name(cfg, split)
-    names = label_files(split) if reads_label_files(cfg, split) else ()
-    labels = (csv.with_name(names[0]), csv.with_name(names[1])) if names else None
-    return FrameListManifest.open(csv, labels=labels, prefix=data.PATH_PREFIX, cache_dir=data.MANIFEST_CACHE)
-
-
-def open_video_list(cfg: CfgNode, split: str) -> Manifest:
-    """Open the CSV of a split, of video files (TRAIN.DATASET kinetics); as :func:`open_manifest`."""
-    data = cfg.DATA
-    return Manifest.open(
-        Path(data.PATH_TO_DATA_DIR) / list_name(cfg, split),
-        separator=data.PATH_LABEL_SEPARATOR,
-        prefix=data.PATH_PREFIX,
-        skip_rows=data.SKIP_ROWS,
-        cache_dir=data.MANIFEST_CACHE,
-    )
 
 
 def _views_per_clip(cfg: CfgNode) -> int:

@@ -17,6 +17,7 @@ from functools import partial
 from multiprocessing.connection import wait
 from typing import Any
 
+import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 from torch.utils.data import DataLoader
@@ -26,7 +27,7 @@ from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading import shared_slots
 from rhovideo.data.loading.batches import Batch, BatchReader
 from rhovideo.data.loading.datasets import TRAINING_PURPOSES, SampleKey, VideoDataset, build_dataset
-from rhovideo.data.loading.shuffling import shuffled
+from rhovideo.data.loading.shuffling import Order, shuffled
 from rhovideo.data.loading.workers import describe_exit, initialise_worker, worker_context, worker_count
 from rhovideo.errors import JobError
 from rhovideo.randomness import Stream, generator
@@ -91,6 +92,7 @@ class Loader:
         self.rank = rank
         self.world_size = world_size
         self._micro_batch = max(global_batch // (world_size * self.accumulate_steps), 1)
+        self._drawn: tuple[int, Order] | None = None
         self._plan = _Plan(self)
         self._name = secrets.token_hex(8)
         weakref.finalize(self, shared_slots.unmap, self._name)
@@ -194,12 +196,24 @@ class Loader:
             for first in range(first_step * self._micro_batch, len(videos), self._micro_batch):
                 yield [SampleKey(epoch, index) for index in videos[first : first + self._micro_batch]]
             return
-        order = shuffled(len(self.dataset), generator(Stream.SHUFFLE, self.seed, epoch))
+        order = self._order(epoch)
         for step in range(first_step, self.steps_per_epoch):
             for part in range(self.accumulate_steps):
                 place = self.rank * self.accumulate_steps + part
                 first = step * self.global_batch + place * self._micro_batch
                 yield [SampleKey(epoch, int(index)) for index in order[first : first + self._micro_batch]]
+
+    def step_videos(self, epoch: int, step: int) -> np.ndarray:
+        """The rows of the list that all processes together take in a training step, int64 [global batch]."""
+        first = step * self.global_batch
+        return self._order(epoch)[first : first + self.global_batch]
+
+    def _order(self, epoch: int) -> Order:
+        """The order of an epoch's videos; the last one is kept."""
+        if self._drawn is None or self._drawn[0] != epoch:
+            order = shuffled(len(self.dataset), generator(Stream.SHUFFLE, self.seed, epoch))
+            self._drawn = epoch, order
+        return self._drawn[1]
 
     def close(self) -> None:
         """End the workers, after which the loader cannot be used."""

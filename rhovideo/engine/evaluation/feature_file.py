@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from rhovideo.atomic_files import write_text, written_whole
+from rhovideo.atomic_files import write_text, writing, written_whole
 from rhovideo.errors import JobError
 from rhovideo.runs.folder import RESULTS_FILE
 
@@ -133,13 +133,14 @@ class FeatureFile:
         """
         data = np.ascontiguousarray(values, _DTYPE).data.cast("B")
         place = _PAGE + block * self._block_rows * self._row_bytes
-        with (self.folder / _PART).open("r+b", buffering=0) as file:
+        part = self.folder / _PART
+        with writing(part), part.open("r+b", buffering=0) as file:
             file.seek(place)
             while data:
                 data = data[file.write(data) :]
             os.fsync(file.fileno())
         flags = "".join("1" if flag else "0" for flag in readable)
-        with self._journal.open("ab", buffering=0) as journal:
+        with writing(self._journal), self._journal.open("ab", buffering=0) as journal:
             journal.write(f"{block} {flags}\n".encode())
             os.fsync(journal.fileno())
 

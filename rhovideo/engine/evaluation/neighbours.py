@@ -7,7 +7,7 @@ so callers need not normalise them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -66,7 +66,7 @@ class KnnBank(nn.Module):
             )
         self.num_rows = num_rows
         rows = min(num_rows, max_rows) if max_rows else num_rows
-        self._multiplier = _spreading_multiplier(num_rows) if rows < num_rows else 1
+        self._multiplier = _multiplier(num_rows, rows)
         self.register_buffer("embeddings", torch.zeros(rows, dim, dtype=dtype))
         self.register_buffer("labels", torch.full((rows,), -1, dtype=torch.int64))
         self.register_buffer("seen", torch.zeros(rows, dtype=torch.bool))
@@ -106,6 +106,27 @@ class KnnBank(nn.Module):
         self.embeddings[rows] = torch.where(written[:, None], unit[last], self.embeddings[rows])
         self.labels[rows] = torch.where(written, labels[last], self.labels[rows])
         self.seen[rows] = written | self.seen[rows]
+
+    def take_over(self, state: Mapping[str, Tensor], origin: Tensor, num_rows: int) -> None:
+        """Take over the embeddings of the videos that are left of a longer list.
+
+        Args:
+            state: a bank's of that list.
+            origin: int64 [N], the place of each video in that list.
+            num_rows: videos in that list.
+
+        Raises:
+            ValueError: its embeddings have another size.
+        """
+        if state["embeddings"].shape[1:] != self.embeddings.shape[1:]:
+            sizes = state["embeddings"].shape[1], self.embeddings.shape[1]
+            raise ValueError(f"a bank of embeddings of size {sizes[0]}, and {sizes[1]} is needed")
+        held_before = len(state["seen"])
+        before = (origin * _multiplier(num_rows, held_before)) % num_rows
+        now = self.rows(torch.arange(self.num_rows))
+        kept = (before < held_before) & (now >= 0)
+        for name, buffer in self.named_buffers():
+            buffer[now[kept].to(buffer.device)] = state[name][before[kept]].to(buffer)
 
     def predict(self, queries: Tensor, k: int = 200, temperature: float = 0.1) -> Tensor:
         """The class [Q] that the nearest rows with an embedding vote for; -1 while there are none.
@@ -286,6 +307,11 @@ def _similarities(
 
 def _unit_rows(rows: Tensor) -> Tensor:
     return F.normalize(rows.to(torch.promote_types(torch.float32, rows.dtype)), dim=1)
+
+
+def _multiplier(num_rows: int, held: int) -> int:
+    """The number that spreads the rows that are held over all; 1 where all are held."""
+    return _spreading_multiplier(num_rows) if held < num_rows else 1
 
 
 def _spreading_multiplier(modulus: int) -> int:

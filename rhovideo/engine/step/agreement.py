@@ -25,11 +25,13 @@ class StepRecord:
         epoch: complete epochs before the step.
         step: complete steps before it in its epoch.
         videos: rows of the training manifest, of all micro-batches.
+        news: rows tried here that the other processes do not know of, and those of them that could not be read.
     """
 
     epoch: int
     step: int
     videos: Sequence[int] = ()
+    news: tuple[Sequence[int], Sequence[int]] = ((), ())
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Agreement:
 
     Every process makes the same calls in the same order::
 
-        agreement.collect(StepRecord(epoch, step), loss, save=False, stop=asked, counts=(tried, bad))
+        agreement.collect(StepRecord(epoch, step), loss, save=False, stop=asked, counts=(news, exhausted))
         for decision in agreement.decide():  # on the steps before this one
             ...
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from rhovideo import distributed
+from rhovideo.data.lists.kept_rows import KeptRows
 from rhovideo.data.loading.loader import Batch, Loader, build_loader
 from rhovideo.engine.device_inputs import job_device, to_network_input
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
@@ -114,7 +115,7 @@ class ClassifyTask:
         """Empty: all state is in the model."""
         return {}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: dict[str, Any], rows: KeptRows | None = None) -> None:
         """Do nothing."""
 
     def close(self) -> None:
@@ -143,7 +144,7 @@ def run_classify(cfg: CfgNode) -> dict[str, float]:
     with closing(build_loader(cfg, "train", "train")) as loader, closing(ClassifyTask(cfg)) as task:
         trainer = Trainer(cfg, task, loader, rate_factor)
         results = trainer.train()
-        results["train_videos"] = max(len(loader.dataset) - trainer.state.videos["bad"], 0)
+        results["train_videos"] = max(len(loader.dataset) - trainer.state.videos.bad, 0)
         if task.validated is not None:
             results["val_videos"] = task.validated
     if cfg.TEST.ENABLE:

@@ -11,6 +11,7 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
+from rhovideo.data.lists.kept_rows import KeptRows
 from rhovideo.data.loading.loader import Batch, Loader, build_loader
 from rhovideo.engine.device_inputs import job_device, to_network_input
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
@@ -125,10 +126,14 @@ class PretrainTask:
         """The bank's state, without that of the model."""
         return {} if self.bank is None else {"bank": self.bank.state_dict()}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over a bank's state, where both sides have a bank."""
-        if self.bank is not None and "bank" in state:
+    def load_state_dict(self, state: dict[str, Any], rows: KeptRows | None = None) -> None:
+        """Take over a bank's state, where both sides have a bank; of a list that rows were taken out of, the rest."""
+        if self.bank is None or "bank" not in state:
+            return
+        if rows is None:
             self.bank.load_state_dict(state["bank"])
+        else:
+            self.bank.take_over(state["bank"], torch.from_numpy(rows.origin), rows.before)
 
     def close(self) -> None:
         """End the workers of the validation set."""

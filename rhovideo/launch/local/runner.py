@@ -9,7 +9,7 @@ import traceback
 
 from rhovideo.config.findings import ConfigError
 from rhovideo.config.keys import get_value
-from rhovideo.errors import JobError
+from rhovideo.errors import JobError, as_write_error
 from rhovideo.launch import RankFailed
 from rhovideo.launch.before_start import Start, check_before_start
 from rhovideo.launch.chains import checkpoint_source, with_checkpoint
@@ -91,8 +91,11 @@ def _run_job(cell: Cell, number: int) -> int:
     except JobError as error:
         print_line(str(error))
         return 1
-    except Exception:
-        traceback.print_exc()
+    except Exception as error:
+        if (foreseen := as_write_error(error)) is not None:
+            print_line(str(foreseen))
+        else:
+            traceback.print_exc()
         return 1
     return 0
 

@@ -1,0 +1,161 @@
+"""The training list of a run that goes on: the same as before, or one that rows were taken out of. Without torch.
+
+Both the check before a start and the run itself ask here, so a dry run sees what the run will.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from fvcore.common.config import CfgNode
+
+from rhovideo.atomic_files import written_whole
+from rhovideo.config.extension.registries import lists_itself
+from rhovideo.config.findings import Finding
+from rhovideo.config.pyslowfast.translation import reads_frame_lists
+from rhovideo.config.task_defaults import CLASSIFIES
+from rhovideo.data.lists.csv_parsing import ManifestError
+from rhovideo.data.lists.kept_rows import KeptRows, common_folder, find_kept_rows, fingerprint, names_of, row_digests
+from rhovideo.data.lists.manifest import Manifest
+from rhovideo.data.lists.opening import open_frame_list, open_video_list
+from rhovideo.data.lists.video_list import VideoList
+from rhovideo.runs.first_launch import resumes
+from rhovideo.runs.folder import list_checkpoints, progress
+from rhovideo.runs.history import TRAINING_LIST, append_event, list_of_checkpoint, read_events
+
+# Of a longer list the names are not kept: they would take minutes and a gigabyte at each start.
+_LONGEST = 2**21
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A training list beside the one of a checkpoint.
+
+    Attributes:
+        rows: where the list's rows were before; None if nothing was taken out, or nothing is known of that list.
+        finding: a warning of rows that are gone, or the error of rows that were added or changed; None without either.
+    """
+
+    rows: KeptRows | None = None
+    finding: Finding | None = None
+
+
+class TrainingList:
+    """The training list of a job, to be recorded in its run folder and compared with what is recorded there.
+
+    Args:
+        cfg: the job's.
+        manifest: its training list.
+    """
+
+    def __init__(self, cfg: CfgNode, manifest: Manifest | VideoList) -> None:
+        self._output = Path(cfg.OUTPUT_DIR)
+        self._manifest = manifest
+        self._labelled = cfg.TASK in CLASSIFIES
+
+    @cached_property
+    def _paths(self) -> list[str]:
+        return [self._manifest.path(row) for row in range(len(self._manifest))]
+
+    @cached_property
+    def _base(self) -> str:
+        return common_folder(self._paths)
+
+    def _digests(self, base: str) -> np.ndarray:
+        # A wrong label changes what a classifier learns; a pre-training only measures with it.
+        labels = self._manifest.labels.tolist() if self._labelled else None
+        return row_digests(names_of(self._paths, labels), base)
+
+    def judge(self, position: tuple[int, int]) -> Judged:
+        """Compare with the list that a checkpoint of the run was trained on.
+
+        Args:
+            position: complete epochs, and complete steps of the next one, of the checkpoint.
+        """
+        event = list_of_checkpoint(self._output, position)
+        if event is None:
+            return Judged()
+        base = event["base"]
+        moved = base and not any(path.startswith(base + os.sep) for path in self._paths)
+        below = self._base if moved else base
+        now = self._digests(below)
+        if fingerprint(now) == event["fingerprint"]:
+            return Judged()
+        rows = find_kept_rows(np.load(self._output / event["rows"]), now)
+        keys, csv = ("DATA.PATH_TO_DATA_DIR", "OUTPUT_DIR"), self._manifest.csv
+        if len(rows.added):
+            first = int(rows.added[0])
+            others = f", and {len(rows.added) - 1} more" if len(rows.added) > 1 else ""
+            wrong = (
+                f"{csv}, line {self._manifest.line(first)}: {self._paths[first]} is not in the list that the run in "
+                f"{self._output} was trained on{others}. That list had {rows.before} videos, this one has "
+                f"{len(self._paths)}"
+            )
+            remedy = "the list as it was, from which rows may only be taken out; or another OUTPUT_DIR to train anew"
+            return Judged(finding=Finding(keys, wrong, remedy))
+        gone = rows.before - len(self._paths)
+        what = (
+            f"{gone} of the {rows.before} videos that the run in {self._output} was trained on are no longer listed. "
+            "It goes on without them"
+            if gone
+            else f"the videos are those that the run in {self._output} was trained on, in another order"
+        )
+        wrong = (
+            f"{csv}: {what}. The order of the videos is a new one from here on, and the k-NN bank keeps the "
+            "embeddings of those that are left"
+        )
+        return Judged(rows, Finding(keys, wrong, severity="warning"))
+
+    def record(self, position: tuple[int, int]) -> None:
+        """Write the list into the run's history, if it is not the last one there.
+
+        Args:
+            position: of the checkpoint that the run goes on from; (0, 0) if it begins.
+
+        Raises:
+            OSError: the run folder cannot be written to.
+        """
+        if len(self._manifest) > _LONGEST:
+            return
+        digests = self._digests(self._base)
+        values: dict[str, Any] = {
+            "csv": str(self._manifest.csv),
+            "videos": len(digests),
+            "base": self._base,
+            "fingerprint": fingerprint(digests),
+            "rows": f"training_list_{fingerprint(digests)}.npy",
+        }
+        events = read_events(self._output, TRAINING_LIST)
+        last = events[-1] if events else {}
+        if last.get("fingerprint") == values["fingerprint"] and (tuple(last["from"]) <= position or not any(position)):
+            return
+        self._output.mkdir(parents=True, exist_ok=True)
+        with written_whole(self._output / values["rows"]) as file:
+            np.save(file, digests)
+        append_event(self._output, TRAINING_LIST, {**values, "from": list(position)})
+
+
+def check_training_list(cfg: CfgNode) -> Iterator[Finding]:
+    """Find out whether the run in OUTPUT_DIR can go on with the training list as it is now.
+
+    Args:
+        cfg: a loaded configuration whose lists can be read.
+    """
+    # A registered data set is opened by the job alone.
+    if not resumes(cfg) or lists_itself(cfg) or not list_checkpoints(cfg.OUTPUT_DIR):
+        return
+    position = progress(cfg.OUTPUT_DIR)
+    if list_of_checkpoint(cfg.OUTPUT_DIR, position) is None:
+        return
+    try:
+        manifest = open_frame_list(cfg, "train") if reads_frame_lists(cfg) else open_video_list(cfg, "train")
+    except (ManifestError, OSError):
+        return  # found by the other checks, or by the run
+    if (finding := TrainingList(cfg, manifest).judge(position).finding) is not None:
+        yield finding
