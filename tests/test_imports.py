@@ -18,7 +18,7 @@ TORCH_FREE = (
     *(f"rhovideo.launch.{name}" for name in ("before_start", "chains", "failures", "finished_jobs", "plan")),
     *("rhovideo.launch.run_state", "rhovideo.launch.sweep", "rhovideo.launch.local.runner"),
     *(f"rhovideo.zoo.{name}" for name in ("catalogue", "figures", "sources")),
-    *(f"rhovideo.checks.{name}" for name in ("files", "list_contents", "list_warnings", "lists")),
+    *(f"rhovideo.checks.{name}" for name in ("files", "fitting", "list_contents", "list_warnings", "lists")),
     *("rhovideo.errors", "rhovideo.randomness", "rhovideo.terminal"),
 )
 # Module names that stand twice: packages of the command line and of integrations are named after what they wrap.

@@ -108,7 +108,7 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
     dataset = options.dataset or ("SSv2" if places["TRAIN.DATASET"] == FRAME_LISTS else None)
     # First what takes no torch: the arguments and the files. The number of classes is known once the lists are read.
     any_classes = {"MODEL.NUM_CLASSES": _MOST_CLASSES}
-    first = resolve(recipe(None, protocol, dataset or "", 1) | any_classes | places, overrides)
+    first = resolve(recipe(None, protocol, dataset or "", 1) | any_classes | places, overrides, fitted=True)
     for note in first.notes:
         print_line(note)
     _check_lists(first, overrides)
@@ -126,7 +126,7 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
             f"{videos.classes - 1}: write the --data that it was trained for"
         )
     settings = recipe(subject, protocol, videos.protocol_of, videos.classes, options.encoder) | places
-    loaded = resolve(settings, overrides)
+    loaded = resolve(settings, overrides, fitted=True)
     heading = _heading(options, subject, overrides)
     text = as_yaml(settings, overrides, loaded.cfg, heading)
     config = Path(loaded.cfg.OUTPUT_DIR) / CONFIG_NAME

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from rhovideo.checks.fitting import fit_to_list
 from rhovideo.config.findings import ConfigError, Origin, Problem, Severity, as_lines
 from rhovideo.config.reading import Loaded, import_plugins_of, load
 from rhovideo.config.slurm_options import cluster_file
@@ -91,7 +92,9 @@ def make_plan(
                 decided["OUTPUT_DIR"] = Setting(output, output, Origin(f"--study {study}"))
             try:
                 cluster = cluster_file() if slurm else None
-                jobs.append(load(path, overrides, cluster=cluster, decided=decided, resumed=as_resumed))
+                jobs.append(
+                    load(path, overrides, cluster=cluster, decided=decided, resumed=as_resumed, fitted=fit_to_list)
+                )
             except ConfigError as error:
                 tally.add(name, error.problems)
         made.append(Cell(name, values, jobs))

@@ -11,6 +11,7 @@ from torch import nn
 from rhovideo.data.loading.loader import build_loader
 from rhovideo.engine.checkpoint import checkpoint_to_measure
 from rhovideo.engine.device_inputs import DTYPES, job_device
+from rhovideo.engine.evaluation.counts import as_count
 from rhovideo.engine.evaluation.features import Features, extract_features
 from rhovideo.engine.evaluation.neighbours import knn_accuracy, retrieval_recall
 from rhovideo.zoo.pretrained import load_pretrained
@@ -27,7 +28,8 @@ def run_knn(cfg: CfgNode) -> dict[str, float]:
         cfg: the job's.
 
     Returns:
-        ``knn_top1``, and ``recall_at_K`` for each K of KNN.RECALL_AT.
+        ``knn_top1``, ``recall_at_K`` for each K of KNN.RECALL_AT, and ``test_videos``, the number of videos that
+        could be read.
 
     Raises:
         ValueError: no checkpoint is named, or the training videos have no labels.
@@ -45,9 +47,12 @@ def run_knn(cfg: CfgNode) -> dict[str, float]:
     }
     recall = retrieval_recall(queries.values, queries.labels, gallery.values, gallery.labels, cfg.KNN.RECALL_AT)
     results |= {f"recall_at_{k}": value for k, value in recall.items()}
+    labelled = int((queries.labels >= 0).sum())
+    classes = len(gallery.labels[gallery.labels >= 0].unique())
     for name, value in results.items():
-        logger.info("%s: %.2f %%", name, value)
-    return results
+        count = f", {as_count(value, labelled, classes)}" if name == "knn_top1" else ""
+        logger.info("%s: %.2f %%%s", name, value, count)
+    return results | {"test_videos": len(queries.labels)}
 
 
 def _features(encoder: nn.Module, cfg: CfgNode, split: str) -> Features:
