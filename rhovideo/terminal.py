@@ -38,19 +38,21 @@ def stage(name: str) -> None:
     _beats.name, _beats.since, _beats.count = name, time.monotonic(), 0
 
 
-def start_beats(name: str) -> None:
+def start_beats(name: str, first: float = _FIRST) -> None:
     """Print a line on stderr whenever the process has been silent for some seconds, until :func:`stop_beats`.
 
     A progress bar is no silence. A library that keeps the interpreter's lock while it loads delays a beat.
 
     Args:
         name: the first stage.
+        first: seconds until the first words.
     """
     stop_beats()
     if not _is_first_rank():
         return
     stage(name)
     _beats.last = time.monotonic()
+    _beats.first, _beats.spoken = first, False
     _beats.ended = threading.Event()
     threading.Thread(target=_watch, args=(_beats.ended,), name="beats", daemon=True).start()
 
@@ -65,13 +67,13 @@ class _Beats:
 
     def __init__(self) -> None:
         self.name, self.since, self.last, self.count = "", 0.0, 0.0, 0
-        self.spoken = False
+        self.first, self.spoken = _FIRST, False
         self.ended = threading.Event()
 
     def wait(self) -> float:
         """The seconds of silence after which a beat is due."""
         if not self.spoken:
-            return _FIRST
+            return self.first
         return _SILENCE if self.count < _FREQUENT_BEATS else _LONG_SILENCE
 
 

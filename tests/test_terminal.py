@@ -23,7 +23,7 @@ sys.meta_path.insert(0, Slow())
 def test_a_slow_import_of_torch_is_shown_and_stdout_stays_clean(jobs_folder):
     (jobs_folder / "slow").mkdir()
     (jobs_folder / "slow/sitecustomize.py").write_text(SLOW_TORCH)
-    words = ["run", "--cfg", "pretrain.yaml", "--dry-run", "CONTRASTIVE.TYPE", "simclr"]
+    words = ["run", "--cfg", "pretrain.yaml", "--dry-run", "CONTRASTIVE.TYPE", "simclr", "TRAIN.BATCH_SIZE", "8"]
     process = subprocess.Popen(
         [sys.executable, "-m", "rhovideo.cli", *words],
         env={**os.environ, "PYTHONPATH": f"{jobs_folder / 'slow'}:{ROOT}"},

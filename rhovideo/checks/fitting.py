@@ -11,12 +11,10 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.checks.list_contents import read_contents
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.fitted import KEYS, fitted_values
 from rhovideo.config.keys import get_value, set_value
 from rhovideo.config.list_names import needed_splits
-from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.runs.first_launch import resumes
 from rhovideo.runs.folder import list_checkpoints
 from rhovideo.runs.lineage import read_config
@@ -65,6 +63,10 @@ def _videos(cfg: CfgNode) -> int | None:
     """The number of videos in the training list; None if the job reads none, or where it is not known here."""
     if cfg.TASK not in ("pretrain", "linear", "finetune", "knn") or lists_itself(cfg):
         return None
+    # They import NumPy, for which a look at runs must not wait.
+    from rhovideo.checks.list_contents import read_contents
+    from rhovideo.data.lists.csv_parsing import ManifestError
+
     try:
         return read_contents(cfg, "train").videos if "train" in needed_splits(cfg) else None
     except (ManifestError, OSError, ValueError):

@@ -86,7 +86,8 @@ def _run_command(parser: argparse.ArgumentParser, commands: Commands, arguments:
     if name in _WITHOUT_BEATS:
         code: int = options.function(options)
         return code
-    start_beats(f"{name}: reading its files")
+    # What looks after runs prints at once, as a rule.
+    start_beats(f"{name}: reading its files", first=4.0 if name in monitor.NAMES else 0.8)
     try:
         code = options.function(options)
         return code

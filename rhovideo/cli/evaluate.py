@@ -109,8 +109,6 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
     # First what takes no torch: the arguments and the files. The number of classes is known once the lists are read.
     any_classes = {"MODEL.NUM_CLASSES": _MOST_CLASSES}
     first = resolve(recipe(None, protocol, dataset or "", 1) | any_classes | places, overrides, fitted=True)
-    for note in first.notes:
-        print_line(note)
     _check_lists(first, overrides)
     local_path(options.checkpoint)
     videos = look_at(first.cfg, needed_splits(first.cfg), dataset)
@@ -118,8 +116,8 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
     from rhovideo.protocols.measured_checkpoint import examine
 
     subject = examine(options.checkpoint, options.encoder, classifier=protocol == "test")
-    if subject.note:
-        print_line(subject.note)
+    for note in [*first.notes, *([subject.note] if subject.note else [])]:
+        print_line(note)
     if protocol == "test" and videos.classes > subject.classes:
         raise JobError(
             f"{subject.path}: has a classifier of {subject.classes} classes, and the lists have the label "
