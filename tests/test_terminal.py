@@ -27,15 +27,15 @@ def test_a_slow_import_of_torch_is_shown_and_stdout_stays_clean(jobs_folder):
     process = subprocess.Popen(
         [sys.executable, "-m", "rhovideo.cli", *words],
         env={**os.environ, "PYTHONPATH": f"{jobs_folder / 'slow'}:{ROOT}"},
-        stdout=(jobs_folder / "out").open("w"),
+        stdout=(jobs_folder / "printed").open("w"),
         stderr=subprocess.PIPE,
         text=True,
     )
     lines = [(line, time.monotonic()) for line in process.stderr]
-    assert process.wait() == 0
+    assert process.wait() == 0, lines
     beats = [at for line, at in lines if "importing torch ..." in line]
     assert beats, lines
-    assert "..." not in (jobs_folder / "out").read_text()
+    assert "..." not in (jobs_folder / "printed").read_text()
 
 
 def test_a_quick_command_has_no_beat(jobs_folder):

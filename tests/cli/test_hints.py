@@ -41,7 +41,8 @@ def test_help_is_the_overview_or_a_commands_help(capsys):
 def test_index_imports_no_torch(jobs_folder):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from rhovideo.cli import main; "
-        "code = main(['index', '.', '--out', 'lists', '--val-share', '0.5']); sys.exit(code or 3 * ('torch' in sys.modules))"
+        "code = main(['index', '.', '--out', 'lists', '--val-share', '0.5']); "
+        "sys.exit(code or 3 * ('torch' in sys.modules))"
     )
     for name in ("b", "c", "d"):
         (jobs_folder / "videos" / "walk").mkdir(parents=True, exist_ok=True)
