@@ -23,7 +23,7 @@ from rhovideo.launch.finished_jobs import check_earlier_weights
 from rhovideo.launch.plan import Plan, ProblemTally
 from rhovideo.launch.slurm import preflight
 from rhovideo.runs.first_launch import check_resume
-from rhovideo.terminal import stage
+from rhovideo.terminal import print_line, stage
 
 Place = Literal["local", "slurm"]
 Need = Literal["nothing", "torch", "SLURM"]
@@ -130,6 +130,8 @@ def check_before_start(start: Start, *, dry_run: bool = False, without: Collecti
     checked = Checked()
     for group in CHECKS:
         mine = [check for check in group if start.place in check.places and check.name not in without]
+        if sys.stderr.isatty() and any(check.needs == "torch" for check in mine):
+            print_line("checking the rest ...")
         tally = ProblemTally(len(start.plan.cells))
         for check in mine:
             # Importing torch takes some seconds, and on a shared file system many.
