@@ -23,6 +23,7 @@ TORCH_FREE = (
         for name in (
             "class_agreement",
             "files",
+            "fitting",
             "label_numbers",
             "list_contents",
             "list_warnings",

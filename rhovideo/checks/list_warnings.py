@@ -8,6 +8,7 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.findings import Finding
+from rhovideo.config.fitted import fitting_queue, keys_of_an_epoch
 from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
 
 
@@ -27,7 +28,7 @@ def warn_of_settings(cfg: CfgNode, csv: str | Path, videos: int | None, classes:
     node = cfg.CONTRASTIVE
     if cfg.TASK != "pretrain" or node.TYPE != "moco" or videos is None:
         return
-    keys = videos * (cfg.DATA.TRAIN_CROP_NUM_TEMPORAL if node.MOCO_MULTI_VIEW_QUEUE else 1)
+    keys = keys_of_an_epoch(cfg, videos)
     step = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
     # A list shorter than a step is an error already, and no queue of whole batches would suit it.
     if step <= videos and keys < node.QUEUE_LEN:
@@ -35,5 +36,5 @@ def warn_of_settings(cfg: CfgNode, csv: str | Path, videos: int | None, classes:
             f"CONTRASTIVE.QUEUE_LEN is {node.QUEUE_LEN}, and an epoch of {csv} makes {keys} keys. So most of a video's "
             "negatives are older keys of the same few videos, and some are its own"
         )
-        remedy = f"CONTRASTIVE.QUEUE_LEN {max(keys // 2 // step, 1) * step}"
+        remedy = f"CONTRASTIVE.QUEUE_LEN {fitting_queue(cfg, videos, step)}"
         yield Finding(("CONTRASTIVE.QUEUE_LEN", "DATA.PATH_TO_DATA_DIR"), wrong, remedy, "warning")

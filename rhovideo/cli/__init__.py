@@ -22,7 +22,7 @@ from rhovideo.config.findings import ConfigError
 from rhovideo.errors import JobError, as_write_error
 from rhovideo.launch.local.signals import REPORTED
 from rhovideo.stopping import Stopped
-from rhovideo.terminal import print_line
+from rhovideo.terminal import print_line, start_beats, stop_beats
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,21 +71,62 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
+# `logs -f` waits for what others write; the shell waits for `completion`.
+_WITHOUT_BEATS = ("logs", "completion")
+
+
 def _run_command(parser: argparse.ArgumentParser, commands: Commands, arguments: list[str]) -> int:
     """Run the command that the first argument names; its exit code."""
     if key := keys.asked_for(arguments):
         keys.print_keys(key)
         return 0
     name = arguments[0]
+    if name == "help":
+        asked = [word for word in arguments[1:2] if word in commands.choices]
+        arguments = [*asked, "--help"]
+        name = arguments[0]
     if not name.startswith("-") and name not in commands.choices:
         print_line(f"there is no command {name!r}: {_remedy(name, commands)}")
         return 2
     options = parser.parse_args(arguments)
-    code: int = options.function(options)
-    return code
+    if name in _WITHOUT_BEATS:
+        code: int = options.function(options)
+        return code
+    # What looks after runs prints at once, as a rule.
+    start_beats(f"{name}: reading its files", first=4.0 if name in monitor.NAMES else 0.8)
+    try:
+        code = options.function(options)
+        return code
+    finally:
+        stop_beats()
+
+
+# What other programs call our commands.
+_OTHER_NAMES = {
+    **dict.fromkeys(("train", "pretrain", "start", "launch", "fit", "sweep", "study"), "run --cfg CONFIG"),
+    **dict.fromkeys(("linear", "finetune", "knn"), "eval CHECKPOINT --data DIR --protocol {name}"),
+    **dict.fromkeys(
+        ("test", "evaluate", "evaluation", "validate", "val", "score", "probe"),
+        "eval CHECKPOINT --data DIR --protocol PROTOCOL",
+    ),
+    **dict.fromkeys(
+        ("features", "feature", "embed", "embeddings", "encode"), "extract CHECKPOINT --data DIR --out DIR"
+    ),
+    **dict.fromkeys(("list", "lists", "prepare"), "index FOLDER --out DIR"),
+    **dict.fromkeys(("recipes", "models", "zoo", "checkpoints"), "configs, or rhovideo weights"),
+    **dict.fromkeys(("stop", "kill", "scancel"), "cancel RUN"),
+    **dict.fromkeys(("log", "tail"), "logs RUN"),
+    **dict.fromkeys(("jobs", "queue", "ps", "state"), "status RUN"),
+    **dict.fromkeys(("check", "verify"), "scan CSV, or rhovideo run --cfg CONFIG --dry-run"),
+    "version": "--version",
+    "download": "weights",
+}
 
 
 def _remedy(name: str, commands: Commands) -> str:
+    plain = name.lower().replace("_", "-").replace("-", "")
+    if plain not in commands.choices and (meant := difflib.get_close_matches(plain, _OTHER_NAMES, n=1, cutoff=0.8)):
+        return f"write rhovideo {_OTHER_NAMES[meant[0]].format(name=meant[0])}; `rhovideo` lists all commands"
     near = difflib.get_close_matches(name, commands.choices, n=1)
     return f"write rhovideo {near[0]}" if near else "`rhovideo` lists them"
 

@@ -108,9 +108,7 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
     dataset = options.dataset or ("SSv2" if places["TRAIN.DATASET"] == FRAME_LISTS else None)
     # First what takes no torch: the arguments and the files. The number of classes is known once the lists are read.
     any_classes = {"MODEL.NUM_CLASSES": _MOST_CLASSES}
-    first = resolve(recipe(None, protocol, dataset or "", 1) | any_classes | places, overrides)
-    for note in first.notes:
-        print_line(note)
+    first = resolve(recipe(None, protocol, dataset or "", 1) | any_classes | places, overrides, fitted=True)
     _check_lists(first, overrides)
     local_path(options.checkpoint)
     videos = look_at(first.cfg, needed_splits(first.cfg), dataset)
@@ -118,8 +116,8 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
     from rhovideo.protocols.measured_checkpoint import examine
 
     subject = examine(options.checkpoint, options.encoder, classifier=protocol == "test")
-    if subject.note:
-        print_line(subject.note)
+    for note in [*first.notes, *([subject.note] if subject.note else [])]:
+        print_line(note)
     if protocol == "test" and videos.classes > subject.classes:
         raise JobError(
             f"{subject.path}: has a classifier of {subject.classes} classes, and the lists have the label "
@@ -127,7 +125,7 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
         )
     _refuse_other_classes(first, subject)
     settings = recipe(subject, protocol, videos.protocol_of, videos.classes, options.encoder) | places
-    loaded = resolve(settings, overrides)
+    loaded = resolve(settings, overrides, fitted=True)
     heading = _heading(options, subject, overrides)
     text = as_yaml(settings, overrides, loaded.cfg, heading)
     config = Path(loaded.cfg.OUTPUT_DIR) / CONFIG_NAME

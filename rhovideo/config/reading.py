@@ -15,6 +15,7 @@ from rhovideo.config.extension.plugins import KEY, PluginError, import_from_chec
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Finding, Origin, Problem
 from rhovideo.config.keys import nearest, nearest_key, set_value
 from rhovideo.config.pyslowfast import other_keys, translation
+from rhovideo.config.recipes.recipe_files import is_recipe
 from rhovideo.config.schema import definitions, get_cfg
 from rhovideo.config.slurm_options import resolve_slurm
 from rhovideo.config.values import ValueProblem, interpret
@@ -72,6 +73,7 @@ def load(
     cluster: str | Path | None = None,
     decided: Mapping[str, Setting] | None = None,
     resumed: Callable[[CfgNode], CfgNode] | None = None,
+    fitted: Callable[[CfgNode, Collection[str]], list[str]] | None = None,
 ) -> Loaded:
     """As :func:`load_cfg`, with the origins of the values, and without lines in the log.
 
@@ -82,6 +84,8 @@ def load(
             agree with NUM_SHARDS and NUM_GPUS.
         decided: what holds whatever the file and the overrides say, under dotted keys.
         resumed: gives the configuration that checks are to see where a resumed run keeps its first values.
+        fitted: fits the resolved configuration to its list, in place, except for the keys that the user has written;
+            returns notes (:func:`rhovideo.checks.fitting.fit_to_list`).
     """
     problems: list[Problem] = []
     notes: list[str] = []
@@ -110,6 +114,8 @@ def load(
         translation.note_epoch_reset(cfg, written, notes)
     if cluster is not None:
         findings += resolve_slurm(cfg, origins, notes, str(cluster))
+    if fitted is not None and not problems:
+        notes += fitted(cfg, {key for key, origin in origins.items() if not is_recipe(origin.file)})
     findings += check(resumed(cfg) if resumed else cfg)
     problems += [_located(finding, origins, file) for finding in findings if doubtful.isdisjoint(finding.keys)]
     if problems:

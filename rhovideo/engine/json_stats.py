@@ -1,4 +1,6 @@
-"""``json_stats: {...}`` lines, as PySlowFast writes them, in OUTPUT_DIR/stdout.log and json_stats.log.
+"""``json_stats: {...}`` lines, as PySlowFast writes them, in OUTPUT_DIR/json_stats.log.
+
+The log, stdout.log, has the same numbers in lines for people; that of an earlier version has these lines too.
 
 Without torch, so that a run can be looked at quickly.
 """
@@ -38,7 +40,7 @@ class JsonStats:
         self._failed = False
 
     def write(self, stats: Mapping[str, Any]) -> None:
-        """Log ``stats`` and append them to the file. Only the last line can be cut off, by a crash.
+        """Append ``stats`` to the file. Only the last line can be cut off, by a crash.
 
         Args:
             stats: names to strings, numbers, NumPy or one-element torch scalars, or lists and dicts of them. Floats are
@@ -47,8 +49,6 @@ class JsonStats:
         if self._path is None:
             return
         line = PREFIX + to_json(stats)
-        # The console gets the same in a line for people.
-        logger.info(line, extra={"for_programs": True})
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             append_line(self._path, line)

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from rhovideo.runs.folder import LOG_FILE
+from rhovideo.terminal import note_output, print_line, stage
 
 # In the file PySlowFast's line, which its users' scripts read; on the console no line of code.
 _FILE_FORMAT = "[%(asctime)s][%(levelname)s] %(filename)s: %(lineno)4d: %(message)s"
@@ -24,6 +26,9 @@ _CONSOLE_FORMAT = "[%(asctime)s] %(message)s"
 _CONSOLE_WARNING = "[%(asctime)s] %(levelname)s: %(message)s"
 _DATES = "%m/%d %H:%M:%S"
 _PACKAGE = "rhovideo"
+
+# Seconds between two lines of progress where there is no terminal.
+_LINE_SECONDS = 9.0
 
 T = TypeVar("T")
 
@@ -34,6 +39,7 @@ class _ConsoleHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             tqdm.write(self.format(record), file=sys.stdout)
+            note_output()
             sys.stdout.flush()
         except Exception:  # a log line must never end a training
             self.handleError(record)
@@ -109,7 +115,7 @@ def on_terminal() -> bool:
 
 
 def progress(iterable: Iterable[T], total: int, description: str, rank: int = 0) -> Iterator[T]:
-    """Iterate with a progress bar on rank 0's terminal, without one elsewhere.
+    """Iterate with a progress bar on rank 0's terminal, with a line every few seconds where there is none.
 
     Args:
         iterable: what to iterate over.
@@ -117,4 +123,19 @@ def progress(iterable: Iterable[T], total: int, description: str, rank: int = 0)
         description: in front of the bar.
         rank: this process.
     """
-    return iter(tqdm(iterable, total=total, desc=description, disable=rank != 0 or not on_terminal(), leave=False))
+    if rank == 0 and not on_terminal():
+        return _in_lines(iterable, total, description)
+    return iter(tqdm(iterable, total=total, desc=description, disable=rank != 0, leave=False))
+
+
+def _in_lines(iterable: Iterable[T], total: int, description: str) -> Iterator[T]:
+    """Iterate with a line on stderr every few seconds, where there is no terminal for a bar."""
+    last = time.monotonic()
+    stage(f"{description}: 0 of {total} batches")
+    for number, item in enumerate(iterable, start=1):
+        yield item
+        now = time.monotonic()
+        stage(f"{description}: {number} of {total} batches")
+        if now - last >= _LINE_SECONDS and number < total:
+            last = now
+            print_line(f"{description}: {number} of {total} batches")

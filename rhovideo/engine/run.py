@@ -30,6 +30,7 @@ from rhovideo.engine.tasks.multi_view_test import run_test
 from rhovideo.engine.tasks.pretrain import run_pretrain
 from rhovideo.runs.folder import CONFIG_FILE, RESULTS_FILE, list_checkpoints
 from rhovideo.runs.lock import held
+from rhovideo.terminal import stage
 
 logger = logging.getLogger(__name__)
 
@@ -73,12 +74,14 @@ def _run(cfg: CfgNode) -> dict[str, float]:
         _note_cpu(cfg)
         _warn_of_workers(cfg)
         _warn_of_mixed_precision(cfg)
+    stage("reading the lists")
     shared = check_whole_lists(cfg)
     for finding in check_class_names(cfg):
         raise ManifestError(str(finding), keys=finding.keys)
     distributed.barrier()
     if distributed.is_main():
         record_class_names(cfg)
+    stage(f"preparing TASK {_task(cfg)}")
     stopping.leave_if_requested("before the first step")
     started = time.monotonic()
     results = RUNNERS[cfg.TASK](cfg) | shared
@@ -107,10 +110,20 @@ def _end(cfg: CfgNode, seconds: float) -> str:
 
 
 def _note_cpu(cfg: CfgNode) -> None:
-    """Log that NUM_GPUS -1, which takes all GPUs, runs on the CPU where there is none."""
+    """Log that NUM_GPUS -1, which takes all GPUs, runs on the CPU where there is none, and what to expect of it."""
     if cfg.NUM_GPUS < 0 and job_device(cfg).type == "cpu":
-        mps = ", and Apple's MPS is not used" if has_mps() else ""
-        logger.info("NUM_GPUS is -1; there is no CUDA GPU%s: running on the CPU", mps)
+        mps = " (Apple's MPS is not used)" if has_mps() else ""
+        advice = (
+            "The log says the time of an epoch after the first step. A `demo/` recipe, or a smaller "
+            "DATA.TRAIN_CROP_SIZE, DATA.NUM_FRAMES and TRAIN.BATCH_SIZE make a first try quick"
+            if cfg.TASK in TRAINS
+            else "A smaller list makes a first try quick"
+        )
+        logger.info(
+            "no GPU found%s: CPU, expect a step to take many times as long as on a GPU, and minutes with a recipe "
+            "for GPUs. %s",
+            *(mps, advice),
+        )
 
 
 def _warn_of_workers(cfg: CfgNode) -> None:

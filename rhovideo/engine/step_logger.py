@@ -22,6 +22,7 @@ from rhovideo.engine.json_stats import JsonStats, cut_json_stats
 from rhovideo.engine.loggers.build import Loggers
 from rhovideo.engine.loggers.clip_sheet import clip_sheet
 from rhovideo.engine.logging_setup import on_terminal
+from rhovideo.terminal import stop_beats
 
 logger = logging.getLogger(__name__)
 
@@ -166,6 +167,8 @@ class StepLogger:
         if due or first:
             self._report_steps(step)
         if first:
+            # From now on the lines of the log show that it works.
+            stop_beats()
             self._report_pace()
         if due:
             self._reset_window()

@@ -24,7 +24,7 @@ from rhovideo.launch.finished_jobs import check_earlier_weights
 from rhovideo.launch.plan import Plan, ProblemTally
 from rhovideo.launch.slurm import preflight
 from rhovideo.runs.first_launch import check_resume
-from rhovideo.terminal import print_line
+from rhovideo.terminal import print_line, stage
 
 Place = Literal["local", "slurm"]
 Need = Literal["nothing", "torch", "SLURM"]
@@ -132,16 +132,21 @@ def check_before_start(start: Start, *, dry_run: bool = False, without: Collecti
     for group in CHECKS:
         mine = [check for check in group if start.place in check.places and check.name not in without]
         if sys.stderr.isatty() and any(check.needs == "torch" for check in mine):
-            # Importing torch takes some seconds, and on a shared file system many.
             print_line("checking the rest ...")
         tally = ProblemTally(len(start.plan.cells))
         for check in mine:
+            # Importing torch takes some seconds, and on a shared file system many.
+            if check.needs == "torch" and "torch" not in sys.modules:
+                stage("importing torch")
+            else:
+                stage(f"checking {check.name}")
             reason = start.why_without(check.needs)
             if reason and dry_run:
                 checked.left_out.setdefault(reason, []).append(check.name)
             elif reason:
                 tally.add("", [Problem("", Origin(check.needs), reason)])
             else:
+                stage(f"checking {check.name}")
                 checked.done.append(check.name)
                 for cell, problem in check.find(start):
                     tally.add(cell, [problem])

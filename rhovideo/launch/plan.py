@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rhovideo.checks.files import check_folder_name
+from rhovideo.checks.fitting import fit_to_list
 from rhovideo.config.findings import ConfigError, Origin, Problem, Severity, as_lines
 from rhovideo.config.reading import Loaded, import_plugins_of, load
 from rhovideo.config.slurm_options import cluster_file
@@ -92,7 +93,9 @@ def make_plan(
                 decided["OUTPUT_DIR"] = Setting(output, output, Origin(f"--study {study}"))
             try:
                 cluster = cluster_file() if slurm else None
-                jobs.append(load(path, overrides, cluster=cluster, decided=decided, resumed=as_resumed))
+                jobs.append(
+                    load(path, overrides, cluster=cluster, decided=decided, resumed=as_resumed, fitted=fit_to_list)
+                )
             except ConfigError as error:
                 tally.add(name, error.problems)
         made.append(Cell(name, values, jobs))

@@ -63,7 +63,8 @@ def results(path: str | Path, precise: bool = False) -> Table:
     """A row for each cell: swept values, then the numbers of each job of its chain, and the paper's next to them.
 
     Args:
-        path: a study; a run, whose chain is followed back along its checkpoints; or a folder of evaluations.
+        path: a study; a run, whose chain is followed back along its checkpoints; a folder of evaluations; or any folder
+            that holds runs and studies, some levels deep, of which each run has a row.
         precise: for programs: whole names of keys, and numbers as in results.json, not rounded.
 
     Raises:
@@ -73,6 +74,8 @@ def results(path: str | Path, precise: bool = False) -> Table:
     study = read_study(folder)
     if study is None and not is_run(folder) and (table := evaluations(folder, precise)):
         return table
+    if study is None and not is_run(folder):
+        return _of_folder(folder, precise)
     if study is None:
         chains = [lineage(run) for run in run_folders(folder)]
         keys, values = ["run"], [[chains[0][-1].absolute().name]]
@@ -82,6 +85,20 @@ def results(path: str | Path, precise: bool = False) -> Table:
     runs, trouble = _runs([run for chain in chains for run in chain])
     rows = [_Row(text, [runs[run] for run in chain]) for text, chain in zip(values, chains, strict=True)]
     return _table(keys, rows, precise, [f"SLURM was not asked: {trouble}"] if trouble else [])
+
+
+def _of_folder(folder: Path, precise: bool) -> Table:
+    """A row for each run below a folder: its task, its state and its first number."""
+    folders = run_folders(folder, below=True)
+    runs, trouble = _runs(folders)
+    rows = []
+    for each in folders:
+        run = runs[each]
+        shown = _NUMBERS.get(run.task, _NOTHING_KNOWN)[:1]
+        value = _numbers(run, shown, precise)[0] if run.state.word == FINISHED else ""
+        rows.append([str(each.relative_to(folder)), run.task, run.state.word, shown[0][0], value])
+    notes = [f"SLURM was not asked: {trouble}"] if trouble else []
+    return Table(("run", "task", "state", "measure", "%"), rows, notes, numbers=("%",))
 
 
 def _swept(study: Study, folder: Path, in_full: bool) -> tuple[list[str], list[list[str]]]:

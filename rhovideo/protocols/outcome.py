@@ -14,6 +14,7 @@ from rhovideo import __version__
 from rhovideo.atomic_files import write_text
 from rhovideo.config.comparison import FILES, differences, keys_without_effect
 from rhovideo.config.keys import leaves
+from rhovideo.engine.evaluation.counts import as_count
 from rhovideo.protocols.counted_videos import count_videos, remarks, used_videos
 from rhovideo.protocols.evaluation_folder import batch_of_run, has_protocols_batch
 from rhovideo.protocols.known_datasets import Videos
@@ -190,7 +191,11 @@ def _settings(evaluation: Evaluation) -> dict[str, Any]:
         "sampling_rate": cfg.DATA.SAMPLING_RATE,
     }
     if cfg.TASK == "knn":
-        return settings | {"crop": cfg.DATA.TRAIN_CROP_SIZE, "clips": cfg.KNN.NUM_CLIPS, "k": cfg.KNN.K, "t": cfg.KNN.T}
+        return (
+            settings
+            | {"crop": cfg.DATA.TRAIN_CROP_SIZE, "clips": cfg.KNN.NUM_CLIPS, "k": cfg.KNN.K, "t": cfg.KNN.T}
+            | {"classes": evaluation.videos.classes}
+        )
     views = {"clips": cfg.TEST.NUM_ENSEMBLE_VIEWS, "crops": cfg.TEST.NUM_SPATIAL_CROPS}
     settings |= {"crop": cfg.DATA.TEST_CROP_SIZE, **views, "classes": cfg.MODEL.NUM_CLASSES}
     return settings if cfg.TASK == "test" else settings | {"epochs": cfg.SOLVER.MAX_EPOCH}
@@ -218,13 +223,22 @@ def as_text(outcome: Mapping[str, Any]) -> str:
     numbers = [(name, outcome["results"][key]) for name, key in NUMBERS[protocol] if key in outcome["results"]]
     for place, (name, value) in enumerate(numbers):
         beside = _beside(outcome) if place == 0 else ""
-        lines.append(f"  {name:<10} {'none' if value is None else f'{value:6.2f} %'}{beside}")
+        count = _count(outcome, value) if place == 0 else ""
+        lines.append(f"  {name:<10} {'none' if value is None else f'{value:6.2f} %'}{count}{beside}")
     if outcome["not_compared_because"]:
         lines.append(f"  no figure to compare with: {outcome['not_compared_because']}")
     elif outcome["figure_dataset"] == UCF101.dataset:
         lines.append("  the figure next to it is of split 1")
     lines += [f"  {remark}" for remark in remarks(outcome)]
     return "\n".join(lines)
+
+
+def _count(outcome: Mapping[str, Any], percent: float | None) -> str:
+    """The main number as a count of videos, where the file says how many there were."""
+    tested, classes = outcome["results"].get("test_videos"), outcome["settings"].get("classes")
+    if percent is None or not tested or not classes or str(outcome["metric"]).startswith("recall"):
+        return ""
+    return f", {as_count(percent, tested, classes)}"
 
 
 def _beside(outcome: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from fvcore.common.config import CfgNode
 
+from rhovideo.checks.fitting import fit_to_list
 from rhovideo.config.combinations import ONE_SIZE
 from rhovideo.config.extension.registries import BACKBONES
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Origin, Problem
@@ -235,12 +236,13 @@ def _in_proportion(pixels: int, crop: int) -> int:
     return math.ceil(pixels * crop / _CROP)
 
 
-def resolve(settings: Mapping[str, Any], overrides: Sequence[object] = ()) -> Loaded:
+def resolve(settings: Mapping[str, Any], overrides: Sequence[object] = (), *, fitted: bool = False) -> Loaded:
     """The recipe with the user's overrides, checked.
 
     Args:
         settings: the recipe's, under dotted keys.
         overrides: ``[key, value, key, value, ...]``.
+        fitted: fit what the user has not written to the training list (:func:`rhovideo.checks.fitting.fit_to_list`).
 
     Returns:
         The configuration.
@@ -250,7 +252,9 @@ def resolve(settings: Mapping[str, Any], overrides: Sequence[object] = ()) -> Lo
     """
     recipe_overrides = [part for pair in settings.items() for part in pair]
     try:
-        return load(None, [*recipe_overrides, *overrides])
+        own = set(map(str, overrides[::2]))
+        fit = (lambda cfg, _: fit_to_list(cfg, own)) if fitted else None
+        return load(None, [*recipe_overrides, *overrides], fitted=fit)
     except ConfigError as error:
         given = set(map(str, overrides[::2]))
         raise ConfigError([_relocated(problem, given) for problem in error.problems]) from None

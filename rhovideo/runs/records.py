@@ -35,6 +35,9 @@ FAILED = "failed"
 CANCELLED = "cancelled"
 STUDY_FILE = "study.json"
 
+# Levels below a folder at which runs are looked for.
+_DEEPEST = 4
+
 # The keys that each event has for certain.
 _EVENT_KEYS = {
     "start": {"attempt", "job_id", "time", "progress"},
@@ -180,7 +183,7 @@ def run_folders(path: str | Path, below: bool = False) -> list[Path]:
 
     Args:
         path: the folder.
-        below: also accept a folder that holds the runs of several commands, such as outputs/eval.
+        below: also accept a folder that holds runs or studies, some levels deep, such as outputs.
 
     Raises:
         JobError: it is neither.
@@ -191,11 +194,26 @@ def run_folders(path: str | Path, below: bool = False) -> list[Path]:
         return [folder / job for cell in study.cells for job in cell.jobs]
     if is_run(folder):
         return [folder]
-    runs = sorted(filter(is_run, folder.iterdir())) if below and folder.is_dir() else []
+    runs = _runs_below(folder) if below else []
     if runs:
         return runs
     wrong = "there is no such folder" if not folder.exists() else "neither a run's folder nor a study's"
     raise JobError(f"{folder}: {wrong}. Write the OUTPUT_DIR of a run, or the folder given as --study")
+
+
+def _runs_below(folder: Path, depth: int = _DEEPEST) -> list[Path]:
+    """The run folders in a folder, some levels deep; a study's in its own order. Nothing is looked for inside a run."""
+    try:
+        below = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    except OSError:
+        return []
+    runs: list[Path] = []
+    for path in below:
+        if is_run(path) or (path / STUDY_FILE).exists():
+            runs += run_folders(path)
+        elif depth > 1 and not path.is_symlink():
+            runs += _runs_below(path, depth - 1)
+    return runs
 
 
 def is_run(folder: Path) -> bool:

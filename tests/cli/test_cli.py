@@ -146,7 +146,7 @@ def test_lists_of_later_jobs_too_are_checked_before_anything_starts_without_torc
     for split in ("train", "val", "test"):
         (jobs_folder / "lists" / f"{split}.csv").write_text("../a.mp4 0\n" * 64)
     later = (jobs_folder / "linear.yaml").read_text().replace("PATH_TO_DATA_DIR: .", "PATH_TO_DATA_DIR: lists")
-    (jobs_folder / "linear.yaml").write_text(later + "MODEL: {NUM_CLASSES: 3}\n")
+    (jobs_folder / "linear.yaml").write_text(later + "MODEL: {NUM_CLASSES: 3}\nTRAIN: {BATCH_SIZE: 64}\n")
     (jobs_folder / "lists/train.csv").write_text(train)
     done = command("run", "--cfg", "pretrain.yaml", "linear.yaml", *words)
     assert done.returncode == 2, done.stderr

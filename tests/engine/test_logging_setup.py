@@ -70,8 +70,9 @@ def test_console_has_times_and_words_and_the_file_all_that_programs_read(tmp_pat
     logger.warning("careful")
     printed = capsys.readouterr().out
     assert re.fullmatch(r"\[.{14}\] for people\n\[.{14}\] WARNING: careful\n", printed)
-    stats, people, _ = (tmp_path / "stdout.log").read_text().splitlines()
-    assert stats.endswith('json_stats: {"loss": 1.0}')
+    assert (tmp_path / "json_stats.log").read_text() == 'json_stats: {"loss": 1.0}\n'
+    # The numbers are in it once, in the line for people.
+    people, _ = (tmp_path / "stdout.log").read_text().splitlines()
     assert re.fullmatch(r"\[.{14}\]\[INFO\] test_logging_setup.py: +\d+: for people", people)
 
 

@@ -210,3 +210,15 @@ def test_a_folder_of_evaluations_is_a_row_for_each(tmp_path, capsys):
     assert [line.split()[0] for line in shown] == ["run", "a", "b"]
     # To cancel all runs of a folder is nothing that anybody says by the way.
     assert main(["cancel", str(folder)]) == 2
+
+
+def test_a_folder_of_runs_and_studies_some_levels_deep_has_a_row_for_each_run(sweep, tmp_path, capsys):
+    run = tmp_path / "mine/today/moco"
+    configure(run, "pretrain")
+    finish(run, "pretrain", knn_top1=50.0)
+    assert main(["results", str(tmp_path), "--format", "csv"]) == 0
+    rows = {row["run"]: row for row in csv.DictReader(io.StringIO(capsys.readouterr().out))}
+    assert (rows["mine/today/moco"]["measure"], rows["mine/today/moco"]["%"]) == ("knn top1", "50")
+    assert rows["rho/TYPE=moco,RHO=4/knn"]["state"] == "finished"
+    assert main(["status", str(tmp_path), "--json"]) == 0
+    assert {run["run"] for run in json.loads(capsys.readouterr().out)["runs"]} == set(rows)

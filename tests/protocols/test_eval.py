@@ -51,7 +51,8 @@ def test_nearest_neighbours_of_a_released_file(synthetic_set, tmp_path, capsys):
     assert f"k-NN top-1 {found['value']:6.2f} %" in shown
     assert (found["metric"], found["released"], found["encoder"]) == ("knn_top1", None, "online")
     assert found["settings"] == {
-        **{"arch": "slow", "depth": 50, "num_frames": 8, "sampling_rate": 8, "crop": 32, "clips": 2, "k": 200, "t": 0.1}
+        **{"arch": "slow", "depth": 50, "num_frames": 8, "sampling_rate": 8, "crop": 32, "clips": 2, "k": 4, "t": 0.1},
+        "classes": 3,
     }
     assert found["videos"] == {"train": 24, "test": 6}
 
@@ -218,7 +219,8 @@ def test_wrong_words_are_told_without_torch(words, said, synthetic_set):
 
 
 def test_a_batch_that_the_list_does_not_fill_is_told_without_torch(synthetic_set):
-    done = without_torch("eval", MOCO, "--data", synthetic_set, "--protocol", "linear")
+    words = ("--data", synthetic_set, "--protocol", "linear", "TRAIN.BATCH_SIZE", "64")
+    done = without_torch("eval", MOCO, *words)
     assert done.returncode == 2
     assert f"TRAIN.BATCH_SIZE: {synthetic_set}/train.csv lists 24 videos, fewer than the 64" in done.stderr
     assert "Write 24 or less" in done.stderr

@@ -144,7 +144,7 @@ def test_text_shows_the_released_number_beside_ours():
         {"task": "finetune", "test_top1": 90.125, "test_top5": 98.5, "test_videos": 9, "loss": 0.1},
     )
     text = as_text(told)
-    assert "top-1       90.12 %   released: 91.3 %" in text
+    assert "top-1       90.12 %, 8 of 9 (chance 0.99 %)   released: 91.3 %" in text
     assert "split 1" in text
     assert "1 of 10 test videos could not be read" in text
     assert (told["value"], told["released"], told["metric"]) == (90.125, 91.3, "test_top1")

@@ -71,9 +71,15 @@ def find_recipe(name: str | Path) -> Path | None:
     """The file of a recipe, or of a part of one (``pretrain/_base_``); None where there is none of this name."""
     files = (recipes_folder() / ending for ending in (name, f"{name}.yaml"))
     try:
-        return next((file for file in files if _is_recipe(file)), None)
+        return next((file for file in files if is_recipe(file)), None)
     except (OSError, ValueError):  # too long, with a NUL
         return None
+
+
+def is_recipe(file: str | Path) -> bool:
+    """True if a file is a recipe or a part of one: an absolute path or ``..`` may lead out of the folder."""
+    path = Path(file)
+    return path.suffix == ".yaml" and path.is_file() and recipes_folder() in path.resolve().parents
 
 
 def nearest_recipes(name: str | Path) -> list[str]:
@@ -92,11 +98,6 @@ def nearest_recipes(name: str | Path) -> list[str]:
 
 def _name(path: Path) -> str:
     return path.relative_to(recipes_folder()).with_suffix("").as_posix()
-
-
-def _is_recipe(path: Path) -> bool:
-    """True if the file is a recipe or a part of one: an absolute path or ``..`` may lead out of the folder."""
-    return path.is_file() and path.suffix == ".yaml" and recipes_folder() in path.resolve().parents
 
 
 def _summary(path: Path) -> str:

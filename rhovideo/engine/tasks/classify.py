@@ -17,6 +17,7 @@ from rhovideo import distributed
 from rhovideo.data.lists.kept_rows import KeptRows
 from rhovideo.data.loading.loader import Batch, Loader, build_loader
 from rhovideo.engine.device_inputs import job_device, to_network_input
+from rhovideo.engine.evaluation.counts import ks_for
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
 from rhovideo.engine.evaluation.metrics import topk_correct
 from rhovideo.engine.model_setup import place
@@ -93,20 +94,23 @@ class ClassifyTask:
     def evaluate(self) -> dict[str, float]:
         """Top-1 and top-5 of one centre clip of each validation video, in percent; NaN where none could be read.
 
+        Of five classes or fewer there is no top-5.
+
         Every process must call it.
         """
         if self._validation is None:
             self._validation = build_loader(self.cfg, "val", "eval")
-        counts = torch.zeros(3, dtype=torch.int64, device=self.device)
+        ks = ks_for(self.cfg.MODEL.NUM_CLASSES)
+        counts = torch.zeros(len(ks) + 1, dtype=torch.int64, device=self.device)
         for batch in readable_batches(self._validation, self.cfg, "validation"):
             logits = self.model(to_network_input(batch.clips[:, 0], self.cfg, self.device))
             labels = batch.label.to(self.device)
-            counts[:2] += topk_correct(logits, labels, (1, 5))
-            counts[2] += len(labels)
-        top1, top5, total = distributed.sum_over_ranks(counts).tolist()
+            counts[:-1] += topk_correct(logits, labels, ks)
+            counts[-1] += len(labels)
+        *correct, total = distributed.sum_over_ranks(counts).tolist()
         self.validated = total
         share = 100 / total if total else math.nan
-        return {"top1": share * top1, "top5": share * top5}
+        return {f"top{k}": share * count for k, count in zip(ks, correct, strict=True)}
 
     def embeddings(self) -> None:
         """None: a classifier keeps no embeddings."""

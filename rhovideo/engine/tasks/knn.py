@@ -18,6 +18,7 @@ from rhovideo.data.loading.datasets import open_manifest
 from rhovideo.data.loading.loader import build_loader
 from rhovideo.engine.checkpoint import checkpoint_to_measure
 from rhovideo.engine.device_inputs import DTYPES, job_device
+from rhovideo.engine.evaluation.counts import as_count
 from rhovideo.engine.evaluation.features import Features, extract_features
 from rhovideo.engine.evaluation.neighbours import SameVideos, knn_accuracy, retrieval_recall, usable_neighbours
 from rhovideo.zoo.pretrained import load_pretrained
@@ -54,17 +55,19 @@ def run_knn(cfg: CfgNode) -> dict[str, float]:
     results = {"knn_top1": knn_accuracy(*pairs, cfg.KNN.K, temperature, same)}
     recall = retrieval_recall(*pairs, cfg.KNN.RECALL_AT, same)
     results |= {f"recall_at_{k}": value for k, value in recall.items()}
-    _log(results, cfg, usable_neighbours(len(gallery.rows), same))
+    classes = len(gallery.labels[gallery.labels >= 0].unique())
+    count = as_count(results["knn_top1"], int((queries.labels >= 0).sum()), classes)
+    _log(results, count, cfg, usable_neighbours(len(gallery.rows), same))
     return results | {"train_videos": len(gallery.rows), "test_videos": len(queries.rows)}
 
 
-def _log(results: Mapping[str, float], cfg: CfgNode, usable: int) -> None:
+def _log(results: Mapping[str, float], count: str, cfg: CfgNode, usable: int) -> None:
     """Log the numbers, and why some are none or are of other neighbours than the configuration asks for."""
     for name, value in results.items():
         if math.isnan(value):
             logger.info("%s: none", name)
         else:
-            logger.info("%s: %.2f %%", name, value)
+            logger.info("%s: %.2f %%%s", name, value, f", {count}" if name == "knn_top1" else "")
     if not distributed.is_main():
         return
     if usable < cfg.KNN.K:

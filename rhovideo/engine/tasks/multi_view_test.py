@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading.loader import build_loader
 from rhovideo.engine.checkpoint import checkpoint_to_measure
 from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_network_input
+from rhovideo.engine.evaluation.counts import as_count, ks_for
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
 from rhovideo.engine.evaluation.scores import MultiViewScores, write_scores
 from rhovideo.engine.json_stats import JsonStats
@@ -80,7 +82,8 @@ def test_classifier(cfg: CfgNode, classifier: Classifier) -> dict[str, float]:
         classifier: on the job's device; put into eval mode.
 
     Returns:
-        ``test_top1`` and ``test_top5`` in percent of the videos that can be read, and ``test_videos``, their number.
+        ``test_top1`` and, of more than five classes, ``test_top5``, in percent of the videos that can be read; and
+        ``test_videos``, their number.
     """
     device = job_device(cfg)
     views = cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS
@@ -95,13 +98,20 @@ def test_classifier(cfg: CfgNode, classifier: Classifier) -> dict[str, float]:
                     scores = classifier.scores(to_network_input(view, cfg, device))
                 collected.add(batch.index, scores.float()[:, None], batch.label)
     result = collected.finish()
+    each = {1: result.top1, 5: result.top5}
+    accuracies = {k: each[k] for k in ks_for(cfg.MODEL.NUM_CLASSES)}
     if distributed.is_main():
         path = Path(cfg.TEST.SAVE_RESULTS_PATH or Path(cfg.OUTPUT_DIR) / "test_scores.npz")
         write_scores(path, result, [manifest.path(index) for index in range(len(manifest))])
+        labelled = int((result.labels >= 0).sum())
         logger.info(
-            "Test: top-1 %.2f %%, top-5 %.2f %% of %d videos, %d views each; scores in %s",
-            *(result.top1, result.top5, len(result.indices), views, path),
+            "Test: top-1 %.2f %%, %s%s, %d views of each; scores in %s",
+            *(result.top1, as_count(result.top1, labelled, cfg.MODEL.NUM_CLASSES), _top5(accuracies), views, path),
         )
-        final = {"_type": "test_final", "split": "test_final", "top1_acc": result.top1, "top5_acc": result.top5}
-        JsonStats(cfg.OUTPUT_DIR).write(final)
-    return {"test_top1": result.top1, "test_top5": result.top5, "test_videos": len(result.indices)}
+        final = {"_type": "test_final", "split": "test_final"}
+        JsonStats(cfg.OUTPUT_DIR).write(final | {f"top{k}_acc": value for k, value in accuracies.items()})
+    return {**{f"test_top{k}": value for k, value in accuracies.items()}, "test_videos": len(result.indices)}
+
+
+def _top5(accuracies: Mapping[int, float]) -> str:
+    return f"; top-5 {accuracies[5]:.2f} %" if 5 in accuracies else ""

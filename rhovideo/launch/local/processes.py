@@ -41,6 +41,7 @@ from rhovideo.launch.rank_setup import Rank, prepare_rank
 from rhovideo.runs.folder import append_to_log
 from rhovideo.runs.records import append_attempt
 from rhovideo.stopping import Stopped
+from rhovideo.terminal import start_beats, stop_beats
 
 __all__ = ["RankFailed", "check_machine", "launch"]
 
@@ -49,6 +50,8 @@ __all__ = ["RankFailed", "check_machine", "launch"]
 GRACE = 5.0
 # Seconds between two checks whether this process was asked to stop.
 _LOOK = 0.2
+# A file by which rank 0 tells its parent that it has begun.
+_SPEAKS = "rank_0_speaks"
 STOPPED = 128 + signal.SIGTERM
 
 
@@ -131,7 +134,7 @@ def _spawn(run: Run, cfg: CfgNode, count: int) -> Any:
         try:
             for process in processes:
                 process.start()
-            succeeded = _wait_for(processes)
+            succeeded = _wait_for(processes, folder / _SPEAKS)
         finally:
             ended_by_us = _end(processes)
         if not succeeded:
@@ -140,8 +143,11 @@ def _spawn(run: Run, cfg: CfgNode, count: int) -> Any:
         return pickle.loads((folder / "result").read_bytes())
 
 
-def _wait_for(processes: Sequence[SpawnProcess]) -> bool:
-    """Wait until all processes have succeeded (True) or one has failed; pass on a request to stop."""
+def _wait_for(processes: Sequence[SpawnProcess], speaks: Path) -> bool:
+    """Wait until all processes have succeeded (True) or one has failed; pass on a request to stop.
+
+    This process shows that it works until rank 0 does, which then writes ``speaks``.
+    """
     running: dict[Any, SpawnProcess] = {process.sentinel: process for process in processes}
     passed_on = False
     while running:
@@ -150,6 +156,8 @@ def _wait_for(processes: Sequence[SpawnProcess]) -> bool:
             process.join()
             if process.exitcode != 0:
                 return False
+        if speaks.exists():
+            stop_beats()
         if stopping.requested() and not passed_on:
             passed_on = True
             for process in running.values():
@@ -202,6 +210,9 @@ def _rank(run: Run, cfg: CfgNode, rank: int, count: int, folder: Path) -> None:
     stopping.listen({signal.SIGTERM: "SIGTERM or Ctrl-C"})
     threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
     os.environ["LOCAL_RANK"] = str(rank)
+    if rank == 0:
+        start_beats("meeting the other processes")
+        (folder / _SPEAKS).touch()
     try:
         prepare_rank(cfg, Rank(rank, count, count, f"file://{folder}/rendezvous"))
         result = run(cfg)

@@ -16,7 +16,7 @@ from rhovideo.launch.chains import checkpoint_source, with_checkpoint
 from rhovideo.launch.plan import Cell, Plan, write_study_record
 from rhovideo.runs.lock import held_to_submit
 from rhovideo.stopping import Stopped
-from rhovideo.terminal import print_line
+from rhovideo.terminal import print_line, start_beats, stop_beats
 
 
 def run_plan(plan: Plan) -> int:
@@ -68,12 +68,13 @@ def _run_cell(cell: Cell) -> tuple[int, str]:
 
 def _run_job(cell: Cell, number: int) -> int:
     """Run a job of a chain; an exit code. What went wrong is printed."""
-    from rhovideo.engine.run import run
-    from rhovideo.launch.local.processes import launch
-
     if len(cell.jobs) > 1:
         print_line(f"job {number + 1} of {len(cell.jobs)}: {cell.jobs[number].file}")
+    start_beats("starting the job")
     try:
+        from rhovideo.engine.run import run
+        from rhovideo.launch.local.processes import launch
+
         source = checkpoint_source(cell.jobs, number)
         cfg = with_checkpoint(cell.jobs[number].cfg, source)
         if source:
@@ -97,6 +98,8 @@ def _run_job(cell: Cell, number: int) -> int:
         else:
             traceback.print_exc()
         return 1
+    finally:
+        stop_beats()
     return 0
 
 

@@ -1,0 +1,94 @@
+"""The rules by which some keys are fitted to a small training list, where the user has not written them.
+
+The values of the recipes are meant for hundreds of thousands of videos. All rules are in :func:`fitted_values`. A list
+that is long enough for a value never changes it. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from fvcore.common.config import CfgNode
+
+from rhovideo.config.keys import get_value
+from rhovideo.config.task_defaults import TRAINS
+
+BATCH = "TRAIN.BATCH_SIZE"
+QUEUE = "CONTRASTIVE.QUEUE_LEN"
+NEIGHBOURS = "KNN.K"
+WARMUP = "SOLVER.WARMUP_EPOCHS"
+# In the order in which they are fitted: the queue depends on the batch.
+KEYS = (BATCH, QUEUE, NEIGHBOURS, WARMUP)
+
+# The share of the released pre-training that is its warm-up: 35 of 200 epochs.
+_WARMUP_SHARE = 0.175
+
+
+def fitted_values(cfg: CfgNode, videos: int, free: Collection[str]) -> dict[str, Any]:
+    """The values that a training list needs, of the keys that must change.
+
+    Args:
+        cfg: a resolved configuration.
+        videos: the number of videos in its training list.
+        free: the keys that may change: those that the user has not written.
+
+    Returns:
+        Keys and new values, in the order of ``KEYS``.
+    """
+    values = {key: get_value(cfg, key) for key in KEYS}
+    before = dict(values)
+    if cfg.TASK in TRAINS and BATCH in free:
+        values[BATCH] = _batch(cfg, videos, 0 if QUEUE in free else values[QUEUE])
+    step = values[BATCH] * cfg.NUM_SHARDS
+    if cfg.TASK == "pretrain" and cfg.CONTRASTIVE.TYPE == "moco" and QUEUE in free and 0 < step <= videos:
+        values[QUEUE] = fitting_queue(cfg, videos, step)
+    if NEIGHBOURS in free and values[NEIGHBOURS] > videos > 0:
+        # As many as a class of a small set may have: with all videos as neighbours every query has the same ones.
+        values[NEIGHBOURS] = max(1, math.isqrt(videos))
+    if cfg.TASK in TRAINS and WARMUP in free and values[WARMUP] > cfg.SOLVER.MAX_EPOCH:
+        values[WARMUP] = round(_WARMUP_SHARE * cfg.SOLVER.MAX_EPOCH, 2)
+    return {key: value for key, value in values.items() if value != before[key]}
+
+
+def keys_of_an_epoch(cfg: CfgNode, videos: int) -> int:
+    """The number of keys that an epoch of MoCo puts into the queue."""
+    return videos * (cfg.DATA.TRAIN_CROP_NUM_TEMPORAL if cfg.CONTRASTIVE.MOCO_MULTI_VIEW_QUEUE else 1)
+
+
+def fitting_queue(cfg: CfgNode, videos: int, step: int) -> int:
+    """The length of MoCo's queue for a list: that of the configuration, or half an epoch's keys if they are fewer.
+
+    Args:
+        cfg: of a pre-training with MoCo.
+        videos: in the list, at least ``step``.
+        step: the videos of a step over all machines, of which the length is a multiple.
+    """
+    keys = keys_of_an_epoch(cfg, videos)
+    length = int(cfg.CONTRASTIVE.QUEUE_LEN)
+    # A longer queue holds older keys of the same few videos, and a video's own among them.
+    return max(keys // 2 // step, 1) * step if keys < length else length
+
+
+def _batch(cfg: CfgNode, videos: int, queue: int) -> int:
+    """The batch of a machine: the configuration's, or the largest that makes two steps or more of a shorter list.
+
+    Args:
+        cfg: the configuration.
+        videos: in the list.
+        queue: a length that must be a multiple of the whole step; 0 for none.
+    """
+    batch = int(cfg.TRAIN.BATCH_SIZE)
+    if batch * cfg.NUM_SHARDS <= videos:
+        return batch
+    multiples = [each for each in _shares(cfg) if each * cfg.NUM_SHARDS <= max(videos // 2, 1) and each < batch]
+    good = [each for each in multiples if not queue or queue % (each * cfg.NUM_SHARDS) == 0]
+    # Where not even one video for each process is there, the check of the lists refuses the start.
+    return max(good or multiples, default=batch)
+
+
+def _shares(cfg: CfgNode) -> Iterator[int]:
+    """The batches that a machine's processes share evenly: a power of two for each micro-batch."""
+    processes = max(cfg.NUM_GPUS if cfg.NUM_GPUS else cfg.NUM_CPU_PROCESSES, 1)
+    return (processes * cfg.TRAIN.ACCUMULATE_STEPS * 2**power for power in range(12))
