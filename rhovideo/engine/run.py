@@ -81,9 +81,7 @@ def _done_before(cfg: CfgNode) -> dict[str, float] | None:
         raise JobError(f"{finding.wrong}: write {finding.write}", keys=finding.keys)
     if results is not None and distributed.is_main():
         shown = ", ".join(f"{name} {value}" for name, value in results.items())
-        print_line(
-            f"{cfg.OUTPUT_DIR} has finished before with these settings, and stays as it is: {shown or 'no numbers'}"
-        )
+        print_line(f"{cfg.OUTPUT_DIR} is finished with these settings, and stays as it is: {shown or 'no numbers'}")
         if unrecorded:
             print_line(unrecorded_note(cfg.OUTPUT_DIR))
     return results
@@ -98,7 +96,7 @@ def _run(cfg: CfgNode) -> dict[str, float]:
         record = record_start(output, cfg)
         write_text(output / CONFIG_FILE, cfg.dump())
         for item in record.inputs:
-            logger.info("Measured on the %s", item)
+            logger.info("Input: %s", item)
         logger.info("Code: %s", described(record.code))
         logger.info(
             "TASK %s on %s; every key is in %s/config.yaml", _task(cfg), _count(distributed.world_size()), output

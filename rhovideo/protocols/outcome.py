@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from rhovideo.config.keys import leaves
 from rhovideo.protocols.evaluation_folder import batch_of_run, has_protocols_batch
 from rhovideo.protocols.known_datasets import Videos
 from rhovideo.protocols.recipes import BATCHES, Subject
+from rhovideo.runs.inputs import read_inputs
 from rhovideo.runs.lineage import lineage, read_config
 from rhovideo.zoo.catalogue import entry_named
 from rhovideo.zoo.figures import UCF101, Figure, figure_for, was_measured_so
@@ -153,7 +154,7 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
     """
     cfg, subject, comparison = evaluation.cfg, evaluation.subject, compare(evaluation)
     metric = next((key for _, key in NUMBERS[evaluation.protocol] if key in results), None)
-    figure = comparison.figure
+    figure, record = comparison.figure, read_inputs(evaluation.config.parent)
     return {
         "checkpoint": subject.source,
         "file": subject.path,
@@ -176,6 +177,9 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
         "changed": _changed(evaluation),
         "config": str(evaluation.config),
         "rhovideo": __version__,
+        # The content that was measured, by its hashes; None where an earlier version measured.
+        "inputs": [asdict(item) for item in record.inputs] if record else None,
+        "code": record.code if record else None,
     }
 
 
@@ -197,7 +201,10 @@ def _settings(evaluation: Evaluation) -> dict[str, Any]:
 def write(folder: Path, outcome: Mapping[str, Any]) -> Path:
     """Write a :func:`summary` to eval.json in ``folder``, as a whole or not at all; returns the file."""
     path = folder / FILE_NAME
-    write_text(path, json.dumps(outcome, indent=2) + "\n")
+    text = json.dumps(outcome, indent=2) + "\n"
+    # The file of a finished evaluation that is shown again stays as it is.
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
     return path
 
 
@@ -224,6 +231,11 @@ def as_text(outcome: Mapping[str, Any]) -> str:
     tested, listed = outcome["results"].get("test_videos"), outcome["videos"].get("test")
     if tested is not None and listed is not None and tested < listed:
         lines.append(f"  {listed - tested} of {listed} test videos could not be read: see bad_videos.jsonl")
+    for item in outcome["inputs"] or []:
+        rows = "" if item["rows"] is None else f"{item['rows']} rows, "
+        lines.append(f"  measured on the {item['role']} {item['path']} ({rows}sha256 {item['sha256'][:12]})")
+    if outcome["inputs"] is None:
+        lines.append("  the content of its lists and checkpoint was not recorded, since an earlier version measured it")
     return "\n".join(lines)
 
 

@@ -42,7 +42,7 @@ class Standing:
     Attributes:
         finished: True if this very run has finished there, so that nothing is to be done.
         refusals: the differences between the finished run and the start; empty if it may start.
-        unrecorded: True if the folder was written before inputs were recorded, so their time stamps alone were looked at.
+        unrecorded: True if an earlier version wrote the folder, so that time stamps alone could be compared.
     """
 
     finished: bool = False
@@ -78,6 +78,11 @@ def standing(cfg: CfgNode) -> Standing:
     gone = cfg.TASK in TRAINS and cfg.TRAIN.ENABLE and progress(folder)[0] < cfg.SOLVER.MAX_EPOCH
     same = not refusals and not gone and cfg.TASK != "extract"
     return Standing(same, refusals, record is None)
+
+
+def is_done(cfg: CfgNode) -> bool:
+    """True if this very run has finished in its OUTPUT_DIR, so that a start does nothing."""
+    return standing(cfg).finished
 
 
 def _is_longer(cfg: CfgNode, differing: Mapping[str, tuple[Any, Any]]) -> bool:

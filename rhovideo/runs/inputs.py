@@ -4,8 +4,8 @@ Files are compared by content alone, since a time stamp says nothing: ``mv new.c
 each file is read whole whenever a run starts; a checkpoint of 1 GB takes a second or two. The videos themselves are not
 read: the lists name them by path. The code's version is recorded and shown, and decides nothing. Imports no torch.
 
-The file holds ``inputs`` (those of the last start), ``code``, and ``history``: the inputs of earlier starts that differ,
-the oldest first. A run folder of an earlier version has no such file.
+The file holds ``inputs`` (those of the last start), ``code``, and ``history``: the inputs of earlier starts that
+differ, the oldest first. A run folder of an earlier version has no such file.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import rhovideo
 from rhovideo.atomic_files import write_text
 from rhovideo.config.list_names import label_files, list_name, needed_splits, reads_label_files
 from rhovideo.errors import JobError
+from rhovideo.runs.file_hash import file_sha256
 from rhovideo.runs.folder import INPUTS_FILE, list_checkpoints
 
 # The file with the names of the classes, in the folder of the lists.
@@ -126,15 +127,6 @@ def measure(cfg: CfgNode) -> list[Input]:
 def _measured(role: str, path: Path) -> Input:
     rows = _rows(path) if role.endswith(" list") else None
     return Input(role, str(path), file_sha256(path), path.stat().st_size, rows)
-
-
-def file_sha256(path: str | Path) -> str:
-    """The SHA-256 of a file's whole content, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while piece := file.read(2**22):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def _rows(path: Path) -> int:

@@ -26,7 +26,7 @@ from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_netwo
 from rhovideo.engine.evaluation.feature_file import FEATURES, FeatureFile
 from rhovideo.engine.logging_setup import progress
 from rhovideo.errors import JobError
-from rhovideo.runs.inputs import file_sha256
+from rhovideo.runs.file_hash import file_sha256
 from rhovideo.zoo.pretrained import load_pretrained
 from rhovideo.zoo.sources import local_path
 
@@ -172,6 +172,10 @@ def _features(encoder: nn.Module, batch: Batch, cfg: CfgNode, dataset: VideoData
     if mean.abs().max() > _LARGEST:
         logger.warning("features beyond float16's largest number, %g, are cut to it", _LARGEST)
     return mean.clamp(-_LARGEST, _LARGEST).half().numpy()
+
+
+def _sha256_of(names: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
 
 
 def _identity(
