@@ -19,6 +19,7 @@ from rhovideo.config.pyslowfast.translation import reads_frame_lists
 from rhovideo.data.lists.csv_parsing import NO_LABEL, Rows, read_rows
 from rhovideo.data.lists.frame_lists import read_frame_list
 from rhovideo.data.lists.template_labels import read_labels
+from rhovideo.runs.file_hash import file_sha256
 
 # Bytes of a list from which paths are taken: some hundred rows.
 _FIRST_BYTES = 2**16
@@ -60,10 +61,9 @@ def read_contents(cfg: CfgNode, split: str) -> ListContents:
     return _read_frames(csv, tuple(labels), tuple(map(_version, [csv, *labels])))
 
 
-def _version(file: Path) -> tuple[int, int]:
-    """A pair that changes when the file does."""
-    status = file.stat()
-    return status.st_size, status.st_mtime_ns
+def _version(file: Path) -> str:
+    """A text that changes when the file's content does."""
+    return file_sha256(file)
 
 
 @functools.lru_cache(maxsize=64)

@@ -57,6 +57,25 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any], besides: Seque
     ]
 
 
+def differing_values(
+    one: Mapping[str, Any], other: Mapping[str, Any], besides: Sequence[str]
+) -> dict[str, tuple[Any, Any]]:
+    """The keys that both configurations have with different values, and the two values.
+
+    A key that one of them lacks is left out: another version has written that one.
+
+    Args:
+        one, other: whole configurations, nested.
+        besides: keys, and sections that end with a point.
+    """
+    first, second = _flat(one), _flat(other)
+    return {
+        key: (first[key], second[key])
+        for key in first
+        if key in second and first[key] != second[key] and not _is_among(key, besides)
+    }
+
+
 def settings_with_effect(cfg: Mapping[str, Any], besides: Sequence[str] = ()) -> dict[str, Any]:
     """The settings that differ from the defaults and that the result depends on, under dotted keys.
 

@@ -17,6 +17,7 @@ from rhovideo.atomic_files import write_text
 from rhovideo.checks.class_agreement import check_class_names, record_class_names
 from rhovideo.checks.machine import has_mps
 from rhovideo.checks.whole_lists import check_whole_lists
+from rhovideo.config.findings import Finding
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading.workers import cores, worker_count
@@ -28,9 +29,12 @@ from rhovideo.engine.tasks.extract import run_extract
 from rhovideo.engine.tasks.knn import run_knn
 from rhovideo.engine.tasks.multi_view_test import run_test
 from rhovideo.engine.tasks.pretrain import run_pretrain
-from rhovideo.runs.folder import CONFIG_FILE, RESULTS_FILE, list_checkpoints
+from rhovideo.errors import JobError
+from rhovideo.runs.finished import check_finished, set_aside, standing, unrecorded_note
+from rhovideo.runs.folder import CONFIG_FILE, RESULTS_FILE, list_checkpoints, read_results
+from rhovideo.runs.inputs import described, record_start
 from rhovideo.runs.lock import held
-from rhovideo.terminal import stage
+from rhovideo.terminal import print_line, stage
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +62,31 @@ def run(cfg: CfgNode) -> dict[str, float]:
         Stopped: it was asked to stop; the same call goes on.
     """
     with held(cfg.OUTPUT_DIR) if distributed.is_main() else contextlib.nullcontext():
-        distributed.barrier()
-        return _run(cfg)
+        done = _done_before(cfg)
+        return _run(cfg) if done is None else done
+
+
+def _done_before(cfg: CfgNode) -> dict[str, float] | None:
+    """The numbers of this very run, if it has finished in OUTPUT_DIR: nothing is written there then; else None.
+
+    Raises:
+        JobError: another run has finished there.
+    """
+    found: tuple[list[Finding], dict[str, float] | None, bool] = ([], None, False)
+    if distributed.is_main():
+        findings, stands = check_finished(cfg), standing(cfg)
+        numbers = {key: value for key, value in read_results(cfg.OUTPUT_DIR).items() if key != "task"}
+        found = findings, numbers if stands.finished else None, stands.unrecorded
+    # Rank 0 looks for all: on a network file system the others may still see an older file.
+    findings, results, unrecorded = distributed.gather_objects(found)[0]
+    for finding in findings:
+        raise JobError(f"{finding.wrong}: write {finding.write}", keys=finding.keys)
+    if results is not None and distributed.is_main():
+        shown = ", ".join(f"{name} {value}" for name, value in results.items())
+        print_line(f"{cfg.OUTPUT_DIR} is finished with these settings, and stays as it is: {shown or 'no numbers'}")
+        if unrecorded:
+            print_line(unrecorded_note(cfg.OUTPUT_DIR))
+    return results
 
 
 def _run(cfg: CfgNode) -> dict[str, float]:
@@ -67,7 +94,12 @@ def _run(cfg: CfgNode) -> dict[str, float]:
     _use_sound_kernels(cfg)
     output = Path(cfg.OUTPUT_DIR)
     if distributed.is_main():
+        set_aside(output)
+        record = record_start(output, cfg)
         write_text(output / CONFIG_FILE, cfg.dump())
+        for item in record.inputs:
+            logger.info("Input: %s", item)
+        logger.info("Code: %s", described(record.code))
         logger.info(
             "TASK %s on %s; every key is in %s/config.yaml", _task(cfg), _count(distributed.world_size()), output
         )

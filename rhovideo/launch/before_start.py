@@ -19,10 +19,17 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.findings import Finding, Origin, Problem
 from rhovideo.errors import JobError
-from rhovideo.launch.chains import check_chain, check_output_folders, checkpoint_source
+from rhovideo.launch.chains import (
+    NoCheckpoint,
+    check_chain,
+    check_output_folders,
+    checkpoint_source,
+    with_checkpoint,
+)
 from rhovideo.launch.finished_jobs import check_earlier_weights
 from rhovideo.launch.plan import Plan, ProblemTally
 from rhovideo.launch.slurm import preflight
+from rhovideo.runs.finished import check_finished
 from rhovideo.runs.first_launch import check_resume
 from rhovideo.terminal import print_line, stage
 
@@ -176,6 +183,20 @@ def _files(start: Start) -> Found:
     return ((cell.name, problem) for cell in start.plan.cells for problem in check_chain(cell.jobs))
 
 
+def _finished_runs(start: Start) -> Found:
+    for cell in start.plan.cells:
+        for number, job in enumerate(cell.jobs):
+            try:
+                cfg = with_checkpoint(job.cfg, checkpoint_source(cell.jobs, number))
+                findings = check_finished(cfg)
+            except NoCheckpoint:
+                continue  # the job before it is yet to run
+            except JobError as error:
+                findings = [Finding(error.keys or ("OUTPUT_DIR",), str(error))]
+            for finding in findings:
+                yield cell.name, job.problem(finding)
+
+
 def _earlier_weights(start: Start) -> Found:
     return ((cell.name, problem) for cell in start.plan.cells for problem in check_earlier_weights(cell.jobs))
 
@@ -240,6 +261,7 @@ CHECKS: tuple[tuple[Check, ...], ...] = (
         Check("run folders", lambda start: _of_plan(preflight.check_shared_folders(start.plan.jobs)), ("slurm",)),
         Check("run folders", _processes_on_slurm, ("slurm",)),
         Check("run folders", _earlier_weights),
+        Check("run folders", _finished_runs),
         Check("files", _files),
     ),
     (Check("lists", _lists), Check("lists", _class_names)),

@@ -12,8 +12,11 @@ from fvcore.common.config import CfgNode
 from rhovideo.config.findings import Finding, Problem
 from rhovideo.config.reading import Loaded
 from rhovideo.launch.chains import NoCheckpoint, checkpoint_source, with_checkpoint
-from rhovideo.runs.first_launch import resumes
+from rhovideo.runs.file_hash import file_sha256
+from rhovideo.runs.finished import changed_inputs
+from rhovideo.runs.first_launch import read_first_launch, resumes
 from rhovideo.runs.folder import CONFIG_FILE, RESULTS_FILE, changed, is_finished, list_checkpoints
+from rhovideo.runs.inputs import read_inputs
 from rhovideo.runs.lineage import read_config
 
 # Keys for where a job runs. A run keeps its first global batch, so the batch of a resume makes no difference either.
@@ -35,13 +38,14 @@ def finished_before(chain: Sequence[Loaded], number: int) -> bool:
     if source is not None:
         if not finished_before(chain, _place(chain, source)):
             return False
-        if changed(source[1] / RESULTS_FILE) > changed(run / CONFIG_FILE):
+        # A folder of an earlier version has no record of the checkpoint's content.
+        if read_inputs(run) is None and changed(source[1] / RESULTS_FILE) > changed(run / CONFIG_FILE):
             return False
         try:
             cfg = with_checkpoint(cfg, source)
         except NoCheckpoint:
             return False
-    return _computed(read_config(run)) == _computed(_as_written(cfg))
+    return _computed(read_config(run)) == _computed(_as_written(cfg)) and not changed_inputs(cfg, run)
 
 
 def check_earlier_weights(chain: Sequence[Loaded]) -> Iterator[Problem]:
@@ -70,7 +74,12 @@ def begun_from_other_weights(chain: Sequence[Loaded], number: int) -> bool:
     if source is None or not own or not resumes(chain[number].cfg):
         return False
     weights = list_checkpoints(source[1])
-    return not weights or not finished_before(chain, _place(chain, source)) or changed(weights[0]) > changed(own[0])
+    if not weights or not finished_before(chain, _place(chain, source)):
+        return True
+    first = read_first_launch(chain[number].cfg.OUTPUT_DIR)
+    if first is not None and first.weights_sha256 is not None:
+        return file_sha256(weights[0]) != first.weights_sha256
+    return changed(weights[0]) > changed(own[0])
 
 
 def _place(chain: Sequence[Loaded], source: tuple[str, Path]) -> int:

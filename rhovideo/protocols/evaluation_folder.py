@@ -10,13 +10,14 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.comparison import differences, global_batch, keys_without_effect
 from rhovideo.config.findings import ConfigError
-from rhovideo.config.list_names import list_name, needed_splits
 from rhovideo.config.reading import load
 from rhovideo.errors import JobError
 from rhovideo.protocols.recipes import BATCHES
+from rhovideo.runs.finished import changed_inputs, unrecorded_note, written_since
 from rhovideo.runs.first_launch import read_first_launch
-from rhovideo.runs.folder import CONFIG_FILE, changed, is_finished, list_checkpoints
+from rhovideo.runs.folder import is_finished, list_checkpoints
 from rhovideo.runs.lineage import read_config
+from rhovideo.terminal import print_line
 
 
 def is_to_run(config: Path, cfg: CfgNode) -> bool:
@@ -59,14 +60,19 @@ def is_to_run(config: Path, cfg: CfgNode) -> bool:
 
 
 def _refuse_if_written_anew(cfg: CfgNode, folder: Path) -> None:
-    """Raise a JobError if the checkpoint or a list of a finished run was written after the run began."""
-    lists = [Path(cfg.DATA.PATH_TO_DATA_DIR) / list_name(cfg, split) for split in needed_splits(cfg)]
-    weights = [cfg.TRAIN.CHECKPOINT_FILE_PATH, cfg.TEST.CHECKPOINT_FILE_PATH]
-    for path in [*(Path(name) for name in weights if name), *lists]:
-        if changed(path) > changed(folder / CONFIG_FILE):
-            raise JobError(
-                f"{folder} holds a result from before {path} was written again: write another --out, or remove it"
-            )
+    """Raise a JobError if the checkpoint or a list of a finished run has another content now."""
+    changes = changed_inputs(cfg, folder)
+    if changes:
+        raise JobError(
+            f"{folder} holds a result, and {'; '.join(map(str, changes))}: write another --out, or remove it"
+        )
+    if changes is not None:
+        return
+    for path in written_since(cfg, folder):
+        raise JobError(
+            f"{folder} holds a result from before {path} was written again: write another --out, or remove it"
+        )
+    print_line(unrecorded_note(folder))
 
 
 def batch_of_run(cfg: Mapping[str, Any], folder: Path) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from rhovideo.protocols.counted_videos import count_videos, remarks, used_videos
 from rhovideo.protocols.evaluation_folder import batch_of_run, has_protocols_batch
 from rhovideo.protocols.known_datasets import Videos
 from rhovideo.protocols.recipes import BATCHES, Subject
+from rhovideo.runs.inputs import read_inputs
 from rhovideo.runs.lineage import lineage, read_config
 from rhovideo.zoo.catalogue import entry_named
 from rhovideo.zoo.figures import UCF101, Figure, figure_for, was_measured_so
@@ -155,7 +156,8 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
     """
     cfg, subject, comparison = evaluation.cfg, evaluation.subject, compare(evaluation)
     metric = next((key for _, key in NUMBERS[evaluation.protocol] if key in results), None)
-    figure, counts = comparison.figure, count_videos(evaluation.videos.counts, results)
+    figure, record = comparison.figure, read_inputs(evaluation.config.parent)
+    counts = count_videos(evaluation.videos.counts, results)
     return {
         "checkpoint": subject.source,
         "file": subject.path,
@@ -179,6 +181,9 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
         "changed": _changed(evaluation),
         "config": str(evaluation.config),
         "rhovideo": __version__,
+        # The content that was measured, by its hashes; None where an earlier version measured.
+        "inputs": [asdict(item) for item in record.inputs] if record else None,
+        "code": record.code if record else None,
     }
 
 
@@ -204,7 +209,10 @@ def _settings(evaluation: Evaluation) -> dict[str, Any]:
 def write(folder: Path, outcome: Mapping[str, Any]) -> Path:
     """Write a :func:`summary` to eval.json in ``folder``, as a whole or not at all; returns the file."""
     path = folder / FILE_NAME
-    write_text(path, json.dumps(outcome, indent=2) + "\n")
+    text = json.dumps(outcome, indent=2) + "\n"
+    # The file of a finished evaluation that is shown again stays as it is.
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
     return path
 
 
@@ -230,6 +238,11 @@ def as_text(outcome: Mapping[str, Any]) -> str:
     elif outcome["figure_dataset"] == UCF101.dataset:
         lines.append("  the figure next to it is of split 1")
     lines += [f"  {remark}" for remark in remarks(outcome)]
+    for item in outcome["inputs"] or []:
+        rows = "" if item["rows"] is None else f"{item['rows']} rows, "
+        lines.append(f"  measured on the {item['role']} {item['path']} ({rows}sha256 {item['sha256'][:12]})")
+    if outcome["inputs"] is None:
+        lines.append("  the content of its lists and checkpoint was not recorded, since an earlier version measured it")
     return "\n".join(lines)
 
 

@@ -16,7 +16,8 @@ from rhovideo.atomic_files import write_text
 from rhovideo.config.findings import Finding
 from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
 from rhovideo.errors import JobError
-from rhovideo.runs.folder import checkpoint_folder, list_checkpoints
+from rhovideo.runs.file_hash import file_sha256
+from rhovideo.runs.folder import changed, checkpoint_folder, list_checkpoints
 
 FILE_NAME = "first_launch.json"
 
@@ -33,7 +34,9 @@ class FirstLaunch:
         seed: RNG_SEED.
         weights: the checkpoint that the run began from (TRAIN.CHECKPOINT_FILE_PATH); the absolute path if it is a file.
             None in a record of an earlier version, which did not keep it.
-        weights_written: the time at which that file was written, in seconds since 1970; None if it is no file.
+        weights_written: the time at which that file was written, in seconds since 1970; of an earlier version, which
+            kept no hash.
+        weights_sha256: the hash of that file's whole content; None if it is no file.
     """
 
     global_batch: int
@@ -43,15 +46,16 @@ class FirstLaunch:
     seed: int
     weights: str | None = None
     weights_written: float | None = None
+    weights_sha256: str | None = None
 
 
-def first_weights(cfg: CfgNode) -> tuple[str, float | None]:
-    """The weights that the configuration names: ``weights`` and ``weights_written`` of :class:`FirstLaunch`."""
+def first_weights(cfg: CfgNode) -> tuple[str, None, str | None]:
+    """The weights that the configuration names: the last three values of a new :class:`FirstLaunch`."""
     source = cfg.TRAIN.CHECKPOINT_FILE_PATH
     path = Path(source)
     if not source or not path.is_file():
-        return source, None
-    return str(path.absolute()), path.stat().st_mtime
+        return source, None, None
+    return str(path.absolute()), None, file_sha256(path)
 
 
 def write_first_launch(output_dir: str | Path, first: FirstLaunch) -> None:
@@ -178,11 +182,16 @@ def adapt(cfg: CfgNode, first: FirstLaunch, processes: int) -> tuple[CfgNode, li
 
 def _other_weights(cfg: CfgNode, first: FirstLaunch) -> list[str]:
     """A warning if the configuration names other weights than those that the run began from."""
-    weights, written = first_weights(cfg)
-    if not weights or first.weights is None or (weights, written) == (first.weights, first.weights_written):
+    weights, _, sha256 = first_weights(cfg)
+    if not weights or first.weights is None:
         return []
-    if written is not None and written == first.weights_written:
-        return []  # the same file, moved
+    if first.weights_written is not None and first.weights_sha256 is None:
+        # An earlier version has kept the time alone.
+        same = sha256 is not None and changed(Path(weights)) == first.weights_written
+    else:
+        same = sha256 == first.weights_sha256 and (sha256 is not None or weights == first.weights)
+    if same:
+        return []
     anew = "was written again since this run began from it. The new file is not used: the run"
     other = f"is not used: this run began from {first.weights or 'random weights'} and"
     return [

@@ -21,6 +21,8 @@ LOG_FILE = "stdout.log"
 STATS_FILE = "json_stats.log"
 # The task's final numbers, written last.
 RESULTS_FILE = "results.json"
+# The files that the result depends on, by the hash of their content; written before config.yaml.
+INPUTS_FILE = "inputs.json"
 # The report of the last failure, the first rank's traceback on top.
 FAILURE_FILE = "failure.txt"
 _CHECKPOINT = re.compile(r"checkpoint_epoch_(\d{5,})(?:_step_(\d{7,}))?\.pyth")
@@ -67,8 +69,13 @@ def read_results(output_dir: str | Path) -> Mapping[str, Any]:
 
 
 def is_finished(output_dir: str | Path) -> bool:
-    """True if the last attempt has finished: it writes config.yaml first and results.json last."""
+    """True if the last attempt has finished: it takes an earlier results.json away first, and writes its own last.
+
+    A folder without inputs.json is of an earlier version, which left results.json there and wrote config.yaml anew.
+    """
     results = Path(output_dir) / RESULTS_FILE
+    if (Path(output_dir) / INPUTS_FILE).exists():
+        return results.exists()
     return results.exists() and changed(results) >= changed(Path(output_dir) / CONFIG_FILE)
 
 

@@ -215,14 +215,15 @@ def test_finished_run_started_again_reports_the_same_numbers(configure, tmp_path
     cfg = configure("pretrain", *BYOL, "TRAIN.EVAL_PERIOD", 1)
     first = run(cfg)
     again = run(cfg)
-    assert first["knn_top1"] == again["knn_top1"]
+    assert again["knn_top1"] == pytest.approx(first["knn_top1"], 1e-5)
     lines = read_json_stats(tmp_path / "out/json_stats.log")
-    assert [line["epoch"] for line in lines if line["_type"] == "val_epoch"] == ["1/2", "2/2", "2/2"]
+    assert [line["epoch"] for line in lines if line["_type"] == "val_epoch"] == ["1/2", "2/2"]
     assert json.loads((tmp_path / "out/results.json").read_text())["knn_top1"] == pytest.approx(first["knn_top1"], 1e-5)
 
 
 def test_checkpoint_of_another_model_is_refused(configure, tmp_path):
     run(configure("pretrain", *BYOL))
+    (tmp_path / "out/results.json").unlink()  # as a run that is not finished
     with pytest.raises(RuntimeError, match=r"OUTPUT_DIR.*AUTO_RESUME") as refused:
         run(configure("pretrain", *BYOL, "CONTRASTIVE.DIM", 4, "SOLVER.MAX_EPOCH", 3))
     assert "checkpoint_epoch_00002" in str(refused.value)
@@ -232,7 +233,7 @@ def test_job_that_is_started_again_when_done_keeps_its_results(configure, tmp_pa
     cfg = configure("pretrain", *BYOL)
     first = run(cfg)
     assert "knn_top1" in first
-    assert run(cfg) == first
+    assert run(cfg) == pytest.approx(first, 1e-5)
     assert json.loads((tmp_path / "out/results.json").read_text())["knn_top1"] == pytest.approx(first["knn_top1"], 1e-5)
     (*_, again) = read_json_stats(tmp_path / "out/json_stats.log")
     assert again["epoch"] == "2/2"

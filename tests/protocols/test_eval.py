@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -233,3 +234,26 @@ def test_files_that_are_not_there_are_told_without_torch(synthetic_set, tmp_path
     done = without_torch("eval", "byol_slow_r50_8x8_rho3", "--data", synthetic_set, "--protocol", "knn")
     assert done.returncode == 1
     assert "did you mean byol_slow_r50_8x8_rho" in done.stderr
+
+
+def test_a_number_is_not_shown_for_another_list_of_an_older_time(synthetic_set, tmp_path, capsys):
+    lists = tmp_path / "lists"
+    shutil.copytree(synthetic_set, lists)
+    words = [MOCO, lists, "knn", tmp_path / "out", *CPU, "KNN.NUM_CLIPS", "1", "KNN.K", "2"]
+    assert evaluate(*words) == 0
+    shown = capsys.readouterr().out.partition("k-NN top-1")[2]
+    measured = {item["role"]: item["sha256"] for item in told(tmp_path / "out")["inputs"]}
+    assert measured["test list"] == hashlib.sha256((lists / "test.csv").read_bytes()).hexdigest()
+    assert f"sha256 {measured['checkpoint'][:12]}" in shown
+    before = (tmp_path / "out/eval.json").stat().st_mtime_ns
+    assert evaluate(*words) == 0
+    assert capsys.readouterr().out.partition("k-NN top-1")[2] == shown
+    assert (tmp_path / "out/eval.json").stat().st_mtime_ns == before
+    (lists / "new.csv").write_text("".join((lists / "test.csv").read_text().splitlines(True)[:-1]))
+    os.utime(lists / "new.csv", (1, 1))
+    (lists / "new.csv").replace(lists / "test.csv")
+    assert evaluate(*words) == 1
+    shown = capsys.readouterr()
+    assert "test list" in shown.err
+    assert "has another content than it was measured on" in shown.err
+    assert "k-NN top-1" not in shown.out

@@ -172,7 +172,9 @@ def test_resume_tells_that_other_weights_do_not_count(later, told, tmp_path, cap
     settle(configuration(tmp_path / "out", "TRAIN.CHECKPOINT_FILE_PATH", str(weights)))
     checkpoint_path(tmp_path / "out", 1, 0).touch()
     (tmp_path / "other.pyth").touch()
+    os.utime(weights, (2, 2))  # which says nothing
     if later == "anew":
+        weights.write_bytes(b"again")
         os.utime(weights, (1, 1))
     named = {"anew": weights, "": ""}.get(later, tmp_path / later if later.endswith(".pyth") else later)
     with caplog.at_level(logging.WARNING, "rhovideo"):
@@ -188,8 +190,8 @@ def test_a_classifier_does_not_go_on_from_one_of_other_weights(tmp_path):
     """Its number would stand for the encoder that the configuration names."""
     words = ["TASK", "linear", "MODEL.NUM_CLASSES", 3, "TRAIN.CHECKPOINT_FILE_PATH"]
     for number, name in enumerate(("first.pyth", "second.pyth", "moved.pyth")):
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (number % 2, number % 2))
+        (tmp_path / name).write_text(f"weights {number % 2}")
+        os.utime(tmp_path / name, (1, 1))
     checkpoint_path(tmp_path / "out", 1, 0).parent.mkdir(parents=True)
     settle(configuration(tmp_path / "out", *words, str(tmp_path / "first.pyth")))
     checkpoint_path(tmp_path / "out", 1, 0).touch()

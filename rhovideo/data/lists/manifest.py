@@ -31,6 +31,7 @@ from rhovideo.data.lists.csv_parsing import NO_LABEL, ManifestError, Rows, read_
 from rhovideo.data.video.image_frames import ImageFrames
 from rhovideo.data.video.reader import Video
 from rhovideo.data.video.torchcodec_reader import open_video
+from rhovideo.runs.file_hash import file_sha256
 
 __all__ = ["NO_LABEL", "Manifest", "ManifestError"]
 
@@ -272,8 +273,8 @@ def root_of(csv: str | os.PathLike[str], prefix: str) -> str:
 
 
 def _identity(files: Sequence[Path], how: Sequence[str | int]) -> list[object]:
-    found = [(os.path.realpath(file), file.stat()) for file in files]
-    return [[[path, status.st_size, status.st_mtime_ns] for path, status in found], *how, _MAGIC.decode()]
+    """The list's place and its whole content: after ``mv new.csv train.csv`` the time stamp may be an older one."""
+    return [[[os.path.realpath(file), file_sha256(file)] for file in files], *how, _MAGIC.decode()]
 
 
 def _cache_folder(cache_dir: str | os.PathLike[str]) -> Path:

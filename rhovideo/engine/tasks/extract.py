@@ -27,6 +27,7 @@ from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_netwo
 from rhovideo.engine.evaluation.feature_file import FEATURES, FeatureFile
 from rhovideo.engine.logging_setup import progress
 from rhovideo.errors import JobError
+from rhovideo.runs.file_hash import file_sha256
 from rhovideo.zoo.pretrained import load_pretrained
 from rhovideo.zoo.sources import local_path
 
@@ -174,6 +175,10 @@ def _features(encoder: nn.Module, batch: Batch, cfg: CfgNode, dataset: VideoData
     return mean.clamp(-_LARGEST, _LARGEST).half().numpy()
 
 
+def _sha256_of(names: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
 def _identity(
     cfg: CfgNode, checkpoint: Path, videos: Path, file: FeatureFile, names: Sequence[str] | None = None
 ) -> dict[str, Any]:
@@ -181,20 +186,14 @@ def _identity(
     labels = label_files("test") if reads_label_files(cfg, "test") else ()
     return {
         "checkpoint": str(checkpoint),
-        "checkpoint_sha256": _sha256(checkpoint),
-        "videos_sha256": _sha256(videos) if names is None else hashlib.sha256("\n".join(names).encode()).hexdigest(),
-        **{f"{name} sha256": _sha256(videos.with_name(name)) for name in labels},
+        "checkpoint_sha256": file_sha256(checkpoint),
+        "videos_sha256": file_sha256(videos)
+        if names is None
+        else hashlib.sha256("\n".join(names).encode()).hexdigest(),
+        **{f"{name} sha256": file_sha256(videos.with_name(name)) for name in labels},
         "videos": file.rows,
         "dim": file.dim,
         "dtype": "float16",
         **settings_with_effect(cfg, FILES),
         "rhovideo": __version__,
     }
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(2**22):
-            digest.update(piece)
-    return digest.hexdigest()

@@ -93,7 +93,13 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
 
 
 def _has_results(place: Place) -> bool:
-    """True if rank 0 has written results in this attempt, which begins with its line in attempts.jsonl."""
+    """True if rank 0 has written results in this attempt, which begins with its line in attempts.jsonl.
+
+    Or if it has found this very run finished, and has written nothing.
+    """
+    events = records.read_attempts(place.run)
+    if any(event["event"] == "done_before" and event.get("attempt") == attempt() for event in events):
+        return True
     try:
         results, began = (place.run / name for name in (RESULTS_FILE, records.ATTEMPTS_FILE))
         return results.stat().st_mtime >= began.stat().st_mtime

@@ -310,3 +310,11 @@ def test_a_file_that_is_cut_short_in_use_is_an_error_that_names_it(tmp_path):
 def test_labels_of_many_rows_are_read_in_parts(tmp_path, monkeypatch):
     monkeypatch.setattr("rhovideo.data.lists.manifest._LABELS_AT_A_TIME", 7)
     assert numbered(tmp_path, 40).labels.tolist() == list(range(40))
+
+
+def test_a_list_of_the_same_size_and_time_is_packed_again(tmp_path):
+    csv = tmp_path / "train.csv"
+    for label in (1, 2):
+        csv.write_text(f"a.mp4 {label}\n")
+        os.utime(csv, (1, 1))
+        assert Manifest.open(csv, cache_dir=tmp_path / "packed").label(0) == label
