@@ -56,8 +56,8 @@ class ShownVideo:
     @property
     def rate(self) -> float:
         """The frames of a clip per second at which it plays as fast as the video."""
-        steps = np.abs(np.diff(self.frames, axis=1))
-        return float(self.fps / max(np.median(steps), 1)) if steps.size else float(self.fps)
+        span = float(np.abs(self.frames[:, -1] - self.frames[:, 0]).mean())
+        return float(self.fps) * (self.frames.shape[1] - 1) / span if span else float(self.fps)
 
 
 @dataclass
