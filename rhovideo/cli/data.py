@@ -10,8 +10,9 @@ from rhovideo.errors import as_write_error
 from rhovideo.terminal import print_line
 
 INDEX_HELP = """\
-Write train.csv, val.csv and test.csv for a folder of videos. Sub-folders train, val and test are the splits, if there
-are such. Folders below them are the classes, if every video lies in one.
+Write train.csv, val.csv and test.csv for a folder of videos. Sub-folders train, val and test (or training, videos_val,
+test_256 and the like) are the splits, if there are such. Folders below them are the classes, if all videos are in one;
+a few that are not are left out, and named. Clips that UCF101, HMDB51 and Kinetics cut from one video stay together.
 
 examples:
   rhovideo index /data/videos                          lists in the same folder

@@ -22,7 +22,13 @@ _TITLE_HEIGHT = 34
 
 
 def contact_sheet(
-    clips: Sequence[np.ndarray], path: str | Path | None = None, *, title: str = "", max_frames: int = 8
+    clips: Sequence[np.ndarray],
+    path: str | Path | None = None,
+    *,
+    title: str = "",
+    max_frames: int = 8,
+    names: Sequence[str] = (),
+    rows: Sequence[Sequence[str]] = (),
 ) -> np.ndarray:
     """Rows of frames: a group of rows for each video, a row for each of its clips.
 
@@ -31,6 +37,8 @@ def contact_sheet(
         path: PNG to write; None writes none.
         title: above the sheet.
         max_frames: frames shown of a clip, evenly spread.
+        names: a line above the rows of each video; empty: "video 1" and so on before its first row.
+        rows: a line below "clip 1" and so on, for each clip of each video, such as its times.
 
     Returns:
         The sheet, uint8 RGB [height, width, 3].
@@ -38,9 +46,44 @@ def contact_sheet(
     clips = [np.asarray(views) for views in clips]
     if not clips or any(views.dtype != np.uint8 or views.ndim != 5 or 0 in views.shape for views in clips):
         raise ValueError("clips must be a non-empty list of non-empty uint8 arrays [V,T,S,S,3], one a video")
-    groups = [_video_rows(views, f"video {number + 1}", max_frames) for number, views in enumerate(clips)]
+    groups = []
+    for number, views in enumerate(clips):
+        name = "" if names else f"video {number + 1}"
+        group = _video_rows(views, name, max_frames, rows[number] if rows else ())
+        groups.append(_stack([_title(names[number], 0.45), group], gap=2) if names else group)
     sheet = _stack([*([_title(title)] if title else []), *groups], gap=12)
     return _finish(_with_margin(sheet), path)
+
+
+def playing_sheet(
+    clips: Sequence[np.ndarray], time: int, names: Sequence[str], rows: Sequence[Sequence[str]], title: str = ""
+) -> np.ndarray:
+    """One picture of a film in which the clips of each video play side by side.
+
+    Args:
+        clips: one uint8 RGB [V,T,S,S,3] a video.
+        time: the frame that is shown, from 0; a shorter clip keeps its last.
+        names: a line above each video.
+        rows: a line below each clip of each video, such as its times.
+        title: above all.
+
+    Returns:
+        uint8 RGB [height, width, 3], of the same size for every time.
+    """
+    groups = [] if not title else [_title(title)]
+    for views, name, lines in zip(clips, names, rows, strict=True):
+        cells = []
+        for view, line in zip(views, lines, strict=True):
+            frame = view[min(time, len(view) - 1)]
+            factor = max(1, 160 // len(frame))
+            cell = frame.repeat(factor, 0).repeat(factor, 1)
+            below = np.full((18, cell.shape[1], 3), _PAPER, np.uint8)
+            _write(below, line, (0, 13), 0.36)
+            cells.append(
+                cv2.copyMakeBorder(np.concatenate([cell, below]), 0, 0, 0, 4, cv2.BORDER_CONSTANT, value=_PAPER)
+            )
+        groups.append(_stack([_title(name, 0.45), np.concatenate(cells, axis=1)], gap=2))
+    return _with_margin(_stack(groups, gap=8))
 
 
 def _with_margin(picture: np.ndarray) -> np.ndarray:
@@ -48,7 +91,7 @@ def _with_margin(picture: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.copyMakeBorder(picture, sides, sides, sides, sides, cv2.BORDER_CONSTANT, value=_PAPER))
 
 
-def _video_rows(views: np.ndarray, name: str, max_frames: int) -> np.ndarray:
+def _video_rows(views: np.ndarray, name: str, max_frames: int, lines: Sequence[str]) -> np.ndarray:
     """One picture of [V,T,S,S,3]: a label before each row, thin gaps between the frames."""
     shown = np.unique(np.linspace(0, views.shape[1] - 1, min(max_frames, views.shape[1])).round().astype(int))
     side = views.shape[2]
@@ -57,9 +100,12 @@ def _video_rows(views: np.ndarray, name: str, max_frames: int) -> np.ndarray:
     rows = []
     for number, view in enumerate(views):
         label = np.full((side * factor, _LABEL_WIDTH, 3), _PAPER, np.uint8)
-        if number == 0:
+        below = 36 if number == 0 and name else 16
+        if number == 0 and name:
             _write(label, name, (0, 16), 0.48, weight=1)
-        _write(label, f"clip {number + 1}", (0, 36 if number == 0 else 16), 0.42)
+        _write(label, f"clip {number + 1}", (0, below), 0.42)
+        if lines:
+            _write(label, lines[number], (0, below + 18), 0.36)
         cells = [label]
         for index in shown:
             frame = view[index].repeat(factor, 0).repeat(factor, 1)
@@ -170,16 +216,22 @@ def _round_ticks(low: float, high: float, about: int) -> np.ndarray:
     return np.arange(math.floor(low / step), math.ceil(high / step) + 1) * step
 
 
-def _title(text: str) -> np.ndarray:
-    size, _ = cv2.getTextSize(text, _FONT, 0.55, 1)
+def _title(text: str, scale: float = 0.55) -> np.ndarray:
+    size, _ = cv2.getTextSize(_drawable(text), _FONT, scale, 1)
     picture = np.full((_TITLE_HEIGHT - 10, size[0] + 8, 3), _PAPER, np.uint8)
-    _write(picture, text, (0, 16), 0.55)
+    _write(picture, text, (0, 16), scale)
     return picture
+
+
+def _drawable(text: str) -> str:
+    """The text in the characters that OpenCV's font has: others as Python writes them."""
+    return text.encode("ascii", "backslashreplace").decode()
 
 
 def _write(
     picture: np.ndarray, text: str, place: tuple[int, int], scale: float, *, weight: int = 1, align: str = "left"
 ) -> None:
+    text = _drawable(text)
     (width, _), _ = cv2.getTextSize(text, _FONT, scale, weight)
     shift = {"left": 0, "centre": width // 2, "right": width}[align]
     cv2.putText(picture, text, (place[0] - shift, place[1]), _FONT, scale, _INK, weight, cv2.LINE_AA)

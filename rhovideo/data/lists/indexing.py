@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -12,11 +12,18 @@ from rhovideo.atomic_files import written_whole
 from rhovideo.data.lists.class_files import in_given_order, notes_on_order
 from rhovideo.data.lists.class_names import write_class_names
 from rhovideo.data.lists.csv_parsing import NO_LABEL, VIDEO_ENDINGS
+from rhovideo.data.lists.video_folders import (
+    SPLITS,
+    Skipped,
+    TwoFoldersError,
+    class_notes,
+    find_splits,
+    find_videos,
+    take_out_strays,
+)
+from rhovideo.data.lists.video_groups import GroupNames, recognise_groups
 from rhovideo.randomness import Stream, generator
 
-_SPLITS = ("train", "val", "test")
-# Sub-folders that are taken as splits.
-_SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 SHOWN = 5
 
 
@@ -61,7 +68,8 @@ class IndexSummary:
             lines.append(f"left out {len(self.left_out)}:")
             lines += [f"  {item}" for item in self.left_out[:SHOWN]]
             lines += ["  ..."] if len(self.left_out) > SHOWN else []
-        return "\n".join(lines)
+        # Names that are not UTF-8 can be printed so.
+        return "\n".join(lines).encode("utf-8", "backslashreplace").decode()
 
 
 def index_folder(
@@ -77,10 +85,12 @@ def index_folder(
 ) -> IndexSummary:
     """List the videos below ``folder`` in ``out_dir``/{train,val,test}.csv, and their classes, if any, in classes.txt.
 
-    Sub-folders named train, val (valid, validation) and test are the splits; without them, a share of each class
-    becomes val.csv. Without a test folder, test.csv equals val.csv. If all videos are in two or more sub-folders, these
-    are the classes, with labels in the order of their names. Links are followed, and hidden files are not listed. Paths
-    are relative where ``folder`` is in ``out_dir``.
+    Sub-folders named train, val and test, in one of their ways (:func:`rhovideo.data.lists.video_folders.split_of`),
+    are the splits; without them, a share of each class becomes val.csv, and clips that are cut from one video
+    (:mod:`rhovideo.data.lists.video_groups`) stay together. Without a test folder, test.csv equals val.csv. If the
+    videos are in two or more sub-folders, these are the classes, with labels in the order of their names; a few videos
+    outside of them are left out. Links are followed, and hidden files are not listed. Paths are relative where
+    ``folder`` is in ``out_dir``.
 
     Args:
         folder: of the videos.
@@ -106,25 +116,27 @@ def index_folder(
     if not 0 <= val_share < 1:
         raise IndexingError(f"the share of validation videos is {val_share}: write a number from 0 to less than 1")
     refuse_to_overwrite(out_dir, force)
-    left_out: list[str] = []
-    notes: list[str] = []
-    roots = _split_roots(folder)
-    found = {split: _find_videos(root, tuple(e.lower() for e in endings), left_out) for split, root in roots.items()}
-    if not any(found.values()):
-        raise IndexingError(f"there is no video below {folder}: its name must end in {' '.join(endings)}")
+    skipped = Skipped()
+    roots, found, notes = _found(folder, endings, skipped)
+    left_out = skipped.left_out
+    if labels is None:
+        found = take_out_strays(found, roots, skipped)
     classes = _class_names(found, roots, labels if class_file is None else True)
     splits = {split: _labelled(videos, roots[split], classes) for split, videos in found.items()}
     if class_file is not None:
         splits, classes = in_given_order(splits, classes, class_file)
     notes += notes_on_order(out_dir, classes, class_file is not None)
     if "val" not in splits and "train" in splits:
-        splits["train"], splits["val"] = _hold_out(splits["train"], val_share, seed)
+        groups = recognise_groups([entry.path.name for entry in splits["train"]])
+        splits["train"], splits["val"] = _hold_out(splits["train"], val_share, seed, groups)
         whole = "each class" if classes else "the videos"
         notes.append(f"val.csv: {val_share:.0%} of {whole}, drawn with seed {seed}")
+        notes += groups.notes() if groups else []
     if "test" not in splits:
         splits["test"] = splits.get("val", [])
         notes.append("test.csv equals val.csv")
-    splits = {split: splits.get(split, []) for split in _SPLITS}
+    splits = {split: splits.get(split, []) for split in SPLITS}
+    notes += [*class_notes(found, roots, classes, labels), *skipped.note()]
     return write_index(out_dir, splits, classes, left_out, notes)
 
 
@@ -147,16 +159,13 @@ def list_folder(folder: str | os.PathLike[str], out_dir: str | os.PathLike[str])
     folder = Path(folder)
     if not folder.is_dir():
         raise IndexingError(f"{folder} is not a folder: write the folder of the videos, or a list of them")
-    left_out: list[str] = []
-    roots = _split_roots(folder)
-    endings = tuple(VIDEO_ENDINGS)
-    found = {split: _find_videos(root, endings, left_out) for split, root in roots.items()}
-    if not any(found.values()):
-        raise IndexingError(f"there is no video below {folder}: its name must end in {' '.join(endings)}")
-    classes = _class_names(found, roots, None)
-    splits = [split for split in _SPLITS if split in roots]
+    skipped = Skipped()
+    roots, found, _ = _found(folder, VIDEO_ENDINGS, skipped)
+    # A video outside of the class folders has no label, and stays.
+    classes = _class_names(take_out_strays(found, roots, Skipped()), roots, None)
+    splits = [split for split in SPLITS if split in roots]
     entries = [entry for split in splits for entry in _labelled(found[split], roots[split], classes)]
-    return b"".join(_csv_line(entry, Path(out_dir)) for entry in entries), classes, left_out
+    return b"".join(_csv_line(entry, Path(out_dir)) for entry in entries), classes, skipped.left_out
 
 
 def refuse_to_overwrite(out_dir: Path, force: bool) -> None:
@@ -169,53 +178,31 @@ def refuse_to_overwrite(out_dir: Path, force: bool) -> None:
     Raises:
         ListsExistError: there are lists.
     """
-    existing = [name for name in (*(f"{split}.csv" for split in _SPLITS), "classes.txt") if (out_dir / name).exists()]
+    existing = [name for name in (*(f"{split}.csv" for split in SPLITS), "classes.txt") if (out_dir / name).exists()]
     if existing and not force:
         raise ListsExistError(
             f"{out_dir} already holds {', '.join(existing)}: choose another folder, or force overwriting"
         )
 
 
-def _split_roots(folder: Path) -> dict[str, Path]:
-    """The folder of each split; the whole folder is "train" if it has no folder of that name."""
-    roots: dict[str, Path] = {}
-    for child in sorted(folder.iterdir()):
-        split = _SPLIT_FOLDERS.get(child.name.lower())
-        if split is None or not child.is_dir():
-            continue
-        if split in roots:
-            raise IndexingError(f"{roots[split]} and {child} both look like the split {split}: keep one of them")
-        roots[split] = child
-    return roots if "train" in roots else {"train": folder}
+def _found(
+    folder: Path, endings: Sequence[str], skipped: Skipped
+) -> tuple[dict[str, Path], dict[str, list[Path]], list[str]]:
+    """The folder of each split, its videos, and lines for the user.
 
-
-def _find_videos(root: Path, endings: tuple[str, ...], left_out: list[str]) -> list[Path]:
-    """The videos below ``root`` in the order of their paths; those that cannot be listed go to ``left_out``."""
-    videos = []
-    for path in _walk(root, left_out):
-        if not path.name.lower().endswith(endings):
-            continue
-        if any(c in str(path) for c in "\n\r\0"):
-            left_out.append(f"{path!r}: a list cannot hold a name with a line break")
-        elif not path.is_file():
-            left_out.append(f"{path}: a link to a file that does not exist")
-        else:
-            videos.append(path)
-    return sorted(videos, key=lambda path: os.fsencode(path.relative_to(root)))
-
-
-def _walk(root: Path, left_out: list[str]) -> Iterator[Path]:
-    """All files below ``root`` that are not hidden; links are followed, and each folder is entered once."""
-    entered: set[str] = set()
-    for place, folders, files in os.walk(root, followlinks=True):
-        real = os.path.realpath(place)
-        if real in entered:
-            left_out.append(f"{place}: the same folder as one already listed")
-            folders.clear()
-            continue
-        entered.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
+    Raises:
+        IndexingError: there is no video, or two folders for one split.
+    """
+    lower = tuple(ending.lower() for ending in endings)
+    try:
+        roots, notes = find_splits(folder, lower, skipped)
+    except TwoFoldersError as error:
+        raise IndexingError(str(error)) from error
+    found = {split: find_videos(root, lower, skipped) for split, root in roots.items()}
+    if not any(found.values()):
+        others = "".join(f"; {note}" for note in skipped.note())
+        raise IndexingError(f"there is no video below {folder}: its name must end in {' '.join(endings)}{others}")
+    return roots, found, notes
 
 
 def _class_names(found: Mapping[str, list[Path]], roots: Mapping[str, Path], labels: bool | None) -> list[str]:
@@ -234,16 +221,23 @@ def _labelled(videos: list[Path], root: Path, classes: Sequence[str]) -> list[En
     return [Entry(path, number.get(path.relative_to(root).parts[0], NO_LABEL)) for path in videos]
 
 
-def _hold_out(entries: list[Entry], share: float, seed: int) -> tuple[list[Entry], list[Entry]]:
-    """Split off ``share`` of each class, at least one of two or more if ``share`` is positive."""
+def _hold_out(
+    entries: list[Entry], share: float, seed: int, names: GroupNames | None
+) -> tuple[list[Entry], list[Entry]]:
+    """Split off ``share`` of each class, at least one of two or more if ``share`` is positive; whole groups."""
     kept: list[Entry] = []
     held: list[Entry] = []
     groups: dict[int, list[Entry]] = {}
     for entry in entries:
         groups.setdefault(entry.label, []).append(entry)
+    decided: dict[str, bool] = {}
     for label, own in sorted(groups.items()):
         number = min(max(round(share * len(own)), 1), len(own) - 1) if share > 0 else 0
-        chosen = set(generator(Stream.SHUFFLE, seed, label + 1).permutation(len(own))[:number].tolist())
+        order = generator(Stream.SHUFFLE, seed, label + 1).permutation(len(own)).tolist()
+        if names is None:
+            chosen = set(order[:number])
+        else:
+            chosen = names.choose([entry.path.name for entry in own], order, number, decided)
         kept += [entry for place, entry in enumerate(own) if place not in chosen]
         held += [entry for place, entry in enumerate(own) if place in chosen]
     return kept, held

@@ -176,9 +176,30 @@ class VideoDataset(torch.utils.data.Dataset[Sample]):
     ) -> tuple[np.ndarray, torch.Tensor | None]:
         address = (self.seed, key.epoch, key.index, attempt)
         with self._open(index) as video:
-            times = self.sampler.sample(video.num_frames, video.fps, generator(Stream.CLIP_TIMES, *address))
+            times = self._clip_times(video, address)
             pending = self._cropped(video.each, times, address)
         return self._coloured(pending, out)
+
+    def _clip_times(self, video: OpenVideo, address: tuple[int, ...]) -> np.ndarray:
+        return self.sampler.sample(video.num_frames, video.fps, generator(Stream.CLIP_TIMES, *address))
+
+    def times_of(self, key: SampleKey, sample: Sample) -> tuple[np.ndarray, float]:
+        """Find the frames that the clips of a sample show; the video is opened for it, and not decoded.
+
+        Args:
+            key: the sample's address.
+            sample: as :meth:`read` gave it, of a video that could be read.
+
+        Returns:
+            int64 [clips,T], indices of frames, and the video's frames per second.
+
+        Raises:
+            VideoReadError: the video cannot be read any more.
+        """
+        # Each failure took one attempt.
+        address = (self.seed, key.epoch, key.index, len(sample.failures))
+        with self._open(sample.index) as video:
+            return self._clip_times(video, address), video.fps
 
     def _cropped(self, each: Each, times: np.ndarray, address: tuple[int, ...]) -> list[PendingClip]:
         """The views of the clips at these times, int64 [n,T], built from the pictures as they are decoded."""

@@ -1,0 +1,151 @@
+"""``rhovideo clips``: the clips that a configuration would train on, as a picture or a film, before training."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rhovideo.cli.arguments import split_configurations
+from rhovideo.cli.parsers import Commands, HelpFormatter
+from rhovideo.launch.plan import make_plan
+from rhovideo.terminal import print_line
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rhovideo.data.loading.shown_clips import ShownClips, ShownVideo
+
+_ENDINGS = (".png", ".mp4", ".gif", ".webp")
+
+CLIPS_HELP = """\
+Look at the clips that a configuration would train on, after decoding, cropping and changes of colour. Nothing is
+trained.
+
+  rhovideo clips CFG [KEY VALUE ...] --out sheet.png
+
+CFG is a YAML file, or a recipe that `rhovideo configs` lists. The ending of OUT decides:
+  .png               a group of rows for each video, a row for each of its clips, frames from left to right
+  .mp4 .gif .webp    a row for each video, in which its clips play side by side, as fast as the video
+
+examples:
+  rhovideo clips demo/moco DATA.PATH_TO_DATA_DIR data/mine --out sheet.png
+  rhovideo clips pretrain/BYOL_SlowR50_8x8 DATA.PATH_TO_DATA_DIR data/k400 --out clips.mp4 --seed 2
+  rhovideo clips outputs/mine/config.yaml --out epoch8.png --epoch 8 --videos 8
+
+It takes the list, the times, the crops and the colours of the run itself: a video has here the clips that it has in
+this epoch of the run. A configuration that only measures (test, knn, extract) shows what the encoder gets there.
+Exit codes: 0 OUT is written, 1 no video can be read, 2 the configuration or an argument is wrong.
+"""
+
+
+def add_command(commands: Commands) -> None:
+    """Add the parser of ``clips``."""
+    parser = commands.add_parser(
+        "clips",
+        help="look at the clips that a configuration trains on",
+        description=CLIPS_HELP,
+        formatter_class=HelpFormatter,
+        usage="rhovideo clips CFG [KEY VALUE ...] --out FILE [--videos N] [--seed N] [--epoch N]",
+        takes_overrides=True,
+    )
+    parser.add_argument("--cfg", metavar="CFG", help=argparse.SUPPRESS)
+    parser.add_argument("--out", metavar="FILE", required=True, type=Path, help="ends in .png, .mp4, .gif or .webp")
+    parser.add_argument("--videos", metavar="N", type=int, default=4, help="evenly spread over the list (4)")
+    parser.add_argument("--seed", metavar="N", type=int, help="in place of RNG_SEED")
+    parser.add_argument("--epoch", metavar="N", type=int, default=1, help="whose clips, from 1 (1)")
+    parser.set_defaults(function=clips_command)
+
+
+def clips_command(options: argparse.Namespace) -> int:
+    """Run ``rhovideo clips``."""
+    configs, overrides = split_configurations([*([options.cfg] if options.cfg else []), *options.overrides])
+    if wrong := _wrong_argument(options, configs):
+        print_line(wrong)
+        return 2
+    seed = [] if options.seed is None else ["RNG_SEED", str(options.seed)]
+    (job,) = make_plan(configs, [*overrides, *seed]).jobs
+    for note in job.notes:
+        print_line(note)
+    print_line(f"reading the clips of {options.videos} videos ...")
+    from rhovideo.data.loading.shown_clips import shown_clips
+
+    try:
+        shown = shown_clips(job.cfg, options.videos, epoch=options.epoch - 1)
+        for failure in shown.failures:
+            print_line(f"{failure.path}, line {failure.line} of {shown.csv}: {failure.reason}")
+        if not shown.videos:
+            print_line(f"no video of {shown.csv} that was tried can be read: `rhovideo scan {shown.csv}` tries all")
+            return 1
+        _write(options.out, shown, f"{configs[0]}: {_what(shown)}, epoch {options.epoch}")
+    except OSError as error:
+        print_line(f"{error.filename or options.out}: {error.strerror or error}")
+        return 2
+    for video in shown.videos:
+        print(f"{_title(video)}: {'; '.join(_times(video))}")
+    print(options.out)
+    return 0
+
+
+def _wrong_argument(options: argparse.Namespace, configs: list[str]) -> str:
+    """A sentence on the first argument that is wrong; empty if none is."""
+    if len(configs) != 1:
+        first = options.overrides[0] if options.overrides else ""
+        said = f"{first!r} is neither a YAML file nor a recipe. " if first and not configs else ""
+        example = "rhovideo clips CONFIG.yaml --out sheet.png; `rhovideo configs` lists recipes"
+        return f"{said}Write one configuration: {example}"
+    if options.out.suffix.lower() not in _ENDINGS:
+        return f"--out {options.out}: its ending decides what is written, one of {' '.join(_ENDINGS)}"
+    for name in ("videos", "epoch"):
+        if getattr(options, name) < 1:
+            return f"--{name} {getattr(options, name)}: write 1 or more"
+    return ""
+
+
+def _write(out: Path, shown: ShownClips, title: str) -> None:
+    from rhovideo.demo.clip_animation import animation, write_film
+    from rhovideo.demo.contact_sheet import contact_sheet
+
+    clips = [video.clips for video in shown.videos]
+    names, rows = [_title(video) for video in shown.videos], [_times(video) for video in shown.videos]
+    kind = out.suffix.lower()
+    if kind == ".png":
+        contact_sheet(clips, out, title=title, names=names, rows=rows)
+        return
+    frames = _playing(clips, names, rows, title)
+    rate = sorted(video.rate for video in shown.videos)[len(shown.videos) // 2]
+    if kind == ".mp4":
+        write_film(out, frames, rate)
+    else:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(animation(frames, rate, "gif" if kind == ".gif" else "webp"))
+
+
+def _playing(clips: list[np.ndarray], names: list[str], rows: list[list[str]], title: str) -> np.ndarray:
+    """The pictures of a film, uint8 [T,H,W,3]: a row for each video, its clips side by side."""
+    import numpy as np
+
+    from rhovideo.demo.contact_sheet import playing_sheet
+
+    return np.stack([playing_sheet(clips, time, names, rows, title) for time in range(clips[0].shape[1])])
+
+
+def _what(shown: ShownClips) -> str:
+    kinds = {"pretrain": "pre-training clips", "train": "training clips", "test": "test clips", "knn": "clips for k-NN"}
+    return f"{kinds[shown.purpose]} of {Path(shown.csv).name}"
+
+
+def _title(video: ShownVideo) -> str:
+    label = f", label {video.label}" if video.label >= 0 else ""
+    return f"line {video.line}: {_shortened(video.path)}{label}"
+
+
+def _shortened(path: str) -> str:
+    """The file's name, after the name of its folder, which is often its class."""
+    name = "/".join(Path(path).parts[-2:])
+    # A name that is not UTF-8 can be printed so.
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
+def _times(video: ShownVideo) -> list[str]:
+    return [f"{first:.2f} - {last:.2f} s" for first, last in video.seconds]
