@@ -17,6 +17,7 @@ from rhovideo import distributed
 from rhovideo.data.loading.loader import Batch, Loader, build_loader
 from rhovideo.engine.device_inputs import job_device, to_network_input
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
+from rhovideo.engine.evaluation.intervals import Numbers, with_intervals
 from rhovideo.engine.evaluation.metrics import topk_correct
 from rhovideo.engine.model_setup import place
 from rhovideo.engine.resuming import settle
@@ -89,8 +90,10 @@ class ClassifyTask:
         return self._signals
 
     @torch.no_grad()
-    def evaluate(self) -> dict[str, float]:
+    def evaluate(self) -> Numbers:
         """Top-1 and top-5 of one centre clip of each validation video, in percent; NaN where none could be read.
+
+        ``top1_interval`` and ``top5_interval`` are their confidence intervals.
 
         Every process must call it.
         """
@@ -105,7 +108,7 @@ class ClassifyTask:
         top1, top5, total = distributed.sum_over_ranks(counts).tolist()
         self.validated = total
         share = 100 / total if total else math.nan
-        return {"top1": share * top1, "top5": share * top5}
+        return with_intervals({"top1": share * top1, "top5": share * top5}, total)
 
     def embeddings(self) -> None:
         """None: a classifier keeps no embeddings."""
@@ -123,7 +126,7 @@ class ClassifyTask:
             self._validation.close()
 
 
-def run_classify(cfg: CfgNode) -> dict[str, float]:
+def run_classify(cfg: CfgNode) -> Numbers:
     """Train a classifier where TRAIN.ENABLE is True, then test it on many views where TEST.ENABLE is True.
 
     Args:
