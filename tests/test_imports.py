@@ -32,6 +32,7 @@ TORCH_FREE = (
         )
     ),
     "rhovideo.data.lists.class_names",
+    *("rhovideo.engine.evaluation.intervals", "rhovideo.engine.evaluation.predictions"),
     *("rhovideo.errors", "rhovideo.randomness", "rhovideo.terminal"),
 )
 # Module names that stand twice: packages of the command line and of integrations are named after what they wrap.

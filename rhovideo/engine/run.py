@@ -22,6 +22,7 @@ from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading.workers import cores, worker_count
 from rhovideo.engine.device_inputs import job_device, mixed_precision
+from rhovideo.engine.evaluation.intervals import Numbers
 from rhovideo.engine.json_stats import to_json
 from rhovideo.engine.logging_setup import set_up_logging
 from rhovideo.engine.tasks.classify import run_classify
@@ -38,7 +39,7 @@ from rhovideo.terminal import print_line, stage
 
 logger = logging.getLogger(__name__)
 
-RUNNERS: dict[str, Callable[[CfgNode], dict[str, float]]] = {
+RUNNERS: dict[str, Callable[[CfgNode], Numbers]] = {
     "pretrain": run_pretrain,
     "linear": run_classify,
     "finetune": run_classify,
@@ -48,7 +49,7 @@ RUNNERS: dict[str, Callable[[CfgNode], dict[str, float]]] = {
 }
 
 
-def run(cfg: CfgNode) -> dict[str, float]:
+def run(cfg: CfgNode) -> Numbers:
     """Do the configuration's TASK on this process, with the others of its process group.
 
     Args:
@@ -89,7 +90,7 @@ def _done_before(cfg: CfgNode) -> dict[str, float] | None:
     return results
 
 
-def _run(cfg: CfgNode) -> dict[str, float]:
+def _run(cfg: CfgNode) -> Numbers:
     set_up_logging(cfg.OUTPUT_DIR, distributed.rank())
     _use_sound_kernels(cfg)
     output = Path(cfg.OUTPUT_DIR)

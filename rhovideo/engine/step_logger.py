@@ -18,6 +18,7 @@ from tqdm import tqdm
 from rhovideo import distributed
 from rhovideo.data.loading.loader import Batch
 from rhovideo.data.loading.workers import worker_count
+from rhovideo.engine.evaluation.intervals import in_words, is_interval
 from rhovideo.engine.json_stats import JsonStats, cut_json_stats
 from rhovideo.engine.loggers.build import Loggers
 from rhovideo.engine.loggers.clip_sheet import clip_sheet
@@ -333,6 +334,8 @@ def readable(stats: Mapping[str, Any]) -> str:
 
 
 def _short(value: object) -> str:
+    if is_interval(value):
+        return in_words(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

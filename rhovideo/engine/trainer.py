@@ -24,6 +24,7 @@ from rhovideo import distributed, stopping
 from rhovideo.data.lists.bad_videos import BadVideoLedger
 from rhovideo.data.loading.loader import Batch, Loader
 from rhovideo.engine.device_inputs import autocast, job_device, mixed_precision
+from rhovideo.engine.evaluation.intervals import Numbers
 from rhovideo.engine.step.agreement import Agreement, Decision, StepRecord
 from rhovideo.engine.step.gradients import GradientAverager
 from rhovideo.engine.step.weight_guard import WeightGuard
@@ -70,7 +71,7 @@ class TrainingTask(SavedTask, Protocol):
     def signals(self) -> Mapping[str, Tensor]:
         """Numbers of the last step for the log, besides the loss, 0-dim; the same names in every step."""
 
-    def evaluate(self) -> dict[str, float]:
+    def evaluate(self) -> Numbers:
         """Numbers on the validation set, the same on every process; empty where there is nothing to evaluate."""
 
     def embeddings(self) -> tuple[Tensor, Tensor] | None:
@@ -111,7 +112,7 @@ class Trainer:
         """The epochs and steps that are complete."""
         return self.state.position
 
-    def train(self) -> dict[str, float]:
+    def train(self) -> Numbers:
         """Train all remaining epochs; where none remain, evaluate only.
 
         Returns:
@@ -145,8 +146,8 @@ class Trainer:
         if path is not None:
             logger.info("Resuming from %s: %s", path, self.timetable.describe(self.position))
 
-    def _train(self) -> dict[str, float]:
-        results: dict[str, float] = {}
+    def _train(self) -> Numbers:
+        results: Numbers = {}
         if self.timetable.is_over(self.position):
             logger.info("Trained to SOLVER.MAX_EPOCH %d already", self.timetable.epochs)
         if self.position.epoch and not self.position.step:
@@ -315,7 +316,7 @@ class Trainer:
             self._save()
         self._leave_if_agreed()
 
-    def _evaluate(self) -> dict[str, float]:
+    def _evaluate(self) -> Numbers:
         # Batch-norm statistics differ between processes that do not share them: rank 0's are those of the checkpoint.
         distributed.broadcast_module(self.task.model)
         self.task.model.eval()

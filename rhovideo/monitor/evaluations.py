@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rhovideo.engine.evaluation.intervals import in_words
 from rhovideo.monitor.tables import Table
 from rhovideo.protocols.outcome import FILE_NAME
 
-_COLUMNS = ("evaluation", "checkpoint", "protocol", "data", "settings changed", "measure", "%", "released")
+# The heading of confidence intervals, and a note on them.
+INTERVAL = "95 %"
+INTERVAL_NOTE = "95 %: confidence interval of the number next to it, for other test videos of the same kind"
+_COLUMNS = ("evaluation", "checkpoint", "protocol", "data", "settings changed", "measure", "%", INTERVAL, "released")
 # More are counted and not named, in a table for people.
 _MOST_CHANGES = 3
 
@@ -27,7 +31,15 @@ def evaluations(folder: Path, precise: bool = False) -> Table | None:
     if not rows:
         return None
     notes = ["released: the figure of this checkpoint; for other checkpoints the paper's with the same settings"]
-    return Table(_COLUMNS, rows, notes if any(row[-1] for row in rows) else [], numbers=("%", "released"))
+    notes = notes if any(row[-1] for row in rows) else []
+    columns = list(_COLUMNS)
+    place = columns.index(INTERVAL)
+    if any(row[place] for row in rows):
+        notes.append(INTERVAL_NOTE)
+    else:
+        for row in (columns, *rows):
+            del row[place]
+    return Table(columns, rows, notes, numbers=("%", "released"))
 
 
 def _read(path: Path) -> Mapping[str, Any]:
@@ -43,7 +55,8 @@ def _row(name: str, values: Mapping[str, Any], precise: bool) -> list[str]:
     figure = values.get("released") if values.get("released") is not None else values.get("same_settings")
     numbers = [_number(value, precise) for value in (values.get("value"), figure)]
     what = (_checkpoint(values), str(values.get("protocol") or ""), _data(values), _changes(values, precise))
-    return [name, *what, str(values.get("metric") or ""), *numbers]
+    value, released = numbers
+    return [name, *what, str(values.get("metric") or ""), value, in_words(values.get("interval")), released]
 
 
 def _checkpoint(values: Mapping[str, Any]) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from rhovideo.config.task_defaults import CLASSIFIES
+from rhovideo.engine.evaluation.intervals import in_words
 from rhovideo.launch.run_state import State, ask_slurm, judge
 from rhovideo.launch.sweep import short_keys
-from rhovideo.monitor.evaluations import evaluations
+from rhovideo.monitor.evaluations import INTERVAL, INTERVAL_NOTE, evaluations
 from rhovideo.monitor.tables import Table
 from rhovideo.protocols.evaluation_folder import has_protocols_batch
 from rhovideo.runs.folder import read_results
@@ -144,7 +145,7 @@ def _table(keys: Sequence[str], rows: Sequence[_Row], precise: bool, notes: list
         numbers += headings
         for cell, text in zip(cells, texts, strict=True):
             cell += text
-    notes = [*notes, *_sources(rows)]
+    notes = [*notes, *_sources(rows), *([INTERVAL_NOTE] if any(INTERVAL in column for column in columns) else [])]
     return Table(columns, cells, notes, numbers)
 
 
@@ -154,13 +155,28 @@ def _columns(runs: Sequence[_Run | None], precise: bool) -> tuple[list[str], lis
     name = known[0].folder.name
     shown = next((_NUMBERS[run.task] for run in known if run.task in _NUMBERS), _NOTHING_KNOWN)
     with_paper = any(run.figure for run in known)
-    headings = [f"{name} {heading}".rstrip() for heading, _ in shown] + ([f"{name} paper"] if with_paper else [])
+    intervals = [_interval(run, shown) for run in runs]
+    headings = [f"{name} {heading}".rstrip() for heading, _ in shown]
+    if any(intervals):
+        # Next to the first number, the main one.
+        headings.insert(1, f"{name} {INTERVAL}")
     texts = []
-    for run in runs:
+    for run, interval in zip(runs, intervals, strict=True):
         text = _numbers(run, shown, precise) if run else [""] * len(shown)
+        if any(intervals):
+            text.insert(1, interval)
         figure = f"{run.figure.top1:g}" if run and run.figure else ""
         texts.append([*text, *([figure] if with_paper else [])])
-    return headings, texts
+    return headings + ([f"{name} paper"] if with_paper else []), texts
+
+
+def _interval(run: _Run | None, shown: _Columns) -> str:
+    """The confidence interval of a finished job's first number; empty where there is none."""
+    names = shown[0][1]
+    if run is None or run.state.word != FINISHED:
+        return ""
+    name = next((name for name in names if run.numbers.get(name) is not None), "")
+    return in_words(run.numbers.get(f"{name}_interval"))
 
 
 def _numbers(run: _Run, shown: _Columns, precise: bool) -> list[str]:

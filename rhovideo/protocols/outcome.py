@@ -15,6 +15,8 @@ from rhovideo.atomic_files import write_text
 from rhovideo.config.comparison import FILES, differences, keys_without_effect
 from rhovideo.config.keys import leaves
 from rhovideo.engine.evaluation.counts import as_count
+from rhovideo.engine.evaluation.intervals import in_brackets
+from rhovideo.engine.evaluation.predictions import read_class_numbers
 from rhovideo.protocols.counted_videos import count_videos, remarks, used_videos
 from rhovideo.protocols.evaluation_folder import batch_of_run, has_protocols_batch
 from rhovideo.protocols.known_datasets import Videos
@@ -168,6 +170,8 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
         "data": cfg.DATA.PATH_TO_DATA_DIR,
         "metric": metric,
         "value": results.get(metric) if metric else None,
+        # At 95 %, of other test videos of the same kind.
+        "interval": results.get(f"{metric}_interval") if metric else None,
         # Of this very checkpoint; or of the paper's checkpoint with the same settings.
         "released": figure.top1 if figure and subject.name else None,
         "same_settings": figure.top1 if figure and not subject.name else None,
@@ -184,6 +188,8 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
         # The content that was measured, by its hashes; None where an earlier version measured.
         "inputs": [asdict(item) for item in record.inputs] if record else None,
         "code": record.code if record else None,
+        # None for retrieval, and where an earlier version has measured.
+        **({} if metric and metric.startswith("recall") else read_class_numbers(evaluation.config.parent)),
     }
 
 
@@ -228,11 +234,13 @@ def as_text(outcome: Mapping[str, Any]) -> str:
     data, protocol = outcome["dataset"] or outcome["data"], outcome["protocol"]
     what = f"{data}, {protocol}: {settings['arch']} {clip}, {views} of each video"
     lines = [f"{outcome['name'] or outcome['checkpoint']} on {what}"]
-    numbers = [(name, outcome["results"][key]) for name, key in NUMBERS[protocol] if key in outcome["results"]]
-    for place, (name, value) in enumerate(numbers):
-        beside = _beside(outcome) if place == 0 else ""
+    results = outcome["results"]
+    numbers = [(name, key, results[key]) for name, key in NUMBERS[protocol] if key in results]
+    for place, (name, key, value) in enumerate(numbers):
+        figure = _figure_of(outcome) if place == 0 else ""
         count = _count(outcome, value) if place == 0 else ""
-        lines.append(f"  {name:<10} {'none' if value is None else f'{value:6.2f} %'}{count}{beside}")
+        interval = in_brackets(results.get(f"{key}_interval"))
+        lines.append(f"  {name:<10} {'none' if value is None else f'{value:6.2f} %{interval}{count}'}{figure}")
     if outcome["not_compared_because"]:
         lines.append(f"  no figure to compare with: {outcome['not_compared_because']}")
     elif outcome["figure_dataset"] == UCF101.dataset:
@@ -254,7 +262,7 @@ def _count(outcome: Mapping[str, Any], percent: float | None) -> str:
     return f", {as_count(percent, tested, classes)}"
 
 
-def _beside(outcome: Mapping[str, Any]) -> str:
+def _figure_of(outcome: Mapping[str, Any]) -> str:
     if outcome["released"] is not None:
         return f"   released: {outcome['released']:.1f} %"
     if outcome["same_settings"] is not None:

@@ -10,6 +10,9 @@ import pytest
 from rhovideo.cli import main
 from tests.protocols.test_eval import CPU, MOCO, QUICK
 
+# K is written: otherwise it would be fitted to the short list.
+KNN = ("KNN.NUM_CLIPS", "1", "KNN.K", "200")
+
 
 def _evaluate(data: Path, protocol: str, out: Path, *words: object) -> dict:
     command = ["eval", MOCO, "--data", data, "--protocol", protocol, "--out", out, *words]
@@ -49,7 +52,7 @@ def test_test_videos_that_are_training_videos_are_told_and_are_no_neighbours_of_
 
 
 def test_recall_at_more_than_there_are_is_none_with_the_reason(lists, tmp_path, capsys):
-    found = _evaluate(lists(), "retrieval", tmp_path / "out", *CPU, "KNN.NUM_CLIPS", "1", "KNN.RECALL_AT", "[1,24,50]")
+    found = _evaluate(lists(), "retrieval", tmp_path / "out", *CPU, *KNN, "KNN.RECALL_AT", "[1,24,50]")
     told = capsys.readouterr().out
     assert (found["results"]["recall_at_24"], found["results"]["recall_at_50"]) == (None, None)
     assert "R@50       none" in told
@@ -68,7 +71,7 @@ def test_unreadable_videos_are_not_counted_as_trained_on(lists, tmp_path, capsys
     assert found["videos"] == {"train": 22, "val": 4, "test": 4}
     assert "2 of 24 training videos could not be read" in told
     assert "2 of 6 test videos could not be read" in told
-    nearest = _evaluate(data, "knn", tmp_path / "knn", *CPU, "KNN.NUM_CLIPS", "1")
+    nearest = _evaluate(data, "knn", tmp_path / "knn", *CPU, *KNN)
     assert nearest["videos"] == {"train": 22, "test": 4}
     assert "all 22 training videos that could be used vote" in capsys.readouterr().out
 

@@ -20,10 +20,18 @@ def topk_correct(scores: Tensor, labels: Tensor, ks: Sequence[int] = (1, 5)) -> 
     Returns:
         int64 [len(ks)] on the scores' device; sums over batches and ranks.
     """
-    classes = scores.shape[1]
-    highest = scores.topk(min(max(ks), classes), dim=1).indices
-    hits = highest == labels[:, None]
+    hits = highest(scores, max(ks)) == labels[:, None]
     return torch.stack([hits[:, :k].any(1).sum() for k in ks])
+
+
+def highest(scores: Tensor, k: int) -> Tensor:
+    """The classes of the k highest scores, [N, k] or [N, K] where there are fewer, the highest first.
+
+    Args:
+        scores: [N, K].
+        k: how many.
+    """
+    return scores.topk(min(k, scores.shape[1]), dim=1).indices
 
 
 def topk_accuracy(scores: Tensor, labels: Tensor, ks: Sequence[int] = (1, 5)) -> list[float]:

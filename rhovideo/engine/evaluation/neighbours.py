@@ -32,6 +32,18 @@ class SameVideos(NamedTuple):
     gallery: Tensor
 
 
+class Votes(NamedTuple):
+    """The outcome of a weighted vote.
+
+    Attributes:
+        classes: int64 [Q], -1 where no row may vote.
+        shares: [Q], the class's share of the votes, 0 where no row may vote.
+    """
+
+    classes: Tensor
+    shares: Tensor
+
+
 class KnnBank(nn.Module):
     """The newest embedding of each training video, taken in during training, the same on every rank.
 
@@ -134,13 +146,18 @@ class KnnBank(nn.Module):
         Args:
             queries: [Q, dim], any length.
             k: neighbours that vote.
-            temperature: as of :func:`knn_predict`.
+            temperature: as of :func:`knn_vote`.
         """
         queries = queries.to(self.embeddings.device)
         return knn_predict(queries, self.embeddings, self.labels, k, temperature, allowed=self.seen)
 
     def accuracy(self, queries: Tensor, labels: Tensor, k: int = 200, temperature: float = 0.1) -> float:
-        """Top-1 in percent over the queries of *all* ranks (each its own, any number); NaN if none has a label.
+        """Top-1 in percent of :meth:`count`; NaN if no query has a label."""
+        correct, total = self.count(queries, labels, k, temperature)
+        return 100.0 * correct / total if total else math.nan
+
+    def count(self, queries: Tensor, labels: Tensor, k: int = 200, temperature: float = 0.1) -> tuple[int, int]:
+        """Count the queries of *all* ranks (each its own, any number) that are right, and those with a label.
 
         Every rank must call this. Queries without a label (-1) are left out.
 
@@ -157,10 +174,9 @@ class KnnBank(nn.Module):
             correct = (self.predict(queries, k, temperature) == labels) & labelled
             counts = torch.stack([correct.sum(), labelled.sum()])
         correct, total = distributed.sum_over_ranks(counts).tolist()
-        return 100.0 * correct / total if total else math.nan
+        return correct, total
 
 
-@torch.no_grad()
 def knn_predict(
     queries: Tensor,
     gallery: Tensor,
@@ -170,6 +186,20 @@ def knn_predict(
     allowed: Tensor | None = None,
     same: SameVideos | None = None,
 ) -> Tensor:
+    """The class that :func:`knn_vote` finds for each query, int64 [Q]; the arguments are the same."""
+    return knn_vote(queries, gallery, gallery_labels, k, temperature, allowed, same).classes
+
+
+@torch.no_grad()
+def knn_vote(
+    queries: Tensor,
+    gallery: Tensor,
+    gallery_labels: Tensor,
+    k: int = 200,
+    temperature: float = 0.1,
+    allowed: Tensor | None = None,
+    same: SameVideos | None = None,
+) -> Votes:
     """The class with the greatest sum of exp(s / temperature) over the k gallery rows of the greatest cosine s.
 
     Wu et al., "Unsupervised Feature Learning via Non-Parametric Instance Discrimination" (arXiv 1805.01978).
@@ -184,7 +214,7 @@ def knn_predict(
         same: the videos of queries and gallery: a query's own video does not vote. None: all are different.
 
     Returns:
-        [Q] int64; -1 where no row may vote.
+        The class of each query, and its share of the votes.
 
     Raises:
         ValueError: ``k`` or ``temperature`` is not positive.
@@ -193,9 +223,10 @@ def knn_predict(
         raise ValueError(f"k is {k} and temperature {temperature}: both must be positive (KNN.K, KNN.T)")
     voters = len(gallery) if allowed is None else int(allowed.sum())
     if voters == 0 or len(queries) == 0:
-        return torch.full((len(queries),), -1, dtype=torch.int64, device=queries.device)
+        none = torch.full((len(queries),), -1, dtype=torch.int64, device=queries.device)
+        return Votes(none, torch.zeros(len(queries), device=queries.device))
     classes = int(gallery_labels.max()) + 1
-    predictions = []
+    predictions, shares = [], []
     for similarity in _similarities(queries, gallery, allowed, same):
         nearest, rows = similarity.topk(min(k, voters), dim=1)
         # Relative to the nearest: the same winner, and no overflow at small temperatures.
@@ -205,8 +236,31 @@ def knn_predict(
             weights = weights.where(nearest > -math.inf, 0.0)
         votes = torch.zeros(len(rows), classes, dtype=weights.dtype, device=weights.device)
         votes.scatter_add_(1, gallery_labels[rows], weights)
-        predictions.append(votes.argmax(1).where(nearest[:, 0] > -math.inf, -1))
-    return torch.cat(predictions)
+        winner = votes.argmax(1)
+        may_vote = nearest[:, 0] > -math.inf
+        predictions.append(winner.where(may_vote, -1))
+        shares.append((votes.gather(1, winner[:, None])[:, 0] / votes.sum(1)).where(may_vote, 0.0))
+    return Votes(torch.cat(predictions), torch.cat(shares))
+
+
+@torch.no_grad()
+def nearest_rows(queries: Tensor, gallery: Tensor, count: int, same: SameVideos | None = None) -> tuple[Tensor, Tensor]:
+    """The rows of the gallery that are most similar to each query.
+
+    Args:
+        queries: [Q, D], any length.
+        gallery: [R, D], any length.
+        count: rows of each query; as many as there are, where there are fewer.
+        same: as of :func:`knn_vote`.
+
+    Returns:
+        Cosines [Q, count], the greatest first, -inf for a query's own video; and the rows, int64 [Q, count].
+    """
+    count = min(count, len(gallery))
+    if not count or not len(queries):
+        return queries.new_zeros(len(queries), 0), torch.zeros(len(queries), 0, dtype=torch.int64)
+    found = [similarity.topk(count, dim=1) for similarity in _similarities(queries, gallery, None, same)]
+    return torch.cat([each.values for each in found]), torch.cat([each.indices for each in found])
 
 
 def knn_accuracy(
@@ -226,13 +280,20 @@ def knn_accuracy(
         gallery: [R, D].
         gallery_labels: [R].
         k: neighbours that vote.
-        temperature: as of :func:`knn_predict`.
-        same: as of :func:`knn_predict`.
+        temperature: as of :func:`knn_vote`.
+        same: as of :func:`knn_vote`.
     """
-    if len(labels) == 0:
-        return math.nan
-    correct = knn_predict(queries, gallery, gallery_labels, k, temperature, same=same) == labels
-    return 100.0 * correct.double().mean().item()
+    return top1_of(knn_vote(queries, gallery, gallery_labels, k, temperature, same=same), labels)
+
+
+def top1_of(votes: Votes, labels: Tensor) -> float:
+    """Top-1 in percent of some votes; NaN without labels.
+
+    Args:
+        votes: for [Q] queries.
+        labels: [Q] their classes.
+    """
+    return 100.0 * (votes.classes == labels).double().mean().item() if len(labels) else math.nan
 
 
 @torch.no_grad()
@@ -280,7 +341,7 @@ def usable_neighbours(gallery: int, same: SameVideos | None = None) -> int:
 
     Args:
         gallery: videos of the gallery.
-        same: as of :func:`knn_predict`.
+        same: as of :func:`knn_vote`.
     """
     if same is None or not len(same.queries):
         return gallery

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from rhovideo import distributed
 from rhovideo.atomic_files import written_whole
-from rhovideo.engine.evaluation.metrics import topk_accuracy
+from rhovideo.engine.evaluation.metrics import highest, topk_accuracy
+from rhovideo.engine.evaluation.predictions import Predictions
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class VideoScores:
         labels: int64 [N], -1 where there is none.
         missing: videos of the test set that lack views, which are left out above.
         top1, top5: percent of the labelled videos; NaN without labels.
+        predicted: int64 [N], the classes that top1 counts.
     """
 
     indices: np.ndarray
@@ -36,6 +38,18 @@ class VideoScores:
     missing: tuple[int, ...]
     top1: float
     top5: float
+    predicted: np.ndarray
+
+    def predictions(self, paths: Sequence[str]) -> Predictions:
+        """The class of each labelled video.
+
+        Args:
+            paths: of all videos of the manifest, by index.
+        """
+        rows = np.flatnonzero(self.labels >= 0)
+        predicted = self.predicted[rows]
+        of_rows = [paths[index] for index in self.indices[rows]]
+        return Predictions(of_rows, self.labels[rows], predicted, self.scores[rows, predicted])
 
 
 class MultiViewScores:
@@ -105,8 +119,10 @@ class MultiViewScores:
         if self._method == "sum":
             scores = scores / self._num_views
         labels = np.array([self._videos[index][2] for index in indices], dtype=np.int64)
-        top1, top5 = topk_accuracy(torch.from_numpy(scores), torch.from_numpy(labels), (1, 5))
-        return VideoScores(np.array(indices, np.int64), scores.astype(np.float32), labels, missing, top1, top5)
+        exact = torch.from_numpy(scores)
+        top1, top5 = topk_accuracy(exact, torch.from_numpy(labels), (1, 5))
+        accuracies = (top1, top5, highest(exact, 5)[:, 0].numpy())
+        return VideoScores(np.array(indices, np.int64), scores.astype(np.float32), labels, missing, *accuracies)
 
     def _merge(self, index: int, row: np.ndarray, views: int, label: int) -> None:
         if index in self._videos:

@@ -19,6 +19,7 @@ from rhovideo.data.loading.loader import Batch, Loader, build_loader
 from rhovideo.engine.device_inputs import job_device, to_network_input
 from rhovideo.engine.evaluation.counts import ks_for
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
+from rhovideo.engine.evaluation.intervals import Numbers, with_intervals
 from rhovideo.engine.evaluation.metrics import topk_correct
 from rhovideo.engine.model_setup import place
 from rhovideo.engine.resuming import settle
@@ -91,10 +92,10 @@ class ClassifyTask:
         return self._signals
 
     @torch.no_grad()
-    def evaluate(self) -> dict[str, float]:
+    def evaluate(self) -> Numbers:
         """Top-1 and top-5 of one centre clip of each validation video, in percent; NaN where none could be read.
 
-        Of five classes or fewer there is no top-5.
+        Of five classes or fewer there is no top-5. ``top1_interval`` and ``top5_interval`` are confidence intervals.
 
         Every process must call it.
         """
@@ -110,7 +111,7 @@ class ClassifyTask:
         *correct, total = distributed.sum_over_ranks(counts).tolist()
         self.validated = total
         share = 100 / total if total else math.nan
-        return {f"top{k}": share * count for k, count in zip(ks, correct, strict=True)}
+        return with_intervals({f"top{k}": share * count for k, count in zip(ks, correct, strict=True)}, total)
 
     def embeddings(self) -> None:
         """None: a classifier keeps no embeddings."""
@@ -128,7 +129,7 @@ class ClassifyTask:
             self._validation.close()
 
 
-def run_classify(cfg: CfgNode) -> dict[str, float]:
+def run_classify(cfg: CfgNode) -> Numbers:
     """Train a classifier where TRAIN.ENABLE is True, then test it on many views where TEST.ENABLE is True.
 
     Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 
 import numpy as np
@@ -13,6 +13,8 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from rhovideo import distributed
+from rhovideo.checks.class_agreement import names_of_lists
+from rhovideo.data.lists.class_names import read_class_names
 from rhovideo.data.lists.same_videos import MOST_PATHS, video_ids
 from rhovideo.data.loading.datasets import open_manifest
 from rhovideo.data.loading.loader import build_loader
@@ -20,13 +22,26 @@ from rhovideo.engine.checkpoint import checkpoint_to_measure
 from rhovideo.engine.device_inputs import DTYPES, job_device
 from rhovideo.engine.evaluation.counts import as_count
 from rhovideo.engine.evaluation.features import Features, extract_features
-from rhovideo.engine.evaluation.neighbours import SameVideos, knn_accuracy, retrieval_recall, usable_neighbours
+from rhovideo.engine.evaluation.intervals import Numbers, class_mean, in_brackets, with_intervals
+from rhovideo.engine.evaluation.neighbours import (
+    SameVideos,
+    Votes,
+    knn_vote,
+    nearest_rows,
+    retrieval_recall,
+    top1_of,
+    usable_neighbours,
+)
+from rhovideo.engine.evaluation.predictions import Predictions, write_neighbours, write_predictions
 from rhovideo.zoo.pretrained import load_pretrained
 
 logger = logging.getLogger(__name__)
 
+# Rows of neighbours.csv for each query.
+_NEIGHBOURS = 5
 
-def run_knn(cfg: CfgNode) -> dict[str, float]:
+
+def run_knn(cfg: CfgNode) -> Numbers:
     """Weighted k-NN top-1 and retrieval R@k of the test videos among the training videos, in percent.
 
     Features are the encoder's pooled ones, averaged over KNN.NUM_CLIPS clips of a video. A test video that is a
@@ -36,8 +51,10 @@ def run_knn(cfg: CfgNode) -> dict[str, float]:
         cfg: the job's.
 
     Returns:
-        ``knn_top1``; ``recall_at_K`` for each K of KNN.RECALL_AT, NaN where K is no less than the training videos; and
-        ``train_videos`` and ``test_videos``, the numbers of those that can be read and have a label.
+        ``knn_top1``; ``recall_at_K`` for each K of KNN.RECALL_AT, NaN where K is no less than the training videos;
+        ``train_videos`` and ``test_videos``, the numbers of those that can be read and have a label (``knn_videos`` is
+        the latter too); ``knn_class_mean``, the mean of the classes' accuracies. ``NAME_interval`` are the confidence
+        intervals.
 
     Raises:
         ValueError: no checkpoint is named, or the training videos have no labels.
@@ -52,22 +69,55 @@ def run_knn(cfg: CfgNode) -> dict[str, float]:
     same = _same_videos(cfg, queries, gallery)
     pairs = (queries.values, queries.labels, gallery.values, gallery.labels)
     temperature = cfg.KNN.T or cfg.CONTRASTIVE.T
-    results = {"knn_top1": knn_accuracy(*pairs, cfg.KNN.K, temperature, same)}
+    votes = knn_vote(queries.values, gallery.values, gallery.labels, cfg.KNN.K, temperature, same=same)
+    accuracies = {"knn_top1": top1_of(votes, queries.labels)}
     recall = retrieval_recall(*pairs, cfg.KNN.RECALL_AT, same)
-    results |= {f"recall_at_{k}": value for k, value in recall.items()}
+    accuracies |= {f"recall_at_{k}": value for k, value in recall.items()}
+    results = with_intervals(accuracies, len(queries.rows))
+    predictions = _predictions(cfg, queries, votes)
     classes = len(gallery.labels[gallery.labels >= 0].unique())
-    count = as_count(results["knn_top1"], int((queries.labels >= 0).sum()), classes)
-    _log(results, count, cfg, usable_neighbours(len(gallery.rows), same))
-    return results | {"train_videos": len(gallery.rows), "test_videos": len(queries.rows)}
+    counts = {"knn_top1": as_count(accuracies["knn_top1"], len(predictions.labels), classes)}
+    _log(accuracies, counts, results, cfg, usable_neighbours(len(gallery.rows), same))
+    results["knn_class_mean"], results["knn_class_mean_interval"] = class_mean(predictions.labels, predictions.correct)
+    if distributed.is_main():
+        write_predictions(cfg.OUTPUT_DIR, predictions, read_class_names(cfg.OUTPUT_DIR) or names_of_lists(cfg))
+        write_neighbours(cfg.OUTPUT_DIR, _neighbours(cfg, queries, gallery, same))
+    videos = len(queries.rows)
+    return results | {"train_videos": len(gallery.rows), "test_videos": videos, "knn_videos": videos}
 
 
-def _log(results: Mapping[str, float], count: str, cfg: CfgNode, usable: int) -> None:
+def _predictions(cfg: CfgNode, queries: Features, votes: Votes) -> Predictions:
+    manifest = open_manifest(cfg, "test")
+    labelled = (queries.labels >= 0).nonzero()[:, 0]
+    paths = [manifest.path(row) for row in queries.rows[labelled].tolist()]
+    columns = (queries.labels, votes.classes, votes.shares)
+    return Predictions(paths, *(column[labelled].cpu().numpy() for column in columns))
+
+
+def _neighbours(
+    cfg: CfgNode, queries: Features, gallery: Features, same: SameVideos | None
+) -> Iterator[tuple[str, int, int, str, int, float]]:
+    """The lines of neighbours.csv; a query's own video is no neighbour."""
+    tested, known = open_manifest(cfg, "test"), open_manifest(cfg, "train")
+    similarities, nearest = nearest_rows(queries.values, gallery.values, _NEIGHBOURS, same)
+    labels, rows = gallery.labels.tolist(), gallery.rows.tolist()
+    each = zip(queries.rows.tolist(), queries.labels.tolist(), similarities.tolist(), nearest.tolist(), strict=True)
+    for query, label, cosines, places in each:
+        found = [pair for pair in zip(cosines, places, strict=True) if pair[0] > -math.inf]
+        for rank, (cosine, place) in enumerate(found if label >= 0 else (), start=1):
+            yield tested.path(query), label, rank, known.path(rows[place]), labels[place], cosine
+
+
+def _log(
+    accuracies: Mapping[str, float], counts: Mapping[str, str], results: Numbers, cfg: CfgNode, usable: int
+) -> None:
     """Log the numbers, and why some are none or are of other neighbours than the configuration asks for."""
-    for name, value in results.items():
+    for name, value in accuracies.items():
         if math.isnan(value):
             logger.info("%s: none", name)
         else:
-            logger.info("%s: %.2f %%%s", name, value, f", {count}" if name == "knn_top1" else "")
+            count = f", {counts[name]}" if name in counts else ""
+            logger.info("%s: %.2f %%%s%s", name, value, in_brackets(results.get(f"{name}_interval")), count)
     if not distributed.is_main():
         return
     if usable < cfg.KNN.K:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -11,13 +10,16 @@ import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
-from rhovideo.checks.class_agreement import compare_with_lists, not_compared
+from rhovideo.checks.class_agreement import compare_with_lists, names_of_lists, not_compared
+from rhovideo.data.lists.class_names import read_class_names
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading.loader import build_loader
 from rhovideo.engine.checkpoint import checkpoint_to_measure
 from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_network_input
 from rhovideo.engine.evaluation.counts import as_count, ks_for
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
+from rhovideo.engine.evaluation.intervals import Numbers, class_mean, in_brackets, with_intervals
+from rhovideo.engine.evaluation.predictions import write_predictions
 from rhovideo.engine.evaluation.scores import MultiViewScores, write_scores
 from rhovideo.engine.json_stats import JsonStats
 from rhovideo.models.build import build_classifier
@@ -28,7 +30,7 @@ from rhovideo.zoo.pretrained import load_classifier_weights
 logger = logging.getLogger(__name__)
 
 
-def run_test(cfg: CfgNode) -> dict[str, float]:
+def run_test(cfg: CfgNode) -> Numbers:
     """Test the classifier of :func:`rhovideo.engine.checkpoint.checkpoint_to_measure`.
 
     Args:
@@ -72,18 +74,20 @@ def compare_class_names(cfg: CfgNode, file: WeightsFile) -> None:
 
 
 @torch.no_grad()
-def test_classifier(cfg: CfgNode, classifier: Classifier) -> dict[str, float]:
+def test_classifier(cfg: CfgNode, classifier: Classifier) -> Numbers:
     """Score every view of every test video and average over the views.
 
-    Rank 0 writes the scores of each video to TEST.SAVE_RESULTS_PATH, or ``OUTPUT_DIR/test_scores.npz``.
+    Rank 0 writes the scores of each video to TEST.SAVE_RESULTS_PATH, or ``OUTPUT_DIR/test_scores.npz``, and the classes
+    that they stand for to ``predictions.csv``, ``per_class.csv`` and ``confusion.csv`` in OUTPUT_DIR.
 
     Args:
         cfg: the job's.
         classifier: on the job's device; put into eval mode.
 
     Returns:
-        ``test_top1`` and, of more than five classes, ``test_top5``, in percent of the videos that can be read; and
-        ``test_videos``, their number.
+        ``test_top1`` and, of more than five classes, ``test_top5``, in percent of the videos that can be read;
+        ``test_videos``, their number; and ``test_class_mean``, the mean of the classes' accuracies. ``NAME_interval``
+        are the confidence intervals.
     """
     device = job_device(cfg)
     views = cfg.TEST.NUM_ENSEMBLE_VIEWS * cfg.TEST.NUM_SPATIAL_CROPS
@@ -98,20 +102,29 @@ def test_classifier(cfg: CfgNode, classifier: Classifier) -> dict[str, float]:
                     scores = classifier.scores(to_network_input(view, cfg, device))
                 collected.add(batch.index, scores.float()[:, None], batch.label)
     result = collected.finish()
+    paths = [manifest.path(index) for index in range(len(manifest))]
+    predictions = result.predictions(paths)
     each = {1: result.top1, 5: result.top5}
     accuracies = {k: each[k] for k in ks_for(cfg.MODEL.NUM_CLASSES)}
+    numbers = with_intervals({f"test_top{k}": value for k, value in accuracies.items()}, len(predictions.labels))
+    numbers["test_class_mean"], numbers["test_class_mean_interval"] = class_mean(
+        predictions.labels, predictions.correct
+    )
     if distributed.is_main():
         path = Path(cfg.TEST.SAVE_RESULTS_PATH or Path(cfg.OUTPUT_DIR) / "test_scores.npz")
-        write_scores(path, result, [manifest.path(index) for index in range(len(manifest))])
-        labelled = int((result.labels >= 0).sum())
+        write_scores(path, result, paths)
+        write_predictions(cfg.OUTPUT_DIR, predictions, read_class_names(cfg.OUTPUT_DIR) or names_of_lists(cfg))
         logger.info(
-            "Test: top-1 %.2f %%, %s%s, %d views of each; scores in %s",
-            *(result.top1, as_count(result.top1, labelled, cfg.MODEL.NUM_CLASSES), _top5(accuracies), views, path),
+            "Test: top-1 %.2f %%%s, %s%s, %d views of each; scores in %s",
+            *(result.top1, in_brackets(numbers.get("test_top1_interval"))),
+            *(as_count(result.top1, len(predictions.labels), cfg.MODEL.NUM_CLASSES), _top5(numbers), views, path),
         )
         final = {"_type": "test_final", "split": "test_final"}
         JsonStats(cfg.OUTPUT_DIR).write(final | {f"top{k}_acc": value for k, value in accuracies.items()})
-    return {**{f"test_top{k}": value for k, value in accuracies.items()}, "test_videos": len(result.indices)}
+    return numbers | {"test_videos": len(result.indices)}
 
 
-def _top5(accuracies: Mapping[int, float]) -> str:
-    return f"; top-5 {accuracies[5]:.2f} %" if 5 in accuracies else ""
+def _top5(numbers: Numbers) -> str:
+    if "test_top5" not in numbers:
+        return ""
+    return f"; top-5 {numbers['test_top5']:.2f} %{in_brackets(numbers.get('test_top5_interval'))}"

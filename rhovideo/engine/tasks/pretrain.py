@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, cast
@@ -15,6 +16,7 @@ from rhovideo.data.lists.kept_rows import KeptRows
 from rhovideo.data.loading.loader import Batch, Loader, build_loader
 from rhovideo.engine.device_inputs import job_device, to_network_input
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
+from rhovideo.engine.evaluation.intervals import Numbers, with_intervals
 from rhovideo.engine.evaluation.neighbours import KnnBank
 from rhovideo.engine.model_setup import place
 from rhovideo.engine.resuming import settle
@@ -98,8 +100,10 @@ class PretrainTask:
         return self._method.signals
 
     @torch.no_grad()
-    def evaluate(self) -> dict[str, float]:
+    def evaluate(self) -> Numbers:
         """Weighted k-NN top-1 of the validation videos among the training embeddings, in percent; empty without a bank.
+
+        ``knn_top1_interval`` is its confidence interval, and ``knn_videos`` the number of videos that it is of.
 
         Every process must call it.
         """
@@ -114,7 +118,9 @@ class PretrainTask:
             labels.append(batch.label)
         knn = self.cfg.KNN
         temperature = knn.T or self.cfg.CONTRASTIVE.T
-        return {"knn_top1": self.bank.accuracy(torch.cat(queries), torch.cat(labels), knn.K, temperature)}
+        correct, videos = self.bank.count(torch.cat(queries), torch.cat(labels), knn.K, temperature)
+        accuracy = 100.0 * correct / videos if videos else math.nan
+        return with_intervals({"knn_top1": accuracy}, videos) | {"knn_videos": videos}
 
     def embeddings(self) -> tuple[Tensor, Tensor] | None:
         """The bank's embeddings of the videos seen so far, and their labels; None without a bank."""
@@ -141,7 +147,7 @@ class PretrainTask:
             self._validation.close()
 
 
-def run_pretrain(cfg: CfgNode) -> dict[str, float]:
+def run_pretrain(cfg: CfgNode) -> Numbers:
     """Pre-train to SOLVER.MAX_EPOCH, or go on with it.
 
     Args:

@@ -1,0 +1,189 @@
+"""Predictions of test videos as CSV files, and the numbers of each class. Without torch.
+
+A run folder gets ``predictions.csv`` (a row for each test video that can be read and has a label), ``per_class.csv``
+and ``confusion.csv``. Names of files may be bytes that are no text: the files are UTF-8 with surrogateescape.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rhovideo.atomic_files import written_whole
+from rhovideo.engine.evaluation.intervals import wilson
+
+if TYPE_CHECKING:
+    import numpy as np
+
+PREDICTIONS_FILE, NEIGHBOURS_FILE = "predictions.csv", "neighbours.csv"
+CLASSES_FILE, CONFUSION_FILE = "per_class.csv", "confusion.csv"
+_PREDICTIONS = ("path", "label", "prediction", "confidence")
+_NEIGHBOURS = ("path", "label", "rank", "neighbour", "neighbour_label", "similarity")
+_CLASSES = ("class", "name", "videos", "correct", "accuracy", "low", "high")
+_CONFUSION = ("label", "prediction", "count")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One prediction for each of some labelled videos.
+
+    Attributes:
+        paths: of the videos.
+        labels: int64 [N].
+        predicted: int64 [N]; -1 where there is no prediction.
+        confidence: float [N], the predicted class's score or share of the votes.
+    """
+
+    paths: Sequence[str]
+    labels: np.ndarray
+    predicted: np.ndarray
+    confidence: np.ndarray
+
+    @property
+    def correct(self) -> np.ndarray:
+        """bool [N]."""
+        return self.labels == self.predicted
+
+
+@dataclass(frozen=True)
+class ClassAccuracy:
+    """The accuracy of one class.
+
+    Attributes:
+        label: of the class.
+        name: of the class; empty where it is not known.
+        videos: test videos of it.
+        correct: how many of them are right.
+        interval: [low, high] of the accuracy in percent.
+    """
+
+    label: int
+    name: str
+    videos: int
+    correct: int
+    interval: Sequence[float]
+
+    @property
+    def accuracy(self) -> float:
+        """In percent."""
+        return 100 * self.correct / self.videos
+
+
+def class_accuracies(predictions: Predictions, names: Sequence[str] = ()) -> list[ClassAccuracy]:
+    """The accuracy of each class that has test videos, by label.
+
+    Args:
+        predictions: of the test videos.
+        names: of the classes by label.
+    """
+    import numpy as np
+
+    found = []
+    for label, videos in zip(*np.unique(predictions.labels, return_counts=True), strict=True):
+        correct = int(predictions.correct[predictions.labels == label].sum())
+        name = names[label] if label < len(names) else ""
+        found.append(ClassAccuracy(int(label), name, int(videos), correct, wilson(correct, int(videos)) or ()))
+    return found
+
+
+def confusion(predictions: Predictions) -> list[tuple[int, int, int]]:
+    """How often a label got a prediction: (label, prediction, count), where the count is not 0."""
+    import numpy as np
+
+    pairs = np.stack([predictions.labels, predictions.predicted], axis=1)
+    kinds, counts = np.unique(pairs, axis=0, return_counts=True)
+    return [(int(label), int(one), int(count)) for (label, one), count in zip(kinds, counts, strict=True)]
+
+
+def write_predictions(folder: str | Path, predictions: Predictions, names: Sequence[str] = ()) -> None:
+    """Write predictions.csv, per_class.csv and confusion.csv, each as a whole.
+
+    Args:
+        folder: of the run; call on rank 0 alone.
+        predictions: of the test videos.
+        names: of the classes by label; without names that column is empty.
+    """
+    folder = Path(folder)
+    columns = (predictions.labels.tolist(), predictions.predicted.tolist(), predictions.confidence.tolist())
+    rows = zip(predictions.paths, *columns, strict=True)
+    _write(folder / PREDICTIONS_FILE, _PREDICTIONS, ((*row[:3], f"{row[3]:.6g}") for row in rows))
+    percents = [(each, (each.accuracy, *each.interval)) for each in class_accuracies(predictions, names)]
+    lines = [
+        (each.label, each.name, each.videos, each.correct, *(f"{value:.4f}" for value in numbers))
+        for each, numbers in percents
+    ]
+    _write(folder / CLASSES_FILE, _CLASSES, lines)
+    _write(folder / CONFUSION_FILE, _CONFUSION, confusion(predictions))
+
+
+def write_neighbours(folder: str | Path, rows: Iterable[tuple[str, int, int, str, int, float]]) -> None:
+    """Write neighbours.csv as a whole.
+
+    Args:
+        folder: of the run; call on rank 0 alone.
+        rows: path and label of a query, rank of the neighbour from 1, its path, its label and its cosine.
+    """
+    _write(Path(folder) / NEIGHBOURS_FILE, _NEIGHBOURS, ((*row[:5], f"{row[5]:.6g}") for row in rows))
+
+
+def read_predictions(folder: str | Path) -> Predictions | None:
+    """Read predictions.csv of a run folder; None where there is none."""
+    import numpy as np
+
+    rows = _read(Path(folder) / PREDICTIONS_FILE)
+    if rows is None:
+        return None
+    return Predictions(
+        [row["path"] for row in rows],
+        np.array([int(row["label"]) for row in rows], np.int64),
+        np.array([int(row["prediction"]) for row in rows], np.int64),
+        np.array([float(row["confidence"]) for row in rows], np.float64),
+    )
+
+
+def read_class_numbers(folder: str | Path) -> dict[str, Any]:
+    """Read the numbers of the classes of a run folder for a JSON file.
+
+    Args:
+        folder: of the run.
+
+    Returns:
+        ``per_class``, an object for each line of per_class.csv, and ``confusion``, a list [label, prediction, count]
+        for each line of confusion.csv; empty where the run has written neither.
+    """
+    classes, pairs = _read(Path(folder) / CLASSES_FILE), _read(Path(folder) / CONFUSION_FILE)
+    if classes is None or pairs is None:
+        return {}
+    whole, parts = ("class", "videos", "correct"), ("accuracy", "low", "high")
+    per_class = [
+        {
+            **{key: int(row[key]) for key in whole},
+            # JSON is text.
+            "name": row["name"].encode("utf-8", "surrogateescape").decode("utf-8", "replace"),
+            **{key: float(row[key]) for key in parts},
+        }
+        for row in classes
+    ]
+    return {"per_class": per_class, "confusion": [[int(row[key]) for key in _CONFUSION] for row in pairs]}
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
+        text.detach()
+
+
+def _read(path: Path) -> list[dict[str, str]] | None:
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        return None
