@@ -32,7 +32,8 @@ _MEASURE = """<script>addEventListener("load", () => {
     (each) => [each.id, each.checkVisibility() ? each.getBoundingClientRect().height : 0]);
   const note = document.createElement("pre");
   note.id = "measured";
-  const broken = [...document.images].filter((each) => !each.naturalWidth).map((each) => each.getAttribute("src"));
+  const broken = [...document.querySelectorAll("img[src]")]
+    .filter((each) => !each.naturalWidth).map((each) => each.getAttribute("src"));
   note.textContent = JSON.stringify({heights, broken});
   document.body.append(note);
 });</script>"""
