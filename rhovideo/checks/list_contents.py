@@ -24,6 +24,7 @@ from rhovideo.runs.file_hash import file_sha256
 # Bytes of a list from which paths are taken: some hundred rows.
 _FIRST_BYTES = 2**16
 _PATHS = 16
+_SAMPLE = 48
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class ListContents:
         paths: lines, counted from 1, and paths of some of the first videos.
         smallest: the smallest label; -1 without labels.
         distinct: the number of labels that are there; 0 where they were not counted.
+        sample: as ``paths``, of videos spread over the whole list; all of a short one.
     """
 
     csv: Path
@@ -45,6 +47,7 @@ class ListContents:
     paths: tuple[tuple[int, str], ...]
     smallest: int = NO_LABEL
     distinct: int = 0
+    sample: tuple[tuple[int, str], ...] = ()
 
 
 def read_contents(cfg: CfgNode, split: str) -> ListContents:
@@ -70,18 +73,28 @@ def _version(file: Path) -> str:
 def _read_videos(csv: Path, separator: str, skip_rows: int, version: object) -> ListContents:
     first = next(read_rows(csv, separator, skip_rows, _FIRST_BYTES), None)
     videos, labels = 0, np.zeros(0, np.int32)
+    spread: list[tuple[int, str]] = []
     for rows in read_rows(csv, separator, skip_rows):
         videos += len(rows.lengths)
         labels = np.union1d(labels, rows.labels)
+        spread += _some_paths(rows, _SAMPLE)
     labels = labels[labels != NO_LABEL]
     smallest, largest = (int(labels[0]), int(labels[-1])) if len(labels) else (NO_LABEL, NO_LABEL)
-    return ListContents(csv, videos, largest + 1, () if first is None else _some_paths(first), smallest, len(labels))
+    first_paths = () if first is None else _some_paths(first)
+    sample = tuple(spread[place] for place in _evenly(len(spread), _SAMPLE))
+    return ListContents(csv, videos, largest + 1, first_paths, smallest, len(labels), sample)
 
 
-def _some_paths(rows: Rows) -> tuple[tuple[int, str], ...]:
+def _evenly(count: int, wanted: int) -> list[int]:
+    """At most ``wanted`` of the places 0 to ``count - 1``, evenly spread."""
+    places: list[int] = np.unique(np.linspace(0, count - 1, min(wanted, count)).astype(int)).tolist()
+    return places
+
+
+def _some_paths(rows: Rows, wanted: int = _PATHS) -> tuple[tuple[int, str], ...]:
     """Lines and paths of a few rows, the first one and others spread over the rest."""
     ends = np.cumsum(rows.lengths)
-    chosen = np.unique(np.linspace(0, len(ends) - 1, _PATHS).astype(int))
+    chosen = _evenly(len(ends), wanted)
     text = rows.paths.tobytes()
     return tuple((int(rows.lines[i]), os.fsdecode(text[ends[i] - rows.lengths[i] : ends[i]])) for i in chosen)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from rhovideo.checks.class_agreement import names_of_lists
+from rhovideo.checks.footage_warnings import warn_of_footage
 from rhovideo.checks.label_numbers import check_first_label
 from rhovideo.checks.list_contents import ListContents, read_contents
 from rhovideo.checks.list_warnings import warn_of_settings
@@ -85,6 +86,7 @@ class ListCheck:
             yield from wrong_labels
             return
         yield from _check_videos(cfg, split, contents, self._look_for_files(cfg, contents))
+        yield from warn_of_footage(cfg, split, contents)
         if cfg.TASK in TRAINS and split == "train":
             yield from _check_step(cfg, contents)
             yield from warn_of_settings(cfg, contents.csv, contents.videos, contents.classes)

@@ -59,6 +59,8 @@ DATA = (
         at_least=0, at_most=1),
     Key("DATA.DECODING_BACKEND", "pyav", "What decodes videos. torchcodec gives the same frames, where it is "
         "installed.", choices=("pyav", "torchcodec"), read_as={"torchvision": "pyav"}),
+    Key("DATA.TONE_MAP", True, "Turn HDR videos (PQ, HLG) into SDR ones. False: show them as if they were SDR, grey "
+        "and washed out. SDR videos are the same with both.", ours=True),
     Key("DATA.MAX_BAD_VIDEO_SHARE", 0.1, "Share of unreadable videos from which training stops.", at_least=0, at_most=1,
         ours=True),
     Key("DATA.ENSEMBLE_METHOD", "sum", "How the scores of a video's views become one: their mean, or their maximum.",

@@ -28,7 +28,7 @@ from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.lists.video_list import OpenVideo, VideoList
 from rhovideo.data.sampling.clip_samplers import build_clip_sampler
 from rhovideo.data.video.frame import Picture, RgbPicture
-from rhovideo.data.video.reader import Taker, VideoReadError
+from rhovideo.data.video.reader import Taker, Video, VideoReadError
 from rhovideo.data.video.torchcodec_reader import require_torchcodec
 from rhovideo.randomness import Stream, generator
 
@@ -105,6 +105,7 @@ class VideoDataset(torch.utils.data.Dataset[Sample]):
         backend: the decoder, "pyav" or "torchcodec" (DATA.DECODING_BACKEND); the frames are the same.
         colour_later: only draw the colour changes of a :class:`TrainAugmentation`, and return them with the crops
             (DATA.AUG_DEVICE gpu).
+        tone_map: turn HDR videos into SDR ones (DATA.TONE_MAP).
     """
 
     def __init__(
@@ -120,6 +121,7 @@ class VideoDataset(torch.utils.data.Dataset[Sample]):
         image_fps: float = 30.0,
         backend: str = "pyav",
         colour_later: bool = False,
+        tone_map: bool = True,
     ) -> None:
         self.manifest = manifest
         self.sampler = sampler
@@ -130,6 +132,7 @@ class VideoDataset(torch.utils.data.Dataset[Sample]):
         self.needs_labels = needs_labels
         self.image_fps = image_fps
         self.backend = backend
+        self.tone_map = tone_map
         self.colour_later = colour_later and isinstance(augmentation, TrainAugmentation)
 
     def __len__(self) -> int:
@@ -225,7 +228,10 @@ class VideoDataset(torch.utils.data.Dataset[Sample]):
         manifest = self.manifest
         if self.needs_labels and manifest.has_labels and manifest.label(index) == NO_LABEL:
             raise VideoReadError(manifest.path(index), "has no label")
-        return manifest.open_video(index, self.image_fps, self.backend)
+        video: OpenVideo = manifest.open_video(index, self.image_fps, self.backend)
+        if isinstance(video, Video):
+            video.tone_map = self.tone_map
+        return video
 
     def _view_rng(self, address: tuple[int, ...], clip: int, view: int) -> np.random.Generator:
         return generator(Stream.AUGMENTATION, *address, clip, view)
@@ -288,6 +294,7 @@ def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
         image_fps=cfg.DATA.TARGET_FPS,
         backend=cfg.DATA.DECODING_BACKEND,
         colour_later=cfg.DATA.AUG_DEVICE == "gpu",
+        tone_map=cfg.DATA.TONE_MAP,
     )
 
 

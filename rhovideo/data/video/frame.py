@@ -10,6 +10,7 @@ from av.video.reformatter import VideoReformatter
 
 from rhovideo.data.video.box import Box
 from rhovideo.data.video.orientation import upright
+from rhovideo.data.video.tone_mapping import is_hdr, tone_map
 
 # Formats that are cut before they are converted: brightness, and two planes of colour with a quarter of the pixels. At
 # 1280x720 samples then take 2 to 4 % less time (Xeon).
@@ -27,6 +28,7 @@ class Picture:
         reformatter: FFmpeg's scaler, used again for each picture.
         turned: True if the picture has to be turned or mirrored, see
             :class:`rhovideo.data.video.orientation.Orientation`.
+        tone_mapped: turn a picture that is HDR into an SDR one, see :mod:`rhovideo.data.video.tone_mapping`.
 
     Attributes:
         height: pixels, after it is turned upright.
@@ -39,12 +41,14 @@ class Picture:
         size: tuple[int, int] | None,
         reformatter: VideoReformatter,
         turned: bool,
+        tone_mapped: bool = False,
     ) -> None:
         self._frame = frame
         self._size = size or (frame.width, frame.height)
         self._reformatter = reformatter
         self.width, self.height = self._size
         self._turned = turned
+        self._hdr = tone_mapped and is_hdr(frame.color_trc)
         if turned:
             # An array without pixels shows the shape of the turned picture.
             self.height, self.width = upright(np.empty((self.height, self.width, 0), np.uint8), frame).shape[:2]
@@ -63,18 +67,28 @@ class Picture:
             uint8 [height, width, 3] or [box.height, box.width, 3]. Several calls may return views of one array.
         """
         if box is None:
-            return self._whole
-        if self._is_worth_cutting(box):
+            return self._whole_sdr if self._hdr else self._whole
+        if not self._hdr and self._is_worth_cutting(box):
             return self._cut(box)
-        return self._whole[box.top : box.top + box.height, box.left : box.left + box.width]
+        part = self._whole[box.top : box.top + box.height, box.left : box.left + box.width]
+        return self._as_sdr(part) if self._hdr else part
 
     @cached_property
     def _whole(self) -> np.ndarray:
+        """The upright picture, uint8 [H,W,3]; uint16 if it is HDR and has to be made SDR."""
         image = self._convert(self._frame, *self._size)
         return upright(image, self._frame) if self._turned else image
 
+    @cached_property
+    def _whole_sdr(self) -> np.ndarray:
+        return self._as_sdr(self._whole)
+
+    def _as_sdr(self, image: np.ndarray) -> np.ndarray:
+        return tone_map(image, self._frame.color_trc, self._frame.color_primaries)
+
     def _convert(self, frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
-        return self._reformatter.reformat(frame, width=width, height=height, format="rgb24", threads=1).to_ndarray()
+        form = "rgb48le" if self._hdr else "rgb24"
+        return self._reformatter.reformat(frame, width=width, height=height, format=form, threads=1).to_ndarray()
 
     def _is_worth_cutting(self, box: Box) -> bool:
         frame, (width, height) = self._frame, self._size

@@ -57,20 +57,23 @@ class Video:
         num_frames: places of the timeline, at least 1. At a constant rate, index i is the i-th frame.
         fps: places per second. At a variable rate the timeline is even and of the same duration, and an index gives
             the frame that is visible at its time.
+        tone_map: turn HDR pictures (PQ, HLG) into SDR ones; SDR pictures are the same with True and False.
         defect: what is wrong with the file although frames can be read, e.g. that it is cut off; "" if nothing is.
 
     Raises:
         VideoReadError: there is no such file, or it is not a video, or none of its frames can be decoded.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, num_threads: int = 1) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, num_threads: int = 1, tone_map: bool = True) -> None:
         """Open a file and read its list of packets.
 
         Args:
             path: the file. Its format is recognised by its content, not by its name.
             num_threads: threads that decode; 1 is best where many processes decode at once.
+            tone_map: see the attributes (DATA.TONE_MAP).
         """
         self.path = os.fspath(path)
+        self.tone_map = tone_map
         self._num_threads = num_threads
         self._container: av.container.InputContainer | None = None
         self._kept: list[av.Packet[Any]] | None = None
@@ -273,7 +276,7 @@ class Video:
         for label, frame in pictures:
             if label is not None and label in places:
                 turned = self._orientation.is_turned(frame)
-                take(Picture(frame, self._stated_size, self._reformatter, turned), places[label])
+                take(Picture(frame, self._stated_size, self._reformatter, turned, self.tone_map), places[label])
                 missing.discard(label)
             if not timed and not missing:
                 break

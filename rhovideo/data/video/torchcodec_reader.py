@@ -1,10 +1,10 @@
 """Frames through torchcodec, where it gives the same ones (DATA.DECODING_BACKEND torchcodec).
 
 The timeline, and so the meaning of an index, is that of :class:`rhovideo.data.video.reader.Video`; torchcodec decodes
-and converts. Its frames could differ with other pixel formats than 8-bit 4:2:0, interlaced or rotated pictures, times
-that do not number the pictures, headers that change on the way, and transport streams. There this class decodes as its
-base class does. Where headers stay the same, only the first picture is checked: in a stream that becomes interlaced
-later, frames differ by a few grey levels.
+and converts. Its frames could differ with other pixel formats than 8-bit 4:2:0, interlaced or rotated pictures, HDR
+that becomes SDR, times that do not number the pictures, headers that change on the way, and transport streams. There
+this class decodes as its base class does. Where headers stay the same, only the first picture is checked: in a stream
+that becomes interlaced later, frames differ by a few grey levels.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from rhovideo.data.video.bitstreams import RESTARTABLE_CODECS
 from rhovideo.data.video.frame import RgbPicture
 from rhovideo.data.video.orientation import has_matrix
 from rhovideo.data.video.reader import READ_ERRORS, Taker, Video
+from rhovideo.data.video.tone_mapping import is_hdr
 from rhovideo.errors import JobError
 
 # Converted in the same way by both: one path of FFmpeg's scaler, on whole pairs of rows and columns.
@@ -133,6 +134,9 @@ class TorchcodecVideo(Video):
         with contextlib.closing(self._pictures_by_time({first})) as frames:
             _, frame = next(frames, (None, None))
             if frame is None or not _is_converted_alike(frame):
+                return None
+            # torchcodec has no tone mapping.
+            if self.tone_map and is_hdr(frame.color_trc):
                 return None
             if self._stated_size not in (None, (frame.width, frame.height)):
                 return None
