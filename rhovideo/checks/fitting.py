@@ -35,7 +35,7 @@ def fit_to_list(cfg: CfgNode, own: Collection[str]) -> list[str]:
         return _change(cfg, _of_run(cfg, free), f"as {cfg.OUTPUT_DIR} began")
     videos = _videos(cfg)
     if not videos:
-        return []
+        return _change(cfg, fitted_values(cfg, None, free), f"fitted to {cfg.SOLVER.MAX_EPOCH} epochs")
     count = "1 video" if videos == 1 else f"{videos} videos"
     return _change(cfg, fitted_values(cfg, videos, free), f"fitted to {count}")
 

@@ -26,12 +26,13 @@ KEYS = (BATCH, QUEUE, NEIGHBOURS, WARMUP)
 _WARMUP_SHARE = 0.175
 
 
-def fitted_values(cfg: CfgNode, videos: int, free: Collection[str]) -> dict[str, Any]:
+def fitted_values(cfg: CfgNode, videos: int | None, free: Collection[str]) -> dict[str, Any]:
     """The values that a training list needs, of the keys that must change.
 
     Args:
         cfg: a resolved configuration.
-        videos: the number of videos in its training list.
+        videos: the number of videos in its training list; None where it is not known, and then only the warm-up is
+            fitted, which depends on SOLVER.MAX_EPOCH alone.
         free: the keys that may change: those that the user has not written.
 
     Returns:
@@ -39,17 +40,22 @@ def fitted_values(cfg: CfgNode, videos: int, free: Collection[str]) -> dict[str,
     """
     values = {key: get_value(cfg, key) for key in KEYS}
     before = dict(values)
+    if videos:
+        _fit_to_videos(values, cfg, videos, free)
+    if cfg.TASK in TRAINS and WARMUP in free and values[WARMUP] > cfg.SOLVER.MAX_EPOCH:
+        values[WARMUP] = round(_WARMUP_SHARE * cfg.SOLVER.MAX_EPOCH, 2)
+    return {key: value for key, value in values.items() if value != before[key]}
+
+
+def _fit_to_videos(values: dict[str, Any], cfg: CfgNode, videos: int, free: Collection[str]) -> None:
     if cfg.TASK in TRAINS and BATCH in free:
         values[BATCH] = _batch(cfg, videos, 0 if QUEUE in free else values[QUEUE])
     step = values[BATCH] * cfg.NUM_SHARDS
     if cfg.TASK == "pretrain" and cfg.CONTRASTIVE.TYPE == "moco" and QUEUE in free and 0 < step <= videos:
         values[QUEUE] = fitting_queue(cfg, videos, step)
-    if NEIGHBOURS in free and values[NEIGHBOURS] > videos > 0:
+    if NEIGHBOURS in free and values[NEIGHBOURS] > videos:
         # As many as a class of a small set may have: with all videos as neighbours every query has the same ones.
         values[NEIGHBOURS] = max(1, math.isqrt(videos))
-    if cfg.TASK in TRAINS and WARMUP in free and values[WARMUP] > cfg.SOLVER.MAX_EPOCH:
-        values[WARMUP] = round(_WARMUP_SHARE * cfg.SOLVER.MAX_EPOCH, 2)
-    return {key: value for key, value in values.items() if value != before[key]}
 
 
 def keys_of_an_epoch(cfg: CfgNode, videos: int) -> int:

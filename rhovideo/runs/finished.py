@@ -113,7 +113,7 @@ def _other_files(before: Mapping[str, Any], now: Mapping[str, Any], record: Inpu
     paths, roles = {item.path for item in record.inputs}, {item.role for item in record.inputs}
     data = moved.get("DATA.PATH_TO_DATA_DIR")
     # Rows of a list may be relative to its folder, so the same rows elsewhere are other videos.
-    if data and not any(item.role.endswith(" list") and item.path in paths for item in measured):
+    if data and not any(item.rows is not None and item.path in paths for item in measured):
         found.append(f"DATA.PATH_TO_DATA_DIR was {data[0]!r} and is {data[1]!r} now")
     for item in measured:
         if item.role == CHECKPOINT and CHECKPOINT not in roles and any(key != "DATA.PATH_TO_DATA_DIR" for key in moved):

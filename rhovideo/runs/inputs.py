@@ -32,6 +32,8 @@ from rhovideo.runs.folder import INPUTS_FILE, list_checkpoints
 CLASSES_FILE = "classes.txt"
 CLASS_NAMES = "class names"
 CHECKPOINT = "checkpoint"
+# The roles of lists, which have rows.
+_LISTS = frozenset(f"{split} list" for split in ("train", "val", "test"))
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def measure(cfg: CfgNode) -> list[Input]:
 
 
 def _measured(role: str, path: Path) -> Input:
-    rows = _rows(path) if role.endswith(" list") else None
+    rows = _rows(path) if role in _LISTS else None
     return Input(role, str(path), file_sha256(path), path.stat().st_size, rows)
 
 
@@ -178,7 +180,7 @@ def changes(before: list[Input], now: list[Input]) -> list[Change]:
     return [
         Change(item, present.get(item.role))
         for item in before
-        if (item.role in present or item.role != CLASS_NAMES)
+        if (item.role in present or Path(item.path).name != CLASSES_FILE)
         and (item.role not in present or present[item.role].sha256 != item.sha256)
     ]
 

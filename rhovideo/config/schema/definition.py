@@ -93,7 +93,7 @@ class Key:
     def check(self, value: Any) -> Finding | None:
         """The finding about a wrong value of this key; None if the value is right."""
         if self.choices:
-            several = value if self.kind == "str list" else [value]
+            several = value if isinstance(value, list) else [value]
             unknown = next((one for one in several if one not in self.choices), None) if several else None
             if unknown is not None:
                 return self._unknown(unknown)
