@@ -32,7 +32,9 @@ def add_commands(commands: Commands) -> None:
     parser = add_parser(commands, "report", "turn runs into a page to look at", REPORT_HELP, report_command)
     parser.add_argument("path", metavar="RUN_OR_STUDY", help="a run, a study, an evaluation, or a folder of runs")
     parser.add_argument("--out", metavar="FILE", type=Path, help="file to write (report.html in that folder)")
-    parser.add_argument("--format", choices=FORMATS, help="html, md, or png for the figures alone (html, or as FILE's name says)")
+    parser.add_argument(
+        "--format", choices=FORMATS, help="html, md, or png for the figures alone (html, or as FILE's name says)"
+    )
     parser.add_argument("--no-features", action="store_true", help="compute nothing: show what the runs have left")
 
 

@@ -49,14 +49,14 @@ class Palette:
         return self.series[number % len(self.series)]
 
     def marker(self, number: int) -> str:
-        """The marker of a series, which changes where the colours begin anew."""
-        return MARKERS[number // len(self.series) % len(MARKERS)]
+        """The marker of a series; with the colour it is one of 64 looks."""
+        return MARKERS[(number + number // len(self.series)) % len(MARKERS)]
 
 
 LIGHT = Palette()
 # Colours that stand for those of the theme; they are replaced in the SVG.
 _names = list(_MAPPED)
-THEMED = Palette(*_names[:5], series=tuple(_names[5:]))
+THEMED = Palette(_names[0], _names[1], _names[2], _names[3], _names[4], tuple(_names[5:]))
 
 
 def require_libraries() -> None:
@@ -125,7 +125,7 @@ def as_svg(figure: Figure, name: str) -> str:
     from matplotlib import rc_context
 
     file = io.StringIO()
-    look = {"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "path.simplify": True}
+    look: Any = {"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "path.simplify": True}
     with rc_context(look):
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = file.getvalue()

@@ -87,8 +87,11 @@ class MeasuredFeatures:
         found = []
         for row, values in enumerate(similarity):
             order = np.argsort(-values, kind="stable")[:count]
-            near = [Neighbour(self.gallery.paths[place], int(self.gallery.labels[place]), float(values[place]))
-                    for place in order if np.isfinite(values[place])]
+            near = [
+                Neighbour(self.gallery.paths[place], int(self.gallery.labels[place]), float(values[place]))
+                for place in order
+                if np.isfinite(values[place])
+            ]
             found.append(Query(self.queries.paths[row], int(self.queries.labels[row]), near))
         return found
 
@@ -158,14 +161,17 @@ def measure_features(run: RunRecord) -> MeasuredFeatures:
 
 
 def _named_checkpoint(run: RunRecord) -> str:
-    named = (run.outcome.get("file"), *(cfg_value(run.cfg, f"{part}.CHECKPOINT_FILE_PATH") for part in ("TEST", "TRAIN")))
+    named = (
+        run.outcome.get("file"),
+        *(cfg_value(run.cfg, f"{part}.CHECKPOINT_FILE_PATH") for part in ("TEST", "TRAIN")),
+    )
     return str(next((name for name in named if name), ""))
 
 
 def has_weights(run: RunRecord) -> bool:
     """True if there is a checkpoint to compute features with."""
     named = _named_checkpoint(run)
-    return run.checkpoint is not None or bool(named) and run.located(named).is_file()
+    return run.checkpoint is not None or (bool(named) and run.located(named).is_file())
 
 
 def as_cfg(run: RunRecord) -> CfgNode:

@@ -105,7 +105,11 @@ def _subtitle(subject: Subject) -> str:
 def _facts(subject: Subject) -> list[tuple[str, str]]:
     runs = list({run.folder.resolve(): run for chain in subject.chains for run in chain.runs}.values())
     seconds = sum(run.seconds or 0.0 for run in runs)
-    facts = [("runs", str(len(runs))), ("time", duration(seconds) if seconds else "not known"), ("cost", cost_text(runs))]
+    facts = [
+        ("runs", str(len(runs))),
+        ("time", duration(seconds) if seconds else "not known"),
+        ("cost", cost_text(runs)),
+    ]
     main = subject.main
     if main.score is not None:
         facts.insert(0, (main.score_name, percent(main.score)))

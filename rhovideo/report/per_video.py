@@ -95,8 +95,9 @@ def read_predictions(run: RunRecord) -> Predictions | None:
     """Read predictions.csv or the scores of a test; None where the run has neither."""
     rows = _rows(run.folder / "predictions.csv")
     if rows:
-        found = [Prediction(row["path"], int(row["label"]), int(row["prediction"]), float(row["confidence"]))
-                 for row in rows]
+        found = [
+            Prediction(row["path"], int(row["label"]), int(row["prediction"]), float(row["confidence"])) for row in rows
+        ]
         return Predictions(found, f"{run.name}/predictions.csv")
     path = run.folder / "test_scores.npz"
     try:

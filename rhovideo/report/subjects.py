@@ -94,7 +94,9 @@ class Subject:
 
         A chain with a pre-training goes before one without.
         """
-        return max(self.chains, key=lambda chain: (chain.score is not None, chain.score or 0.0, bool(chain.pretraining)))
+        return max(
+            self.chains, key=lambda chain: (chain.score is not None, chain.score or 0.0, bool(chain.pretraining))
+        )
 
 
 def read_subject(path: str | Path) -> Subject:
@@ -109,8 +111,10 @@ def read_subject(path: str | Path) -> Subject:
     folder = Path(path)
     study = read_study(folder)
     if study is not None:
-        cells = [Chain(cell.name or folder.absolute().name, _records(folder / job for job in cell.jobs), cell.values)
-                 for cell in study.cells]
+        cells = [
+            Chain(cell.name or folder.absolute().name, _records(folder / job for job in cell.jobs), cell.values)
+            for cell in study.cells
+        ]
         return Subject(folder, "study", cells)
     if is_run(folder):
         kind = "eval" if (folder / "eval.json").exists() else "run"

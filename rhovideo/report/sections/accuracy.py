@@ -43,7 +43,9 @@ def results_section(chain: Chain) -> Section:
         for name, value in run.results.items():
             if not isinstance(value, int | float) or isinstance(value, bool) or _is_count(name):
                 continue
-            paper = f"{figure.top1:.1f} %" if figure and run is chain.runs[-1] and name in ("test_top1", "top1") else "–"
+            paper = (
+                f"{figure.top1:.1f} %" if figure and run is chain.runs[-1] and name in ("test_top1", "top1") else "–"
+            )
             rows.append([run.name, run.task, _result_name(name), percent(float(value)), _interval(run, name), paper])
     if not rows:
         text = "No number yet: results.json is written when a run finishes. rhovideo status shows how it is doing."
@@ -90,8 +92,14 @@ def paper_figure(chain: Chain) -> Figure | None:
 
 
 def _no_figure(chain: Chain) -> str:
-    told = next((run.outcome["not_compared_because"] for run in reversed(chain.runs)
-                 if run.outcome.get("not_compared_because")), "")
+    told = next(
+        (
+            run.outcome["not_compared_because"]
+            for run in reversed(chain.runs)
+            if run.outcome.get("not_compared_because")
+        ),
+        "",
+    )
     if told:
         return f"No figure of the paper can be compared: {told}."
     return (
@@ -104,8 +112,17 @@ def _figures_of_method(chain: Chain) -> list[Any]:
     """The paper's figures of the same method, to have an idea of its numbers on the large data sets."""
     method = cfg_value(chain.pretraining.cfg, "CONTRASTIVE.TYPE") if chain.pretraining else None
     found = [figure for figure in FIGURES if figure.method == method]
-    rows = [[figure.method, str(figure.rho), f"{figure.frames} x {figure.rate}", str(figure.protocol),
-             f"{figure.top1:.1f} %", figure.source] for figure in found]
+    rows = [
+        [
+            figure.method,
+            str(figure.rho),
+            f"{figure.frames} x {figure.rate}",
+            str(figure.protocol),
+            f"{figure.top1:.1f} %",
+            figure.source,
+        ]
+        for figure in found
+    ]
     columns = ["method", "rho", "clip", "measured on", "top-1", "source"]
     caption = f"The paper's figures of {method}, for orientation only: other videos and a larger network."
     return [Rows(columns, rows, [1, 4], caption)] if rows else []
@@ -151,7 +168,9 @@ def _draw_classes(
     axes.barh(places, values, height=0.55, color=palette.accent, alpha=0.85)
     low = [max(0.0, value - interval[0]) for value, interval in zip(values, intervals, strict=True)]
     high = [max(0.0, interval[1] - value) for value, interval in zip(values, intervals, strict=True)]
-    axes.errorbar(values, places, xerr=[low, high], fmt="none", ecolor=palette.ink, elinewidth=1, capsize=2.5, alpha=0.7)
+    axes.errorbar(
+        values, places, xerr=[low, high], fmt="none", ecolor=palette.ink, elinewidth=1, capsize=2.5, alpha=0.7
+    )
     axes.axvline(overall, color=palette.ink, linewidth=1, linestyle=(0, (4, 3)))
     axes.set_yticks(list(places), [_short(label) for label in labels], color=palette.ink)
     axes.set_xlim(0, 100)
@@ -216,12 +235,16 @@ def _draw_confusion(
                 continue
             share = times / max(totals[label], 1)
             colour = palette.accent if label == taken else palette.colour(1)
-            cell = Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, color=colour, alpha=0.12 + 0.68 * share, linewidth=0)
+            cell = Rectangle(
+                (column - 0.47, row - 0.47), 0.94, 0.94, color=colour, alpha=0.12 + 0.68 * share, linewidth=0
+            )
             axes.add_patch(cell)
             font = 9 if len(classes) <= 15 else 6
             axes.text(column, row, str(times), ha="center", va="center", fontsize=font, color=palette.ink)
     places = list(range(len(classes)))
-    axes.set_xticks(places, labels, rotation=45 if len(classes) > 4 else 0, ha="right" if len(classes) > 4 else "center")
+    axes.set_xticks(
+        places, labels, rotation=45 if len(classes) > 4 else 0, ha="right" if len(classes) > 4 else "center"
+    )
     axes.set_yticks(places, labels)
     axes.set_xlim(-0.5, len(classes) - 0.5)
     axes.set_ylim(len(classes) - 0.5, -0.5)
@@ -232,5 +255,3 @@ def _draw_confusion(
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
     return figure
-
-

@@ -74,7 +74,9 @@ def _best(subject: Subject) -> Answer:
     reason = f"{percent(means[best])} {top.score_name}{spread}."
     if others:
         second, name = others[-1]
-        reason += f" Next is {name} with {percent(second)}{_spread(grouped[name])}, {means[best] - second:.1f} points lower."
+        reason += (
+            f" Next is {name} with {percent(second)}{_spread(grouped[name])}, {means[best] - second:.1f} points lower."
+        )
         reason += _is_clear(chains, grouped[name])
     if top.group == best and len(chains) > 1:
         reason += f" Its best seed is {top.seed} ({percent(top.score)}), which is shown in detail."
@@ -108,7 +110,9 @@ def overfitting(chain: Chain) -> Answer:
 
 
 def _unknown(question: str) -> Answer:
-    reason = "It takes an accuracy on training videos and one on other videos. Train with labels, or set CONTRASTIVE.KNN_ON."
+    reason = (
+        "It takes an accuracy on training videos and one on other videos. Train with labels, or set CONTRASTIVE.KNN_ON."
+    )
     return Answer(question, "cannot be seen here", reason, "unknown")
 
 
@@ -118,14 +122,18 @@ def _classifier_gap(question: str, run: RunRecord) -> Answer | None:
     if not trained or test is None:
         return None
     gap = trained[-1] - test
-    numbers = f"{run.name}: {percent(trained[-1])} on training videos in the last epoch, {percent(test)} on test videos."
+    numbers = (
+        f"{run.name}: {percent(trained[-1])} on training videos in the last epoch, {percent(test)} on test videos."
+    )
     _, errors = series(run.evaluations, "top1_err")
     risen = errors[-1] - min(errors) if errors else 0.0
     if risen > _FALL:
         reason = f"{numbers} The validation error has risen by {risen:.1f} points since its lowest."
         return Answer(question, "yes, it gets worse with time", reason, "bad")
     if gap > _WIDE_GAP:
-        return Answer(question, f"yes, by {gap:.0f} points", f"{numbers} Fewer epochs, more videos or more decay help.", "bad")
+        return Answer(
+            question, f"yes, by {gap:.0f} points", f"{numbers} Fewer epochs, more videos or more decay help.", "bad"
+        )
     return Answer(question, "no", f"{numbers} A gap of more than {_WIDE_GAP:.0f} points would be a sign of it.", "good")
 
 
@@ -152,7 +160,7 @@ def data_loading(chain: Chain) -> Answer:
         return Answer(question, "cannot be seen here", "No run here has trained, so no step was timed.", "unknown")
     words = listed([f"{100 * share:.0f} % of a step in {run.name}" for run, share in shares])
     # The longest training decides.
-    run, share = max(shares, key=lambda each: each[0].training_seconds)
+    share = max(shares, key=lambda each: each[0].training_seconds)[1]
     reason = f"Waiting for data takes {words}."
     if share > _BOTTLENECK:
         return Answer(question, "yes", f"{reason} More DATA_LOADER.NUM_WORKERS or smaller videos help.", "bad")
@@ -178,7 +186,9 @@ def failing_classes(predictions: Predictions | None, names: Sequence[str]) -> An
     """The classes with the lowest accuracy, and what they are taken for."""
     question = "Which classes fail?"
     if not predictions or not predictions.videos:
-        reason = "There is no prediction for single videos. Measure the encoder with rhovideo eval, on lists with labels."
+        reason = (
+            "There is no prediction for single videos. Measure the encoder with rhovideo eval, on lists with labels."
+        )
         return Answer(question, "cannot be seen here", reason, "unknown")
     scores = class_scores(predictions.videos)
     overall = 100 * sum(video.right for video in predictions.videos) / len(predictions.videos)
@@ -190,11 +200,13 @@ def failing_classes(predictions: Predictions | None, names: Sequence[str]) -> An
     parts = []
     for score in low:
         wrong = [(times, other) for (label, other), times in pairs.items() if label == score.label and other != label]
-        times, other = max(wrong)
+        other = max(wrong)[1]
         taken = f", most often taken for {class_name(names, other)}"
         parts.append(f"{class_name(names, score.label)}: {score.correct} of {score.videos} right{taken}")
     verdict = listed([class_name(names, score.label) for score in low])
     weak = low[0].accuracy < overall - 15
     tone = "bad" if weak else "neutral"
     reason = "; ".join(parts) + f". All classes together: {percent(overall)}, from {predictions.source}."
-    return Answer(question, verdict if weak else f"none by far; lowest is {class_name(names, low[0].label)}", reason, tone)
+    return Answer(
+        question, verdict if weak else f"none by far; lowest is {class_name(names, low[0].label)}", reason, tone
+    )

@@ -66,7 +66,9 @@ def _table(subject: Subject) -> Section:
 
 
 def _score_names(chains: Sequence[Chain], task: str) -> str:
-    names = [Chain("", [run]).score_name for chain in chains for run in chain.runs if run.task == task and run.score_name]
+    names = [
+        Chain("", [run]).score_name for chain in chains for run in chain.runs if run.task == task and run.score_name
+    ]
     return names[0] if names else "no number"
 
 
@@ -93,7 +95,13 @@ def _against_swept(subject: Subject) -> Section:
     keys = [key for key in subject.chains[0].values if key != SEED]
     varied = [key for key in keys if len({chain.values.get(key) for chain in scored}) > 1]
     plots = [
-        Plot(f"against-{short}", partial(_draw_against, scored, key, varied), f"accuracy against {key}", bars, len(varied) == 1)
+        Plot(
+            f"against-{short}",
+            partial(_draw_against, scored, key, varied),
+            f"accuracy against {key}",
+            bars,
+            len(varied) == 1,
+        )
         for key, short in short_keys(varied).items()
     ]
     if not plots:
@@ -153,10 +161,17 @@ def _curves(subject: Subject) -> Section:
     best = sorted(grouped.values(), key=lambda chains: -max(chain.score or 0.0 for chain in chains))
     plots = []
     for task in dict.fromkeys(run.task for chain in subject.chains for run in chain.runs):
-        drawn = [(chains[0].group, [run for chain in chains for run in chain.runs if run.task == task])
-                 for chains in best[:_MOST_CURVES]]
+        drawn = [
+            (chains[0].group, [run for chain in chains for run in chain.runs if run.task == task])
+            for chains in best[:_MOST_CURVES]
+        ]
         drawn = [(name, runs) for name, runs in drawn if runs]
-        available = {name for _, runs in drawn for run in runs for name in [*signals(run), *(["dt", "dt_data"] if run.epochs else [])]}
+        available = {
+            name
+            for _, runs in drawn
+            for run in runs
+            for name in [*signals(run), *(["dt", "dt_data"] if run.epochs else [])]
+        }
         for signal in [name for name in _SIGNALS if name in available]:
             curves = [curve for name, runs in drawn if (curve := _mean_curve(name, runs, signal))]
             if curves:
@@ -169,7 +184,9 @@ def _curves(subject: Subject) -> Section:
         return section
     left_out = len(best) - _MOST_CURVES
     more = f" The best {_MOST_CURVES} of {len(best)} are drawn." if left_out > 0 else ""
-    mean = "Each line is the mean over its seeds." if any(len(chains) > 1 for chains in best) else "A line for each run."
+    mean = (
+        "Each line is the mean over its seeds." if any(len(chains) > 1 for chains in best) else "A line for each run."
+    )
     section.blocks += [Text(mean + more, "note"), Plots(plots)]
     return section
 

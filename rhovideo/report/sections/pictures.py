@@ -122,8 +122,8 @@ class Pictures:
         places = np.sort(np.random.default_rng(_SEED).permutation(len(queries))[:_QUERIES])
         rows = [self._neighbours(queries[place]) for place in places]
         caption = (
-            f"{count(len(rows), 'query')} drawn at random (seed {_SEED}), left, and the nearest videos, the most similar "
-            f"first; numbers are cosines. {source}"
+            f"{count(len(rows), 'query')} drawn at random (seed {_SEED}), left, and the nearest videos, the most "
+            f"similar first; numbers are cosines. {source}"
         )
         section.blocks.append(Gallery(rows, "neighbours", caption))
         return section
@@ -170,9 +170,12 @@ class Pictures:
         plots = []
         for title, places in _projections(values):
             draw = partial(_draw_map, title, places[chosen], groups, named)
-            plots.append(Plot(f"map-{title.split()[0].lower()}", draw, f"{title}: features coloured by class", points=points))
+            plots.append(
+                Plot(f"map-{title.split()[0].lower()}", draw, f"{title}: features coloured by class", points=points)
+            )
         shown = f"{len(chosen):,} points are shown, drawn at random. " if len(chosen) < len(paths) else ""
-        text = f"Each point is a video; rest on it to see it. {shown}Features of {measured.sampled}, with {measured.checkpoint}."
+        source = f"Features of {measured.sampled}, with {measured.checkpoint}."
+        text = f"Each point is a video; rest on it to see it. {shown}{source}"
         missing_umap = "" if len(plots) > 1 else " UMAP is drawn too where umap-learn is installed."
         section.blocks += [Text(text + missing_umap, "note"), Plots([_widened(plot, len(plots)) for plot in plots])]
         return section
@@ -188,7 +191,9 @@ class Pictures:
             section.blocks.append(Text(text, "missing"))
             return section
         wrong = sorted((video for video in predictions.videos if not video.right), key=lambda video: -video.confidence)
-        total = f"{count(len(wrong), 'mistake')} in {count(len(predictions.videos), 'video')}, from {predictions.source}."
+        total = (
+            f"{count(len(wrong), 'mistake')} in {count(len(predictions.videos), 'video')}, from {predictions.source}."
+        )
         section.blocks.append(Text(total))
         if not wrong:
             return section
@@ -212,11 +217,16 @@ def _opener(dataset: VideoDataset, row: int) -> Opener:
 
 
 def _clips(run: RunRecord, names: Sequence[str]) -> list[Picture]:
+    from rhovideo.data.loading.datasets import open_manifest
     from rhovideo.data.loading.shown_clips import shown_clips
     from rhovideo.demo.clip_animation import animated_clips
     from rhovideo.report.measured_features import as_cfg
 
-    shown = shown_clips(as_cfg(run), _CLIPS)
+    cfg = as_cfg(run)
+    # Drawn and not evenly spread: lists often go through the classes in turn.
+    listed = len(open_manifest(cfg, "test" if run.task in ("test", "extract") else "train"))
+    places = np.sort(np.random.default_rng(_SEED).permutation(listed)[:_CLIPS])
+    shown = shown_clips(cfg, places.tolist())
     pictures = []
     for video in shown.videos:
         source = data_uri(animated_clips(video.clips, video.rate, max_side=_CLIP_SIDE), "image/webp")
@@ -291,9 +301,7 @@ def _widened(plot: Plot, plots: int) -> Plot:
     return Plot(plot.name, plot.draw, plot.alt, plot.caption, plots < 3, plot.points)
 
 
-def _of_worst_classes(
-    videos: Sequence[Prediction], wrong: Sequence[Prediction], shown: set[int]
-) -> list[Prediction]:
+def _of_worst_classes(videos: Sequence[Prediction], wrong: Sequence[Prediction], shown: set[int]) -> list[Prediction]:
     from rhovideo.report.per_video import class_scores
 
     place = {score.label: score.accuracy for score in class_scores(videos)}

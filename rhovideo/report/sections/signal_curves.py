@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rhovideo.report.blocks import Plot, Plots, Section, Text
 from rhovideo.report.drawing import Palette, heading, legend, new_figure
@@ -110,7 +110,7 @@ def _plot(
 
 
 def draw_curves(
-    title: str, curves: Sequence[Curve], palette: Palette, *, from_zero: bool = False, size: Any = _SIZE
+    title: str, curves: Sequence[Curve], palette: Palette, *, from_zero: bool = False, size: tuple[float, float] = _SIZE
 ) -> Figure:
     """Lines over epochs.
 
@@ -121,7 +121,7 @@ def draw_curves(
         from_zero: begin the axis at zero.
         size: inches.
     """
-    figure, axes = new_figure(*size, palette)
+    figure, axes = new_figure(size[0], size[1], palette)
     alone = len(curves) == 1
     for number, curve in enumerate(curves):
         colour = palette.accent if alone else palette.colour(number)
@@ -135,5 +135,3 @@ def draw_curves(
     if not alone:
         legend(axes, palette, ncols=2 if len(curves) > 4 else 1)
     return figure
-
-

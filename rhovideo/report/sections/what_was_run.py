@@ -97,7 +97,7 @@ def _machine(run: RunRecord) -> str:
     machines = int(run.first_launch.get("num_shards") or 1)
     kind = "GPU" if run.on_gpu else "CPU process"
     text = f"{count(run.processes, kind)}{f' on {machines} machines' if machines > 1 else ''}"
-    last = next((record for record in reversed(run.stats) if "RAM" in record), {})
+    last: Mapping[str, Any] = next((record for record in reversed(run.stats) if "RAM" in record), {})
     memory = [f"{last['gpu_mem']}B of GPU memory"] if run.on_gpu else []
     memory += [f"{last['RAM']}B of RAM a process"] if "RAM" in last else []
     return f"{text}; {listed(memory)}" if memory else text
@@ -130,9 +130,7 @@ def nearest_recipe(run: RunRecord) -> tuple[str, Mapping[str, Any], list[str]] |
     if not run.cfg:
         return None
     besides = (*keys_without_effect(run.cfg), *FILES, "RNG_SEED")
-    fits = [
-        (name, cfg, differences(cfg, run.cfg, besides)) for name, cfg in _recipes() if cfg.get("TASK") == run.task
-    ]
+    fits = [(name, cfg, differences(cfg, run.cfg, besides)) for name, cfg in _recipes() if cfg.get("TASK") == run.task]
     return min(fits, key=lambda each: len(each[2]), default=None)
 
 
@@ -149,8 +147,8 @@ def _changed(run: RunRecord) -> list[Block]:
     """A table of the keys that differ from the nearest recipe's."""
     nearest = nearest_recipe(run)
     if nearest is None:
-        text = f"{run.name}: config.yaml is missing or damaged, so the keys are not shown; start the run again to write it."
-        return [Text(text, "missing")]
+        wrong = f"{run.name}: config.yaml is missing or damaged, so its keys are not shown"
+        return [Text(f"{wrong}; start the run again to write it.", "missing")]
     name, recipe, changed = nearest
     if not changed:
         return []
@@ -182,9 +180,8 @@ def _data(chain: Chain) -> list[Block]:
         where = chain.runs[-1].data_folder
         return [Text(f"The lists in {where} are not there any more, so their videos are not counted.", "missing")]
     table = [[name, f"{videos:,}", digest] for name, (videos, digest) in counts.items()]
-    caption = (
-        f"Lists in {chain.runs[-1].data_folder} as they are now: this run was made by a version that recorded no hashes."
-    )
+    where = chain.runs[-1].data_folder
+    caption = f"Lists in {where} as they are now: this run was made by a version that recorded no hashes."
     return [Rows(["list", "videos", "SHA-256 now"], table, [1], caption)]
 
 
@@ -205,7 +202,9 @@ def list_counts(run: RunRecord) -> dict[str, tuple[int, str]]:
 def warnings_section(subject: Subject) -> Section:
     """Warnings of the logs, failures, and videos that could not be read."""
     section = Section("warnings", "Warnings")
-    lines, bad, failures = [], {}, []
+    lines: list[str] = []
+    bad: dict[str, Mapping[str, Any]] = {}
+    failures: list[str] = []
     for chain in subject.chains:
         for run in chain.runs:
             lines += [warning for warning in run.log.warnings if warning not in lines]
