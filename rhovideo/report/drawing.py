@@ -115,6 +115,23 @@ def legend(axes: Axes, palette: Palette, **options: Any) -> None:
     axes.legend(**settings)
 
 
+def legend_below(figure: Figure, axes: Axes, palette: Palette) -> None:
+    """Add a legend below the axes, where it hides nothing; short names stand next to each other."""
+    names = [str(name) for name in axes.get_legend_handles_labels()[1]]
+    widest = max(map(len, names), default=1)
+    columns = max(1, min(len(names), int(figure.get_figwidth() * 13 / (widest + 7))))
+    figure.legend(
+        loc="outside lower left", ncols=columns, frameon=False, fontsize=8.5, labelcolor=palette.ink, handlelength=1.4
+    )
+
+
+def whole_numbers(axes: Axes) -> None:
+    """Put the ticks of the horizontal axis at whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+
+
 def as_svg(figure: Figure, name: str) -> str:
     """The element, with the colours of the page's theme, and text as text.
 

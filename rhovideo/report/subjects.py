@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +13,14 @@ from rhovideo.runs.lineage import lineage
 from rhovideo.runs.records import is_run, read_study, run_folders
 
 SEED = "RNG_SEED"
+# Shorter names of keys that are often swept; an empty one: the value speaks for itself.
+_LABELS = {"DATA.TRAIN_CROP_NUM_TEMPORAL": "rho", "CONTRASTIVE.TYPE": "method", "encoder": "encoder"}
+_NAMELESS = ("CONTRASTIVE.TYPE", "encoder")
+
+
+def labels_of(keys: Iterable[str]) -> dict[str, str]:
+    """A short name for each swept key."""
+    return {key: _LABELS.get(key, short) for key, short in short_keys(keys).items()}
 
 
 @dataclass
@@ -46,7 +55,11 @@ class Chain:
     @property
     def group(self) -> str:
         """The values without the seed: chains of one group differ by the seed alone."""
-        return ", ".join(f"{short} {self.values[key]}" for key, short in short_keys(self.swept).items()) or self.name
+        names = {key: "" if key in _NAMELESS else f"{label} " for key, label in labels_of(self.swept).items()}
+        return ", ".join(f"{name}{self._shown(key)}" for key, name in names.items()) or self.name
+
+    def _shown(self, key: str) -> str:
+        return f"{self.values[key]} encoder" if key == "encoder" and self.values[key] == "random" else self.values[key]
 
     @property
     def swept(self) -> list[str]:
@@ -127,8 +140,8 @@ def read_subject(path: str | Path) -> Subject:
     return Subject(folder, "folder", found)
 
 
-def _records(folders: object) -> list[RunRecord]:
-    return [RunRecord(folder) for folder in folders]  # type: ignore[attr-defined]
+def _records(folders: Iterable[Path]) -> list[RunRecord]:
+    return [RunRecord(folder) for folder in folders]
 
 
 def _name_by_encoder(chains: list[Chain]) -> None:

@@ -31,11 +31,21 @@ def answers(subject: Subject, predictions: Predictions | None, names: Sequence[s
         names: of the classes.
     """
     chain = subject.main
-    first = _best(subject) if subject.compares else _score(chain, predictions)
-    return [first, overfitting(chain), data_loading(chain), failing_classes(predictions, names)]
+    guesses = at_chance(predictions)
+    first = _best(subject, guesses) if subject.compares else _score(chain, predictions, guesses)
+    return [first, overfitting(chain, guesses), data_loading(chain), failing_classes(predictions, names)]
 
 
-def _score(chain: Chain, predictions: Predictions | None) -> Answer:
+def at_chance(predictions: Predictions | None) -> bool:
+    """True if guessing would do as well: the interval of the accuracy holds one over the number of classes."""
+    if not predictions or not predictions.videos:
+        return False
+    classes = len({video.label for video in predictions.videos})
+    right = sum(video.right for video in predictions.videos)
+    return classes > 1 and wilson(right, len(predictions.videos))[0] <= 100 / classes
+
+
+def _score(chain: Chain, predictions: Predictions | None, guesses: bool) -> Answer:
     question = "How good is it?"
     run = chain.last
     if run.score is None:
@@ -54,10 +64,12 @@ def _score(chain: Chain, predictions: Predictions | None) -> Answer:
     if predictions:
         classes = len({video.label for video in predictions.videos})
         parts.append(f"Chance with {count(classes, 'class')} is {100 / max(classes, 1):.1f} %.")
+    if guesses:
+        return Answer(question, f"{percent(run.score)}: no better than guessing", " ".join(parts), "bad")
     return Answer(question, percent(run.score), " ".join(parts), "good")
 
 
-def _best(subject: Subject) -> Answer:
+def _best(subject: Subject, guesses: bool) -> Answer:
     question = "Which run is best?"
     scored = [chain for chain in subject.chains if chain.score is not None]
     if not scored:
@@ -72,16 +84,21 @@ def _best(subject: Subject) -> Answer:
     spread = _spread(chains)
     top = subject.main
     reason = f"{percent(means[best])} {top.score_name}{spread}."
+    luck, name = "", best
     if others:
         second, name = others[-1]
-        reason += (
-            f" Next is {name} with {percent(second)}{_spread(grouped[name])}, {means[best] - second:.1f} points lower."
-        )
-        reason += _is_clear(chains, grouped[name])
+        gap = f"{means[best] - second:.1f} points lower"
+        reason += f" Next is {name} with {percent(second)}{_spread(grouped[name])}, {gap}."
+        luck = _luck(chains, grouped[name])
+        reason += luck
     if top.group == best and len(chains) > 1:
         reason += f" Its best seed is {top.seed} ({percent(top.score)}), which is shown in detail."
     else:
         reason += f" Shown in detail: {top.name}."
+    if guesses:
+        return Answer(question, f"{best}, but no better than guessing", reason + unfinished, "bad")
+    if luck and min(len(chains), len(grouped[name])) > 1:
+        return Answer(question, f"{best}, but not clearly", reason + unfinished, "neutral")
     return Answer(question, best, reason + unfinished, "good")
 
 
@@ -90,8 +107,8 @@ def _spread(chains: Sequence[Chain]) -> str:
     return f" ± {statistics.stdev(values):.1f} over {len(values)} seeds" if len(values) > 1 else ""
 
 
-def _is_clear(one: Sequence[Chain], other: Sequence[Chain]) -> str:
-    """A sentence on whether the two means differ by more than the seeds do."""
+def _luck(one: Sequence[Chain], other: Sequence[Chain]) -> str:
+    """A sentence where the difference of two means may be luck; empty where it is clear."""
     first, second = ([chain.score or 0.0 for chain in chains] for chains in (one, other))
     if min(len(first), len(second)) < 2:
         return " With one seed it is not known how much of that is luck."
@@ -100,11 +117,14 @@ def _is_clear(one: Sequence[Chain], other: Sequence[Chain]) -> str:
     return "" if gap > 2 * noise else " That is within what the seeds differ by, so it may be luck."
 
 
-def overfitting(chain: Chain) -> Answer:
+def overfitting(chain: Chain, guesses: bool = False) -> Answer:
     """Whether the accuracy on other videos falls behind that on training videos, or falls with time."""
     question = "Is it overfitting?"
     classifier = next((run for run in reversed(chain.runs) if run.task in ("linear", "finetune")), None)
     found = _classifier_gap(question, classifier) if classifier else None
+    if found and found.tone == "good" and guesses:
+        words = "It does not do better than guessing, so there is nothing that it could have learned by heart."
+        return Answer(question, "no, it has learned too little", f"{found.reason} {words}", "bad")
     pretraining = chain.pretraining
     return found or (_pretraining_trend(question, pretraining) if pretraining else None) or _unknown(question)
 

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rhovideo.launch.sweep import short_keys
 from rhovideo.report.blocks import Plot, Plots, Rows, Section, Text
-from rhovideo.report.drawing import Palette, heading, legend, new_figure
+from rhovideo.report.drawing import Palette, heading, legend_below, new_figure
 from rhovideo.report.run_record import RunRecord, series
 from rhovideo.report.sections.signal_curves import Curve, draw_curves, signals, title_of
 from rhovideo.report.sections.what_was_run import cost_text
 from rhovideo.report.sections.wording import percent
-from rhovideo.report.subjects import SEED, Chain, Subject
+from rhovideo.report.subjects import SEED, Chain, Subject, labels_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +44,7 @@ def comparison_sections(subject: Subject) -> list[Section]:
 def _table(subject: Subject) -> Section:
     chains = subject.chains
     keys = list(chains[0].values) if all(chain.values for chain in chains) else []
-    short = short_keys(keys)
+    short = labels_of(keys)
     tasks = list(dict.fromkeys(run.task for chain in chains for run in chain.runs if run.task))
     columns = [*(short[key] for key in keys)] if keys else ["run"]
     first_number = len(columns)
@@ -102,7 +101,7 @@ def _against_swept(subject: Subject) -> Section:
             bars,
             len(varied) == 1,
         )
-        for key, short in short_keys(varied).items()
+        for key, short in labels_of(varied).items()
     ]
     if not plots:
         plots = [Plot("against-runs", partial(_draw_against, scored, "", []), "accuracy of each run", bars, True)]
@@ -126,9 +125,9 @@ def _draw_against(chains: Sequence[Chain], key: str, varied: Sequence[str], pale
     places = {value: place for place, value in enumerate(values)}
     others = [other for other in varied if other != key]
     lines: dict[str, dict[str, list[float]]] = {}
-    names = short_keys(others)
+    names = labels_of(others)
     for chain in chains:
-        line = ", ".join(f"{names[other]} {chain.values.get(other)}" for other in others)
+        line = ", ".join(f"{names[other]} = {chain.values.get(other)}" for other in others)
         value = chain.values.get(key, chain.name) if key else chain.group
         lines.setdefault(line, {}).setdefault(value, []).append(chain.score or 0.0)
     figure, axes = new_figure(9.6 if len(varied) < 2 else 4.7, 3.1, palette)
@@ -148,10 +147,10 @@ def _draw_against(chains: Sequence[Chain], key: str, varied: Sequence[str], pale
     axes.set_xticks(range(len(values)), [value if len(value) < 28 else f"{value[:27]}…" for value in values])
     axes.set_xlim(-0.5, len(values) - 0.5)
     axes.grid(False, axis="x")
-    axes.set_xlabel(key if key else "run")
+    axes.set_xlabel(labels_of([key])[key] if key else "run")
     heading(axes, f"{chains[0].score_name} (%)", palette)
     if len(lines) > 1:
-        legend(axes, palette)
+        legend_below(figure, axes, palette)
     return figure
 
 

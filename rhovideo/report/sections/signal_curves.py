@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from rhovideo.report.blocks import Plot, Plots, Section, Text
-from rhovideo.report.drawing import Palette, heading, legend, new_figure
+from rhovideo.report.drawing import Palette, heading, legend_below, new_figure, whole_numbers
 from rhovideo.report.run_record import RunRecord, series
 from rhovideo.report.subjects import Chain
 
@@ -130,8 +130,9 @@ def draw_curves(
     if from_zero:
         axes.set_ylim(bottom=0)
     axes.set_xlabel("epoch")
-    axes.locator_params(axis="both", nbins=6)
+    axes.locator_params(axis="y", nbins=6)
+    whole_numbers(axes)
     heading(axes, title, palette)
     if not alone:
-        legend(axes, palette, ncols=2 if len(curves) > 4 else 1)
+        legend_below(figure, axes, palette)
     return figure
