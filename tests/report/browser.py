@@ -16,7 +16,8 @@ _PROBE = """<script>
 window.__errors = [];
 window.addEventListener("error", (event) => window.__errors.push(event.message));
 window.addEventListener("load", () => {
-  const out = [], seen = (node) => { const box = node.getBoundingClientRect(); return box.width > 0 && box.height > 0; };
+  const out = [], box = (node) => node.getBoundingClientRect();
+  const seen = (node) => box(node).width > 0 && box(node).height > 0;
   for (const section of document.querySelectorAll("main > section")) {
     const parts = [...section.querySelectorAll(":scope > *")];
     out.push(`SECTION ${section.id} ${seen(section) && parts.length > 1 && parts.every(seen) ? "visible" : "HIDDEN"}`);

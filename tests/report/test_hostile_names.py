@@ -7,6 +7,7 @@ import re
 import shutil
 
 import numpy as np
+import pytest
 
 from rhovideo.report import write_report
 from tests.report.browser import assert_sound, look_at
@@ -45,6 +46,7 @@ def test_scripts_in_names_do_not_run(workplace, linear_run, tmp_path):
     assert "<script>" not in re.sub(r"```text\n.*?```", "", markdown, flags=re.DOTALL)
 
 
+@pytest.mark.slow
 def test_a_page_of_10000_videos_stays_below_10_megabytes(workplace, linear_run, tmp_path):
     """The lists name a few real videos under 10,000 names."""
     data = tmp_path / "data"

@@ -35,11 +35,13 @@ def test_every_section_of_a_run_is_visible_without_an_error(run_page):
 def test_the_theme_follows_the_system_and_can_be_switched(run_page):
     dark, light = (look_at(run_page, dark) for dark in (True, False))
     assert_sound(dark)
-    paper, switched = (
-        [line.split(" ", 1)[1] for line in dark if line.startswith(word)] for word in ("PAPER", "SWITCHED")
-    )
+    paper, switched = (_colour(dark, word) for word in ("PAPER", "SWITCHED"))
     assert paper != switched
-    assert [line.split(" ", 1)[1] for line in light if line.startswith("PAPER")] == switched
+    assert _colour(light, "PAPER") == switched
+
+
+def _colour(lines, word):
+    return next(line.removeprefix(word) for line in lines if line.startswith(word))
 
 
 def test_a_narrow_window_needs_no_sideways_scrolling(run_page):
@@ -109,13 +111,13 @@ def test_markdown_and_figures_alone(linear_run, tmp_path, capsys):
 
 
 def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
-    assert main(["report", str(tmp_path)]) == 2
+    assert main(["report", str(tmp_path)]) == 1
     assert f"{tmp_path}: neither a run's folder nor a study's" in capsys.readouterr().err
 
 
 def test_a_missing_library_is_named_with_the_command(linear_run, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
-    assert main(["report", str(linear_run), "--out", str(tmp_path / "page.html")]) == 2
+    assert main(["report", str(linear_run), "--out", str(tmp_path / "page.html")]) == 1
     assert "pip install 'rhovideo[report]'" in capsys.readouterr().err
 
 
