@@ -132,8 +132,10 @@ class RunRecord:
 
     @property
     def data_folder(self) -> Path:
-        """The folder of its lists, found from where the run was started."""
-        return self.located(str((self.cfg.get("DATA") or {}).get("PATH_TO_DATA_DIR") or "."))
+        """The folder of its lists, found from where the run was started, or next to a run that was moved with it."""
+        found = self.located(str((self.cfg.get("DATA") or {}).get("PATH_TO_DATA_DIR") or "."))
+        moved = self.folder.absolute().parent / found.name
+        return moved if not found.exists() and moved.is_dir() else found
 
     def located(self, written: str) -> Path:
         """A path of the configuration, which may begin where the run was started."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rhovideo.launch.sweep import short_keys
 from rhovideo.report.run_record import SCORE_NAMES, RunRecord, cfg_value
-from rhovideo.runs.lineage import lineage
+from rhovideo.runs.lineage import lineage, read_config
 from rhovideo.runs.records import is_run, read_study, run_folders
 
 SEED = "RNG_SEED"
 # Shorter names of keys that are often swept; an empty one: the value speaks for itself.
 _LABELS = {"DATA.TRAIN_CROP_NUM_TEMPORAL": "rho", "CONTRASTIVE.TYPE": "method", "encoder": "encoder"}
+_LONGEST = 10
 _NAMELESS = ("CONTRASTIVE.TYPE", "encoder")
 
 
@@ -131,13 +133,37 @@ def read_subject(path: str | Path) -> Subject:
         return Subject(folder, "study", cells)
     if is_run(folder):
         kind = "eval" if (folder / "eval.json").exists() else "run"
-        return Subject(folder, kind, [Chain(folder.absolute().name, _records(lineage(folder)))])
-    chains = [lineage(run) for run in run_folders(folder, below=True)]
+        return Subject(folder, kind, [Chain(folder.absolute().name, _records(_chain(folder)))])
+    chains = [_chain(run) for run in run_folders(folder, below=True)]
     starts = {run.resolve() for chain in chains for run in chain[:-1]}
     ends = [chain for chain in chains if chain[-1].resolve() not in starts]
     found = [Chain(chain[-1].name, _records(chain)) for chain in ends]
     _name_by_encoder(found)
     return Subject(folder, "folder", found)
+
+
+def _chain(run: Path) -> list[Path]:
+    """The runs that a run's weights come from, also where the folder that holds them all was moved or copied."""
+    chain = [run]
+    while len(chain) < _LONGEST:
+        before = _sibling(chain[0]) or next(iter(lineage(chain[0])[-2:-1]), None)
+        if before is None or before in chain:
+            break
+        chain.insert(0, before)
+    return chain
+
+
+def _sibling(run: Path) -> Path | None:
+    """The run in the same folder that has the checkpoint which this run names."""
+    cfg = read_config(run)
+    written = Path(_named(cfg, "TEST" if cfg.get("TASK") in ("test", "knn", "extract") else "TRAIN"))
+    candidate = run.absolute().parent / written.parent.parent.name
+    return candidate if (candidate / "checkpoints" / written.name).is_file() and candidate != run.absolute() else None
+
+
+def _named(cfg: Mapping[str, Any], section: str) -> str:
+    named = cfg_value(cfg, f"{section}.CHECKPOINT_FILE_PATH") or cfg_value(cfg, "TRAIN.CHECKPOINT_FILE_PATH")
+    return str(named or "")
 
 
 def _records(folders: Iterable[Path]) -> list[RunRecord]:

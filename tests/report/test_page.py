@@ -129,3 +129,22 @@ def test_an_evaluation_shows_its_outcome(linear_run, tmp_path):
     text = write_report(copy, tmp_path / "page.html", features=False).read_text()
     assert "Evaluation: " in text
     assert why in text
+
+
+def test_a_folder_of_runs_that_was_moved_is_read_where_it_is(workplace, tmp_path):
+    """All runs name each other and the data by the place where they were made."""
+    made = tmp_path / "made"
+    cell = next((workplace / "study").glob("*/pre")).parent
+    for name in ("pre", "lin"):
+        shutil.copytree(cell / name, made / name)
+    shutil.copytree(workplace / "data", made / "videos")
+    for config in made.glob("*/config.yaml"):
+        text = config.read_text().replace("PATH_TO_DATA_DIR: data", f"PATH_TO_DATA_DIR: {made}/videos")
+        old = re.search(r"CHECKPOINT_FILE_PATH: (\S+/pre)/", text)
+        config.write_text(text.replace(old[1], f"{made}/pre") if old else text)
+    moved = made.rename(tmp_path / "moved")
+    text = write_report(moved, tmp_path / "page.html").read_text()
+    cells = text[text.index('id="cells"') : text.index('id="swept"')]
+    assert cells.count("<tr") == 1 + 1
+    assert "data:image/webp" in text
+    assert "12 of the 12 videos of val.csv" in text
