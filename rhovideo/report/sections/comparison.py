@@ -45,7 +45,9 @@ def _table(subject: Subject) -> Section:
     chains = subject.chains
     keys = list(chains[0].values) if all(chain.values for chain in chains) else []
     short = labels_of(keys)
-    tasks = list(dict.fromkeys(run.task for chain in chains for run in chain.runs if run.task))
+    # As in the longest chain, which has them in their order.
+    longest = sorted(chains, key=lambda chain: -len(chain.runs))
+    tasks = list(dict.fromkeys(run.task for chain in longest for run in chain.runs if run.task))
     columns = [*(short[key] for key in keys)] if keys else ["run"]
     first_number = len(columns)
     columns += [f"{task} ({_score_names(chains, task)})" for task in tasks] + ["cost"]
