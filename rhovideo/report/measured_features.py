@@ -119,7 +119,7 @@ class MeasuredFeatures:
             label = int(self.queries.labels[row])
             videos.append(Prediction(self.queries.paths[row], label, best, float(votes[best] / votes.sum())))
         words = f"the votes of the {votes_of} nearest neighbours, computed for this page with {self.checkpoint}"
-        return Predictions(videos, words)
+        return Predictions(videos, words, recorded=False)
 
     def _similarity(self) -> np.ndarray:
         """Cosines [Q, G]; a video is no neighbour of itself."""

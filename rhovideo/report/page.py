@@ -13,7 +13,7 @@ from rhovideo.report.markup import as_html, as_markdown
 from rhovideo.report.per_video import Predictions, read_predictions
 from rhovideo.report.sections.accuracy import classes_section, confusion_section, results_section
 from rhovideo.report.sections.answers import answers
-from rhovideo.report.sections.comparison import comparison_sections
+from rhovideo.report.sections.cells import comparison_sections
 from rhovideo.report.sections.pictures import Pictures
 from rhovideo.report.sections.signal_curves import curves_section
 from rhovideo.report.sections.what_was_run import again_section, cost_text, run_section, warnings_section

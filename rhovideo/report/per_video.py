@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,10 +40,12 @@ class Predictions:
     Attributes:
         videos: the predictions.
         source: the words for where they come from, after "from ...".
+        recorded: the run's test made them; False if they were computed for the page.
     """
 
     videos: Sequence[Prediction]
     source: str
+    recorded: bool = True
 
 
 @dataclass(frozen=True)
@@ -151,14 +152,3 @@ def confusions(videos: Sequence[Prediction]) -> dict[tuple[int, int], int]:
         pair = (video.label, video.prediction)
         counts[pair] = counts.get(pair, 0) + 1
     return counts
-
-
-def wilson(correct: int, videos: int) -> tuple[float, float]:
-    """The interval of an accuracy at 95 %, in percent, by Wilson's score."""
-    if not videos:
-        return 0.0, 100.0
-    z, share = 1.959964, correct / videos
-    middle = share + z * z / (2 * videos)
-    half = z * math.sqrt(share * (1 - share) / videos + z * z / (4 * videos * videos))
-    scale = 1 + z * z / videos
-    return max(0.0, 100 * (middle - half) / scale), min(100.0, 100 * (middle + half) / scale)

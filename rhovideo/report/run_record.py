@@ -210,10 +210,10 @@ class RunRecord:
         return number(self.results, self.score_name)
 
     @property
-    def interval(self) -> tuple[float, float] | None:
+    def interval(self) -> list[float] | None:
         """The recorded interval of the main number at 95 %, in percent."""
         values = self.results.get(f"{self.score_name}_interval")
-        return (float(values[0]), float(values[1])) if isinstance(values, list) and len(values) == 2 else None
+        return [float(value) for value in values] if isinstance(values, list) and len(values) == 2 else None
 
 
 def number(values: Mapping[str, Any], name: str) -> float | None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rhovideo.report import write_report
-from tests.report.browser import assert_sound, look_at
+from tests.report.probed_page import assert_sound, look_at
 
 EVIL = "<script>window.__errors.push('ran')</script>"
 EVIL_ATTRIBUTE = '"><img src=x onerror="window.__errors.push(\'ran\')">'

@@ -11,7 +11,7 @@ import pytest
 
 from rhovideo.cli import main
 from rhovideo.report import write_report
-from tests.report.browser import assert_sound, look_at, sections
+from tests.report.probed_page import assert_sound, look_at, sections
 
 RUN_SECTIONS = [
     *("summary", "run", "results", "curves", "clips", "neighbours", "map", "classes", "confusion", "mistakes"),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from rhovideo.config.task_defaults import CLASSIFIES
+from rhovideo.engine.evaluation.intervals import wilson, wilson_of
 from rhovideo.protocols.evaluation_folder import has_protocols_batch
 from rhovideo.report.blocks import Plot, Plots, Rows, Section, Text
 from rhovideo.report.drawing import Palette, new_figure, style
-from rhovideo.report.per_video import Predictions, class_scores, confusions, wilson
+from rhovideo.report.per_video import Predictions, class_scores, confusions
 from rhovideo.report.run_record import RunRecord, cfg_value, number
 from rhovideo.report.sections.wording import MOST_ROWS, class_name, count, percent
 from rhovideo.report.subjects import Chain
@@ -25,12 +27,15 @@ _NO_PREDICTIONS = (
 )
 # Classes of a matrix that can be read.
 _MOST_CLASSES = 30
+_PERCENTAGES = re.compile(r"(test_|knn_)?(top\d+|class_mean)$|recall_at_\d+$")
 _RESULT_NAMES = {
     "test_top1": "test top-1",
     "test_top5": "test top-5",
     "top1": "top-1",
     "top5": "top-5",
     "knn_top1": "k-NN top-1",
+    "test_class_mean": "test, mean of classes",
+    "knn_class_mean": "k-NN, mean of classes",
 }
 
 
@@ -41,7 +46,7 @@ def results_section(chain: Chain) -> Section:
     rows = []
     for run in chain.runs:
         for name, value in run.results.items():
-            if not isinstance(value, int | float) or isinstance(value, bool) or _is_count(name):
+            if not isinstance(value, int | float) or isinstance(value, bool) or not _PERCENTAGES.match(name):
                 continue
             paper = (
                 f"{figure.top1:.1f} %" if figure and run is chain.runs[-1] and name in ("test_top1", "top1") else "–"
@@ -62,10 +67,6 @@ def results_section(chain: Chain) -> Section:
     return section
 
 
-def _is_count(name: str) -> bool:
-    return name.endswith("videos") or name in ("dim", "unreadable", "seconds")
-
-
 def _result_name(name: str) -> str:
     return _RESULT_NAMES.get(name, name.replace("_", " "))
 
@@ -74,11 +75,8 @@ def _interval(run: RunRecord, name: str) -> str:
     recorded = run.results.get(f"{name}_interval")
     if isinstance(recorded, list) and len(recorded) == 2:
         return f"{recorded[0]:.1f} to {recorded[1]:.1f} %"
-    videos, value = number(run.results, "test_videos"), number(run.results, name)
-    if not videos or value is None or not name.startswith("test_"):
-        return "–"
-    low, high = wilson(round(value * videos / 100), int(videos))
-    return f"{low:.1f} to {high:.1f} %"
+    interval = wilson_of(number(run.results, name), int(number(run.results, "test_videos") or 0))
+    return f"{interval[0]:.1f} to {interval[1]:.1f} %" if interval and name.startswith("test_") else "–"
 
 
 def paper_figure(chain: Chain) -> Figure | None:
@@ -136,7 +134,7 @@ def classes_section(predictions: Predictions | None, names: Sequence[str]) -> Se
         return section
     scores = sorted(class_scores(predictions.videos), key=lambda score: (score.accuracy, score.label))
     labels = [class_name(names, score.label) for score in scores]
-    intervals = [wilson(score.correct, score.videos) for score in scores]
+    intervals = [wilson(score.correct, score.videos) or [0.0, 100.0] for score in scores]
     values = [score.accuracy for score in scores]
     overall = 100 * sum(video.right for video in predictions.videos) / len(predictions.videos)
     shown = slice(0, 40)
@@ -159,7 +157,7 @@ def classes_section(predictions: Predictions | None, names: Sequence[str]) -> Se
 def _draw_classes(
     labels: Sequence[str],
     values: Sequence[float],
-    intervals: Sequence[tuple[float, float]],
+    intervals: Sequence[Sequence[float]],
     overall: float,
     palette: Palette,
 ) -> matplotlib.figure.Figure:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
+from rhovideo.engine.evaluation.intervals import wilson, wilson_of
 from rhovideo.report.blocks import Answer
-from rhovideo.report.per_video import Predictions, class_scores, confusions, wilson
+from rhovideo.report.per_video import Predictions, class_scores, confusions
 from rhovideo.report.run_record import RunRecord, number, series
-from rhovideo.report.sections.comparison import groups
+from rhovideo.report.sections.cells import groups
 from rhovideo.report.sections.wording import class_name, count, listed, percent
 from rhovideo.report.subjects import Chain, Subject
 
@@ -31,18 +32,19 @@ def answers(subject: Subject, predictions: Predictions | None, names: Sequence[s
         names: of the classes.
     """
     chain = subject.main
-    guesses = at_chance(predictions)
+    guesses = at_chance(predictions, chain)
     first = _best(subject, guesses) if subject.compares else _score(chain, predictions, guesses)
     return [first, overfitting(chain, guesses), data_loading(chain), failing_classes(predictions, names)]
 
 
-def at_chance(predictions: Predictions | None) -> bool:
+def at_chance(predictions: Predictions | None, chain: Chain) -> bool:
     """True if guessing would do as well: the interval of the accuracy holds one over the number of classes."""
     if not predictions or not predictions.videos:
         return False
     classes = len({video.label for video in predictions.videos})
     right = sum(video.right for video in predictions.videos)
-    return classes > 1 and wilson(right, len(predictions.videos))[0] <= 100 / classes
+    interval = chain.last.interval or wilson(right, len(predictions.videos))
+    return classes > 1 and interval is not None and interval[0] <= 100 / classes
 
 
 def _score(chain: Chain, predictions: Predictions | None, guesses: bool) -> Answer:
@@ -52,11 +54,11 @@ def _score(chain: Chain, predictions: Predictions | None, guesses: bool) -> Answ
         reason = "The run has no number yet: it has not finished, or its list has no labels to measure with."
         return Answer(question, "not known yet", reason, "unknown")
     interval, videos = run.interval, number(run.results, "test_videos")
-    if interval is None and predictions:
+    if interval is None and predictions and predictions.recorded:
         right = sum(video.right for video in predictions.videos)
         interval, videos = wilson(right, len(predictions.videos)), len(predictions.videos)
     elif interval is None and videos:
-        interval = wilson(round(run.score * videos / 100), int(videos))
+        interval = wilson_of(run.score, int(videos))
     parts = [f"{chain.score_name} of {run.name}."]
     if interval:
         of = f" from {count(int(videos), 'video')}" if videos else ""

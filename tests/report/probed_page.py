@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import tempfile
 from html import unescape
 from pathlib import Path
 
-import pytest
+from tests.browser import chromium
 
 _PROBE = """<script>
 window.__errors = [];
@@ -42,15 +40,6 @@ window.addEventListener("load", () => {
   document.body.append(node);
 });
 </script>"""
-
-
-def chromium() -> str:
-    """The program; skips the test where there is none, unless RHOVIDEO_REQUIRE_CHROMIUM is set."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None and os.environ.get("RHOVIDEO_REQUIRE_CHROMIUM") != "1":
-        pytest.skip("needs chromium")
-    assert found, "RHOVIDEO_REQUIRE_CHROMIUM is 1, and there is no chromium"
-    return found
 
 
 def look_at(page: Path, dark: bool = False, width: int = 1366) -> list[str]:
