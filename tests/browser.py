@@ -60,7 +60,7 @@ def open_page(page: Path, scratch: Path) -> OpenedPage:
     """Open ``page``; skip the test where there is no Chromium, fail there if RHOVIDEO_REQUIRE_CHROMIUM is 1."""
     copy = scratch / "measured.html"
     copy.write_text(page.read_text(encoding="utf-8") + _MEASURE, encoding="utf-8")
-    command = [_chromium(), *_FLAGS, f"--user-data-dir={scratch / 'profile'}", "--dump-dom", copy.as_uri()]
+    command = [chromium(), *_FLAGS, f"--user-data-dir={scratch / 'profile'}", "--dump-dom", copy.as_uri()]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     errors = [
         line for line in ran.stderr.splitlines() if "CONSOLE" in line and re.search("Uncaught|Refused|Fail", line)
@@ -71,7 +71,7 @@ def open_page(page: Path, scratch: Path) -> OpenedPage:
     return OpenedPage(ran.stdout, errors, found["broken"], dict(found["heights"]))
 
 
-def _chromium() -> str:
+def chromium() -> str:
     found = shutil.which("chromium")
     if found:
         return found

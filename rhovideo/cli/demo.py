@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from rhovideo.cli.parsers import Commands, add_parser
+from rhovideo.errors import JobError
 from rhovideo.terminal import print_line
 
 METHODS = ("simclr", "moco", "byol", "swav")
@@ -20,6 +21,7 @@ same linear classifier (recipe demo/linear) on the learned encoder and on a rand
 
   results.json   linear_top1 and random_init_top1 in percent, seconds; a list "rows" where several were asked for
   demo.png       augmented clips, a group of rows for each video, and the curve of the loss
+  report.html    a page about all of it, where pip install 'rhovideo[report]' was done
   */             the log, the resolved configuration and the checkpoints of every run
 
 examples:
@@ -72,4 +74,15 @@ def demo_command(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print_line("the demo was interrupted; started again, it begins from its start")
         return 130
+    _write_report(options.out)
     return 0
+
+
+def _write_report(out: Path) -> None:
+    """Write the page of the demo's runs and name it; a missing library or an unreadable file is only a line."""
+    from rhovideo.report.page import write_report
+
+    try:
+        print(f"The page of these runs: {write_report(out)}")
+    except JobError as error:
+        print_line(f"no page of these runs: {error}")

@@ -13,7 +13,7 @@ _GROUPS = {
     "Try it": ("demo", "synthetic"),
     "Prepare": ("index", "scan", "configs", "keys", "clips"),
     "Train and measure": ("run", "eval", "extract"),
-    "Look after runs": ("status", "logs", "results", "cancel"),
+    "Look after runs": ("status", "logs", "results", "report", "cancel"),
     "Checkpoints": ("weights", "export"),
 }
 _OTHERS = "Others"

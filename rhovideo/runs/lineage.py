@@ -48,14 +48,14 @@ def _source(run: Path) -> Path | None:
         written = (cfg.get("TEST") or {}).get("CHECKPOINT_FILE_PATH") or written
     if not written:
         return None
-    start = _start(run, cfg)
+    start = started_in(run, cfg)
     files = [Path(written), *([start / written] if start else [])]
     # RUN/checkpoints/checkpoint_....pyth
     folders = [file.parent.parent for file in files]
     return next((folder for folder in folders if (folder / CONFIG_FILE).exists()), None)
 
 
-def _start(run: Path, cfg: Mapping[str, Any]) -> Path | None:
+def started_in(run: Path, cfg: Mapping[str, Any]) -> Path | None:
     """The folder in which the run was started, where its relative paths begin; None if that cannot be known."""
     output = Path(cfg.get("OUTPUT_DIR") or "")
     parts = output.parts

@@ -27,8 +27,13 @@ def test_demo_writes_its_numbers_and_its_picture(tmp_path, capsys):
     picture = cv2.imread(str(out / "demo.png"))
     assert min(picture.shape[:2]) > 400
     assert picture.std() > 10
+    page = (out / "report.html").read_text()
+    assert "simclr_rho2_seed3" in page
+    assert page.count("data:image/webp") == 6
     row = f"| simclr | 2 | 3 | {results['knn_top1']:.1f} | {results['linear_top1']:.1f} |"
-    assert row in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert row in printed
+    assert printed.splitlines()[-1] == f"The page of these runs: {out / 'report.html'}"
 
 
 def test_ctrl_c_ends_it_with_a_line(tmp_path):

@@ -1,0 +1,131 @@
+"""``rhovideo report``: gathers what runs have left, and writes it as a page, as Markdown or as pictures."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from rhovideo.atomic_files import write_text, written_whole
+from rhovideo.errors import JobError
+from rhovideo.report.blocks import Page
+from rhovideo.report.drawing import LIGHT, as_png, require_libraries
+from rhovideo.report.markup import as_html, as_markdown
+from rhovideo.report.per_video import Predictions, read_predictions
+from rhovideo.report.sections.accuracy import classes_section, confusion_section, results_section
+from rhovideo.report.sections.answers import answers
+from rhovideo.report.sections.cells import comparison_sections
+from rhovideo.report.sections.pictures import Pictures
+from rhovideo.report.sections.signal_curves import curves_section
+from rhovideo.report.sections.what_was_run import again_section, cost_text, run_section, warnings_section
+from rhovideo.report.sections.wording import count, duration, percent
+from rhovideo.report.subjects import Subject, read_subject
+
+FORMATS = ("html", "md", "png")
+_KINDS = {"run": "Run", "eval": "Evaluation", "study": "Study", "folder": "Runs"}
+
+
+def write_report(path: str | Path, out: str | Path | None = None, form: str = "html", features: bool = True) -> Path:
+    """Write the report of a run, a study, an evaluation, or a folder of runs.
+
+    Args:
+        path: the folder.
+        out: the file to write, or the folder for the pictures of "png"; None: report.html, report.md or
+            report_figures in ``path``.
+        form: one of FORMATS. "md" puts its figures into a folder next to the file.
+        features: compute features of some videos with the last checkpoint, where the runs have left none.
+
+    Returns:
+        What was written: the file, or the folder of the pictures.
+
+    Raises:
+        JobError: ``path`` holds no run, a library is missing, or the file cannot be written.
+    """
+    require_libraries()
+    subject = read_subject(path)
+    page = make_page(subject, features)
+    name = "report_figures" if form == "png" else f"report.{form}"
+    target = Path(out) if out else subject.path / name
+    try:
+        if form == "png":
+            _write_pictures(page, target)
+        elif form == "md":
+            folder = target.with_name(f"{target.stem}_figures")
+            files = _write_pictures(page, folder)
+            write_text(target, as_markdown(page, {name: f"{folder.name}/{file.name}" for name, file in files.items()}))
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_text(target, as_html(page))
+    except OSError as error:
+        raise JobError(f"--out {target}: cannot be written ({error.strerror or error})") from error
+    return target
+
+
+def make_page(subject: Subject, features: bool = True) -> Page:
+    """Gather a page's parts.
+
+    Args:
+        subject: the runs.
+        features: as of :func:`write_report`.
+    """
+    chain = subject.main
+    pictures = Pictures(chain, features)
+    predictions = _predictions(subject) or pictures.predictions()
+    names = next((run.class_names for run in reversed(chain.runs) if run.class_names), [])
+    sections = comparison_sections(subject) if subject.compares else []
+    sections += [
+        run_section(chain),
+        results_section(chain),
+        curves_section(chain),
+        pictures.clips_section(),
+        pictures.neighbours_section(),
+        pictures.map_section(),
+        classes_section(predictions, names),
+        confusion_section(predictions, names),
+        pictures.mistakes_section(predictions),
+        warnings_section(subject),
+        again_section(subject),
+    ]
+    return Page(subject.name, _subtitle(subject), answers(subject, predictions, names), sections, _facts(subject))
+
+
+def _predictions(subject: Subject) -> Predictions | None:
+    found = (read_predictions(run) for run in reversed(subject.main.runs))
+    return next((predictions for predictions in found if predictions and predictions.videos), None)
+
+
+def _subtitle(subject: Subject) -> str:
+    kind = _KINDS[subject.kind]
+    if subject.compares:
+        cells = count(len(subject.chains), "chain")
+        return f"{kind} with {cells} of runs; {subject.main.name} is shown in detail"
+    tasks = ", then ".join(run.task or "a run that has not begun" for run in subject.main.runs)
+    return f"{kind}: {tasks}"
+
+
+def _facts(subject: Subject) -> list[tuple[str, str]]:
+    runs = list({run.folder.resolve(): run for chain in subject.chains for run in chain.runs}.values())
+    seconds = sum(run.seconds or 0.0 for run in runs)
+    facts = [
+        ("runs", str(len(runs))),
+        ("time", duration(seconds) if seconds else "not known"),
+        ("cost", cost_text(runs)),
+    ]
+    main = subject.main
+    if main.score is not None:
+        facts.insert(0, (main.score_name, percent(main.score)))
+    return facts
+
+
+def _write_pictures(page: Page, folder: Path) -> dict[str, Path]:
+    """Write each figure as a PNG; the files by the figures' names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files: dict[str, Path] = {}
+    for plot in page.plots:
+        base = re.sub(r"[^A-Za-z0-9.,=+-]+", "_", plot.name).strip("_")
+        path = folder / f"{base}.png"
+        if path in files.values():
+            path = folder / f"{base}_{len(files)}.png"
+        with written_whole(path) as file:
+            file.write(as_png(plot.draw(LIGHT)))
+        files[plot.name] = path
+    return files

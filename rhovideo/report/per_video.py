@@ -1,0 +1,154 @@
+"""What each test video was taken for: files that a test leaves in its run folder. Imports no torch."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rhovideo.report.run_record import RunRecord
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The class that a video was taken for.
+
+    Attributes:
+        path: of the video.
+        label: its class.
+        prediction: the class that won.
+        confidence: its share, from 0 to 1.
+    """
+
+    path: str
+    label: int
+    prediction: int
+    confidence: float
+
+    @property
+    def right(self) -> bool:
+        return self.label == self.prediction
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Those of all test videos that could be read.
+
+    Attributes:
+        videos: the predictions.
+        source: the words for where they come from, after "from ...".
+        recorded: the run's test made them; False if they were computed for the page.
+    """
+
+    videos: Sequence[Prediction]
+    source: str
+    recorded: bool = True
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A video of the gallery that is similar to a query.
+
+    Attributes:
+        path: of the video.
+        label: its class, -1 without.
+        similarity: cosine.
+    """
+
+    path: str
+    label: int
+    similarity: float
+
+
+@dataclass(frozen=True)
+class Query:
+    """A video and its most similar ones, the nearest first; ``label`` is -1 where it has none."""
+
+    path: str
+    label: int
+    neighbours: Sequence[Neighbour]
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """The accuracy on one class.
+
+    Attributes:
+        label: the class.
+        videos: of it in the test.
+        correct: of those.
+    """
+
+    label: int
+    videos: int
+    correct: int
+
+    @property
+    def accuracy(self) -> float:
+        """In percent."""
+        return 100.0 * self.correct / self.videos
+
+
+def read_predictions(run: RunRecord) -> Predictions | None:
+    """Read predictions.csv or the scores of a test; None where the run has neither."""
+    rows = _rows(run.folder / "predictions.csv")
+    if rows:
+        found = [
+            Prediction(row["path"], int(row["label"]), int(row["prediction"]), float(row["confidence"])) for row in rows
+        ]
+        return Predictions(found, f"{run.name}/predictions.csv")
+    path = run.folder / "test_scores.npz"
+    try:
+        with np.load(path) as arrays:
+            scores, labels, paths = arrays["scores"], arrays["labels"], arrays["paths"]
+    except (OSError, ValueError, KeyError):
+        return None
+    if scores.ndim != 2 or not len(scores):
+        return None
+    shares = scores / np.maximum(scores.sum(1, keepdims=True), 1e-12)
+    best = scores.argmax(1)
+    values = zip(paths.tolist(), labels.tolist(), best.tolist(), shares.max(1).tolist(), strict=True)
+    return Predictions([Prediction(*value) for value in values if value[1] >= 0], f"{run.name}/test_scores.npz")
+
+
+def read_neighbours(run: RunRecord) -> list[Query]:
+    """Read neighbours.csv; empty where the run has none."""
+    queries: dict[str, tuple[int, list[Neighbour]]] = {}
+    for row in _rows(run.folder / "neighbours.csv"):
+        neighbours = queries.setdefault(row["path"], (_label(row["label"]), []))[1]
+        neighbours.append(Neighbour(row["neighbour"], _label(row["neighbour_label"]), float(row["similarity"])))
+    return [Query(path, label, neighbours) for path, (label, neighbours) in queries.items()]
+
+
+def _label(text: str) -> int:
+    return int(text) if text else -1
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return list(csv.DictReader(file))
+    except OSError:
+        return []
+
+
+def class_scores(videos: Sequence[Prediction]) -> list[ClassScore]:
+    """The accuracy on each class, in the order of the labels."""
+    counts: dict[int, list[int]] = {}
+    for video in videos:
+        count = counts.setdefault(video.label, [0, 0])
+        count[0] += 1
+        count[1] += video.right
+    return [ClassScore(label, *count) for label, count in sorted(counts.items())]
+
+
+def confusions(videos: Sequence[Prediction]) -> dict[tuple[int, int], int]:
+    """The number of videos for each pair of class and prediction."""
+    counts: dict[tuple[int, int], int] = {}
+    for video in videos:
+        pair = (video.label, video.prediction)
+        counts[pair] = counts.get(pair, 0) + 1
+    return counts

@@ -1,0 +1,1 @@
+"""The parts of a page, a module for each kind."""

@@ -1,0 +1,234 @@
+"""The summary in words: the questions that a reader has, and what the numbers say."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from rhovideo.engine.evaluation.intervals import wilson, wilson_of
+from rhovideo.report.blocks import Answer
+from rhovideo.report.per_video import Predictions, class_scores, confusions
+from rhovideo.report.run_record import RunRecord, number, series
+from rhovideo.report.sections.cells import groups
+from rhovideo.report.sections.wording import class_name, count, listed, percent
+from rhovideo.report.subjects import Chain, Subject
+
+# A share of the step's time that waits for data, from which data is the bottleneck, and one to keep an eye on.
+_BOTTLENECK, _NOTICEABLE = 0.5, 0.2
+# Points of top-1 between training and test videos.
+_WIDE_GAP = 15.0
+# Points that an accuracy may fall below its best one without a word.
+_FALL = 5.0
+_COLLAPSED = 0.1
+_MOST_CLASSES = 3
+
+
+def answers(subject: Subject, predictions: Predictions | None, names: Sequence[str]) -> list[Answer]:
+    """Answer the questions of the summary.
+
+    Args:
+        subject: what the page is about.
+        predictions: of the main chain's test videos; None where there are none.
+        names: of the classes.
+    """
+    chain = subject.main
+    guesses = at_chance(predictions, chain)
+    first = _best(subject, guesses) if subject.compares else _score(chain, predictions, guesses)
+    return [first, overfitting(chain, guesses), data_loading(chain), failing_classes(predictions, names)]
+
+
+def at_chance(predictions: Predictions | None, chain: Chain) -> bool:
+    """True if guessing would do as well: the interval of the accuracy holds one over the number of classes."""
+    if not predictions or not predictions.videos:
+        return False
+    classes = len({video.label for video in predictions.videos})
+    right = sum(video.right for video in predictions.videos)
+    interval = chain.last.interval or wilson(right, len(predictions.videos))
+    return classes > 1 and interval is not None and interval[0] <= 100 / classes
+
+
+def _score(chain: Chain, predictions: Predictions | None, guesses: bool) -> Answer:
+    question = "How good is it?"
+    run = chain.last
+    if run.score is None:
+        reason = "The run has no number yet: it has not finished, or its list has no labels to measure with."
+        return Answer(question, "not known yet", reason, "unknown")
+    interval, videos = run.interval, number(run.results, "test_videos")
+    if interval is None and predictions and predictions.recorded:
+        right = sum(video.right for video in predictions.videos)
+        interval, videos = wilson(right, len(predictions.videos)), len(predictions.videos)
+    elif interval is None and videos:
+        interval = wilson_of(run.score, int(videos))
+    parts = [f"{chain.score_name} of {run.name}."]
+    if interval:
+        of = f" from {count(int(videos), 'video')}" if videos else ""
+        parts.append(f"The 95 % interval{of} is {interval[0]:.1f} to {interval[1]:.1f} %.")
+    if predictions:
+        classes = len({video.label for video in predictions.videos})
+        parts.append(f"Chance with {count(classes, 'class')} is {100 / max(classes, 1):.1f} %.")
+    if guesses:
+        return Answer(question, f"{percent(run.score)}: no better than guessing", " ".join(parts), "bad")
+    return Answer(question, percent(run.score), " ".join(parts), "good")
+
+
+def _best(subject: Subject, guesses: bool) -> Answer:
+    question = "Which run is best?"
+    scored = [chain for chain in subject.chains if chain.score is not None]
+    if not scored:
+        return Answer(question, "not known yet", "No run has finished with a number.", "unknown")
+    grouped = groups(scored)
+    means = {name: statistics.fmean(chain.score or 0.0 for chain in chains) for name, chains in grouped.items()}
+    best = max(means, key=lambda name: means[name])
+    chains = grouped[best]
+    missing = len(subject.chains) - len(scored)
+    unfinished = f" {count(missing, 'run')} without a number left out." if missing else ""
+    others = sorted((value, name) for name, value in means.items() if name != best)
+    spread = _spread(chains)
+    top = subject.main
+    reason = f"{percent(means[best])} {top.score_name}{spread}."
+    luck, name = "", best
+    if others:
+        second, name = others[-1]
+        gap = f"{means[best] - second:.1f} points lower"
+        reason += f" Next is {name} with {percent(second)}{_spread(grouped[name])}, {gap}."
+        luck = _luck(chains, grouped[name])
+        reason += luck
+    if top.group == best and len(chains) > 1:
+        reason += f" Its best seed is {top.seed} ({percent(top.score)}), which is shown in detail."
+    else:
+        reason += f" Shown in detail: {top.name}."
+    if guesses:
+        return Answer(question, f"{best}, but no better than guessing", reason + unfinished, "bad")
+    if luck and min(len(chains), len(grouped[name])) > 1:
+        return Answer(question, f"{best}, but not clearly", reason + unfinished, "neutral")
+    return Answer(question, best, reason + unfinished, "good")
+
+
+def _spread(chains: Sequence[Chain]) -> str:
+    values = [chain.score or 0.0 for chain in chains]
+    return f" ± {statistics.stdev(values):.1f} over {len(values)} seeds" if len(values) > 1 else ""
+
+
+def _luck(one: Sequence[Chain], other: Sequence[Chain]) -> str:
+    """A sentence where the difference of two means may be luck; empty where it is clear."""
+    first, second = ([chain.score or 0.0 for chain in chains] for chains in (one, other))
+    if min(len(first), len(second)) < 2:
+        return " With one seed it is not known how much of that is luck."
+    noise = (statistics.variance(first) / len(first) + statistics.variance(second) / len(second)) ** 0.5
+    gap = statistics.fmean(first) - statistics.fmean(second)
+    return "" if gap > 2 * noise else " That is within what the seeds differ by, so it may be luck."
+
+
+def overfitting(chain: Chain, guesses: bool = False) -> Answer:
+    """Whether the accuracy on other videos falls behind that on training videos, or falls with time."""
+    question = "Is it overfitting?"
+    classifier = next((run for run in reversed(chain.runs) if run.task in ("linear", "finetune")), None)
+    found = _classifier_gap(question, classifier) if classifier else None
+    if found and found.tone == "good" and guesses:
+        words = "It does not do better than guessing, so there is nothing that it could have learned by heart."
+        return Answer(question, "no, it has learned too little", f"{found.reason} {words}", "bad")
+    pretraining = chain.pretraining
+    return found or (_pretraining_trend(question, pretraining) if pretraining else None) or _unknown(question)
+
+
+def _unknown(question: str) -> Answer:
+    reason = (
+        "It takes an accuracy on training videos and one on other videos. Train with labels, or set CONTRASTIVE.KNN_ON."
+    )
+    return Answer(question, "cannot be seen here", reason, "unknown")
+
+
+def _classifier_gap(question: str, run: RunRecord) -> Answer | None:
+    _, trained = series(run.epochs, "top1")
+    test = run.score if run.score_name in ("test_top1", "top1") else None
+    if not trained or test is None:
+        return None
+    gap = trained[-1] - test
+    numbers = (
+        f"{run.name}: {percent(trained[-1])} on training videos in the last epoch, {percent(test)} on test videos."
+    )
+    _, errors = series(run.evaluations, "top1_err")
+    risen = errors[-1] - min(errors) if errors else 0.0
+    if risen > _FALL:
+        reason = f"{numbers} The validation error has risen by {risen:.1f} points since its lowest."
+        return Answer(question, "yes, it gets worse with time", reason, "bad")
+    if gap > _WIDE_GAP:
+        return Answer(
+            question, f"yes, by {gap:.0f} points", f"{numbers} Fewer epochs, more videos or more decay help.", "bad"
+        )
+    return Answer(question, "no", f"{numbers} A gap of more than {_WIDE_GAP:.0f} points would be a sign of it.", "good")
+
+
+def _pretraining_trend(question: str, run: RunRecord) -> Answer | None:
+    _, spread = series(run.epochs, "embedding_std")
+    if spread and spread[-1] < _COLLAPSED:
+        reason = f"The standard deviation of embeddings is {spread[-1]:.2f}, near 0: all videos look the same to it."
+        return Answer(question, "worse: it has collapsed", reason, "bad")
+    _, accuracies = series(run.evaluations, "knn_top1")
+    if len(accuracies) < 2:
+        return None
+    best, last = max(accuracies), accuracies[-1]
+    numbers = f"The k-NN accuracy on validation videos ends at {percent(last)}; its highest was {percent(best)}."
+    if best - last > _FALL:
+        return Answer(question, "yes, from some epoch on", f"{numbers} An earlier checkpoint may be better.", "bad")
+    return Answer(question, "no sign of it", numbers, "good")
+
+
+def data_loading(chain: Chain) -> Answer:
+    """Whether steps wait for data."""
+    question = "Is data loading the bottleneck?"
+    shares = [(run, share) for run in chain.runs if (share := waiting_share(run)) is not None]
+    if not shares:
+        return Answer(question, "cannot be seen here", "No run here has trained, so no step was timed.", "unknown")
+    words = listed([f"{100 * share:.0f} % of a step in {run.name}" for run, share in shares])
+    # The longest training decides.
+    share = max(shares, key=lambda each: each[0].training_seconds)[1]
+    reason = f"Waiting for data takes {words}."
+    if share > _BOTTLENECK:
+        return Answer(question, "yes", f"{reason} More DATA_LOADER.NUM_WORKERS or smaller videos help.", "bad")
+    if share > _NOTICEABLE:
+        remedy = "With more DATA_LOADER.NUM_WORKERS a step could be that much shorter"
+        return Answer(question, "in part", f"{reason} {remedy}, where there are free processors.", "neutral")
+    return Answer(question, "no", reason, "good")
+
+
+def waiting_share(run: RunRecord) -> float | None:
+    """The part of a step's time that waits for data, over all epochs but the first; None where none was timed."""
+    timed = [
+        (dt, data)
+        for record in run.epochs
+        if (dt := number(record, "dt")) and (data := number(record, "dt_data")) is not None
+    ]
+    # Workers start in the first.
+    timed = timed[1:] or timed
+    return sum(data for _, data in timed) / sum(dt for dt, _ in timed) if timed else None
+
+
+def failing_classes(predictions: Predictions | None, names: Sequence[str]) -> Answer:
+    """The classes with the lowest accuracy, and what they are taken for."""
+    question = "Which classes fail?"
+    if not predictions or not predictions.videos:
+        reason = (
+            "There is no prediction for single videos. Measure the encoder with rhovideo eval, on lists with labels."
+        )
+        return Answer(question, "cannot be seen here", reason, "unknown")
+    scores = class_scores(predictions.videos)
+    overall = 100 * sum(video.right for video in predictions.videos) / len(predictions.videos)
+    worst = sorted((score for score in scores if score.correct < score.videos), key=lambda score: score.accuracy)
+    low = [score for score in worst if score.accuracy < overall][:_MOST_CLASSES]
+    if not low:
+        return Answer(question, "none", f"No class lies below the mean of {percent(overall)}.", "good")
+    pairs = confusions(predictions.videos)
+    parts = []
+    for score in low:
+        wrong = [(times, other) for (label, other), times in pairs.items() if label == score.label and other != label]
+        other = max(wrong)[1]
+        taken = f", most often taken for {class_name(names, other)}"
+        parts.append(f"{class_name(names, score.label)}: {score.correct} of {score.videos} right{taken}")
+    verdict = listed([class_name(names, score.label) for score in low])
+    weak = low[0].accuracy < overall - 15
+    tone = "bad" if weak else "neutral"
+    reason = "; ".join(parts) + f". All classes together: {percent(overall)}, from {predictions.source}."
+    return Answer(
+        question, verdict if weak else f"none by far; lowest is {class_name(names, low[0].label)}", reason, tone
+    )

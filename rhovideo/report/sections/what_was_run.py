@@ -1,0 +1,271 @@
+"""What was run: recipe, changed keys, data, machine, time, cost; warnings; and how to do it again."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shlex
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from rhovideo import __version__
+from rhovideo.config.comparison import FILES, differences, keys_without_effect
+from rhovideo.config.findings import ConfigError
+from rhovideo.config.reading import load_cfg
+from rhovideo.config.recipes.recipe_files import recipes
+from rhovideo.errors import JobError
+from rhovideo.report.blocks import Block, Listing, Rows, Section, Text
+from rhovideo.report.run_record import RunRecord, cfg_value
+from rhovideo.report.sections.wording import count, duration, hours, listed, shown
+from rhovideo.report.subjects import Chain, Subject
+
+_MOST_KEYS = 40
+_MOST_BAD = 20
+_MOST_WARNINGS = 30
+# A command with more changed keys is shorter with the run's own file.
+_MOST_OVERRIDES = 12
+
+
+def run_section(chain: Chain) -> Section:
+    """The facts of each run of a chain."""
+    section = Section("run", "What was run")
+    section.blocks.append(_facts(chain))
+    for run in chain.runs:
+        section.blocks += _changed(run)
+    section.blocks += _data(chain)
+    return section
+
+
+def cost(run: RunRecord) -> float | None:
+    """Seconds of all its processes; None where its time is not known."""
+    return None if run.seconds is None else run.seconds * run.processes
+
+
+def cost_text(runs: list[RunRecord]) -> str:
+    """The hours of GPUs or processors that runs have used."""
+    known = [(run, value) for run in runs if (value := cost(run)) is not None]
+    if not known:
+        return "not known"
+    gpu = [value for run, value in known if run.on_gpu]
+    cpu = [value for run, value in known if not run.on_gpu]
+    parts = [f"{hours(sum(gpu))} GPU hours"] if gpu else []
+    parts += [f"{hours(sum(cpu))} CPU hours"] if cpu else []
+    return listed(parts)
+
+
+def _facts(chain: Chain) -> Rows:
+    columns = ["", *(run.name for run in chain.runs)]
+    facts = {
+        "task": [run.task or "not known" for run in chain.runs],
+        "recipe": [recipe_text(run) for run in chain.runs],
+        "method": [_method(run) for run in chain.runs],
+        "network and clip": [_network(run) for run in chain.runs],
+        "epochs": [_epochs(run) for run in chain.runs],
+        "global batch": [str(run.first_launch.get("global_batch") or "–") for run in chain.runs],
+        "seed": [str(run.first_launch.get("seed", cfg_value(run.cfg, "RNG_SEED"))) for run in chain.runs],
+        "machine": [_machine(run) for run in chain.runs],
+        "began": [run.log.began or "–" for run in chain.runs],
+        "time": ["–" if run.seconds is None else duration(run.seconds) for run in chain.runs],
+        "cost": [cost_text([run]) for run in chain.runs],
+        "code": [_code(run) for run in chain.runs],
+    }
+    rows = [[name, *values] for name, values in facts.items() if any(value not in ("–", "") for value in values)]
+    return Rows(columns, rows)
+
+
+def _method(run: RunRecord) -> str:
+    if run.task != "pretrain":
+        return ""
+    rho = cfg_value(run.cfg, "DATA.TRAIN_CROP_NUM_TEMPORAL")
+    return f"{cfg_value(run.cfg, 'CONTRASTIVE.TYPE')}, rho {rho}"
+
+
+def _network(run: RunRecord) -> str:
+    size = cfg_value(run.cfg, "DATA.TRAIN_CROP_SIZE")
+    clip = f"{cfg_value(run.cfg, 'DATA.NUM_FRAMES')} x {cfg_value(run.cfg, 'DATA.SAMPLING_RATE')}"
+    depth = f" R-{cfg_value(run.cfg, 'RESNET.DEPTH')}" if cfg_value(run.cfg, "MODEL.ARCH") != "mvit" else ""
+    return f"{cfg_value(run.cfg, 'MODEL.ARCH')}{depth}, {clip} frames, {size} pixels"
+
+
+def _epochs(run: RunRecord) -> str:
+    wanted = cfg_value(run.cfg, "SOLVER.MAX_EPOCH")
+    return f"{len(run.epochs)} of {wanted}" if run.epochs else "–"
+
+
+def _machine(run: RunRecord) -> str:
+    machines = int(run.first_launch.get("num_shards") or 1)
+    kind = "GPU" if run.on_gpu else "CPU process"
+    text = f"{count(run.processes, kind)}{f' on {machines} machines' if machines > 1 else ''}"
+    last: Mapping[str, Any] = next((record for record in reversed(run.stats) if "RAM" in record), {})
+    memory = [f"{last['gpu_mem']}B of GPU memory"] if run.on_gpu else []
+    memory += [f"{last['RAM']}B of RAM a process"] if "RAM" in last else []
+    return f"{text}; {listed(memory)}" if memory else text
+
+
+def _code(run: RunRecord) -> str:
+    code = run.inputs.get("code") or {}
+    if not code:
+        return f"not recorded (page by rhovideo {__version__})"
+    commit = f", commit {str(code['commit'])[:10]}" if code.get("commit") else ""
+    return f"rhovideo {code.get('version')}{commit}"
+
+
+@cache
+def _recipes() -> list[tuple[str, Mapping[str, Any]]]:
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    for recipe in recipes():
+        try:
+            found.append((recipe.name, load_cfg(recipe.path)))
+        except (ConfigError, JobError):
+            continue
+    return found
+
+
+def nearest_recipe(run: RunRecord) -> tuple[str, Mapping[str, Any], list[str]] | None:
+    """The recipe of the same task with the fewest other keys: its name, its values, and those keys.
+
+    None where the run's configuration is not known.
+    """
+    if not run.cfg:
+        return None
+    besides = (*keys_without_effect(run.cfg), *FILES, "RNG_SEED")
+    fits = [(name, cfg, differences(cfg, run.cfg, besides)) for name, cfg in _recipes() if cfg.get("TASK") == run.task]
+    return min(fits, key=lambda each: len(each[2]), default=None)
+
+
+def recipe_text(run: RunRecord) -> str:
+    """The name of the nearest recipe, and how many keys differ."""
+    nearest = nearest_recipe(run)
+    if nearest is None:
+        return "–"
+    changed = nearest[2]
+    return f"{nearest[0]}, {count(len(changed), 'key')} changed" if changed else nearest[0]
+
+
+def _changed(run: RunRecord) -> list[Block]:
+    """A table of the keys that differ from the nearest recipe's."""
+    nearest = nearest_recipe(run)
+    if nearest is None:
+        wrong = f"{run.name}: config.yaml is missing or damaged, so its keys are not shown"
+        return [Text(f"{wrong}; start the run again to write it.", "missing")]
+    name, recipe, changed = nearest
+    if not changed:
+        return []
+    rows = [[key, _value(recipe, key), _value(run.cfg, key)] for key in changed[:_MOST_KEYS]]
+    more = f" {len(changed) - len(rows)} more are in config.yaml." if len(changed) > len(rows) else ""
+    caption = f"{run.name}: keys that differ from {name}, the recipe with the fewest differences.{more}"
+    return [Rows(["key", f"in {name}", "here"], rows, caption=caption)]
+
+
+def _value(cfg: Mapping[str, Any], key: str) -> str:
+    value = cfg_value(cfg, key)
+    return "–" if value is None else shown(value)
+
+
+def _data(chain: Chain) -> list[Block]:
+    """Lists and checkpoints with their hashes, or counts where an older version recorded none."""
+    rows: dict[tuple[str, ...], None] = {}
+    for run in chain.runs:
+        for item in run.inputs.get("inputs") or []:
+            if not isinstance(item, dict):
+                continue
+            videos = "" if item.get("rows") is None else f"{item['rows']:,}"
+            rows[str(item.get("role")), str(item.get("path")), videos, str(item.get("sha256"))[:16]] = None
+    if rows:
+        caption = "Data and weights that the results depend on. The videos themselves are named by the lists, not read."
+        return [Rows(["input", "file", "videos", "SHA-256"], [list(row) for row in rows], [2], caption)]
+    counts = list_counts(chain.runs[-1])
+    if not counts:
+        where = chain.runs[-1].data_folder
+        return [Text(f"The lists in {where} are not there any more, so their videos are not counted.", "missing")]
+    table = [[name, f"{videos:,}", digest] for name, (videos, digest) in counts.items()]
+    where = chain.runs[-1].data_folder
+    caption = f"Lists in {where} as they are now: this run was made by a version that recorded no hashes."
+    return [Rows(["list", "videos", "SHA-256 now"], table, [1], caption)]
+
+
+def list_counts(run: RunRecord) -> dict[str, tuple[int, str]]:
+    """The videos in each list of a run's data folder, and the beginning of its hash."""
+    found = {}
+    for name in ("train.csv", "val.csv", "test.csv"):
+        path = run.data_folder / name
+        try:
+            content = path.read_bytes()
+        except OSError:
+            continue
+        rows = sum(1 for line in content.splitlines() if line.strip())
+        found[name] = (rows, hashlib.sha256(content).hexdigest()[:16])
+    return found
+
+
+def warnings_section(subject: Subject) -> Section:
+    """Warnings of the logs, failures, and videos that could not be read."""
+    section = Section("warnings", "Warnings")
+    lines: list[str] = []
+    bad: dict[str, Mapping[str, Any]] = {}
+    failures: list[str] = []
+    for chain in subject.chains:
+        for run in chain.runs:
+            lines += [warning for warning in run.log.warnings if warning not in lines]
+            bad |= {str(video.get("path")): video for video in run.bad_videos}
+            failures += [f"{run.name}: {run.failure}"] if run.failure else []
+    if failures:
+        section.blocks.append(Listing(failures, "bad"))
+    if lines:
+        section.blocks.append(Listing(lines[:_MOST_WARNINGS], "warn"))
+        if len(lines) > _MOST_WARNINGS:
+            section.blocks.append(Text(f"{len(lines) - _MOST_WARNINGS} more are in stdout.log.", "note"))
+    if bad:
+        shown_bad = list(bad.values())[:_MOST_BAD]
+        rows = [[path_of(video), str(video.get("line", "")), str(video.get("reason", ""))] for video in shown_bad]
+        more = f", of which {len(rows)} are shown; all are in bad_videos.jsonl" if len(bad) > len(rows) else ""
+        caption = f"{count(len(bad), 'video')} could not be read{more}."
+        section.blocks.append(Rows(["video", "line", "reason"], rows, [1], caption))
+    if not section.blocks:
+        section.blocks.append(Text("None: the logs hold no warning, and every video that was tried could be read."))
+    return section
+
+
+def path_of(video: Mapping[str, Any]) -> str:
+    """The path of a video that could not be read."""
+    return str(video.get("path", ""))
+
+
+def again_section(subject: Subject) -> Section:
+    """The commands that make the same again."""
+    section = Section("again", "How to make it again")
+    chain = subject.main
+    commands = [line for run in chain.runs for line in [_command(run)] if line]
+    if subject.compares:
+        section.blocks.append(Text(f"The chain that is shown in detail, {chain.name}:"))
+    if not commands:
+        section.blocks.append(Text("No command: config.yaml is missing; start the run again to write it.", "missing"))
+        return section
+    section.blocks.append(Listing(commands))
+    page = f"rhovideo report {shlex.quote(str(subject.path))}"
+    section.blocks.append(Text("This page:"))
+    section.blocks.append(Listing([page]))
+    section.blocks.append(Text("Choose a new OUTPUT_DIR: a finished run stays as it is.", "note"))
+    return section
+
+
+def _command(run: RunRecord) -> str:
+    if not run.cfg:
+        return ""
+    again = f"{run.cfg.get('OUTPUT_DIR')}_again"
+    nearest = nearest_recipe(run)
+    if nearest is None or len(nearest[2]) > _MOST_OVERRIDES:
+        return f"rhovideo run --cfg {shlex.quote(str(run.folder / 'config.yaml'))} OUTPUT_DIR {shlex.quote(again)}"
+    name, _, changed = nearest
+    files = [key for key in FILES if cfg_value(run.cfg, key) and key != "DATA.MAX_BAD_VIDEO_SHARE"]
+    keys = [*changed, *files, *(["RNG_SEED"] if cfg_value(run.cfg, "RNG_SEED") else [])]
+    words = [word for key in keys for word in (key, shlex.quote(shown(_exact(cfg_value(run.cfg, key)))))]
+    return " ".join(["rhovideo run --cfg", name, *words, "OUTPUT_DIR", shlex.quote(again)])
+
+
+def _exact(value: Any) -> Any:
+    """Floats as they are read again without loss."""
+    if isinstance(value, float) and math.isfinite(value):
+        return repr(value)
+    return [_exact(item) for item in value] if isinstance(value, list) else value
