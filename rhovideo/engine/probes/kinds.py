@@ -1,4 +1,4 @@
-"""The kinds of probes: each learns from the training videos, chooses its settings there, and predicts the test videos."""
+"""The kinds of probes: each learns and chooses its settings on training videos, and predicts the test videos."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def probe_neighbours(data: ProbeData, device: torch.device, seed: int = 0) -> Pr
     same = None
     if data.train_ids is not None and data.test_ids is not None:
         same = SameVideos(*(torch.from_numpy(each).to(device) for each in (data.test_ids, data.train_ids)))
-    nearest, places = nearest_rows(tensors.test, tensors.train, chosen["k"], same)
+    nearest, places = nearest_rows(tensors.test, tensors.train, int(chosen["k"]), same)
     votes = vote_of(nearest, labels[places], tensors.classes, chosen["T"])
     setting = {key: chosen[key] for key in ("k", "T")}
     return Probed(votes.classes.cpu().numpy(), votes.shares.cpu().numpy(), setting, tried)

@@ -15,7 +15,7 @@ RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
 DECAYS = (0.0, 1e-5, 1e-4, 1e-3, 1e-2)
 _MOMENTUM = 0.9
 # Steps at least, since a small set has few in an epoch.
-_EPOCHS, _LEAST_STEPS = 60, 1000
+_EPOCHS, LEAST_STEPS = 60, 500
 
 
 class Setting(NamedTuple):
@@ -71,7 +71,7 @@ def train_grid(
     features = torch.cat([features, features.new_ones(videos, 1)], 1)
     weights = torch.zeros(len(grid), classes, dim + 1, device=device)
     moved = torch.zeros_like(weights)
-    steps = max(_EPOCHS * (videos // batch), _LEAST_STEPS)
+    steps = max(_EPOCHS * (videos // batch), LEAST_STEPS)
     order, place, epoch = torch.zeros(0, dtype=torch.int64), 0, 0
     for step in range(steps):
         if place + batch > len(order):

@@ -20,7 +20,6 @@ def fit_logistic(
     labels: Tensor,
     classes: int,
     strengths: Sequence[float] = STRENGTHS,
-    iterations: int = _ITERATIONS,
 ) -> LinearGrid:
     """Fit one classifier for each strength, each from the solution of the one before.
 
@@ -31,14 +30,13 @@ def fit_logistic(
         labels: int64 [N] on the same device.
         classes: of each classifier.
         strengths: the C, rising: a solution is near to that of the C before.
-        iterations: at most, of each.
     """
     weights = torch.zeros(classes, features.shape[1], device=features.device, dtype=features.dtype, requires_grad=True)
     biases = torch.zeros(classes, device=features.device, dtype=features.dtype, requires_grad=True)
     found = []
     for strength in strengths:
         optimizer = torch.optim.LBFGS(
-            [weights, biases], max_iter=iterations, tolerance_grad=1e-6, history_size=20, line_search_fn="strong_wolfe"
+            [weights, biases], max_iter=_ITERATIONS, tolerance_grad=1e-6, history_size=20, line_search_fn="strong_wolfe"
         )
 
         def loss(strength: float = strength, optimizer: torch.optim.LBFGS = optimizer) -> Tensor:
@@ -50,6 +48,6 @@ def fit_logistic(
             return value
 
         with torch.enable_grad():
-            optimizer.step(loss)  # type: ignore[no-untyped-call]
+            optimizer.step(loss)
         found.append((weights.detach().clone(), biases.detach().clone()))
     return LinearGrid(torch.stack([one for one, _ in found]), torch.stack([one for _, one in found]))

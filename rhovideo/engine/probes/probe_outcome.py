@@ -123,7 +123,8 @@ def _few_labels(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         labels = f"{row['labels']} label{'' if row['labels'] == 1 else 's'} a class"
         draws = f"{len(row['draws'])} draws"
         less = f"; a class has only {row['fewest']}" if row["fewest"] < row["labels"] else ""
-        yield f"  {labels:>18}: test top-1 {row['value']:6.2f}{spread} % over {draws}{in_brackets(row['interval'])}{less}"
+        value = f"{row['value']:6.2f}{spread} %"
+        yield f"  {labels:>18}: test top-1 {value} over {draws}{in_brackets(row['interval'])}{less}"
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
