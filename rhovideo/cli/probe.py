@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rhovideo.engine.probes.feature_set import ProbeData
     from rhovideo.engine.probes.kinds import Probed
 
-KINDS = ("linear", "logistic", "knn", "lowshot")
+KINDS = ("linear", "logistic", "knn", "attentive", "lowshot")
 _DRAWS, _LABELS = 10, (1, 5, 10)
 
 PROBE_HELP = """\
@@ -36,6 +36,7 @@ FEATURES is a folder with train and test in it, or the training features, with -
   linear    SGD, 40 learning rates and weight decays at once
   logistic  multinomial logistic regression by L-BFGS, nine strengths
   knn       weighted nearest neighbours, over k and the temperature
+  attentive a learned query pools the tokens of `rhovideo extract --tokens` for a linear layer; the others average them
   lowshot   logistic regression on 1, 5 and 10 labels a class: mean and standard deviation over draws of the labels
 
 Settings are chosen on training videos that are held out in turn, never on test videos. Then the classifier learns from
@@ -109,6 +110,7 @@ def _probed(options: argparse.Namespace, data: ProbeData, out: Path, started: fl
     import torch
 
     from rhovideo.engine.probes import kinds, probe_outcome
+    from rhovideo.engine.probes.attentive import probe_attentive
     from rhovideo.engine.probes.low_shot import STRENGTH, probe_low_shot
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -120,6 +122,7 @@ def _probed(options: argparse.Namespace, data: ProbeData, out: Path, started: fl
         "linear": kinds.probe_linear,
         "logistic": kinds.probe_logistic,
         "knn": kinds.probe_neighbours,
+        "attentive": probe_attentive,
     }
     probed = probes[options.kind](data, device, options.seed)
     common = probe_outcome.summary(options.kind, data, options.seed, time.monotonic() - started)

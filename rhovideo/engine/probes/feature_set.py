@@ -29,17 +29,39 @@ class FeatureSet:
 
     Attributes:
         folder: of the extraction.
-        values: float16 [N, C], or [N, tokens, C].
+        stored: float16 [R, C] or [R, tokens, C], as a rule mapped from the disk.
+        rows: int64 [N], those of ``stored`` that are used.
         labels: int64 [N].
         paths: of the videos.
         unreadable: videos that were left out because they could not be read.
     """
 
     folder: Path
-    values: np.ndarray
+    stored: np.ndarray
+    rows: np.ndarray
     labels: np.ndarray
     paths: Sequence[str]
     unreadable: int = 0
+
+    @property
+    def dim(self) -> int:
+        """Size of a feature, C."""
+        return int(self.stored.shape[-1])
+
+    @property
+    def has_tokens(self) -> bool:
+        """True if a video has many features."""
+        return self.stored.ndim == 3
+
+    def pooled(self) -> np.ndarray:
+        """float32 [N, C]; tokens are averaged."""
+        if not self.has_tokens:
+            return self.stored[self.rows].astype(np.float32)
+        return np.stack([self.stored[row].astype(np.float32).mean(0) for row in self.rows])
+
+    def take(self, places: np.ndarray) -> np.ndarray:
+        """float32 [n, tokens, C] of some of the N videos; reads no others."""
+        return self.stored[self.rows[places]].astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -148,9 +170,8 @@ def _read(folder: Path) -> FeatureSet:
     if not kept:
         raise JobError(f"{folder / MANIFEST}: has no labels: extract from a list of `path label` lines")
     labels = np.array([_label(rows[place]) for place in kept], np.int64)
-    # A whole set is not copied: it may be larger than memory.
-    chosen = values if len(kept) == len(values) else values[kept]
-    return FeatureSet(folder, chosen, labels, [rows[place]["path"] for place in kept], len(rows) - len(read))
+    paths = [rows[place]["path"] for place in kept]
+    return FeatureSet(folder, values, np.array(kept, np.int64), labels, paths, len(rows) - len(read))
 
 
 def _label(row: Mapping[str, str]) -> int:

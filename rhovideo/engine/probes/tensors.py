@@ -48,13 +48,12 @@ def as_tensors(data: ProbeData, device: torch.device, standardise: bool = True) 
     """Put the features on a device.
 
     Args:
-        data: features [N, C].
+        data: the features; tokens are averaged.
         device: of the tensors.
         standardise: bring each of the C numbers to mean 0 and variance 1 over the training videos, as a batch norm
             without weights does in other linear protocols: learned and random features differ in size.
     """
-    # A copy: a memory-mapped file is read-only.
-    train, test = (torch.from_numpy(np.array(part.values, np.float32)).to(device) for part in (data.train, data.test))
+    train, test = (torch.from_numpy(part.pooled()).to(device) for part in (data.train, data.test))
     if standardise:
         spread, mean = torch.std_mean(train, dim=0, correction=0)
         # A number that never changes says nothing.

@@ -6,6 +6,7 @@ import logging
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 from torch import nn
@@ -81,7 +82,7 @@ def _features(encoder: nn.Module, cfg: CfgNode, split: str) -> FeatureSet:
     if not rows:
         raise JobError(f"{manifest.csv}: no video can be read and has a label: see bad_videos.jsonl in the run folder")
     values, labels = (part[labelled].cpu().numpy() for part in (found.values, found.labels))
-    return FeatureSet(Path(manifest.csv), values, labels, [manifest.path(row) for row in rows])
+    return FeatureSet(Path(manifest.csv), values, np.arange(len(rows)), labels, [manifest.path(row) for row in rows])
 
 
 def _names(cfg: CfgNode) -> list[str]:
