@@ -14,7 +14,21 @@ from collections.abc import Sequence
 from importlib import metadata
 
 import rhovideo
-from rhovideo.cli import clips, completion, configs, data, demo, evaluate, extract, keys, monitor, report, run, weights
+from rhovideo.cli import (
+    clips,
+    completion,
+    configs,
+    data,
+    demo,
+    evaluate,
+    extract,
+    keys,
+    monitor,
+    probe,
+    report,
+    run,
+    weights,
+)
 from rhovideo.cli.arguments import CommandParser
 from rhovideo.cli.overview import overview
 from rhovideo.cli.parsers import Commands, HelpFormatter
@@ -141,6 +155,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Commands]:
     evaluate.add_command(commands)
     extract.add_command(commands)
     clips.add_command(commands)
+    probe.add_command(commands)
     keys.add_command(commands)
     for module in (configs, demo, data, monitor, report, weights, completion):
         module.add_commands(commands)

@@ -38,13 +38,14 @@ _MOST_CLASSES = 2**31
 EVAL_HELP = """\
 Measure a checkpoint by one of the paper's protocols: with its own T x tau and crop, and with the classes of your lists.
 
-  rhovideo eval CHECKPOINT --data DIR --protocol knn|linear|finetune|test|retrieval [KEY VALUE ...]
+  rhovideo eval CHECKPOINT --data DIR --protocol knn|fast|linear|finetune|test|retrieval [KEY VALUE ...]
 
 CHECKPOINT is a file, a URL, or the short name of a released one (byol_slow_r50_8x8_rho4, ...). DIR holds train.csv,
 val.csv and test.csv, as `rhovideo index` writes them.
 
   knn        nearest neighbours of the test videos among the training videos, on 10 clips of each; trains nothing
   retrieval  the same features, R@1 to R@50
+  fast       a logistic regression on the same features: minutes, for runs of your own to be compared with each other
   linear     a linear classifier on the frozen encoder, 60 epochs; tested on 10 clips x 3 crops
   finetune   the whole network: 200 epochs (UCF101, HMDB51 and others), 22 (SSv2); tested on 10 x 3 views (SSv2: 1 x 1)
   test       a trained classifier's checkpoint on the views of its configuration

@@ -34,6 +34,9 @@ path, label, ok, and the name of the class if there is a classes.txt).
 CHECKPOINT is a file, a URL, or the short name of a released one. FOLDER holds videos, in sub-folders too. If every
 video is in a sub-folder, the sub-folders are the classes. CSV is a list, `path label` or `path` a line.
 
+With --tokens a video has many features: the encoder's last feature map before pooling, of one clip after the other.
+For a Slow R-50 8 x 8 and crops of 224 that is 1.6 MB for each clip. `rhovideo probe --kind attentive` takes it.
+
 examples:
   rhovideo extract byol_slow_r50_8x8_rho4 --data /data/videos --out features/mine
   rhovideo extract outputs/mine/checkpoints/checkpoint_epoch_00200.pyth --data data/mine/train.csv --out features/train
@@ -48,7 +51,7 @@ is 0.
 """
 
 EXTRACT_USAGE = """rhovideo extract CHECKPOINT --data FOLDER_OR_CSV --out OUT [--encoder ENCODER] [--clips N]
-       [KEY VALUE ...] [--dry-run] [--launcher slurm [SLURM FLAGS]]"""
+       [--tokens] [KEY VALUE ...] [--dry-run] [--launcher slurm [SLURM FLAGS]]"""
 
 _FLAG_OF = {
     "TASK": "another command: this one extracts",
@@ -58,6 +61,7 @@ _FLAG_OF = {
     "TRAIN.CHECKPOINT_FILE_PATH": "CHECKPOINT",
     "TEST.CHECKPOINT_FILE_PATH": "CHECKPOINT",
     "TRAIN.CHECKPOINT_ENCODER": "--encoder",
+    "TEST.TOKENS": "--tokens",
 }
 
 
@@ -66,7 +70,8 @@ def add_command(commands: Commands) -> None:
     parser = add_parser(commands, "extract", "write features of videos", EXTRACT_HELP, EXTRACT_USAGE)
     parser.add_argument("--data", metavar="FOLDER_OR_CSV", required=True, help="videos, or a list of them")
     parser.add_argument("--out", metavar="OUT", required=True, help="folder to write to, made if missing")
-    parser.add_argument("--clips", metavar="N", type=int, default=_CLIPS, help=f"of a video, averaged ({_CLIPS})")
+    parser.add_argument("--clips", metavar="N", type=int, help=f"of a video, averaged ({_CLIPS}; with --tokens 1)")
+    parser.add_argument("--tokens", action="store_true", help="the feature map before pooling, [N, tokens, C]")
     parser.set_defaults(function=extract_command)
 
 
@@ -77,7 +82,8 @@ def extract_command(options: argparse.Namespace) -> int:
     refuse_flags_as_keys(overrides, _FLAG_OF)
     out = Path(options.out)
     # First what takes no torch: the arguments.
-    given = resolve({"TASK": "extract", "KNN.NUM_CLIPS": options.clips}, overrides)
+    clips = options.clips or (1 if options.tokens else _CLIPS)
+    given = resolve({"TASK": "extract", "KNN.NUM_CLIPS": clips}, overrides)
     for note in given.notes:
         print_line(note)
     listed, classes, root = _videos(Path(options.data).expanduser(), out, given.cfg)
@@ -88,7 +94,9 @@ def extract_command(options: argparse.Namespace) -> int:
     subject = examine(options.checkpoint, options.encoder)
     if subject.note:
         print_line(subject.note)
-    settings = extract_recipe(subject, options.clips, options.encoder)
+    settings = extract_recipe(subject, clips, options.encoder)
+    if options.tokens:
+        settings["TEST.TOKENS"] = True
     settings |= {
         "DATA.PATH_TO_DATA_DIR": str((out / _LIST.parent).absolute()),
         "DATA.PATH_PREFIX": root,
@@ -185,8 +193,10 @@ def _report(out: Path) -> int:
 
         found = read_results(out)
         videos, dim, bad = found.get("videos", 0), found.get("dim", 0), found.get("unreadable", 0)
-        check_finished(out, videos, dim)
-        print(f"{out}/features.npy: float16 [{videos}, {dim}], rows in {out}/manifest.csv")
+        tokens = found.get("tokens", 0)
+        check_finished(out, videos, dim, tokens)
+        of_video = f"{tokens}, {dim}" if tokens else f"{dim}"
+        print(f"{out}/features.npy: float16 [{videos}, {of_video}], rows in {out}/manifest.csv")
         if bad:
             print(f"{bad} videos could not be read; their rows are zeros, ok is 0; reasons in {out}/bad_videos.jsonl")
     return 0

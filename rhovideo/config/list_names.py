@@ -14,7 +14,7 @@ def needed_splits(cfg: CfgNode) -> tuple[str, ...]:
     """The splits that the task reads: some of train, val and test."""
     if cfg.TASK in ("test", "extract"):
         return ("test",)
-    if cfg.TASK == "knn":
+    if cfg.TASK in ("knn", "logistic"):
         return ("train", "test")
     if cfg.TASK == "pretrain":
         evaluates = cfg.CONTRASTIVE.KNN_ON and cfg.TRAIN.EVAL_PERIOD and _has_labels(cfg)

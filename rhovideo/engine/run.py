@@ -28,6 +28,7 @@ from rhovideo.engine.logging_setup import set_up_logging
 from rhovideo.engine.tasks.classify import run_classify
 from rhovideo.engine.tasks.extract import run_extract
 from rhovideo.engine.tasks.knn import run_knn
+from rhovideo.engine.tasks.logistic import run_logistic
 from rhovideo.engine.tasks.multi_view_test import run_test
 from rhovideo.engine.tasks.pretrain import run_pretrain
 from rhovideo.errors import JobError
@@ -45,6 +46,7 @@ RUNNERS: dict[str, Callable[[CfgNode], Numbers]] = {
     "finetune": run_classify,
     "test": run_test,
     "knn": run_knn,
+    "logistic": run_logistic,
     "extract": run_extract,
 }
 

@@ -20,11 +20,12 @@ _SOURCES = {
     "linear": ("pretrain",),
     "finetune": ("pretrain",),
     "knn": ("pretrain",),
+    "logistic": ("pretrain",),
     "extract": ("pretrain",),
     "test": ("linear", "finetune"),
 }
 # Tasks that train nothing.
-_MEASURES = ("test", "knn", "extract")
+_MEASURES = ("test", "knn", "logistic", "extract")
 
 
 def check_chain(jobs: Sequence[Loaded]) -> list[Problem]:

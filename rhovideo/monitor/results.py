@@ -28,6 +28,7 @@ _NUMBERS: dict[str, _Columns] = {
     "linear": _CLASSIFIER,
     "finetune": _CLASSIFIER,
     "test": _CLASSIFIER,
+    "logistic": (("top1", ("test_top1",)),),
     "knn": (("top1", ("knn_top1",)), ("recall@1", ("recall_at_1",))),
 }
 _NOTHING_KNOWN: _Columns = (("", ()),)

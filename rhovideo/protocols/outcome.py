@@ -36,6 +36,7 @@ NUMBERS = {
     "knn": (("k-NN top-1", "knn_top1"),),
     "retrieval": tuple((f"R@{k}", f"recall_at_{k}") for k in (1, 5, 10, 20, 50)),
     "linear": (("top-1", "test_top1"), ("top-5", "test_top5")),
+    "fast": (("top-1", "test_top1"),),
 }
 NUMBERS["finetune"] = NUMBERS["test"] = NUMBERS["linear"]
 
@@ -79,7 +80,7 @@ class Evaluation:
 def compare(evaluation: Evaluation) -> Comparison:
     """The figure for exactly this checkpoint, data set and protocol, if there is one."""
     protocol, dataset = evaluation.protocol, evaluation.videos.dataset
-    if protocol in ("knn", "retrieval"):
+    if protocol in ("knn", "retrieval", "fast"):
         return Comparison(None, f"no {protocol} figure was released")
     if evaluation.videos.other_classes:
         return Comparison(None, evaluation.videos.other_classes)
@@ -201,12 +202,10 @@ def _settings(evaluation: Evaluation) -> dict[str, Any]:
         "num_frames": cfg.DATA.NUM_FRAMES,
         "sampling_rate": cfg.DATA.SAMPLING_RATE,
     }
-    if cfg.TASK == "knn":
-        return (
-            settings
-            | {"crop": cfg.DATA.TRAIN_CROP_SIZE, "clips": cfg.KNN.NUM_CLIPS, "k": cfg.KNN.K, "t": cfg.KNN.T}
-            | {"classes": evaluation.videos.classes}
-        )
+    if cfg.TASK in ("knn", "logistic"):
+        settings |= {"crop": cfg.DATA.TRAIN_CROP_SIZE, "clips": cfg.KNN.NUM_CLIPS}
+        settings |= {"k": cfg.KNN.K, "t": cfg.KNN.T} if cfg.TASK == "knn" else {}
+        return settings | {"classes": evaluation.videos.classes}
     views = {"clips": cfg.TEST.NUM_ENSEMBLE_VIEWS, "crops": cfg.TEST.NUM_SPATIAL_CROPS}
     settings |= {"crop": cfg.DATA.TEST_CROP_SIZE, **views, "classes": cfg.MODEL.NUM_CLASSES}
     return settings if cfg.TASK == "test" else settings | {"epochs": cfg.SOLVER.MAX_EPOCH}

@@ -22,8 +22,11 @@ from rhovideo.config.reading import Loaded, load
 from rhovideo.config.schema import definitions, is_registered
 from rhovideo.config.yaml_settings import read_overrides
 
-PROTOCOLS = ("knn", "linear", "finetune", "test", "retrieval")
-TASK_OF = {"knn": "knn", "retrieval": "knn", "linear": "linear", "finetune": "finetune", "test": "test"}
+PROTOCOLS = ("knn", "fast", "linear", "finetune", "test", "retrieval")
+TASK_OF = {
+    **{"knn": "knn", "retrieval": "knn", "fast": "logistic"},
+    **{"linear": "linear", "finetune": "finetune", "test": "test"},
+}
 
 # Videos in a step, over all machines. For linear classifiers, whose learning rate is in proportion to it: the paper's,
 # and that of the released files.
@@ -145,6 +148,8 @@ def protocol_settings(protocol: str, dataset: str) -> Settings:
     """The settings of a protocol on a data set, the same for all checkpoints."""
     if protocol in ("knn", "retrieval"):
         return dict(KNN)
+    if protocol == "fast":
+        return {key: KNN[key] for key in ("TRAIN.BATCH_SIZE", "KNN.NUM_CLIPS")}
     if protocol == "test":
         return dict(_VIEWS)
     if protocol == "finetune":

@@ -44,7 +44,7 @@ def _source(run: Path) -> Path | None:
     """The run folder of the checkpoint that a run starts from or measures; None if it is not in one."""
     cfg = read_config(run)
     written = (cfg.get("TRAIN") or {}).get("CHECKPOINT_FILE_PATH") or ""
-    if cfg.get("TASK") in ("test", "knn", "extract"):
+    if cfg.get("TASK") in ("test", "knn", "logistic", "extract"):
         written = (cfg.get("TEST") or {}).get("CHECKPOINT_FILE_PATH") or written
     if not written:
         return None

@@ -92,3 +92,22 @@ def test_nearest_neighbours(lists, tmp_path, capsys):
     two = _evaluate(lists, "knn", tmp_path / "two", *CPU, "KNN.NUM_CLIPS", 1, "NUM_CPU_PROCESSES", 2)
     assert (two["value"], two["confusion"]) == (found["value"], found["confusion"])
     _check_classes(two, tmp_path / "two", lists)
+
+
+def test_fast_protocol_is_a_logistic_regression_on_the_features(lists, tmp_path, capsys):
+    found = _evaluate(lists, "fast", tmp_path / "out", *CPU, "KNN.NUM_CLIPS", 1)
+    shown = capsys.readouterr().out
+    assert f"(95 %: {in_words(found['interval'])})" in shown
+    assert "no figure to compare with: no fast figure was released" in shown
+    assert found["lists"]["test"] == {"listed": 7, "unreadable": 1, "used": 6, "in_train": 0}
+    _check_classes(found, tmp_path / "out", lists)
+    assert "Test: top-1" in (tmp_path / "out/stdout.log").read_text()
+    # Extracting and probing by hand is the same.
+    for split in ("train", "test"):
+        places = ["--data", lists / f"{split}.csv", "--out", tmp_path / "set" / split, "--clips", 1, *CPU]
+        assert main(["extract", MOCO, *map(str, places)]) == 0
+    assert main(["probe", str(tmp_path / "set"), "--kind", "logistic"]) == 0
+    probed = json.loads((tmp_path / "set/probe_logistic/probe.json").read_text())
+    assert (probed["value"], probed["chosen"]["C"]) == (found["value"], found["results"]["strength"])
+    two = _evaluate(lists, "fast", tmp_path / "two", *CPU, "KNN.NUM_CLIPS", 1, "NUM_CPU_PROCESSES", 2)
+    assert (two["value"], two["confusion"]) == (found["value"], found["confusion"])

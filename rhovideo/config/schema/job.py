@@ -14,6 +14,7 @@ TASKS = {
     "finetune": "train a classifier and its encoder",
     "test": "multi-view accuracy",
     "knn": "nearest neighbours and retrieval",
+    "logistic": "logistic regression on features",
     "extract": "features to files",
 }
 

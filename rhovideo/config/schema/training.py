@@ -38,6 +38,8 @@ TRAIN = (
 
 TEST = (
     Key("TEST.ENABLE", True, "Test after training."),
+    Key("TEST.TOKENS", False, "TASK extract writes the feature map before pooling, [N, tokens, C].",
+        ours=True),
     Key("TEST.BATCH_SIZE", 8, "Videos (not views) a step of one machine; in TASK extract, of one process.", at_least=1,
         released="It counts views. A file of PySlowFast's is read as so many videos that their views are as many."),
     Key("TEST.CHECKPOINT_FILE_PATH", "", "Checkpoint to measure. Empty: that of TRAIN, or the newest in OUTPUT_DIR."),

@@ -1,9 +1,10 @@
 """Features on the disk while they are made: rows of a .npy file that many processes fill, and a list of filled ones.
 
-``features.npy`` is float16 [N, C] for ``numpy.load(path, mmap_mode="r")``, and is there once all rows are. Until then
-it is ``.features.part``, and files in ``.progress`` name the blocks of rows that are in it. A block's line is written
-after the block has reached the disk, so a process may be killed at any moment. Blocks begin and end with a page of the
-file, so that two machines of a network file system never write to the same page. Without torch.
+``features.npy`` is float16 [N, C], or of tokens [N, tokens, C], for ``numpy.load(path, mmap_mode="r")``. It is there
+once all rows are. Until then it is ``.features.part``, and files in ``.progress`` name the blocks of rows that are in
+it. A block's line is written after the block has reached the disk, so a process may be killed at any moment. Blocks
+begin and end with a page of the file, so that two machines of a network file system never write to the same page.
+Without torch.
 """
 
 from __future__ import annotations
@@ -44,13 +45,15 @@ class FeatureFile:
         folder: where the files are, which exists.
         rows: videos, N.
         dim: size of a feature, C.
+        tokens: features of each video; 0 for one pooled feature, without that dimension.
     """
 
-    def __init__(self, folder: str | Path, rows: int, dim: int) -> None:
+    def __init__(self, folder: str | Path, rows: int, dim: int, tokens: int = 0) -> None:
         self.folder = Path(folder)
         self.rows = rows
         self.dim = dim
-        unit = _PAGE // math.gcd(_PAGE, dim * _DTYPE.itemsize)
+        self.shape = (tokens, dim) if tokens else (dim,)
+        unit = _PAGE // math.gcd(_PAGE, self._row_bytes)
         self._block_rows = -(-_BLOCK_ROWS // unit) * unit
         self._journal = self.folder / _PROGRESS / f"{secrets.token_hex(8)}.txt"
 
@@ -95,7 +98,7 @@ class FeatureFile:
             # The notes belong to a file that is gone, or cut off.
             shutil.rmtree(self.folder / _PROGRESS, ignore_errors=True)
             with written_whole(part) as file:
-                file.write(_header(self.rows, self.dim))
+                file.write(_header((self.rows, *self.shape)))
                 file.truncate(self._bytes)
         (self.folder / _PROGRESS).mkdir(exist_ok=True)
 
@@ -128,7 +131,7 @@ class FeatureFile:
 
         Args:
             block: its number.
-            values: float16 [n, dim], of the rows of :meth:`rows_of`.
+            values: float16 [n, dim] or [n, tokens, dim], of the rows of :meth:`rows_of`.
             readable: bool [n], False where the video could not be read.
         """
         data = np.ascontiguousarray(values, _DTYPE).data.cast("B")
@@ -195,7 +198,7 @@ class FeatureFile:
 
     @property
     def _row_bytes(self) -> int:
-        return self.dim * _DTYPE.itemsize
+        return math.prod(self.shape) * _DTYPE.itemsize
 
 
 def _name(names: Sequence[str], label: int) -> str:
@@ -214,21 +217,22 @@ def _read_identity(path: Path) -> Mapping[str, Any]:
     raise JobError(f"{path}: cannot be read ({wrong}): write another --out, or remove {path.parent}")
 
 
-def _header(rows: int, dim: int) -> bytes:
-    """NumPy's header of a float16 [rows, dim], filled up to a whole page."""
+def _header(shape: tuple[int, ...]) -> bytes:
+    """NumPy's header of a float16 array, filled up to a whole page."""
     start = np.lib.format.magic(1, 0)
-    fields = f"{{'descr': '{_DTYPE.str}', 'fortran_order': False, 'shape': ({rows}, {dim}), }}"
+    fields = f"{{'descr': '{_DTYPE.str}', 'fortran_order': False, 'shape': {shape}, }}"
     length = _PAGE - len(start) - 2
     return start + length.to_bytes(2, "little") + fields.ljust(length - 1).encode() + b"\n"
 
 
-def check_finished(folder: Path, rows: int, dim: int) -> None:
+def check_finished(folder: Path, rows: int, dim: int, tokens: int = 0) -> None:
     """Check that the files of a finished extraction are still there, and whole.
 
     Args:
         folder: of the extraction.
         rows: number of its features.
         dim: size of a feature.
+        tokens: as of :class:`FeatureFile`.
 
     Raises:
         JobError: a file is gone or cut off.
@@ -237,7 +241,7 @@ def check_finished(folder: Path, rows: int, dim: int) -> None:
         shape = np.load(folder / FEATURES, mmap_mode="r").shape
     except (OSError, ValueError):
         shape = None
-    if shape != (rows, dim) or not (folder / MANIFEST).exists():
+    if shape != ((rows, tokens, dim) if tokens else (rows, dim)) or not (folder / MANIFEST).exists():
         raise _damaged(folder)
 
 

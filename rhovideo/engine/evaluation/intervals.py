@@ -118,6 +118,16 @@ def paired_difference(first: np.ndarray, second: np.ndarray, seed: int = 0) -> t
     return 100 * float(differences.mean()) if len(differences) else math.nan, _of_mean(100 * differences, seed)
 
 
+def mean_score(scores: np.ndarray, seed: int = 0) -> tuple[float, Interval | None]:
+    """The mean of the videos' scores in percent, and its interval by a bootstrap over videos.
+
+    Args:
+        scores: float [N], such as the share of some classifiers that are right on a video.
+        seed: of the resampling.
+    """
+    return 100 * float(scores.mean()) if len(scores) else math.nan, _of_mean(100 * scores, seed)
+
+
 def _of_mean(values: np.ndarray, seed: int) -> Interval | None:
     """The bootstrap's interval of a mean."""
     import numpy as np

@@ -229,18 +229,30 @@ def knn_vote(
     predictions, shares = [], []
     for similarity in _similarities(queries, gallery, allowed, same):
         nearest, rows = similarity.topk(min(k, voters), dim=1)
-        # Relative to the nearest: the same winner, and no overflow at small temperatures.
-        weights = ((nearest - nearest[:, :1]) / temperature).exp()
-        if same is not None:
-            # A row that is left out has no weight, also where all rows of a query are.
-            weights = weights.where(nearest > -math.inf, 0.0)
-        votes = torch.zeros(len(rows), classes, dtype=weights.dtype, device=weights.device)
-        votes.scatter_add_(1, gallery_labels[rows], weights)
-        winner = votes.argmax(1)
-        may_vote = nearest[:, 0] > -math.inf
-        predictions.append(winner.where(may_vote, -1))
-        shares.append((votes.gather(1, winner[:, None])[:, 0] / votes.sum(1)).where(may_vote, 0.0))
+        votes = vote_of(nearest, gallery_labels[rows], classes, temperature)
+        predictions.append(votes.classes)
+        shares.append(votes.shares)
     return Votes(torch.cat(predictions), torch.cat(shares))
+
+
+def vote_of(nearest: Tensor, labels: Tensor, classes: int, temperature: float) -> Votes:
+    """The weighted vote of the nearest rows of each query.
+
+    Args:
+        nearest: cosines [Q, k], the greatest first; a row of -inf has no vote.
+        labels: int64 [Q, k] of the rows.
+        classes: the largest label plus one.
+        temperature: as of :func:`knn_vote`.
+    """
+    # Relative to the nearest: the same winner, and no overflow at small temperatures. A row that is left out has no
+    # weight, also where all rows of a query are.
+    weights = ((nearest - nearest[:, :1]) / temperature).exp().where(nearest > -math.inf, 0.0)
+    votes = torch.zeros(len(labels), classes, dtype=weights.dtype, device=weights.device)
+    votes.scatter_add_(1, labels, weights)
+    winner = votes.argmax(1)
+    may_vote = nearest[:, 0] > -math.inf
+    shares = votes.gather(1, winner[:, None])[:, 0] / votes.sum(1)
+    return Votes(winner.where(may_vote, -1), shares.where(may_vote, 0.0))
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_netwo
 from rhovideo.engine.evaluation.feature_file import FEATURES, FeatureFile
 from rhovideo.engine.logging_setup import progress
 from rhovideo.errors import JobError
+from rhovideo.models.encoder import Encoder
 from rhovideo.runs.file_hash import file_sha256
 from rhovideo.zoo.pretrained import load_pretrained
 from rhovideo.zoo.sources import local_path
@@ -68,14 +69,16 @@ def run_extract(cfg: CfgNode) -> dict[str, float]:
     """Write the features of the videos of DATA.PATH_TO_DATA_DIR/test.csv into OUTPUT_DIR.
 
     A feature is the encoder's pooled one, averaged over KNN.NUM_CLIPS clips of the video; a video that cannot be read
-    has zeros. ``features.npy`` [N, C] and ``manifest.csv`` are there once all are done. After an interruption the same
-    call goes on with the rest, on any number of processes. TEST.BATCH_SIZE is the batch of one process here.
+    has zeros. With TEST.TOKENS it is the last feature map before pooling, of one clip after the other, [tokens, C].
+    ``features.npy`` [N, C] or [N, tokens, C] and ``manifest.csv`` are there once all are done. After an interruption
+    the same call goes on with the rest, on any number of processes. TEST.BATCH_SIZE is the batch of one process here.
 
     Args:
         cfg: the job's.
 
     Returns:
-        ``videos`` and ``unreadable``, numbers of videos, and ``dim``, the size of a feature.
+        ``videos`` and ``unreadable``, numbers of videos, ``dim``, the size of a feature, and with TEST.TOKENS
+        ``tokens``, the number of them.
 
     Raises:
         JobError: no checkpoint is named, or OUTPUT_DIR holds features of something else.
@@ -87,7 +90,8 @@ def run_extract(cfg: CfgNode) -> dict[str, float]:
     encoder.to(job_device(cfg), DTYPES[cfg.TRAIN.DTYPE])
     dataset = build_dataset(cfg, "test", "knn")
     manifest = dataset.manifest
-    file = FeatureFile(cfg.OUTPUT_DIR, len(manifest), encoder.dim)
+    tokens = _count_tokens(encoder, cfg) if cfg.TEST.TOKENS else 0
+    file = FeatureFile(cfg.OUTPUT_DIR, len(manifest), encoder.dim, tokens)
     # Rank 0 looks for all: on a network file system the others may see an older state.
     done: dict[int, bytes] = {}
     if distributed.is_main():
@@ -103,7 +107,21 @@ def run_extract(cfg: CfgNode) -> dict[str, float]:
     if distributed.is_main():
         path = Path(cfg.OUTPUT_DIR) / FEATURES
         logger.info("%d videos, %d of them unreadable: %s, rows in manifest.csv", len(manifest), unreadable, path)
-    return {"videos": len(manifest), "unreadable": unreadable, "dim": encoder.dim}
+    found: dict[str, float] = {"videos": len(manifest), "unreadable": unreadable, "dim": encoder.dim}
+    return found | ({"tokens": tokens} if tokens else {})
+
+
+def _count_tokens(encoder: nn.Module, cfg: CfgNode) -> int:
+    """The places of the feature map of all clips of a video."""
+    if not isinstance(encoder, Encoder):
+        raise JobError(
+            f"TEST.TOKENS (--tokens) needs an encoder with a feature map, and {cfg.MODEL.ARCH} gives pooled features "
+            "alone: derive it from rhovideo.models.encoder.Encoder, or extract without tokens"
+        )
+    side = cfg.DATA.TRAIN_CROP_SIZE
+    clip = torch.zeros(1, 3, cfg.DATA.NUM_FRAMES, side, side, device=job_device(cfg), dtype=DTYPES[cfg.TRAIN.DTYPE])
+    with autocast(cfg, job_device(cfg)):
+        return cfg.KNN.NUM_CLIPS * encoder.eval().feature_map(clip)[0, 0].numel()
 
 
 def _extract_missing(
@@ -140,7 +158,7 @@ def _extract_blocks(
     with closing(BlockLoader(dataset, rows, cfg.TEST.BATCH_SIZE, **workers)) as loader:
         batches = progress(loader.epoch(0), loader.steps_per_epoch, "features", distributed.rank())
         for block, of_block in zip(blocks, rows, strict=True):
-            values = np.zeros((len(of_block), file.dim), np.float16)
+            values = np.zeros((len(of_block), *file.shape), np.float16)
             readable = np.zeros(len(of_block), bool)
             left = len(of_block)
             while left:
@@ -159,13 +177,17 @@ def _extract_blocks(
 
 
 def _features(encoder: nn.Module, batch: Batch, cfg: CfgNode, dataset: VideoDataset) -> np.ndarray:
-    """float16 [B, C], the mean over each video's clips."""
+    """float16 [B, C], the mean over each video's clips; or [B, tokens, C], the feature maps of all clips."""
     device = job_device(cfg)
+    run = cast(Encoder, encoder).feature_map if cfg.TEST.TOKENS else encoder
     with autocast(cfg, device):
-        views = [encoder(to_network_input(view, cfg, device)).float() for view in batch.clips.unbind(1)]
-    mean: Tensor = torch.stack(views).mean(0).cpu()
+        views = [run(to_network_input(view, cfg, device)).float() for view in batch.clips.unbind(1)]
+    if cfg.TEST.TOKENS:
+        mean: Tensor = torch.cat([view.flatten(2).transpose(1, 2) for view in views], 1).cpu()
+    else:
+        mean = torch.stack(views).mean(0).cpu()
     if not mean.isfinite().all():
-        first = int(batch.index[~mean.isfinite().all(1)][0])
+        first = int(batch.index[~mean.flatten(1).isfinite().all(1)][0])
         raise JobError(
             f"{dataset.manifest.path(first)}: its feature is not finite: the checkpoint's weights are damaged, or "
             "float16 is too narrow for it; use another checkpoint, or write TRAIN.MIXED_PRECISION False"
@@ -193,6 +215,7 @@ def _identity(
         **{f"{name} sha256": file_sha256(videos.with_name(name)) for name in labels},
         "videos": file.rows,
         "dim": file.dim,
+        **({"tokens": file.shape[0]} if len(file.shape) == 2 else {}),
         "dtype": "float16",
         **settings_with_effect(cfg, FILES),
         "rhovideo": __version__,

@@ -1,0 +1,1 @@
+"""Probes of features that ``rhovideo extract`` has written: many classifiers in minutes, without an encoder."""
