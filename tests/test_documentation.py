@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import torch
 
-from rhovideo.cli import _parser, main
+from rhovideo.cli import main
+from rhovideo.cli.command_line import _parser
 from tests.configured_runs import ROOT
 
 PAGES = [ROOT / name for name in ("README.md", "INSTALL.md", "MODEL_ZOO.md", "ARCHITECTURE.md", "CONTRIBUTING.md")]

@@ -15,8 +15,9 @@ import pytest
 import yaml
 
 import rhovideo
-from rhovideo.cli import _parser, main, run
+from rhovideo.cli import main, run
 from rhovideo.cli.arguments import CommandParser
+from rhovideo.cli.command_line import _parser
 from rhovideo.cli.monitor import NAMES
 from rhovideo.cli.run import HELP
 from rhovideo.config.recipes.recipe_files import find_recipe

@@ -218,7 +218,7 @@ def test_a_pipe_that_closes_early_is_no_error(tmp_path):
         command, shell=True, capture_output=True, text=True, timeout=60, cwd=Path(__file__).parents[2]
     )
     assert done.stdout.startswith("run ")
-    assert done.stderr == ""
+    assert [line for line in done.stderr.splitlines() if " ..." not in line] == [], "a beat alone may be there"
 
 
 @pytest.mark.parametrize(
