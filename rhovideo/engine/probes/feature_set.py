@@ -20,7 +20,10 @@ from rhovideo.engine.evaluation.feature_file import FEATURES, IDENTITY, MANIFEST
 from rhovideo.errors import JobError
 
 # Parts of an extraction's identity that its two lists may differ in.
-_OF_THE_LIST = ("videos", "videos_sha256", "checkpoint", "rhovideo")
+_OF_THE_LIST = (
+    *("videos", "videos_sha256", "checkpoint", "rhovideo"),
+    *("DATA.PATH_PREFIX", "DATA.PATH_LABEL_SEPARATOR", "DATA.SKIP_ROWS", "TRAIN.DATASET"),
+)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 
 from rhovideo import __version__
 from rhovideo.atomic_files import write_text
+from rhovideo.engine.evaluation.counts import as_count
 from rhovideo.engine.evaluation.intervals import class_mean, in_brackets, wilson
 from rhovideo.engine.evaluation.predictions import Predictions, read_class_numbers, write_predictions
 from rhovideo.engine.probes.feature_set import ProbeData
@@ -111,8 +112,7 @@ def _one(found: Mapping[str, Any]) -> Iterator[str]:
     if tried:
         yield "  best settings on held-out training videos:"
         yield from _table(sorted(tried, key=lambda each: -each["held_out"])[:_SHOWN])
-    right = round(found["value"] * found["test_videos"] / 100)
-    of = f"{right} of {found['test_videos']} (chance {100 / found['classes']:.2g} %)"
+    of = as_count(found["value"], found["test_videos"], found["classes"])
     setting = ", ".join(f"{key} {value:g}" for key, value in chosen.items())
     yield f"  test top-1 {found['value']:.2f} %{in_brackets(found['interval'])}, {of}, with {setting}"
 

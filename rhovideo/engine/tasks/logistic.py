@@ -18,6 +18,7 @@ from rhovideo.data.loading.datasets import open_manifest
 from rhovideo.data.loading.loader import build_loader
 from rhovideo.engine.checkpoint import checkpoint_to_measure
 from rhovideo.engine.device_inputs import DTYPES, job_device
+from rhovideo.engine.evaluation.counts import as_count
 from rhovideo.engine.evaluation.features import extract_features
 from rhovideo.engine.evaluation.intervals import Numbers, class_mean, in_brackets, with_intervals
 from rhovideo.engine.evaluation.predictions import Predictions, write_predictions
@@ -67,8 +68,9 @@ def _fit(cfg: CfgNode, data: ProbeData, device: torch.device) -> Numbers:
     )
     strength = probed.chosen["C"]
     logger.info(
-        "Test: top-1 %.2f %%%s of %d videos, by a logistic regression with C %g on %d training videos",
-        *(results["test_top1"], in_brackets(results["test_top1_interval"]), videos, strength, len(data.train.labels)),
+        "Test: top-1 %.2f %%%s, %s, by a logistic regression with C %g on %d training videos",
+        *(results["test_top1"], in_brackets(results["test_top1_interval"])),
+        *(as_count(results["test_top1"], videos, data.classes), strength, len(data.train.labels)),
     )
     return results | {"strength": strength, "train_videos": len(data.train.labels), "test_videos": videos}
 
