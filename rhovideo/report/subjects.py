@@ -157,8 +157,9 @@ def _sibling(run: Path) -> Path | None:
     """The run in the same folder that has the checkpoint which this run names."""
     cfg = read_config(run)
     written = Path(_named(cfg, "TEST" if cfg.get("TASK") in ("test", "knn", "extract") else "TRAIN"))
-    candidate = run.absolute().parent / written.parent.parent.name
-    return candidate if (candidate / "checkpoints" / written.name).is_file() and candidate != run.absolute() else None
+    candidate = (run.parent if run.name else run.absolute().parent) / written.parent.parent.name
+    found = (candidate / "checkpoints" / written.name).is_file() and candidate.resolve() != run.resolve()
+    return candidate if found else None
 
 
 def _named(cfg: Mapping[str, Any], section: str) -> str:

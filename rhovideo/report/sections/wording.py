@@ -55,5 +55,8 @@ def listed(words: Sequence[str]) -> str:
 
 def count(number: int, noun: str) -> str:
     """A number with its noun, as in "1 video" and "2,000 videos"."""
-    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun.endswith(("s", "h")) else "s")
+    if noun.endswith("y") and not noun.endswith(("ay", "ey", "oy")):
+        plural = f"{noun[:-1]}ies"
+    else:
+        plural = noun + ("es" if noun.endswith(("s", "h")) else "s")
     return f"{number:,} {noun if number == 1 else plural}"
