@@ -33,8 +33,8 @@ examples:
   rhovideo clips pretrain/BYOL_SlowR50_8x8 DATA.PATH_TO_DATA_DIR data/k400 --out clips.mp4 --seed 2
   rhovideo clips outputs/mine/config.yaml --out epoch8.png --epoch 8 --videos 8
 
-It takes the list, the times, the crops and the colours of the run itself: a video has here the clips that it has in
-this epoch of the run. A configuration that only measures (test, knn, extract) shows what the encoder gets there.
+The clips are exactly those that the run has of these videos in this epoch: the same times, crops and colours. With a
+configuration that only measures (test, knn, extract), they are the clips that the encoder gets.
 Exit codes: 0 OUT is written, 1 no video can be read, 2 the configuration or an argument is wrong.
 """
 
