@@ -39,7 +39,8 @@ for block in range(file.blocks):
     "scores": """
 import numpy as np
 from rhovideo.engine.evaluation.scores import VideoScores, write_scores
-result = VideoScores(np.arange(4096), np.zeros((4096, 400)), np.zeros(4096, int), (), 1.0, 1.0)
+blank = np.zeros(4096, int)
+result = VideoScores(np.arange(4096), np.zeros((4096, 400)), blank, (), 1.0, 1.0, blank)
 write_scores(disk / "scores.npz", result, ["x"] * 4096)
 """,
     "packed list": """
