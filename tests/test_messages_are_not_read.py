@@ -19,6 +19,7 @@ LEFT_OUT = {
     "config/values.py": "names of types, such as `float list`",
     "engine/json_stats.py": "the lines of numbers in a log: `json_stats: {...}`, as PySlowFast has them",
     "engine/logging_setup.py": "the name of a log handler",
+    "report/drawing.py": "the markup of a drawing",
 }
 # Methods that take a text apart or look for something in it, when they get an argument: `" ".join(text.split())` only
 # lays it out, as strip and splitlines do.

@@ -93,7 +93,7 @@ def test_people_get_a_line_with_data_and_step_time(cfg, caplog):
     clock = Clock()
     with caplog.at_level(logging.INFO, "rhovideo"):
         run_epoch(StepLogger(cfg, 4, clock=clock), clock, 0, [1.0, 2.0])
-    line = caplog.messages[3]
+    line = [message for message in caplog.messages if message.startswith("train_iter")][1]
     assert line.startswith(
         "train_iter: epoch 1/3, iter 2/4, loss 1.5, lr 0.2, embedding_std 0.5, data 1.000 s, step 4.0"
     )

@@ -57,7 +57,8 @@ def test_ctrl_c_is_answered_by_what_comes_of_it_and_no_more(tmp_path, synthetic_
     config = write_config(tmp_path / "run.yaml", tmp_path / "out", "pretrain")
     code, said = interrupt(config, keys, tmp_path / "out", 0, signal.SIGINT)
     assert code == 130
-    lines = [line for line in said.splitlines() if line.startswith("rhovideo: ") and ": warning: " not in line]
+    after = said[said.index("train_iter: ") :]
+    lines = [line for line in after.splitlines() if line.startswith("rhovideo: ")]
     assert len(lines) == 2, said
     assert "Ctrl-C: saving after this step or the next one (120 s at most" in lines[0]
     assert "which is saved; the same command goes on there" in lines[1]

@@ -399,5 +399,5 @@ def test_what_can_be_no_path_is_a_line(source):
 
 def test_an_export_to_nowhere_is_a_line(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(WeightsError, match="cannot be written"):
+    with pytest.raises(WeightsError, match="a file is where a folder should be"):
         export(LINEAR, tmp_path / "file/out.pyth", encoder="online")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from rhovideo.config.list_names import label_files
 from rhovideo.data.lists.class_names import as_table, other_names, read_class_names
 from rhovideo.data.lists.same_videos import MOST_PATHS, video_ids
 from rhovideo.engine.evaluation.feature_file import FEATURES, IDENTITY, MANIFEST
@@ -139,7 +140,9 @@ def _identity(folder: Path) -> Mapping[str, Any]:
 def _check_alike(train: Mapping[str, Any], test: Mapping[str, Any], first: Path, second: Path) -> None:
     if not train or not test:
         raise JobError(f"{first if not train else second}: {IDENTITY} is missing or damaged: extract the features anew")
-    keys = [key for key in dict.fromkeys([*train, *test]) if key not in _OF_THE_LIST and not key.endswith(" sha256")]
+    # Two lists have two files of labels.
+    labels = {f"{name} sha256" for split in ("train", "val", "test") for name in label_files(split)}
+    keys = [key for key in dict.fromkeys([*train, *test]) if key not in _OF_THE_LIST and key not in labels]
     if different := [key for key in keys if train.get(key) != test.get(key)]:
         shown = "; ".join(f"{key}: {train.get(key)} and {test.get(key)}" for key in different[:3])
         raise JobError(
