@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,9 +75,11 @@ def is_finished(output_dir: str | Path) -> bool:
     A folder without inputs.json is of an earlier version, which left results.json there and wrote config.yaml anew.
     """
     results = Path(output_dir) / RESULTS_FILE
-    if (Path(output_dir) / INPUTS_FILE).exists():
-        return results.exists()
-    return results.exists() and changed(results) >= changed(Path(output_dir) / CONFIG_FILE)
+    # os.path: a name that no folder can have is found by its own check.
+    if not os.path.exists(results):
+        return False
+    recorded = os.path.exists(Path(output_dir) / INPUTS_FILE)
+    return recorded or changed(results) >= changed(Path(output_dir) / CONFIG_FILE)
 
 
 def changed(path: Path) -> float:

@@ -233,10 +233,13 @@ def test_job_that_is_started_again_when_done_keeps_its_results(configure, tmp_pa
     cfg = configure("pretrain", *BYOL)
     first = run(cfg)
     assert "knn_top1" in first
-    assert run(cfg) == pytest.approx(first, 1e-5)
+    again = run(cfg)
+    assert again.keys() == first.keys()
+    for name, value in first.items():
+        assert again[name] == pytest.approx(value, 1e-5)
     assert json.loads((tmp_path / "out/results.json").read_text())["knn_top1"] == pytest.approx(first["knn_top1"], 1e-5)
-    (*_, again) = read_json_stats(tmp_path / "out/json_stats.log")
-    assert again["epoch"] == "2/2"
+    (*_, last) = read_json_stats(tmp_path / "out/json_stats.log")
+    assert last["epoch"] == "2/2"
 
 
 def test_checkpoint_inside_an_epoch_of_other_steps_is_refused(configure, tmp_path, synthetic_set):
@@ -250,6 +253,7 @@ def test_checkpoint_inside_an_epoch_of_other_steps_is_refused(configure, tmp_pat
     lines = (data / "train.csv").read_text().splitlines(keepends=True)
     (data / "train.csv").write_text("".join(lines + lines[:8]))
     (tmp_path / "out/history.jsonl").unlink()  # As an older rhovideo left the run: the videos are not known.
+    (tmp_path / "out/results.json").unlink()  # as a run that is not finished
     with pytest.raises(CheckpointError, match=r"24 videos in steps of 8.*32 videos in steps of 8.*list of videos"):
         run(configure("pretrain", *keys, "DATA.PATH_TO_DATA_DIR", data))
 
@@ -260,7 +264,7 @@ def test_validation_that_cannot_be_read_gives_no_accuracy(configure, tmp_path, s
     (data / "val.csv").write_text("missing.mp4 0\n")
     results = run(configure("linear", "DATA.PATH_TO_DATA_DIR", data, "TEST.ENABLE", False))
     assert math.isnan(results["top1"])
-    assert math.isnan(results["top5"])
+    assert "top5" not in results
 
 
 def wrong_weights(folder: Path, videos: Path) -> list:
