@@ -13,10 +13,9 @@ from rhovideo.config.findings import Finding, Problem
 from rhovideo.config.reading import Loaded
 from rhovideo.launch.chains import NoCheckpoint, checkpoint_source, with_checkpoint
 from rhovideo.runs.file_hash import file_sha256
-from rhovideo.runs.finished import changed_inputs
 from rhovideo.runs.first_launch import read_first_launch, resumes
 from rhovideo.runs.folder import CONFIG_FILE, RESULTS_FILE, changed, is_finished, list_checkpoints
-from rhovideo.runs.inputs import read_inputs
+from rhovideo.runs.inputs import changed_inputs, read_inputs
 from rhovideo.runs.lineage import read_config
 
 # Keys for where a job runs. A run keeps its first global batch, so the batch of a resume makes no difference either.
