@@ -105,9 +105,7 @@ class FeatureFile:
     def _check_identity(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         keys = [key for key in dict.fromkeys([*before, *now]) if key not in _MAY_CHANGE]
         changed = [
-            f"{key} {_short(key, before.get(key, _USUAL))}, now {_short(key, now.get(key, _USUAL))}"
-            for key in keys
-            if before.get(key) != now.get(key)
+            f"{key} {_shown(before, key)}, now {_shown(now, key)}" for key in keys if before.get(key) != now.get(key)
         ]
         if changed:
             raise JobError(
@@ -201,9 +199,10 @@ class FeatureFile:
         return math.prod(self.shape) * _DTYPE.itemsize
 
 
-def _short(key: str, value: object) -> str:
-    """A value for people: of a hash its beginning."""
-    return str(value)[:12] if key.endswith("sha256") and value != _USUAL else str(value)
+def _shown(identity: Mapping[str, Any], key: str) -> str:
+    """A value of an identity for people: of a hash its beginning."""
+    value = str(identity.get(key, _USUAL))
+    return value[:12] if key in identity and key.endswith("sha256") else value
 
 
 def _name(names: Sequence[str], label: int) -> str:
