@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from rhovideo.config.schema.job import TASKS
 from rhovideo.demo.synthetic_videos import write_synthetic
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -66,7 +67,7 @@ def jobs_folder(tmp_path, monkeypatch):
         for name in names:
             (tmp_path / name).touch()
         (tmp_path / f"{split}.csv").write_text("".join(f"{name} 0\n" for name in names))
-    for task in ("pretrain", "linear", "finetune", "test", "knn", "extract"):
+    for task in TASKS:
         (tmp_path / f"{task}.yaml").write_text(
             f"TASK: {task}\nOUTPUT_DIR: out/{task}\nNUM_GPUS: 0\nDATA: {{PATH_TO_DATA_DIR: .}}\n"
         )

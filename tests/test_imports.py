@@ -23,12 +23,14 @@ TORCH_FREE = (
         for name in (
             "class_agreement",
             "files",
+            "finished_runs",
             "fitting",
             "label_numbers",
             "list_contents",
             "list_warnings",
             "lists",
             "shared_videos",
+            "video_sizes",
         )
     ),
     "rhovideo.data.lists.class_names",

@@ -61,13 +61,13 @@ def _of_run(cfg: CfgNode, free: Collection[str]) -> dict[str, Any]:
 
 def _videos(cfg: CfgNode) -> int | None:
     """The number of videos in the training list; None if the job reads none, or where it is not known here."""
-    if cfg.TASK not in ("pretrain", "linear", "finetune", "knn") or lists_itself(cfg):
+    if lists_itself(cfg) or "train" not in needed_splits(cfg):
         return None
     # They import NumPy, for which a look at runs must not wait.
     from rhovideo.checks.list_contents import read_contents
     from rhovideo.data.lists.csv_parsing import ManifestError
 
     try:
-        return read_contents(cfg, "train").videos if "train" in needed_splits(cfg) else None
+        return read_contents(cfg, "train").videos
     except (ManifestError, OSError, ValueError):
         return None  # the check of the lists says it

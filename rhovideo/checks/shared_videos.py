@@ -25,6 +25,7 @@ from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.lists.csv_parsing import NO_LABEL, ManifestError, read_rows
 from rhovideo.data.lists.manifest import root_of
 from rhovideo.data.lists.same_videos import MOST_PATHS, video_ids
+from rhovideo.runs.file_hash import file_sha256
 from rhovideo.runs.lineage import read_config
 
 _DATA = "DATA.PATH_TO_DATA_DIR"
@@ -139,14 +140,14 @@ class ListFile(NamedTuple):
     Attributes:
         csv: its absolute path.
         separator, skip_rows, prefix: as of :meth:`rhovideo.data.lists.manifest.Manifest.open`.
-        version: changes when the file does.
+        version: the hash of its content.
     """
 
     csv: Path
     separator: str
     skip_rows: int
     prefix: str
-    version: tuple[int, int]
+    version: str
 
 
 def find_shared_in_files(cfg: CfgNode) -> SharedVideos:
@@ -185,9 +186,8 @@ def trained_on(cfg: CfgNode) -> ListFile | None:
 
 def _list_file(folder: str, name: str, data: Mapping[str, Any]) -> ListFile:
     csv = Path(os.path.abspath(Path(folder) / name))
-    status = csv.stat()
     how = data["PATH_LABEL_SEPARATOR"], data["SKIP_ROWS"], data["PATH_PREFIX"]
-    return ListFile(csv, *how, (status.st_size, status.st_mtime_ns))
+    return ListFile(csv, *how, file_sha256(csv))
 
 
 @functools.lru_cache(maxsize=16)

@@ -35,7 +35,7 @@ _LONGEST = 2**21
 
 @dataclass(frozen=True)
 class Judged:
-    """A training list beside the one of a checkpoint.
+    """A training list, compared with the one that a checkpoint was trained on.
 
     Attributes:
         rows: where the list's rows were before; None if nothing was taken out, or nothing is known of that list.

@@ -34,7 +34,7 @@ examples:
   rhovideo clips outputs/mine/config.yaml --out epoch8.png --epoch 8 --videos 8
 
 The clips are exactly those that the run has of these videos in this epoch: the same times, crops and colours. With a
-configuration that only measures (test, knn, extract), they are the clips that the encoder gets.
+configuration that only measures (test, knn, logistic, extract), they are the clips that the encoder gets.
 Exit codes: 0 OUT is written, 1 no video can be read, 2 the configuration or an argument is wrong.
 """
 

@@ -102,6 +102,7 @@ def _run_command(parser: argparse.ArgumentParser, commands: Commands, arguments:
 _OTHER_NAMES = {
     **dict.fromkeys(("train", "pretrain", "start", "launch", "fit", "sweep", "study"), "run --cfg CONFIG"),
     **dict.fromkeys(("linear", "finetune", "knn"), "eval CHECKPOINT --data DIR --protocol {name}"),
+    "logistic": "eval CHECKPOINT --data DIR --protocol fast",
     **dict.fromkeys(
         ("test", "evaluate", "evaluation", "validate", "val", "score"),
         "eval CHECKPOINT --data DIR --protocol PROTOCOL",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import shlex
 from pathlib import Path
@@ -169,12 +170,18 @@ def _with_lists_of(folder: Path, message: str) -> str:
 
 def _refuse_other_list(path: Path, listed: bytes) -> None:
     """Stop where an earlier call has begun with other videos: its rows are of those."""
-    if path.exists() and path.read_bytes() != listed:
+    before = path.read_bytes() if path.exists() else listed
+    if before != listed:
         command = shlex.join(["rhovideo", "run", "--cfg", str(path.parent.parent / CONFIG_NAME)])
         raise JobError(
-            f"{path}: the extraction there began with other videos, or in another order: write another --out, or "
-            f"`{command}` to go on with those"
+            f"{path}: the extraction there began with other videos, or in another order ({_content(before)} then, "
+            f"{_content(listed)} now): write another --out, or `{command}` to go on with those"
         )
+
+
+def _content(listed: bytes) -> str:
+    rows = sum(1 for line in listed.splitlines() if line.strip())
+    return f"{rows} rows with sha256 {hashlib.sha256(listed).hexdigest()[:12]}"
 
 
 def _write_list(out: Path, listed: bytes, classes: list[str]) -> None:
@@ -189,14 +196,15 @@ def _write_list(out: Path, listed: bytes, classes: list[str]) -> None:
 def _report(out: Path) -> int:
     """Print what was written, once a job; the exit code."""
     if os.environ.get("RANK", "0") == "0":
-        from rhovideo.engine.evaluation.feature_file import check_finished
+        from rhovideo.engine.evaluation.feature_file import IDENTITY, check_features, content_of
 
         found = read_results(out)
+        check_features(out, found)
         videos, dim, bad = found.get("videos", 0), found.get("dim", 0), found.get("unreadable", 0)
         tokens = found.get("tokens", 0)
-        check_finished(out, videos, dim, tokens)
         of_video = f"{tokens}, {dim}" if tokens else f"{dim}"
         print(f"{out}/features.npy: float16 [{videos}, {of_video}], rows in {out}/manifest.csv")
+        print(f"{content_of(out)}; all that they depend on is in {out}/{IDENTITY}")
         if bad:
             print(f"{bad} videos could not be read; their rows are zeros, ok is 0; reasons in {out}/bad_videos.jsonl")
     return 0

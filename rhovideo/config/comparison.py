@@ -76,6 +76,11 @@ def differing_values(
     }
 
 
+def in_words(values: Mapping[str, tuple[Any, Any]]) -> list[str]:
+    """Each key of :func:`differing_values` in words, with both values."""
+    return [f"{key} was {was!r} and is {now!r} now" for key, (was, now) in values.items()]
+
+
 def settings_with_effect(cfg: Mapping[str, Any], besides: Sequence[str] = ()) -> dict[str, Any]:
     """The settings that differ from the defaults and that the result depends on, under dotted keys.
 

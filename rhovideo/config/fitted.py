@@ -53,7 +53,8 @@ def _fit_to_videos(values: dict[str, Any], cfg: CfgNode, videos: int, free: Coll
     step = values[BATCH] * cfg.NUM_SHARDS
     if cfg.TASK == "pretrain" and cfg.CONTRASTIVE.TYPE == "moco" and QUEUE in free and 0 < step <= videos:
         values[QUEUE] = fitting_queue(cfg, videos, step)
-    if NEIGHBOURS in free and values[NEIGHBOURS] > videos:
+    # A logistic regression asks no neighbours.
+    if NEIGHBOURS in free and values[NEIGHBOURS] > videos and cfg.TASK != "logistic":
         # As many as a class of a small set may have: with all videos as neighbours every query has the same ones.
         values[NEIGHBOURS] = max(1, math.isqrt(videos))
 

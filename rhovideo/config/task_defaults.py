@@ -17,9 +17,11 @@ from rhovideo.config.pyslowfast.translation import is_slowfast_task
 from rhovideo.config.schema import definitions
 from rhovideo.config.schema.job import TASKS
 
-__all__ = ["CLASSIFIES", "TASKS", "TRAINS", "is_slowfast_task", "resolve"]
+__all__ = ["CLASSIFIES", "MEASURES", "TASKS", "TRAINS", "is_slowfast_task", "resolve"]
 
 TRAINS = ("pretrain", "linear", "finetune")
+# They take a checkpoint and train no network. Each task is in one of these two.
+MEASURES = ("test", "knn", "logistic", "extract")
 CLASSIFIES = ("linear", "finetune", "test")
 
 
@@ -68,7 +70,7 @@ def _from_slowfast(cfg: CfgNode) -> str:
 
 def _clips(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
     """Set the clips: one of segments for a classifier of Something-Something; and the starts of test clips."""
-    classifies = cfg.TASK in ("linear", "finetune", "test")
+    classifies = cfg.TASK in CLASSIFIES
     if translation.reads_frame_lists(cfg) and classifies and "DATA.CLIP_SAMPLING" not in given:
         cfg.DATA.CLIP_SAMPLING = "segment"
     if cfg.DATA.CLIP_SAMPLING == "segment" and classifies and cfg.TEST.NUM_ENSEMBLE_VIEWS != 1:

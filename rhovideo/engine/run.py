@@ -15,13 +15,16 @@ from fvcore.common.config import CfgNode
 from rhovideo import distributed, stopping
 from rhovideo.atomic_files import write_text
 from rhovideo.checks.class_agreement import check_class_names, record_class_names
+from rhovideo.checks.finished_runs import refuse, set_aside, standing
 from rhovideo.checks.machine import has_mps
+from rhovideo.checks.video_sizes import compare_videos, look_at_videos, with_sizes, write_sizes
 from rhovideo.checks.whole_lists import check_whole_lists
 from rhovideo.config.findings import Finding
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading.workers import cores, worker_count
 from rhovideo.engine.device_inputs import job_device, mixed_precision
+from rhovideo.engine.evaluation.feature_file import check_features, has_blocks
 from rhovideo.engine.evaluation.intervals import Numbers
 from rhovideo.engine.json_stats import to_json
 from rhovideo.engine.logging_setup import set_up_logging
@@ -32,9 +35,8 @@ from rhovideo.engine.tasks.logistic import run_logistic
 from rhovideo.engine.tasks.multi_view_test import run_test
 from rhovideo.engine.tasks.pretrain import run_pretrain
 from rhovideo.errors import JobError
-from rhovideo.runs.finished import check_finished, set_aside, standing, unrecorded_note
 from rhovideo.runs.folder import CONFIG_FILE, RESULTS_FILE, list_checkpoints, read_results
-from rhovideo.runs.inputs import described, record_start
+from rhovideo.runs.inputs import Inputs, described, measure, read_inputs, record_start
 from rhovideo.runs.lock import held
 from rhovideo.terminal import print_line, stage
 
@@ -75,20 +77,22 @@ def _done_before(cfg: CfgNode) -> dict[str, float] | None:
     Raises:
         JobError: another run has finished there.
     """
-    found: tuple[list[Finding], dict[str, float] | None, bool] = ([], None, False)
+    found: tuple[list[Finding], dict[str, float] | None, list[str]] = ([], None, [])
     if distributed.is_main():
-        findings, stands = check_finished(cfg), standing(cfg)
+        stands = standing(cfg)
         numbers = {key: value for key, value in read_results(cfg.OUTPUT_DIR).items() if key != "task"}
-        found = findings, numbers if stands.finished else None, stands.unrecorded
+        found = refuse(cfg, stands), numbers if stands.finished else None, stands.notes
     # Rank 0 looks for all: on a network file system the others may still see an older file.
-    findings, results, unrecorded = distributed.gather_objects(found)[0]
+    findings, results, notes = distributed.gather_objects(found)[0]
     for finding in findings:
         raise JobError(f"{finding.wrong}: write {finding.write}", keys=finding.keys)
+    if results is not None and cfg.TASK == "extract":
+        check_features(Path(cfg.OUTPUT_DIR), results)
     if results is not None and distributed.is_main():
         shown = ", ".join(f"{name} {value}" for name, value in results.items())
         print_line(f"{cfg.OUTPUT_DIR} is finished with these settings, and stays as it is: {shown or 'no numbers'}")
-        if unrecorded:
-            print_line(unrecorded_note(cfg.OUTPUT_DIR))
+        for note in notes:
+            print_line(note)
     return results
 
 
@@ -98,7 +102,7 @@ def _run(cfg: CfgNode) -> Numbers:
     output = Path(cfg.OUTPUT_DIR)
     if distributed.is_main():
         set_aside(output)
-        record = record_start(output, cfg)
+        record = _record_inputs(cfg, output)
         write_text(output / CONFIG_FILE, cfg.dump())
         for item in record.inputs:
             logger.info("Input: %s", item)
@@ -125,6 +129,23 @@ def _run(cfg: CfgNode) -> Numbers:
         logger.info(_end(cfg, time.monotonic() - started))
     distributed.barrier()
     return results
+
+
+def _record_inputs(cfg: CfgNode, output: Path) -> Inputs:
+    """Write what the run depends on now, and warn of videos that were replaced since it began.
+
+    Raises:
+        JobError: features of the videos as they were are there already, of an extraction that is not complete.
+    """
+    stage("looking at the sizes of the videos")
+    now, before = measure(cfg), read_inputs(output)
+    sizes = look_at_videos(cfg, now)
+    for difference in compare_videos(cfg, output, before.inputs, now, sizes).differences if before else ():
+        if cfg.TASK == "extract" and has_blocks(output):
+            raise JobError(f"{output} holds features, and {difference}: write another OUTPUT_DIR (--out), or empty it")
+        logger.warning("%s: %s", output, difference)
+    write_sizes(output, sizes)
+    return record_start(output, with_sizes(now, sizes))
 
 
 def _task(cfg: CfgNode) -> str:

@@ -17,6 +17,7 @@ from typing import Literal
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.checks.finished_runs import refuse, standing
 from rhovideo.config.findings import Finding, Origin, Problem
 from rhovideo.errors import JobError
 from rhovideo.launch.chains import (
@@ -29,7 +30,6 @@ from rhovideo.launch.chains import (
 from rhovideo.launch.finished_jobs import check_earlier_weights
 from rhovideo.launch.plan import Plan, ProblemTally
 from rhovideo.launch.slurm import preflight
-from rhovideo.runs.finished import check_finished
 from rhovideo.runs.first_launch import check_resume
 from rhovideo.terminal import print_line, stage
 
@@ -188,7 +188,11 @@ def _finished_runs(start: Start) -> Found:
         for number, job in enumerate(cell.jobs):
             try:
                 cfg = with_checkpoint(job.cfg, checkpoint_source(cell.jobs, number))
-                findings = check_finished(cfg)
+                stands = standing(cfg)
+                findings = refuse(cfg, stands)
+                if start.place == "slurm":
+                    # On this machine the run itself says it.
+                    findings += [Finding(("OUTPUT_DIR",), note, severity="warning") for note in stands.notes]
             except NoCheckpoint:
                 continue  # the job before it is yet to run
             except JobError as error:

@@ -12,6 +12,7 @@ from rhovideo.checks.files import check_files, check_folder_name
 from rhovideo.config.findings import Finding, Problem
 from rhovideo.config.keys import set_value
 from rhovideo.config.reading import Loaded
+from rhovideo.config.task_defaults import MEASURES
 from rhovideo.errors import JobError
 from rhovideo.runs.folder import list_checkpoints
 
@@ -24,8 +25,6 @@ _SOURCES = {
     "extract": ("pretrain",),
     "test": ("linear", "finetune"),
 }
-# Tasks that train nothing.
-_MEASURES = ("test", "knn", "logistic", "extract")
 
 
 def check_chain(jobs: Sequence[Loaded]) -> list[Problem]:
@@ -39,7 +38,7 @@ def check_chain(jobs: Sequence[Loaded]) -> list[Problem]:
         made_before = tuple(earlier.cfg.OUTPUT_DIR for earlier in jobs[:number])
         findings = check_files(job.cfg, made_before)
         made = job.cfg.TASK != "extract" and list_checkpoints(job.cfg.OUTPUT_DIR)
-        if job.cfg.TASK in _MEASURES and not (_checkpoint(job.cfg) or made or _source(jobs, number)):
+        if job.cfg.TASK in MEASURES and not (_checkpoint(job.cfg) or made or _source(jobs, number)):
             wrong = f"is empty, and TASK {job.cfg.TASK} takes a checkpoint"
             findings.append(Finding(("TEST.CHECKPOINT_FILE_PATH",), wrong, "path/to/checkpoint.pyth"))
         problems += [job.problem(finding) for finding in findings]
@@ -75,7 +74,7 @@ def checkpoint_source(jobs: Sequence[Loaded], number: int) -> tuple[str, Path] |
     source = _source(jobs, number)
     if source is None or _checkpoint(jobs[number].cfg):
         return None
-    section = "TEST" if jobs[number].cfg.TASK in _MEASURES else "TRAIN"
+    section = "TEST" if jobs[number].cfg.TASK in MEASURES else "TRAIN"
     return f"{section}.CHECKPOINT_FILE_PATH", Path(source.cfg.OUTPUT_DIR)
 
 
@@ -111,7 +110,7 @@ def with_checkpoint(cfg: CfgNode, source: tuple[str, Path] | None) -> CfgNode:
 
 def _checkpoint(cfg: CfgNode) -> str:
     """The checkpoint that a job starts from or measures, where one is named."""
-    if cfg.TASK in _MEASURES:
+    if cfg.TASK in MEASURES:
         return cfg.TEST.CHECKPOINT_FILE_PATH or cfg.TRAIN.CHECKPOINT_FILE_PATH
     return cfg.TRAIN.CHECKPOINT_FILE_PATH
 

@@ -13,10 +13,9 @@ from rhovideo.config.findings import Finding, Problem
 from rhovideo.config.reading import Loaded
 from rhovideo.launch.chains import NoCheckpoint, checkpoint_source, with_checkpoint
 from rhovideo.runs.file_hash import file_sha256
-from rhovideo.runs.finished import changed_inputs
 from rhovideo.runs.first_launch import read_first_launch, resumes
 from rhovideo.runs.folder import CONFIG_FILE, RESULTS_FILE, changed, is_finished, list_checkpoints
-from rhovideo.runs.inputs import read_inputs
+from rhovideo.runs.inputs import changed_inputs, read_inputs
 from rhovideo.runs.lineage import read_config
 
 # Keys for where a job runs. A run keeps its first global batch, so the batch of a resume makes no difference either.
@@ -55,31 +54,38 @@ def check_earlier_weights(chain: Sequence[Loaded]) -> Iterator[Problem]:
         chain: the jobs, in order.
     """
     for number, job in enumerate(chain):
-        if begun_from_other_weights(chain, number):
+        other = begun_from_other_weights(chain, number)
+        if other:
             wrong = (
-                f"{job.cfg.OUTPUT_DIR} goes on from its own checkpoints, while the job that its first weights came "
-                "from is done again. To begin with the new weights, remove its folder `checkpoints`"
+                f"{job.cfg.OUTPUT_DIR} goes on from its own checkpoints, while {other}. To begin with the new weights, "
+                "remove its folder `checkpoints`"
             )
             yield job.problem(Finding(("OUTPUT_DIR",), wrong, severity="warning"))
 
 
-def begun_from_other_weights(chain: Sequence[Loaded], number: int) -> bool:
-    """True if a job goes on from its own checkpoints although the weights that it began from are replaced.
+def begun_from_other_weights(chain: Sequence[Loaded], number: int) -> str:
+    """Why a job that goes on from its own checkpoints would begin from other weights now, in a clause.
 
     Args:
         chain: the jobs, in order.
         number: the job's place in it.
+
+    Returns:
+        The clause; empty if the weights are the same, or the job has no checkpoints.
     """
     source, own = checkpoint_source(chain, number), list_checkpoints(chain[number].cfg.OUTPUT_DIR)
     if source is None or not own or not resumes(chain[number].cfg):
-        return False
+        return ""
     weights = list_checkpoints(source[1])
     if not weights or not finished_before(chain, _place(chain, source)):
-        return True
+        return "the job that its first weights came from is done again"
     first = read_first_launch(chain[number].cfg.OUTPUT_DIR)
     if first is not None and first.weights_sha256 is not None:
-        return file_sha256(weights[0]) != first.weights_sha256
-    return changed(weights[0]) > changed(own[0])
+        other = file_sha256(weights[0]) != first.weights_sha256
+        return f"the weights that it began from are no longer those of {weights[0]}" if other else ""
+    later = changed(weights[0]) > changed(own[0])
+    no_hash = "an earlier version kept no hash of the weights that it began from"
+    return f"{weights[0]} was written later, by its time stamp: {no_hash}" if later else ""
 
 
 def _place(chain: Sequence[Loaded], source: tuple[str, Path]) -> int:

@@ -8,12 +8,12 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.comparison import differences, global_batch, keys_without_effect
+from rhovideo.checks.finished_runs import compare_inputs, joined
+from rhovideo.config.comparison import differing_values, global_batch, in_words, keys_without_effect
 from rhovideo.config.findings import ConfigError
 from rhovideo.config.reading import load
 from rhovideo.errors import JobError
 from rhovideo.protocols.recipes import BATCHES
-from rhovideo.runs.finished import changed_inputs, unrecorded_note, written_since
 from rhovideo.runs.first_launch import read_first_launch
 from rhovideo.runs.folder import is_finished, list_checkpoints
 from rhovideo.runs.lineage import read_config
@@ -31,7 +31,7 @@ def is_to_run(config: Path, cfg: CfgNode) -> bool:
         False if this same run has finished there, on any machines.
 
     Raises:
-        JobError: the folder holds another run, or a finished one whose checkpoint or lists have changed since.
+        JobError: the folder holds another run, or a finished one whose checkpoint, lists or videos have changed since.
     """
     folder = config.parent
     before = read_config(folder) or _written_before(config)
@@ -39,16 +39,13 @@ def is_to_run(config: Path, cfg: CfgNode) -> bool:
     if not before or not (finished or list_checkpoints(folder)):
         # There is no earlier run to go on with.
         return True
-    different = differences(before, cfg, keys_without_effect(cfg))
+    different = in_words(differing_values(before, cfg, keys_without_effect(cfg)))
     if different:
-        raise JobError(
-            f"{folder} holds another run, which differs in {', '.join(different[:4])}: write another --out, or remove "
-            "it"
-        )
+        raise JobError(f"{folder} holds another run, where {joined(different)}: write another --out, or remove it")
     if not finished:
         # It goes on with the global batch that it began with.
         return True
-    _refuse_if_written_anew(cfg, folder)
+    _refuse_other_inputs(cfg, folder)
     batch, done = global_batch(cfg), {global_batch(before), batch_of_run(before, folder)}
     if batch not in done:
         raise JobError(
@@ -59,20 +56,13 @@ def is_to_run(config: Path, cfg: CfgNode) -> bool:
     return False
 
 
-def _refuse_if_written_anew(cfg: CfgNode, folder: Path) -> None:
-    """Raise a JobError if the checkpoint or a list of a finished run has another content now."""
-    changes = changed_inputs(cfg, folder)
-    if changes:
-        raise JobError(
-            f"{folder} holds a result, and {'; '.join(map(str, changes))}: write another --out, or remove it"
-        )
-    if changes is not None:
-        return
-    for path in written_since(cfg, folder):
-        raise JobError(
-            f"{folder} holds a result from before {path} was written again: write another --out, or remove it"
-        )
-    print_line(unrecorded_note(folder))
+def _refuse_other_inputs(cfg: CfgNode, folder: Path) -> None:
+    """Raise a JobError if the checkpoint, a list or videos of a finished run are others now."""
+    inputs = compare_inputs(cfg, folder)
+    if inputs.differences:
+        raise JobError(f"{folder} holds a result, and {joined(inputs.differences)}: write another --out, or remove it")
+    for note in inputs.notes:
+        print_line(note)
 
 
 def batch_of_run(cfg: Mapping[str, Any], folder: Path) -> int | None:

@@ -21,7 +21,7 @@ from rhovideo.protocols.counted_videos import count_videos, remarks, used_videos
 from rhovideo.protocols.evaluation_folder import batch_of_run, has_protocols_batch
 from rhovideo.protocols.known_datasets import Videos
 from rhovideo.protocols.recipes import BATCHES, Subject
-from rhovideo.runs.inputs import read_inputs
+from rhovideo.runs.inputs import VideoSizes, read_inputs
 from rhovideo.runs.lineage import lineage, read_config
 from rhovideo.zoo.catalogue import entry_named
 from rhovideo.zoo.figures import UCF101, Figure, figure_for, was_measured_so
@@ -247,7 +247,8 @@ def as_text(outcome: Mapping[str, Any]) -> str:
     lines += [f"  {remark}" for remark in remarks(outcome)]
     for item in outcome["inputs"] or []:
         rows = "" if item["rows"] is None else f"{item['rows']} rows, "
-        lines.append(f"  measured on the {item['role']} {item['path']} ({rows}sha256 {item['sha256'][:12]})")
+        videos = f"; {VideoSizes(**item['videos'])}" if item["videos"] else ""
+        lines.append(f"  measured on the {item['role']} {item['path']} ({rows}sha256 {item['sha256'][:12]}{videos})")
     if outcome["inputs"] is None:
         lines.append("  the content of its lists and checkpoint was not recorded, since an earlier version measured it")
     return "\n".join(lines)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rhovideo.config.task_defaults import MEASURES
 from rhovideo.launch.sweep import short_keys
 from rhovideo.report.run_record import SCORE_NAMES, RunRecord, cfg_value
 from rhovideo.runs.lineage import lineage, read_config
@@ -156,7 +157,7 @@ def _chain(run: Path) -> list[Path]:
 def _sibling(run: Path) -> Path | None:
     """The run in the same folder that has the checkpoint which this run names."""
     cfg = read_config(run)
-    written = Path(_named(cfg, "TEST" if cfg.get("TASK") in ("test", "knn", "extract") else "TRAIN"))
+    written = Path(_named(cfg, "TEST" if cfg.get("TASK") in MEASURES else "TRAIN"))
     candidate = (run.parent if run.name else run.absolute().parent) / written.parent.parent.name
     found = (candidate / "checkpoints" / written.name).is_file() and candidate.resolve() != run.resolve()
     return candidate if found else None

@@ -185,14 +185,16 @@ def _other_weights(cfg: CfgNode, first: FirstLaunch) -> list[str]:
     weights, _, sha256 = first_weights(cfg)
     if not weights or first.weights is None:
         return []
-    if first.weights_written is not None and first.weights_sha256 is None:
+    by_time = first.weights_written is not None and first.weights_sha256 is None
+    if by_time:
         # An earlier version has kept the time alone.
         same = sha256 is not None and changed(Path(weights)) == first.weights_written
     else:
         same = sha256 == first.weights_sha256 and (sha256 is not None or weights == first.weights)
     if same:
         return []
-    anew = "was written again since this run began from it. The new file is not used: the run"
+    stamp = f" (so says its time stamp: an earlier version wrote {FILE_NAME}, without a hash)" if by_time else ""
+    anew = f"was written again since this run began from it{stamp}. The new file is not used: the run"
     other = f"is not used: this run began from {first.weights or 'random weights'} and"
     return [
         f"TRAIN.CHECKPOINT_FILE_PATH {cfg.TRAIN.CHECKPOINT_FILE_PATH} {anew if weights == first.weights else other} "

@@ -24,6 +24,10 @@ STATS_FILE = "json_stats.log"
 RESULTS_FILE = "results.json"
 # The files that the result depends on, by the hash of their content; written before config.yaml.
 INPUTS_FILE = "inputs.json"
+# The sizes of the videos that its lists name.
+VIDEO_SIZES_FILE = "video_sizes.npz"
+# The features of TASK extract, once all are made.
+FEATURES_FILE = "features.npy"
 # The report of the last failure, the first rank's traceback on top.
 FAILURE_FILE = "failure.txt"
 _CHECKPOINT = re.compile(r"checkpoint_epoch_(\d{5,})(?:_step_(\d{7,}))?\.pyth")

@@ -2,7 +2,8 @@
 
 Files are compared by content alone, since a time stamp says nothing: ``mv new.csv test.csv`` leaves an older one. So
 each file is read whole whenever a run starts; a checkpoint of 1 GB takes a second or two. The videos themselves are not
-read: the lists name them by path. The code's version is recorded and shown, and decides nothing. Imports no torch.
+read: the lists name them by path, and :mod:`rhovideo.checks.video_sizes` looks at their sizes. The code's version is
+recorded and shown, and decides nothing. Imports no torch.
 
 The file holds ``inputs`` (those of the last start), ``code``, and ``history``: the inputs of earlier starts that
 differ, the oldest first. A run folder of an earlier version has no such file.
@@ -14,7 +15,7 @@ import functools
 import hashlib
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from fvcore.common.config import CfgNode
 import rhovideo
 from rhovideo.atomic_files import write_text
 from rhovideo.config.list_names import label_files, list_name, needed_splits, reads_label_files
+from rhovideo.config.task_defaults import MEASURES
 from rhovideo.errors import JobError
 from rhovideo.runs.file_hash import file_sha256
 from rhovideo.runs.folder import INPUTS_FILE, list_checkpoints
@@ -37,6 +39,34 @@ _LISTS = frozenset(f"{split} list" for split in ("train", "val", "test"))
 
 
 @dataclass(frozen=True)
+class VideoSizes:
+    """The sizes of a list's videos, all together.
+
+    Attributes:
+        listed: rows of the list.
+        looked_at: the videos whose size was asked for; of a long list some.
+        missing: those of them that are not there.
+        remote: rows that are URLs, which are not asked.
+        bytes: of all that were found.
+        sha256: of the names and the sizes of those that were looked at.
+    """
+
+    listed: int
+    looked_at: int
+    missing: int
+    remote: int
+    bytes: int
+    sha256: str
+
+    def __str__(self) -> str:
+        some = "" if self.looked_at + self.remote == self.listed else f" of {self.listed}"
+        parts = [f"sizes of {self.looked_at}{some} videos, {self.bytes / 1e6:,.1f} MB"] if self.looked_at else []
+        parts += [f"{self.missing} not there"] if self.missing else []
+        parts += [f"{self.remote} URLs not looked at"] if self.remote else []
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
 class Input:
     """A file that a result depends on.
 
@@ -46,6 +76,8 @@ class Input:
         sha256: of the whole content, in hexadecimal digits.
         size: in bytes.
         rows: lines that are not empty, of a list; None for another file.
+        videos: the sizes of a list's videos; None for another file, for a list of frames, and in a record of an earlier
+            version.
     """
 
     role: str
@@ -53,10 +85,17 @@ class Input:
     sha256: str
     size: int
     rows: int | None = None
+    videos: VideoSizes | None = None
 
     def __str__(self) -> str:
         rows = "" if self.rows is None else f", {self.rows} rows"
-        return f"{self.role} {self.path}{rows}, sha256 {self.sha256[:12]}"
+        videos = "" if self.videos is None else f"; {self.videos}"
+        return f"{self.role} {self.path}{rows}, sha256 {self.sha256[:12]}{videos}"
+
+    @property
+    def split(self) -> str:
+        """The split of a list: train, val or test; empty for another file."""
+        return self.role.partition(" ")[0] if self.role in _LISTS else ""
 
 
 @dataclass(frozen=True)
@@ -111,14 +150,17 @@ def input_files(cfg: CfgNode) -> Iterator[tuple[str, Path]]:
 
 def _checkpoint(cfg: CfgNode) -> str:
     """The checkpoint that a job begins from or measures; empty without one."""
-    if cfg.TASK not in ("test", "knn", "extract"):
-        return str(cfg.TRAIN.CHECKPOINT_FILE_PATH)
-    named = cfg.TEST.CHECKPOINT_FILE_PATH or cfg.TRAIN.CHECKPOINT_FILE_PATH
-    return str(named or next(iter(list_checkpoints(cfg.OUTPUT_DIR)), ""))
+    started_from = cfg.TRAIN.CHECKPOINT_FILE_PATH
+    if cfg.TASK not in MEASURES:
+        return str(started_from)
+    # In the order of the tasks themselves; an extraction takes none of its folder.
+    found = [] if cfg.TASK == "extract" else list_checkpoints(cfg.OUTPUT_DIR)
+    own = str(found[0]) if found else ""
+    return str(cfg.TEST.CHECKPOINT_FILE_PATH or (started_from or own if cfg.TRAIN.ENABLE else own or started_from))
 
 
 def measure(cfg: CfgNode) -> list[Input]:
-    """Hash the files that a job's result depends on.
+    """Hash the files that a job's result depends on. The sizes of videos are not looked at.
 
     Raises:
         OSError: a file cannot be read.
@@ -136,18 +178,18 @@ def _rows(path: Path) -> int:
         return sum(1 for line in lines if line.strip())
 
 
-def record_start(output_dir: str | Path, cfg: CfgNode) -> Inputs:
+def record_start(output_dir: str | Path, now: Sequence[Input]) -> Inputs:
     """Write the inputs of a run that starts or goes on now; those of an earlier start go to the history if they differ.
 
     Args:
         output_dir: the run folder, which must exist.
-        cfg: the configuration of this start.
+        now: the inputs of this start.
     """
-    before, now = read_inputs(output_dir), measure(cfg)
+    before = read_inputs(output_dir)
     history = list(before.history) if before else []
-    if before and changes(before.inputs, now):
+    if before and (changes(before.inputs, now) or _other_videos(before.inputs, now)):
         history.append({"inputs": [asdict(item) for item in before.inputs], "code": before.code})
-    record = Inputs(now, code(), history)
+    record = Inputs(list(now), code(), history)
     write_text(Path(output_dir) / INPUTS_FILE, json.dumps(asdict(record), indent=2) + "\n")
     return record
 
@@ -159,10 +201,9 @@ def read_inputs(output_dir: str | Path) -> Inputs | None:
         JobError: the file is damaged.
     """
     path = Path(output_dir) / INPUTS_FILE
-    names = {one.name for one in fields(Input)}
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        inputs = [Input(**{key: item[key] for key in item if key in names}) for item in values["inputs"]]
+        inputs = [_as_input(item) for item in values["inputs"]]
         return Inputs(inputs, dict(values.get("code") or {}), list(values.get("history") or []))
     except FileNotFoundError:
         return None
@@ -174,7 +215,17 @@ def read_inputs(output_dir: str | Path) -> Inputs | None:
         ) from error
 
 
-def changes(before: list[Input], now: list[Input]) -> list[Change]:
+def _as_input(item: Mapping[str, Any]) -> Input:
+    """An input from the values that this version knows: another version may have written more."""
+    known = {one.name for one in fields(Input)}
+    values = {key: item[key] for key in item if key in known}
+    if values.get("videos") is not None:
+        known = {one.name for one in fields(VideoSizes)}
+        values["videos"] = VideoSizes(**{key: value for key, value in values["videos"].items() if key in known})
+    return Input(**values)
+
+
+def changes(before: Sequence[Input], now: Sequence[Input]) -> list[Change]:
     """The recorded files whose content is another one now. Names of classes that came later, or are gone, are none."""
     present = {item.role: item for item in now}
     return [
@@ -183,6 +234,17 @@ def changes(before: list[Input], now: list[Input]) -> list[Change]:
         if (item.role in present or Path(item.path).name != CLASSES_FILE)
         and (item.role not in present or present[item.role].sha256 != item.sha256)
     ]
+
+
+def _other_videos(before: Sequence[Input], now: Sequence[Input]) -> bool:
+    present = {item.role: item.videos for item in now}
+    return any(item.videos != (present.get(item.role) or item.videos) for item in before if item.videos)
+
+
+def changed_inputs(cfg: CfgNode, folder: Path) -> list[Change] | None:
+    """The inputs of a finished run whose content is another one now; None if the folder has no record of them."""
+    record = read_inputs(folder)
+    return None if record is None else changes(record.inputs, measure(cfg))
 
 
 @functools.cache

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from rhovideo.config.task_defaults import MEASURES
 from rhovideo.runs.folder import CONFIG_FILE
 
 _LONGEST = 10
@@ -44,7 +45,7 @@ def _source(run: Path) -> Path | None:
     """The run folder of the checkpoint that a run starts from or measures; None if it is not in one."""
     cfg = read_config(run)
     written = (cfg.get("TRAIN") or {}).get("CHECKPOINT_FILE_PATH") or ""
-    if cfg.get("TASK") in ("test", "knn", "logistic", "extract"):
+    if cfg.get("TASK") in MEASURES:
         written = (cfg.get("TEST") or {}).get("CHECKPOINT_FILE_PATH") or written
     if not written:
         return None

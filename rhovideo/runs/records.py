@@ -6,7 +6,7 @@
                     ``start``: ``job_id``, ``nodes``, ``progress`` ([epoch, step] of the checkpoint it goes on from)
                     ``stopped``: ``reason``; a checkpoint was written since it was asked to stop. A run in a terminal
                     leaves these alone, without ``attempt``
-                    ``done_before``: the attempt found this very run finished, and wrote nothing
+                    ``succeeded``: the results are there, of this attempt or of an earlier one of this very run
                     ``end``: ``job_id``, ``exit_code``, ``outcome`` (FINISHED, STOPPED, FAILED or CANCELLED),
                     ``requeued``, ``why``, ``progress``
 ``cancelled``       there while the job is cancelled: it must not be requeued

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from rhovideo.checks.lists import ListCheck
 from rhovideo.cli import main
-from rhovideo.config.reading import load_cfg
+from tests.checks.list_findings import findings_of
 
 
 def _index(root: Path, out: Path, *classes: str, files: str = "abcd") -> Path:
@@ -22,19 +21,7 @@ def _index(root: Path, out: Path, *classes: str, files: str = "abcd") -> Path:
 
 
 def _found(folder: Path, task: str = "linear") -> list[tuple[str, str]]:
-    words = [
-        "TASK",
-        task,
-        "NUM_GPUS",
-        0,
-        "TRAIN.BATCH_SIZE",
-        1,
-        "MODEL.NUM_CLASSES",
-        3,
-        "DATA.PATH_TO_DATA_DIR",
-        folder,
-    ]
-    found = ListCheck()(load_cfg(None, words))
+    found = findings_of(folder, task, classes=3)
     return [(finding.severity, str(finding)) for finding in found if "folders of other classes" in finding.wrong]
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rhovideo.checks.lists import ListCheck
-from rhovideo.config.reading import load_cfg
 from rhovideo.data.lists.class_names import write_class_names
+from tests.checks.list_findings import findings_of
 
 
 @pytest.fixture
@@ -19,9 +18,8 @@ def told(tmp_path):
             (tmp_path / f"{split}.csv").write_text("".join(lines))
             for number in range(len(labels)):
                 (tmp_path / f"{split}{number}.mp4").touch()
-        words = ["TASK", task, "NUM_GPUS", 0, "TRAIN.BATCH_SIZE", 1, "MODEL.NUM_CLASSES", classes]
-        words += ["DATA.PATH_TO_DATA_DIR", tmp_path, "DATA.PATH_LABEL_SEPARATOR", separator]
-        return [(finding.severity, str(finding)) for finding in ListCheck()(load_cfg(None, words))]
+        found = findings_of(tmp_path, task, classes, "DATA.PATH_LABEL_SEPARATOR", separator)
+        return [(finding.severity, str(finding)) for finding in found]
 
     return find
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rhovideo.checks.lists import ListCheck
-from rhovideo.config.reading import load_cfg
 from rhovideo.data.lists import same_videos
+from tests.checks.list_findings import findings_of
 
 
 @pytest.fixture
@@ -25,19 +24,7 @@ def _told(folder: Path, task: str = "linear", **lists: list[str]) -> list[str]:
     usual = {"train": ["0.mp4 0", "1.mp4 1"], "val": ["2.mp4 0", "3.mp4 1"], "test": ["4.mp4 0", "5.mp4 1"]}
     for split, lines in (usual | lists).items():
         (folder / f"{split}.csv").write_text("".join(f"{line}\n" for line in lines))
-    words = [
-        "TASK",
-        task,
-        "NUM_GPUS",
-        0,
-        "TRAIN.BATCH_SIZE",
-        1,
-        "MODEL.NUM_CLASSES",
-        2,
-        "DATA.PATH_TO_DATA_DIR",
-        folder,
-    ]
-    findings = ListCheck()(load_cfg(None, words))
+    findings = findings_of(folder, task, classes=2)
     assert all(finding.severity == "warning" for finding in findings)
     return [str(finding) for finding in findings if finding.keys[0] == "DATA.PATH_TO_DATA_DIR"]
 
@@ -82,3 +69,12 @@ def test_validation_of_a_pretraining_counts_too(folder):
     words = {"train": ["0.mp4 0", "1.mp4 1"], "val": ["0.mp4 0"]}
     [told] = _told(folder, "pretrain", **words)
     assert "its curve is too high" in told
+
+
+def test_a_list_of_the_same_size_and_time_is_read_again(folder):
+    assert _told(folder, test=["4.mp4 0"]) == []
+    written = (folder / "test.csv").stat().st_mtime_ns
+    (folder / "test.csv").write_text("0.mp4 0\n")
+    os.utime(folder / "test.csv", ns=(written, written))
+    told = [str(finding) for finding in findings_of(folder, "linear", classes=2)]
+    assert any("test.csv: its only video is in train.csv too" in one for one in told)

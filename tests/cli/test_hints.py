@@ -21,6 +21,7 @@ from tests.configured_runs import ROOT
         ("evaluate", "rhovideo eval CHECKPOINT"),
         ("features", "rhovideo extract CHECKPOINT"),
         ("linear", "--protocol linear"),
+        ("logistic", "--protocol fast"),
     ],
 )
 def test_the_word_of_another_program_leads_to_ours(word, hint, capsys):

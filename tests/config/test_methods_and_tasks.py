@@ -6,7 +6,11 @@ import json
 
 import pytest
 
+from rhovideo.config.schema.job import TASKS
+from rhovideo.config.task_defaults import CLASSIFIES, MEASURES, TRAINS
+from rhovideo.data.loading.shown_clips import READS
 from rhovideo.engine.json_stats import read_json_stats
+from rhovideo.engine.run import RUNNERS
 from tests.configured_runs import METHOD_KEYS, run, write_config
 
 
@@ -30,3 +34,9 @@ def test_method_runs_through_all_tasks(method, tmp_path, synthetic_set):
         losses = [line["loss"] for line in lines if line["_type"] == "train_iter"]
         assert losses, task
         assert all(isinstance(loss, float) for loss in losses), task
+
+
+def test_every_task_either_trains_or_measures_and_is_in_every_table():
+    assert sorted((*TRAINS, *MEASURES)) == sorted(TASKS)
+    assert set(CLASSIFIES) <= set(TASKS)
+    assert READS.keys() == RUNNERS.keys() == TASKS.keys()

@@ -10,6 +10,7 @@ import pytest
 
 from rhovideo.config import ConfigError
 from rhovideo.config.reading import load
+from rhovideo.config.task_defaults import MEASURES
 from rhovideo.errors import JobError
 from rhovideo.launch.before_start import Start, check_before_start
 from rhovideo.launch.chains import check_chain, checkpoint_source, with_checkpoint
@@ -61,7 +62,7 @@ def test_checkpoint_that_is_missing_names_the_one_beside_it(jobs_folder):
 
 
 def test_task_that_measures_needs_a_checkpoint(jobs_folder):
-    for task in ("knn", "test", "extract"):
+    for task in MEASURES:
         with pytest.raises(ConfigError, match=r"TEST.CHECKPOINT_FILE_PATH"):
             check(task)
     check("pretrain", "knn", "extract")

@@ -11,6 +11,8 @@ import pytest
 from rhovideo.config.reading import Loaded, load
 from rhovideo.launch.chains import checkpoint_source, with_checkpoint
 from rhovideo.launch.finished_jobs import begun_from_other_weights, finished_before
+from rhovideo.runs.file_hash import file_sha256
+from rhovideo.runs.first_launch import FirstLaunch, write_first_launch
 from rhovideo.runs.lineage import read_config
 
 CHAIN = ("pretrain", "linear", "test")
@@ -123,23 +125,33 @@ def test_a_damaged_configuration_is_not_a_finished_run(jobs_folder, text):
 
 def test_a_job_with_checkpoints_from_weights_that_are_replaced_is_told(jobs_folder):
     jobs = chain()
+    anew = "the job that its first weights came from is done again"
 
     def told(chain):
         return [begun_from_other_weights(chain, number) for number in range(len(chain))]
 
     do(jobs, 0)
     begin(jobs, 1)
-    assert told(jobs) == [False] * 3
+    assert told(jobs) == [""] * 3
     end(jobs, 1)
-    assert told(jobs) == [False] * 3
+    assert told(jobs) == [""] * 3
     # The pre-training is to be done with other settings, and then has been.
     again = [load("pretrain.yaml", ["SOLVER.BASE_LR", 0.5]), *jobs[1:]]
-    assert told(again) == [False, True, False]
+    assert told(again) == ["", anew, ""]
     do(again, 0)
-    assert told(again) == [False, True, False]
+    # An earlier version has left no hash: time stamps decide, which is said.
+    first, linear, last = told(again)
+    assert (first, last) == ("", "")
+    assert "was written later, by its time stamp: an earlier version kept no hash" in linear
+    weights = next(Path("out/pretrain/checkpoints").iterdir())
+    for content, expected in ((b"", ""), (b"other", "the weights that it began from are no longer those of")):
+        write_first_launch("out/linear", FirstLaunch(64, 1.0, 1, 1, 1, str(weights), None, file_sha256(weights)))
+        weights.write_bytes(content)
+        assert told(again)[1].startswith(expected)
+        assert bool(told(again)[1]) == bool(expected)
     for path in Path("out/linear/checkpoints").iterdir():
         path.unlink()
-    assert told(again) == [False] * 3
+    assert told(again) == [""] * 3
 
 
 @pytest.mark.parametrize("damage", [b"", b"\xff\xfe\0", b"[" * 5000, b"a: [", b"hello"])

@@ -63,11 +63,11 @@ def test_nearest_neighbours_of_a_released_file(synthetic_set, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-3:] == shown.splitlines()[-3:]
     assert (out / "results.json").stat().st_mtime_ns == before
     assert evaluate(MOCO, synthetic_set, "knn", out, *CPU) == 1
-    assert "holds another run, which differs in KNN.NUM_CLIPS" in capsys.readouterr().err
+    assert "holds another run, where KNN.NUM_CLIPS was 2 and is 10 now" in capsys.readouterr().err
 
     # So says a dry run, which leaves the folder as it is.
     assert evaluate(MOCO, synthetic_set, "knn", out, *CPU, "--dry-run") == 1
-    assert "holds another run, which differs in KNN.NUM_CLIPS" in capsys.readouterr().err
+    assert "holds another run, where KNN.NUM_CLIPS was 2 and is 10 now" in capsys.readouterr().err
     assert evaluate(MOCO, synthetic_set, "knn", out, *CPU, "KNN.NUM_CLIPS", "2", "--dry-run") == 0
     assert "holds this evaluation, finished" in capsys.readouterr().err
 
@@ -257,3 +257,31 @@ def test_a_number_is_not_shown_for_another_list_of_an_older_time(synthetic_set, 
     assert "test list" in shown.err
     assert "has another content than it was measured on" in shown.err
     assert "k-NN top-1" not in shown.out
+
+
+def test_a_number_is_not_shown_for_replaced_videos_and_their_sizes_are(synthetic_set, tmp_path, capsys):
+    lists = tmp_path / "lists"
+    shutil.copytree(synthetic_set, lists)
+    words = [MOCO, lists, "fast", tmp_path / "out", *CPU, "KNN.NUM_CLIPS", "1"]
+    assert evaluate(*words) == 0
+    assert re.search(r"test\.csv \(6 rows, sha256 \w{12}; sizes of 6 videos, [\d.]+ MB\)", capsys.readouterr().out)
+    first, second = (line.split()[0] for line in (lists / "test.csv").read_text().splitlines()[:2])
+    size = (lists / first).stat().st_size
+    (lists / second).replace(lists / first)
+    assert evaluate(*words) == 1
+    shown = capsys.readouterr()
+    assert "1 of the 6 videos of the test list has another size" in shown.err
+    assert f"{first} ({size} → {(lists / first).stat().st_size} bytes)" in shown.err
+    assert "top-1" not in shown.out
+
+
+def test_the_checkpoint_of_the_fast_protocol_is_recorded_and_compared(synthetic_set, tmp_path, capsys):
+    checkpoint = tmp_path / "c.pyth"
+    shutil.copy(MOCO, checkpoint)
+    words = [checkpoint, synthetic_set, "fast", tmp_path / "out", *CPU, "KNN.NUM_CLIPS", "1"]
+    assert evaluate(*words) == 0
+    measured = {item["role"]: item["sha256"] for item in told(tmp_path / "out")["inputs"]}
+    assert measured["checkpoint"] == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
+    shutil.copy(REFERENCE / "simclr_tiny_epoch_00200.pyth", checkpoint)
+    assert evaluate(*words) == 1
+    assert f"the checkpoint {checkpoint} has another content than it was measured on" in capsys.readouterr().err

@@ -10,7 +10,9 @@ import cv2
 import pytest
 
 from rhovideo.cli import main
+from rhovideo.config.task_defaults import MEASURES
 from rhovideo.report import write_report
+from rhovideo.report.subjects import read_subject
 from tests.report.probed_page import assert_sound, look_at, sections
 
 RUN_SECTIONS = [
@@ -148,3 +150,18 @@ def test_a_folder_of_runs_that_was_moved_is_read_where_it_is(workplace, tmp_path
     assert cells.count("<tr") == 1 + 1
     assert "data:image/webp" in text
     assert "12 of the 12 videos of val.csv" in text
+
+
+@pytest.mark.parametrize("task", MEASURES)
+def test_the_run_that_is_measured_is_found_next_to_one_that_was_moved_with_it(tmp_path, task):
+    checkpoint = tmp_path / "pre/checkpoints/checkpoint_epoch_00001.pyth"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    (tmp_path / "pre/config.yaml").write_text("TASK: pretrain\n")
+    (tmp_path / "measured").mkdir()
+    named = "TEST: {CHECKPOINT_FILE_PATH: /elsewhere/pre/checkpoints/checkpoint_epoch_00001.pyth}"
+    # A training configuration that is only to measure still names what the training began with.
+    began = "TRAIN: {CHECKPOINT_FILE_PATH: /elsewhere/other/checkpoints/checkpoint_epoch_00009.pyth}"
+    (tmp_path / "measured/config.yaml").write_text(f"TASK: {task}\n{named}\n{began}\n")
+    (chain,) = read_subject(tmp_path / "measured").chains
+    assert [run.folder.name for run in chain.runs] == ["pre", "measured"]

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -203,6 +204,17 @@ def test_a_classifier_does_not_go_on_from_one_of_other_weights(tmp_path):
 def test_record_of_an_earlier_version_says_nothing_of_weights(first, tmp_path):
     cfg = configuration(tmp_path, "TRAIN.CHECKPOINT_FILE_PATH", "byol_slow_r50_8x8_rho4")
     assert adapt(cfg, first, 4)[2] == []
+
+
+def test_where_a_record_has_a_time_alone_the_time_decides_and_is_said(first, tmp_path):
+    weights = tmp_path / "weights.pyth"
+    weights.write_bytes(b"first")
+    earlier = replace(first, weights=str(weights), weights_written=weights.stat().st_mtime)
+    cfg = configuration(tmp_path, "TRAIN.CHECKPOINT_FILE_PATH", str(weights))
+    assert adapt(cfg, earlier, 4)[2] == []
+    os.utime(weights, (1, 1))
+    (warning,) = adapt(cfg, earlier, 4)[2]
+    assert "so says its time stamp: an earlier version wrote first_launch.json, without a hash" in warning
 
 
 def test_damaged_file_is_named(first, tmp_path):

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from rhovideo.config import load_cfg
+from rhovideo.config.task_defaults import MEASURES
 from rhovideo.errors import JobError
-from rhovideo.runs.inputs import changes, measure, read_inputs, record_start
+from rhovideo.runs.inputs import changed_inputs, changes, input_files, measure, read_inputs, record_start
+from rhovideo.runs.lineage import lineage
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ def cfg(tmp_path):
 
 
 def test_every_file_is_recorded_by_its_whole_content(cfg, tmp_path):
-    record = record_start(tmp_path / "out", cfg)
+    record = record_start(tmp_path / "out", measure(cfg))
     assert read_inputs(tmp_path / "out") == record
     found = {item.role: (Path(item.path).name, item.rows) for item in record.inputs}
     assert found == {
@@ -63,10 +66,10 @@ def test_a_list_that_is_gone_is_a_change_and_new_class_names_are_none(cfg, tmp_p
 
 
 def test_a_resume_on_other_inputs_keeps_the_earlier_ones_in_the_history(cfg, tmp_path):
-    first = record_start(tmp_path / "out", cfg)
-    assert record_start(tmp_path / "out", cfg).history == []
+    first = record_start(tmp_path / "out", measure(cfg))
+    assert record_start(tmp_path / "out", measure(cfg)).history == []
     (tmp_path / "train.csv").write_text("train_a.mp4 0\n")
-    later = record_start(tmp_path / "out", cfg)
+    later = record_start(tmp_path / "out", measure(cfg))
     assert [entry["inputs"][0]["sha256"] for entry in later.history] == [first.inputs[0].sha256]
 
 
@@ -76,3 +79,38 @@ def test_a_folder_of_an_earlier_version_has_no_record_and_a_damaged_one_is_named
         (tmp_path / "inputs.json").write_text(damage)
         with pytest.raises(JobError, match=r"inputs\.json: cannot be read .* write another OUTPUT_DIR"):
             read_inputs(tmp_path)
+
+
+@pytest.mark.parametrize("task", MEASURES)
+def test_the_checkpoint_of_every_task_that_measures_is_an_input(cfg, tmp_path, task):
+    other = cfg.clone()
+    other.defrost()
+    other.TASK = task
+    assert dict(input_files(other))["checkpoint"] == tmp_path / "c.pyth"
+    record_start(tmp_path / "out", measure(other))
+    (tmp_path / "c.pyth").write_bytes(b"other weights")
+    assert [change.was.role for change in changed_inputs(other, tmp_path / "out")] == ["checkpoint"]
+
+
+@pytest.mark.parametrize("trains", [True, False])
+def test_a_training_that_only_measures_is_of_its_own_checkpoint(cfg, tmp_path, trains):
+    """TRAIN.ENABLE False measures the result of the training, not what it began with."""
+    own = tmp_path / "out/checkpoints/checkpoint_epoch_00001.pyth"
+    own.parent.mkdir()
+    own.touch()
+    other = cfg.clone()
+    other.defrost()
+    other.TEST.CHECKPOINT_FILE_PATH, other.TRAIN.CHECKPOINT_FILE_PATH = "", str(tmp_path / "c.pyth")
+    other.TRAIN.ENABLE = trains
+    assert dict(input_files(other))["checkpoint"] == (tmp_path / "c.pyth" if trains else own)
+
+
+@pytest.mark.parametrize("task", MEASURES)
+def test_the_lineage_of_every_task_that_measures_begins_with_its_checkpoint(cfg, tmp_path, task):
+    trained, run = tmp_path / "trained", tmp_path / "out"
+    (trained / "checkpoints").mkdir(parents=True)
+    shutil.copy(tmp_path / "c.pyth", trained / "checkpoints/checkpoint_epoch_00001.pyth")
+    (trained / "config.yaml").write_text("TASK: pretrain\n")
+    checkpoint = trained / "checkpoints/checkpoint_epoch_00001.pyth"
+    (run / "config.yaml").write_text(f"TASK: {task}\nTEST: {{CHECKPOINT_FILE_PATH: {checkpoint}}}\n")
+    assert lineage(run) == [trained, run]

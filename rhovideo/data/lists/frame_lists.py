@@ -141,7 +141,7 @@ class FrameListManifest(Manifest):
     def path(self, index: int) -> str:
         """The folder of a video's frames; with the video's name where several videos share the folder."""
         name, runs = self._row(index)
-        folder = os.path.join(self._root, os.path.dirname(runs[0].path(0)) if runs else "")
+        folder = os.path.join(self.root, os.path.dirname(runs[0].path(0)) if runs else "")
         return folder if os.path.basename(folder) == name else os.path.join(folder, name)
 
     def open_video(self, index: int, image_fps: float, backend: str = "pyav") -> ImageFrames:
@@ -161,7 +161,7 @@ class FrameListManifest(Manifest):
         _, runs = self._row(index)
         if not runs:
             raise VideoReadError(self.path(index), f"{self.csv} lists no frame of it")
-        return ImageFrames(self.path(index), _Frames(self._root, runs), image_fps)
+        return ImageFrames(self.path(index), _Frames(self.root, runs), image_fps)
 
     def _row(self, index: int) -> tuple[str, list[Run]]:
         name, *runs = json.loads(self._text(index))

@@ -53,6 +53,7 @@ class Manifest:
 
     Attributes:
         csv: the path of the CSV.
+        root: the folder from which relative paths start.
 
     Example:
         >>> manifest = Manifest.open("train.csv", prefix="/videos")  # doctest: +SKIP
@@ -91,7 +92,7 @@ class Manifest:
         self._labels_at = self._lines_at + 4 * self._rows
         notes = json.loads(self._read(size - note_bytes, note_bytes))
         self.csv: str = notes["csv"]
-        self._root: str = notes["root"]
+        self.root: str = notes["root"]
 
     @classmethod
     def open(
@@ -201,7 +202,7 @@ class Manifest:
 
     def path(self, index: int) -> str:
         """The path of video ``index``; a relative path starts from the prefix, or from the CSV's folder."""
-        return os.path.join(self._root, self._text(index))
+        return os.path.join(self.root, self._text(index))
 
     def open_video(self, index: int, image_fps: float, backend: str = "pyav") -> Video | ImageFrames:
         """Open video ``index`` for reading frames.

@@ -16,13 +16,14 @@ from rhovideo.data.augment.device_colour import apply_operations
 from rhovideo.data.lists.bad_videos import Failure
 from rhovideo.data.loading.datasets import SampleKey, VideoDataset, build_dataset
 
-# The list that a task reads first, and the purpose for which it does.
-_READS = {
+# The list that a task reads first (its split), and the purpose for which it does.
+READS = {
     "pretrain": ("train", "pretrain"),
     "linear": ("train", "train"),
     "finetune": ("train", "train"),
     "test": ("test", "test"),
     "knn": ("train", "knn"),
+    "logistic": ("train", "knn"),
     "extract": ("test", "knn"),
 }
 
@@ -100,7 +101,7 @@ def shown_clips(
         JobError: the list cannot be used.
         OSError: there is no such list.
     """
-    read = _READS[cfg.TASK]
+    read = READS[cfg.TASK]
     split, purpose = split or read[0], purpose or read[1]
     dataset = build_dataset(cfg, split, purpose)
     places = _spread(len(dataset), videos) if isinstance(videos, int) else videos

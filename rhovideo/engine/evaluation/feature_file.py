@@ -24,9 +24,9 @@ import numpy as np
 
 from rhovideo.atomic_files import write_text, writing, written_whole
 from rhovideo.errors import JobError
-from rhovideo.runs.folder import RESULTS_FILE
+from rhovideo.runs.folder import FEATURES_FILE, RESULTS_FILE
 
-FEATURES, MANIFEST, IDENTITY = "features.npy", "manifest.csv", "extract.json"
+FEATURES, MANIFEST, IDENTITY = FEATURES_FILE, "manifest.csv", "extract.json"
 _PART, _PROGRESS = ".features.part", ".progress"
 _PAGE = 4096
 # Few, so that little is lost with a process, and all processes have a part even of a short list.
@@ -105,9 +105,7 @@ class FeatureFile:
     def _check_identity(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
         keys = [key for key in dict.fromkeys([*before, *now]) if key not in _MAY_CHANGE]
         changed = [
-            f"{key} {before.get(key, _USUAL)}, now {now.get(key, _USUAL)}"
-            for key in keys
-            if before.get(key) != now.get(key)
+            f"{key} {_shown(before, key)}, now {_shown(now, key)}" for key in keys if before.get(key) != now.get(key)
         ]
         if changed:
             raise JobError(
@@ -201,6 +199,12 @@ class FeatureFile:
         return math.prod(self.shape) * _DTYPE.itemsize
 
 
+def _shown(identity: Mapping[str, Any], key: str) -> str:
+    """A value of an identity for people: of a hash its beginning."""
+    value = str(identity.get(key, _USUAL))
+    return value[:12] if key in identity and key.endswith("sha256") else value
+
+
 def _name(names: Sequence[str], label: int) -> str:
     """The name of a label; empty where there is none."""
     return names[label] if 0 <= label < len(names) else ""
@@ -225,14 +229,12 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return start + length.to_bytes(2, "little") + fields.ljust(length - 1).encode() + b"\n"
 
 
-def check_finished(folder: Path, rows: int, dim: int, tokens: int = 0) -> None:
+def check_features(folder: Path, results: Mapping[str, Any]) -> None:
     """Check that the files of a finished extraction are still there, and whole.
 
     Args:
         folder: of the extraction.
-        rows: number of its features.
-        dim: size of a feature.
-        tokens: as of :class:`FeatureFile`.
+        results: the content of its results.json: ``videos``, ``dim``, and ``tokens`` where there are any.
 
     Raises:
         JobError: a file is gone or cut off.
@@ -241,8 +243,21 @@ def check_finished(folder: Path, rows: int, dim: int, tokens: int = 0) -> None:
         shape = np.load(folder / FEATURES, mmap_mode="r").shape
     except (OSError, ValueError):
         shape = None
-    if shape != ((rows, tokens, dim) if tokens else (rows, dim)) or not (folder / MANIFEST).exists():
+    expected = [results.get(name) for name in ("videos", "tokens", "dim") if name in results]
+    if shape is None or list(shape) != expected or not (folder / MANIFEST).exists():
         raise _damaged(folder)
+
+
+def has_blocks(folder: Path) -> bool:
+    """True if an extraction that is not complete has written features into a folder."""
+    return any(journal.stat().st_size for journal in (folder / _PROGRESS).glob("*.txt"))
+
+
+def content_of(folder: Path) -> str:
+    """What the features of a folder were made of, in one line: the beginnings of the hashes."""
+    identity = _read_identity(folder / IDENTITY)
+    hashes = {name: str(identity.get(f"{name}_sha256"))[:12] for name in ("videos", "checkpoint")}
+    return f"made of the list with sha256 {hashes['videos']} by the checkpoint with sha256 {hashes['checkpoint']}"
 
 
 def _damaged(folder: Path) -> JobError:

@@ -209,9 +209,7 @@ def _identity(
     return {
         "checkpoint": str(checkpoint),
         "checkpoint_sha256": file_sha256(checkpoint),
-        "videos_sha256": file_sha256(videos)
-        if names is None
-        else hashlib.sha256("\n".join(names).encode()).hexdigest(),
+        "videos_sha256": file_sha256(videos) if names is None else _sha256_of(names),
         **{f"{name} sha256": file_sha256(videos.with_name(name)) for name in labels},
         "videos": file.rows,
         "dim": file.dim,

@@ -22,7 +22,7 @@ from rhovideo.launch.failures import Exit, Failure, death, headline, keep_report
 from rhovideo.launch.slurm import job_queue
 from rhovideo.launch.slurm.job_environment import Place, attempt, failures_folder, free_port, place_of
 from rhovideo.runs import records
-from rhovideo.runs.folder import RESULTS_FILE, progress
+from rhovideo.runs.folder import progress
 
 # SLURM's own, and those that submitit may be set to.
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
@@ -93,18 +93,9 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
 
 
 def _has_results(place: Place) -> bool:
-    """True if rank 0 has written results in this attempt, which begins with its line in attempts.jsonl.
-
-    Or if it has found this very run finished, and has written nothing.
-    """
+    """True if rank 0 has said in this attempt that the results are there: a file alone may be an earlier one's."""
     events = records.read_attempts(place.run)
-    if any(event["event"] == "done_before" and event.get("attempt") == attempt() for event in events):
-        return True
-    try:
-        results, began = (place.run / name for name in (RESULTS_FILE, records.ATTEMPTS_FILE))
-        return results.stat().st_mtime >= began.stat().st_mtime
-    except OSError:
-        return False
+    return any(event["event"] == "succeeded" and event.get("attempt") == attempt() for event in events)
 
 
 def _after_failure(place: Place, events: list[dict[str, Any]]) -> dict[str, Any]:

@@ -69,7 +69,6 @@ class SlurmTask:
         from rhovideo.engine.run import run
         from rhovideo.launch.chains import with_checkpoint
         from rhovideo.launch.rank_setup import Rank, prepare_rank
-        from rhovideo.runs.finished import is_done
 
         # All GPUs of the node stay visible, so that they can copy directly; each rank takes its own by its number.
         job = TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
@@ -78,11 +77,10 @@ class SlurmTask:
         cores = int(os.environ.get("SLURM_CPUS_PER_TASK", "0")) or None
         prepare_rank(cfg, Rank(job.rank, job.world_size, job.local_world_size, cores=cores))
         try:
-            done = job.rank == 0 and is_done(cfg)
             results = run(cfg)
-            if done:
-                # Nothing is written then, and the batch script looks for a sign that this attempt has succeeded.
-                records.append_attempt(cfg.OUTPUT_DIR, {"event": "done_before", "attempt": job_environment.attempt()})
+            if job.rank == 0:
+                # results.json may be that of an earlier attempt: a run that has finished before writes nothing.
+                records.append_attempt(cfg.OUTPUT_DIR, {"event": "succeeded", "attempt": job_environment.attempt()})
             return results
         finally:
             distributed.shut_down()

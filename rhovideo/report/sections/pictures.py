@@ -218,13 +218,13 @@ def _opener(dataset: VideoDataset, row: int) -> Opener:
 
 def _clips(run: RunRecord, names: Sequence[str]) -> list[Picture]:
     from rhovideo.data.loading.datasets import open_manifest
-    from rhovideo.data.loading.shown_clips import shown_clips
+    from rhovideo.data.loading.shown_clips import READS, shown_clips
     from rhovideo.demo.clip_animation import animated_clips
     from rhovideo.report.measured_features import as_cfg
 
     cfg = as_cfg(run)
     # Drawn and not evenly spread: lists often go through the classes in turn.
-    listed = len(open_manifest(cfg, "test" if run.task in ("test", "extract") else "train"))
+    listed = len(open_manifest(cfg, READS[cfg.TASK][0]))
     places = np.sort(np.random.default_rng(_SEED).permutation(listed)[:_CLIPS])
     shown = shown_clips(cfg, places.tolist())
     pictures = []

@@ -173,7 +173,7 @@ def _data(chain: Chain) -> list[Block]:
             videos = "" if item.get("rows") is None else f"{item['rows']:,}"
             rows[str(item.get("role")), str(item.get("path")), videos, str(item.get("sha256"))[:16]] = None
     if rows:
-        caption = "Data and weights that the results depend on. The videos themselves are named by the lists, not read."
+        caption = "Data and weights that the results depend on. Of the videos themselves only the sizes are on record."
         return [Rows(["input", "file", "videos", "SHA-256"], [list(row) for row in rows], [2], caption)]
     counts = list_counts(chain.runs[-1])
     if not counts:

@@ -62,15 +62,20 @@ def test_the_times_are_those_of_the_frames_that_are_shown(folder):
 
 
 @pytest.mark.parametrize(
-    ("recipe", "purpose", "views"), [("demo/linear", "train", 1), ("test/knn_SlowR50_8x8", "knn", None)]
+    ("recipe", "purpose", "views", "words"),
+    [
+        ("demo/linear", "train", 1, []),
+        ("test/knn_SlowR50_8x8", "knn", None, []),
+        ("test/knn_SlowR50_8x8", "knn", None, ["TASK", "logistic"]),
+    ],
 )
-def test_other_tasks_show_what_they_read(folder, recipe, purpose, views, tmp_path):
+def test_other_tasks_show_what_they_read(folder, recipe, purpose, views, words, tmp_path):
     lists = tmp_path / "labelled"
     lists.mkdir()
     for split in ("train", "val", "test"):
         (lists / f"{split}.csv").write_text("".join(f"{folder}/{n}.mp4 {n % 2}\n" for n in range(4)))
     keys = ["MODEL.NUM_CLASSES", 2] if purpose == "train" else ["TEST.CHECKPOINT_FILE_PATH", "none.pyth"]
-    shown = shown_clips(configuration(recipe, lists, *keys), 2)
+    shown = shown_clips(configuration(recipe, lists, *keys, *words), 2)
     assert shown.purpose == purpose
     assert [video.label for video in shown.videos] == [0, 1]
     assert views is None or all(len(video.clips) == views for video in shown.videos)

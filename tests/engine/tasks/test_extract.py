@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import os
 import shutil
 import signal
@@ -130,10 +132,10 @@ def test_same_words_again_do_nothing_and_others_are_refused(synthetic_set, tmp_p
     assert "has been cut off since it was written" in capsys.readouterr().err
     (out / "features.npy").write_bytes(whole)
     assert extract(listed, out, "--clips", 3) == 1
-    assert "differs in KNN.NUM_CLIPS" in capsys.readouterr().err
+    assert "holds another run, where KNN.NUM_CLIPS was 1 and is 3 now" in capsys.readouterr().err
     listed.write_text("".join(reversed(listed.read_text().splitlines(keepends=True))))
     assert extract(listed, out, "--clips", 1) == 1
-    assert "began with other videos, or in another order" in capsys.readouterr().err
+    assert "began with other videos, or in another order (6 rows with sha256 " in capsys.readouterr().err
     # Its configuration starts it too, wherever its features went.
     (out / "features.npy").unlink()
     assert main(["run", "--cfg", str(out / "extract.yaml")]) == 0
@@ -210,3 +212,70 @@ def test_the_names_of_classes_next_to_a_list_are_in_the_manifest(synthetic_set, 
     (lists / "classes.txt").unlink()
     assert extract(lists / "some.csv", tmp_path / "without", "--clips", 1) == 0
     assert "class" not in manifest(tmp_path / "without")[0]
+
+
+@pytest.fixture
+def extracted(synthetic_set, tmp_path) -> Path:
+    """A folder of features of a copy of six videos, by a copy of the checkpoint."""
+    shutil.copytree(synthetic_set, tmp_path / "lists")
+    shutil.copy(BYOL, tmp_path / "c.pyth")
+    assert again(tmp_path) == 0
+    return tmp_path / "out"
+
+
+def again(folder: Path, *words) -> int:
+    command = ["extract", folder / "c.pyth", "--data", folder / "lists/test.csv", "--out", folder / "out"]
+    return main([str(word) for word in (*command, "--clips", 1, *CPU, *words)])
+
+
+def state(out: Path) -> dict[str, tuple[int, bytes]]:
+    """Its files, without the log: that of the last job in this process is still open."""
+    files = [path for path in out.iterdir() if path.is_file() and path.name != "stdout.log"]
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def test_the_hashes_of_list_and_checkpoint_are_printed_and_recorded(extracted, tmp_path, capsys):
+    capsys.readouterr()
+    assert again(tmp_path) == 0
+    listed, checkpoint = (
+        hashlib.sha256(path.read_bytes()).hexdigest() for path in (tmp_path / "lists/test.csv", tmp_path / "c.pyth")
+    )
+    shown = capsys.readouterr().out
+    assert f"made of the list with sha256 {listed[:12]} by the checkpoint with sha256 {checkpoint[:12]};" in shown
+    identity = json.loads((extracted / "extract.json").read_text())
+    assert (identity["videos_sha256"], identity["checkpoint_sha256"]) == (listed, checkpoint)
+
+
+def test_run_on_a_finished_extraction_rewrites_nothing(extracted, tmp_path, capsys):
+    before = state(extracted)
+    config = ["run", "--cfg", str(extracted / "extract.yaml")]
+    assert main(config) == 0
+    assert f"{extracted} is finished with these settings, and stays as it is" in capsys.readouterr().err
+    assert main([*config, "KNN.NUM_CLIPS", "2"]) == 2
+    assert "KNN.NUM_CLIPS was 1 and is 2 now" in capsys.readouterr().err
+    shutil.copy(ROOT / "tests/reference/moco_tiny_epoch_00200.pyth", tmp_path / "c.pyth")
+    for start in (lambda: main(config), lambda: again(tmp_path)):
+        assert start() != 0
+        assert f"the checkpoint {tmp_path}/c.pyth has another content" in capsys.readouterr().err
+    shutil.copy(BYOL, tmp_path / "c.pyth")
+    assert state(extracted) == before
+    os.truncate(extracted / "features.npy", 5000)
+    assert main(config) == 1
+    assert "has been cut off since it was written" in capsys.readouterr().err
+
+
+def test_features_of_replaced_videos_are_refused_and_never_mixed(extracted, tmp_path, capsys):
+    name = (tmp_path / "lists/test.csv").read_text().split()[0]
+    with (tmp_path / "lists" / name).open("ab") as video:
+        video.write(bytes(10))
+    assert again(tmp_path) == 1
+    said = "1 of the 6 videos of the test list has another size than when it was measured on: "
+    assert said in capsys.readouterr().err
+    # As an extraction that was stopped halfway has left it.
+    (extracted / "results.json").unlink()
+    (extracted / "features.npy").rename(extracted / ".features.part")
+    (extracted / ".progress").mkdir()
+    (extracted / ".progress/x.txt").write_text("1 1\n")
+    assert again(tmp_path) == 1
+    assert f"holds features, and {said}" in capsys.readouterr().err
+    assert not (extracted / "features.npy").exists()

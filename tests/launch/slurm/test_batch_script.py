@@ -14,9 +14,10 @@ import pytest
 from rhovideo.errors import JobError, LostPeerError
 from rhovideo.launch.failures import write_failure
 from rhovideo.launch.slurm import batch_script
-from rhovideo.launch.slurm.job_environment import failures_folder, rank_command, script_lines, write_runs
+from rhovideo.launch.slurm.job_environment import failures_folder, free_port, rank_command, script_lines, write_runs
 from rhovideo.runs import records
 from rhovideo.runs.folder import FAILURE_FILE, RESULTS_FILE
+from tests.configured_runs import ROOT, write_config
 
 # Rank 1 is killed, and those who miss it fail.
 KILLED = {0: "1 node0", 1: "137 node0", 2: "1 node1", 3: "1 node1"}
@@ -55,7 +56,10 @@ def last_event(run):
 
 def test_success_is_finished(job):
     run, folder = job
+    # Of an earlier attempt, which this one has found to be of this very run.
     (run / RESULTS_FILE).touch()
+    os.utime(run / RESULTS_FILE, (0, 0))
+    records.append_attempt(run, {"event": "succeeded", "attempt": 1})
     assert batch_script.end(folder, 0) == 0
     assert last_event(run)["outcome"] == "finished"
 
@@ -64,8 +68,9 @@ def test_success_is_finished(job):
 def test_success_without_results_is_a_failure(job, capsys, earlier):
     run, folder = job
     if earlier:
+        # Its time stamp says nothing: the clock of the node that wrote it may be ahead.
         (run / RESULTS_FILE).touch()
-        os.utime(run / RESULTS_FILE, (0, 0))
+        records.append_attempt(run, {"event": "succeeded", "attempt": 0})
     # What is left where srun starts no rank, and has exit code 0 all the same.
     assert batch_script.end(folder, 0) == 1
     assert (last_event(run)["outcome"], last_event(run)["requeued"]) == ("failed", False)
@@ -280,7 +285,45 @@ def test_a_signal_that_ends_the_ranks_while_they_leave_undoes_nothing(job, monke
     run, folder = job
     monkeypatch.setattr(batch_script, "_requeue", lambda place: 0)
     if results:
-        (run / RESULTS_FILE).touch()
+        records.append_attempt(run, {"event": "succeeded", "attempt": 1})
     leave_exits(dict.fromkeys(range(4), "143 node0"))
     assert batch_script.end(folder, 143) == 0
     assert (last_event(run)["outcome"], last_event(run)["requeued"]) == (outcome, not results)
+
+
+def run_rank(config, words) -> str:
+    """What srun starts on the one rank of a job, in its own interpreter; what it prints."""
+    code = (
+        "import sys\n"
+        "from rhovideo.config import load_cfg\n"
+        "from rhovideo.launch.slurm.rank_entry import SlurmTask\n"
+        "SlurmTask(load_cfg(sys.argv[1], sys.argv[2:]))()\n"
+    )
+    environment = {
+        **os.environ,
+        **{"SLURM_PROCID": "0", "SLURM_LOCALID": "0", "SLURM_NODEID": "0", "SLURM_NTASKS": "1"},
+        **{"SLURM_JOB_NUM_NODES": "1", "SLURM_JOB_NODELIST": "localhost", "SUBMITIT_EXECUTOR": "slurm"},
+        **{"RHOVIDEO_WORK_FOLDER": str(config.parent), "MASTER_PORT": str(free_port()), "PYTHONPATH": str(ROOT)},
+    }
+    command = [sys.executable, "-c", code, str(config), *map(str, words)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_a_run_that_was_finished_before_is_a_success_and_stays_as_it_is(job, monkeypatch, synthetic_set, tmp_path):
+    run, folder = job
+    config = write_config(tmp_path / "pre.yaml", run, "pretrain")
+    words = ["CONTRASTIVE.TYPE", "simclr", "TRAIN.EVAL_PERIOD", 0, "SOLVER.MAX_EPOCH", 1]
+    words += ["DATA.PATH_TO_DATA_DIR", synthetic_set]
+    run_rank(config, words)
+    assert last_event(run) == {"event": "succeeded", "attempt": 1}
+    assert batch_script.end(folder, 0) == 0
+    before = {name: (run / name).stat().st_mtime_ns for name in (RESULTS_FILE, "config.yaml", "inputs.json")}
+    # The same job again, as after a node that failed just then.
+    assert batch_script.start(folder) == 0
+    monkeypatch.setenv("RHOVIDEO_ATTEMPT", "2")
+    assert "is finished with these settings, and stays as it is" in run_rank(config, words)
+    assert batch_script.end(folder, 0) == 0
+    assert (last_event(run)["outcome"], last_event(run)["attempt"]) == ("finished", 2)
+    assert {name: (run / name).stat().st_mtime_ns for name in before} == before

@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from rhovideo.checks.video_sizes import look_at_videos, with_sizes, write_sizes
 from rhovideo.cli import main
+from rhovideo.launch.plan import make_plan
 from rhovideo.launch.slurm import batch_script, submitit_adapter
 from rhovideo.monitor.logs import single_run
 from rhovideo.runs import records
+from rhovideo.runs.inputs import measure, record_start
 from rhovideo.runs.lock import held_to_submit
 from tests.configured_runs import ROOT
 from tests.launch.run_folders import submit as leave_record
@@ -242,3 +245,54 @@ def test_nothing_is_imported_before_the_checks_that_they_do_not_need(module):
     code = f"import sys, rhovideo.{module}; print({{'torch', 'numpy', 'submitit'}} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout == "set()\n", done.stderr
+
+
+def finish(recorded: bool = True) -> dict[str, bytes]:
+    """Leave what a finished pre-training leaves in its run folder; the records."""
+    (job,) = make_plan(["pretrain.yaml"], ["SLURM.NODES", 1, "SLURM.TASKS_PER_NODE", 1], None, None, True).jobs
+    run = Path(job.cfg.OUTPUT_DIR)
+    (run / "checkpoints").mkdir(parents=True)
+    (run / f"checkpoints/checkpoint_epoch_{job.cfg.SOLVER.MAX_EPOCH:05d}.pyth").touch()
+    (run / "config.yaml").write_text(job.cfg.dump())
+    if recorded:
+        inputs = measure(job.cfg)
+        sizes = look_at_videos(job.cfg, inputs)
+        write_sizes(run, sizes)
+        record_start(run, with_sizes(inputs, sizes))
+    (run / "results.json").write_text('{"task": "pretrain", "knn_top1": 50.0}')
+    return {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("start", [["--resume"], ["--dry-run", "--resume"]])
+def test_a_finished_run_is_not_queued_again_with_another_key_list_or_video(videos, submitting, capsys, start):
+    before = finish()
+    assert queue(*start, "CONTRASTIVE.T", "0.3") == 2
+    assert re.search(r"CONTRASTIVE\.T was [\d.]+ and is 0\.3 now", capsys.readouterr().err)
+    rows = (videos / "train.csv").read_text()
+    (videos / "train.csv").write_text(rows + "a.mp4 0\n")
+    assert queue(*start) == 2
+    assert "128 rows then and 129 now" in capsys.readouterr().err
+    (videos / "train.csv").write_text(rows)
+    (videos / "a.mp4").write_bytes(b"another")
+    assert queue(*start) == 2
+    assert "videos of the train list have another size than when it was measured on: a.mp4 (0 → 7 bytes)" in (
+        capsys.readouterr().err
+    )
+    (videos / "a.mp4").write_bytes(b"")
+    assert submitting.scripts() == []
+    assert {name: (videos / "out/pretrain" / name).read_bytes() for name in before} == before
+
+
+def test_a_finished_run_that_is_queued_again_has_nothing_to_do(videos, submitting, capsys, monkeypatch):
+    finish()
+    assert queue("--resume") == 0
+    folder = Path(re.search(r"RHOVIDEO_SLURM_FOLDER=(\S+)", submitting.scripts()[0])[1])
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    assert batch_script.start(folder) == 0
+    assert "was finished before this submission: nothing to do" in capsys.readouterr().err
+
+
+def test_time_stamps_that_decide_about_a_folder_of_an_earlier_version_are_said(videos, submitting, capsys):
+    finish(recorded=False)
+    assert queue("--resume", "--dry-run") == 0
+    assert "only the time stamps of its lists and of its checkpoint were compared" in capsys.readouterr().err
