@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,24 @@ class Chain:
         return next((run for run in reversed(self.runs) if run.task == "pretrain"), None)
 
 
+def groups(chains: Iterable[Chain]) -> dict[str, list[Chain]]:
+    """Chains that differ by the seed alone, together."""
+    found: dict[str, list[Chain]] = {}
+    for chain in chains:
+        found.setdefault(chain.group, []).append(chain)
+    return found
+
+
+def mean_score(chains: Sequence[Chain]) -> float:
+    """The mean of the numbers of chains that all have one, in percent."""
+    return statistics.fmean(chain.score or 0.0 for chain in chains)
+
+
+def deviation(chains: Sequence[Chain]) -> float | None:
+    """The standard deviation of their numbers, in percent; None for one chain."""
+    return statistics.stdev(chain.score or 0.0 for chain in chains) if len(chains) > 1 else None
+
+
 @dataclass
 class Subject:
     """What a page is about.
@@ -104,14 +123,37 @@ class Subject:
         return self.kind in ("study", "folder")
 
     @property
+    def runs(self) -> list[RunRecord]:
+        """The runs of all chains, each once."""
+        return list({run.folder.resolve(): run for chain in self.chains for run in chain.runs}.values())
+
+    def place_of(self, run: RunRecord) -> str:
+        """The folder of a run below the one that the page is about, by which it is told from the others."""
+        below = run.folder.absolute()
+        top = self.path.absolute()
+        return below.relative_to(top).as_posix() if self.compares and top in below.parents else run.name
+
+    @property
+    def scored(self) -> dict[str, list[Chain]]:
+        """The chains that have a number, in groups that differ by the seed alone."""
+        return groups(chain for chain in self.chains if chain.score is not None)
+
+    @property
+    def best_group(self) -> list[Chain]:
+        """The chains, alike but for their seeds, with the highest mean; empty where none has a number."""
+        return max(self.scored.values(), key=lambda chains: (mean_score(chains), _pretrained(chains)), default=[])
+
+    @property
     def main(self) -> Chain:
-        """The chain that is shown in detail: of several the one with the highest number, and of equal ones the first.
+        """The chain that is shown in detail: the best seed of the group with the highest mean; of equals the first.
 
         A chain with a pre-training goes before one without.
         """
-        return max(
-            self.chains, key=lambda chain: (chain.score is not None, chain.score or 0.0, bool(chain.pretraining))
-        )
+        return max(self.best_group or self.chains, key=lambda chain: (chain.score or 0.0, _pretrained([chain])))
+
+
+def _pretrained(chains: Sequence[Chain]) -> bool:
+    return any(chain.pretraining for chain in chains)
 
 
 def read_subject(path: str | Path) -> Subject:
@@ -156,7 +198,7 @@ def _chain(run: Path) -> list[Path]:
 def _sibling(run: Path) -> Path | None:
     """The run in the same folder that has the checkpoint which this run names."""
     cfg = read_config(run)
-    written = Path(_named(cfg, "TEST" if cfg.get("TASK") in ("test", "knn", "extract") else "TRAIN"))
+    written = Path(_named(cfg, "TEST" if cfg.get("TASK") in ("test", "knn", "logistic", "extract") else "TRAIN"))
     candidate = (run.parent if run.name else run.absolute().parent) / written.parent.parent.name
     found = (candidate / "checkpoints" / written.name).is_file() and candidate.resolve() != run.resolve()
     return candidate if found else None
