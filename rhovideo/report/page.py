@@ -25,6 +25,7 @@ from rhovideo.report.sections.what_was_run import (
 )
 from rhovideo.report.sections.wording import count, duration, listed, percent
 from rhovideo.report.subjects import Subject, deviation, mean_score, read_subject
+from rhovideo.terminal import stage
 
 FORMATS = ("html", "md", "png")
 _KINDS = {"run": "Run", "eval": "Evaluation", "study": "Study", "folder": "Folder"}
@@ -51,6 +52,7 @@ def write_report(path: str | Path, out: str | Path | None = None, form: str = "h
     require_libraries()
     subject = read_subject(path)
     page = make_page(subject, features)
+    stage("report: drawing the figures")
     name = "report_figures" if form == "png" else f"report.{form}"
     target = Path(out) if out else subject.path / name
     try:

@@ -59,10 +59,7 @@ class Chain:
     def group(self) -> str:
         """The values without the seed: chains of one group differ by the seed alone."""
         names = {key: "" if key in _NAMELESS else f"{label} " for key, label in labels_of(self.swept).items()}
-        return ", ".join(f"{name}{self._shown(key)}" for key, name in names.items()) or self.name
-
-    def _shown(self, key: str) -> str:
-        return f"{self.values[key]} encoder" if key == "encoder" and self.values[key] == "random" else self.values[key]
+        return ", ".join(f"{name}{self.values[key]}" for key, name in names.items()) or self.name
 
     @property
     def swept(self) -> list[str]:
@@ -228,4 +225,4 @@ def _encoder(chain: Chain) -> str:
         rho = cfg_value(first.cfg, "DATA.TRAIN_CROP_NUM_TEMPORAL")
         return f"{cfg_value(first.cfg, 'CONTRASTIVE.TYPE')}, rho {rho}"
     source = cfg_value(first.cfg, "TEST.CHECKPOINT_FILE_PATH") or cfg_value(first.cfg, "TRAIN.CHECKPOINT_FILE_PATH")
-    return Path(str(source)).name if source else "random"
+    return Path(str(source)).name if source else "random encoder"

@@ -17,6 +17,7 @@ from rhovideo.report.run_record import RunRecord, cfg_value
 from rhovideo.report.sections.wording import class_name, count, percent
 from rhovideo.report.subjects import Chain
 from rhovideo.report.thumbnails import Opener, Thumbnails, data_uri
+from rhovideo.terminal import stage
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -267,7 +268,9 @@ def _projections(values: np.ndarray) -> list[tuple[str, np.ndarray]]:
             from umap import UMAP
         except ImportError:
             return found
-        found.append(("UMAP (cosine)", UMAP(metric="cosine", random_state=_SEED).fit_transform(values)))
+        stage("report: UMAP")
+        # A seed allows one thread; said so, it does not warn of that.
+        found.append(("UMAP (cosine)", UMAP(metric="cosine", random_state=_SEED, n_jobs=1).fit_transform(values)))
     return found
 
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Signals that are no measurements of the learning, or are drawn together with another one.
-_NOT_DRAWN = {"_type", "epoch", "iter", "eta", "gpu_mem", "RAM", "split", "time_diff", "dt", "dt_data", "dt_net"}
+_NOT_DRAWN = {
+    *("_type", "epoch", "iter", "eta", "gpu_mem", "RAM", "split", "time_diff", "dt", "dt_data", "dt_net"),
+    "knn_videos",
+}
 _TITLES = {
     "loss": "Loss",
     "lr": "Learning rate",
@@ -131,6 +134,9 @@ def draw_curves(
         axes.plot(curve.x, curve.y, color=colour, linewidth=1.8, marker=marker, markersize=3.5, label=curve.name)
     if from_zero:
         axes.set_ylim(bottom=0)
+    epochs = {epoch for curve in curves for epoch in curve.x}
+    if len(epochs) == 1:
+        axes.set_xlim(min(epochs) - 1, max(epochs) + 1)
     axes.set_xlabel("epoch")
     axes.locator_params(axis="y", nbins=6)
     whole_numbers(axes)
