@@ -136,7 +136,7 @@ def test_an_evaluation_shows_its_outcome(linear_run, tmp_path):
     why = "there is no figure of K400 linear for this checkpoint"
     (copy / "eval.json").write_text(json.dumps({"not_compared_because": why, "value": 33.3}))
     text = write_report(copy, tmp_path / "page.html", features=False).read_text()
-    assert f"Evaluation {copy}: pretrain, then linear" in text
+    assert f"Evaluation {copy}: " in text
     assert why in text
 
 
