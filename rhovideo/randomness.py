@@ -23,6 +23,7 @@ class Stream(IntEnum):
     STEP = 5
     INITIALISATION = 6
     SYNTHETIC = 7
+    SHOWN_VIDEOS = 8
 
 
 def generator(stream: Stream, *address: int) -> np.random.Generator:

@@ -82,10 +82,12 @@ _beats = _Beats()
 
 def _bar_is_shown() -> bool:
     """True while a progress bar of tqdm is on the terminal."""
-    tqdm = sys.modules.get("tqdm")
-    if tqdm is None:
-        return False
-    return any(not bar.disable for bar in list(getattr(tqdm.tqdm, "_instances", ())))
+    # The other thread may be in the middle of importing tqdm, or of making a bar, which is listed before it is whole.
+    bars = getattr(getattr(sys.modules.get("tqdm"), "tqdm", None), "_instances", ())
+    try:
+        return any(not getattr(bar, "disable", True) for bar in list(bars))
+    except RuntimeError:  # a bar came or went meanwhile: one is in use
+        return True
 
 
 def _watch(ended: threading.Event) -> None:

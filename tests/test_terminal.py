@@ -52,3 +52,28 @@ def test_the_first_words_do_not_wait_for_the_import_of_the_commands(tmp_path):
     # The key itself is printed after the import, which sleeps on.
     assert process.poll() is None
     assert "SOLVER.BASE_LR" in process.communicate()[0]
+
+
+BEATS_DURING_THE_IMPORT_OF_TQDM = """
+import sys, time
+from rhovideo.terminal import start_beats, stop_beats
+start_beats("importing", 0.1)
+import tqdm
+time.sleep(0.5)
+stop_beats()
+"""
+
+
+def test_beats_go_on_while_another_thread_imports_tqdm(tmp_path):
+    """A module is listed before its names are there."""
+    (tmp_path / "tqdm").mkdir()
+    (tmp_path / "tqdm/__init__.py").write_text("import time\ntime.sleep(6)\nclass tqdm: pass\n")
+    done = subprocess.run(
+        [sys.executable, "-c", BEATS_DURING_THE_IMPORT_OF_TQDM],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("importing ...") == 2

@@ -51,7 +51,9 @@ def add_command(commands: Commands) -> None:
     )
     parser.add_argument("--cfg", metavar="CFG", help=argparse.SUPPRESS)
     parser.add_argument("--out", metavar="FILE", required=True, type=Path, help="ends in .png, .mp4, .gif or .webp")
-    parser.add_argument("--videos", metavar="N", type=int, default=4, help="evenly spread over the list (4)")
+    parser.add_argument(
+        "--videos", metavar="N", type=int, default=4, help="drawn with the seed, from different classes (4)"
+    )
     parser.add_argument("--seed", metavar="N", type=int, help="in place of RNG_SEED")
     parser.add_argument("--epoch", metavar="N", type=int, default=1, help="whose clips, from 1 (1)")
     parser.set_defaults(function=clips_command)

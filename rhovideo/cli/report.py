@@ -13,7 +13,7 @@ FORMATS = ("html", "md", "png")
 REPORT_HELP = """\
 Turn a run, a study, an evaluation or a folder of runs into one page: a summary in words, what was run and what it cost,
 curves, the augmented clips, nearest neighbours, an embedding map, the accuracy on each class, mistakes, warnings, and
-the commands that make it again. The page is one file that needs no network.
+the commands to reproduce it. The page is one file that needs no network.
 
 Features are computed with the last checkpoint, for at most 1,000 sampled videos, where a run has left none; without a
 GPU that may take minutes. Needs pip install 'rhovideo[report]'.

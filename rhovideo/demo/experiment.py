@@ -15,12 +15,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from fvcore.common.config import CfgNode
 
 from rhovideo.atomic_files import write_text
 from rhovideo.config import load_cfg
-from rhovideo.data.loading.datasets import SampleKey, build_dataset
+from rhovideo.data.loading.shown_clips import shown_clips
 from rhovideo.demo.contact_sheet import save_report
 from rhovideo.demo.synthetic_videos import class_names, write_synthetic
 from rhovideo.engine.json_stats import read_json_stats
@@ -123,11 +122,8 @@ def _run_afresh(
 
 def _draw(cfg: CfgNode, path: Path, title: str) -> None:
     """One picture of what the method saw and of how its loss went."""
-    dataset = build_dataset(cfg, "train", "pretrain")
-    shown = np.linspace(0, len(dataset) - 1, 4).astype(int)
-    clips = [dataset[SampleKey(0, int(index))].clips.numpy() for index in shown]
     # Twice as large, to be seen well.
-    clips = [views.repeat(2, axis=2).repeat(2, axis=3) for views in clips]
+    clips = [video.clips.repeat(2, axis=2).repeat(2, axis=3) for video in shown_clips(cfg, 4).videos]
     log = read_json_stats(Path(cfg.OUTPUT_DIR) / "json_stats.log")
     losses = [line["loss"] for line in log if line["_type"] == "train_epoch"]
     save_report(path, clips, losses, sheet_title=title, x_label="epoch")

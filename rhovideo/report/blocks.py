@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -146,7 +146,7 @@ class Page:
         answers: the summary.
         sections: the rest.
         facts: short facts next to the title, name and value.
-        extra: of the template.
+        remark: a sentence on how to take them; empty without one.
     """
 
     title: str
@@ -154,7 +154,7 @@ class Page:
     answers: list[Answer]
     sections: list[Section]
     facts: list[tuple[str, str]] = field(default_factory=list)
-    extra: dict[str, Any] = field(default_factory=dict)
+    remark: str = ""
 
     @property
     def plots(self) -> list[Plot]:

@@ -46,6 +46,7 @@ def as_markdown(page: Page, pictures: dict[str, str]) -> str:
     """
     lines = [f"# {_plain(page.title)}", "", _plain(page.subtitle), ""]
     lines += [f"- {name}: {_plain(value)}" for name, value in page.facts]
+    lines += ["", _plain(page.remark)] if page.remark else []
     lines += ["", "## In short", ""]
     for answer in page.answers:
         lines += [f"**{answer.question}** {_plain(answer.verdict)}. {_plain(answer.reason)}", ""]

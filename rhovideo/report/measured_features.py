@@ -16,7 +16,7 @@ from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_netwo
 from rhovideo.report.per_video import Neighbour, Prediction, Predictions, Query
 from rhovideo.report.run_record import RunRecord, cfg_value
 from rhovideo.runs.folder import CONFIG_FILE
-from rhovideo.terminal import print_line
+from rhovideo.terminal import print_line, stage
 from rhovideo.zoo.pretrained import load_pretrained
 
 MOST_VIDEOS = 1000
@@ -144,6 +144,7 @@ def measure_features(run: RunRecord) -> MeasuredFeatures:
     cfg = as_cfg(run)
     source = run.checkpoint or run.located(_named_checkpoint(run))
     print_line(f"features: reading {source}")
+    stage("report: computing features")
     encoder = load_pretrained(source, cfg, encoder=cfg.TRAIN.CHECKPOINT_ENCODER if not run.checkpoint else "online")
     device = job_device(cfg)
     encoder.to(device, DTYPES[cfg.TRAIN.DTYPE])

@@ -12,16 +12,25 @@ from rhovideo.report.drawing import LIGHT, as_png, require_libraries
 from rhovideo.report.markup import as_html, as_markdown
 from rhovideo.report.per_video import Predictions, read_predictions
 from rhovideo.report.sections.accuracy import classes_section, confusion_section, results_section
-from rhovideo.report.sections.answers import answers
+from rhovideo.report.sections.answers import answers, choice
 from rhovideo.report.sections.cells import comparison_sections
 from rhovideo.report.sections.pictures import Pictures
 from rhovideo.report.sections.signal_curves import curves_section
-from rhovideo.report.sections.what_was_run import again_section, cost_text, run_section, warnings_section
-from rhovideo.report.sections.wording import count, duration, percent
-from rhovideo.report.subjects import Subject, read_subject
+from rhovideo.report.sections.what_was_run import (
+    again_section,
+    cost_text,
+    recipe_or_name,
+    run_section,
+    warnings_section,
+)
+from rhovideo.report.sections.wording import count, duration, listed, percent
+from rhovideo.report.subjects import Subject, deviation, mean_score, read_subject
+from rhovideo.terminal import stage
 
 FORMATS = ("html", "md", "png")
-_KINDS = {"run": "Run", "eval": "Evaluation", "study": "Study", "folder": "Runs"}
+_KINDS = {"run": "Run", "eval": "Evaluation", "study": "Study", "folder": "Folder"}
+# Recipes that a title names for one task.
+_MOST_NAMES = 3
 
 
 def write_report(path: str | Path, out: str | Path | None = None, form: str = "html", features: bool = True) -> Path:
@@ -43,6 +52,7 @@ def write_report(path: str | Path, out: str | Path | None = None, form: str = "h
     require_libraries()
     subject = read_subject(path)
     page = make_page(subject, features)
+    stage("report: drawing the figures")
     name = "report_figures" if form == "png" else f"report.{form}"
     target = Path(out) if out else subject.path / name
     try:
@@ -85,7 +95,10 @@ def make_page(subject: Subject, features: bool = True) -> Page:
         warnings_section(subject),
         again_section(subject),
     ]
-    return Page(subject.name, _subtitle(subject), answers(subject, predictions, names), sections, _facts(subject))
+    return Page(
+        _title(subject), _subtitle(subject), answers(subject, predictions, names), sections, _facts(subject),
+        choice(subject),
+    )  # fmt: skip
 
 
 def _predictions(subject: Subject) -> Predictions | None:
@@ -93,27 +106,55 @@ def _predictions(subject: Subject) -> Predictions | None:
     return next((predictions for predictions in found if predictions and predictions.videos), None)
 
 
+def _title(subject: Subject) -> str:
+    """The recipes of the runs in their order, such as "demo/simclr, then demo/linear"; of several chains, which."""
+    chains = sorted(subject.chains, key=lambda chain: -len(chain.runs)) if subject.compares else [subject.main]
+    steps: dict[str, dict[str, None]] = {}
+    for run in (run for chain in chains for run in chain.runs):
+        steps.setdefault(run.task or run.name, {})[recipe_or_name(run)] = None
+    words = []
+    for names in map(list, steps.values()):
+        more = len(names) - _MOST_NAMES
+        words.append(listed([*names[:_MOST_NAMES], *([f"{more} more"] if more > 0 else [])]))
+    title = ", then ".join(words)
+    return f"{subject.name}: {title}" if subject.compares else title
+
+
 def _subtitle(subject: Subject) -> str:
-    kind = _KINDS[subject.kind]
+    kind = f"{_KINDS[subject.kind]} {subject.path}"
     if subject.compares:
-        cells = count(len(subject.chains), "chain")
-        return f"{kind} with {cells} of runs; {subject.main.name} is shown in detail"
+        runs, chains = count(len(subject.runs), "run"), count(len(subject.chains), "chain")
+        several = f"{runs} in {chains}" if len(subject.runs) != len(subject.chains) else runs
+        return f"{kind}: {several}; {subject.main.name} is shown in detail"
     tasks = ", then ".join(run.task or "a run that has not begun" for run in subject.main.runs)
     return f"{kind}: {tasks}"
 
 
 def _facts(subject: Subject) -> list[tuple[str, str]]:
-    runs = list({run.folder.resolve(): run for chain in subject.chains for run in chain.runs}.values())
+    runs = subject.runs
     seconds = sum(run.seconds or 0.0 for run in runs)
     facts = [
         ("runs", str(len(runs))),
         ("time", duration(seconds) if seconds else "not known"),
         ("cost", cost_text(runs)),
     ]
-    main = subject.main
-    if main.score is not None:
-        facts.insert(0, (main.score_name, percent(main.score)))
-    return facts
+    return _headline(subject) + facts
+
+
+def _headline(subject: Subject) -> list[tuple[str, str]]:
+    """The main number: of several seeds their mean, and the best one below that name."""
+    chains, main = subject.best_group, subject.main
+    spread = deviation(chains)
+    if main.score is None:
+        return []
+    if spread is not None:
+        mean = f"{mean_score(chains):.1f} ± {spread:.1f} %"
+        return [
+            (f"{main.score_name}, mean ± standard deviation of n = {len(chains)} seeds", mean),
+            (f"the best of them, seed {main.seed}", percent(main.score)),
+        ]
+    several = f", best of {len(subject.scored)}" if len(subject.scored) > 1 else ""
+    return [(f"{main.score_name}{several}", percent(main.score))]
 
 
 def _write_pictures(page: Page, folder: Path) -> dict[str, Path]:

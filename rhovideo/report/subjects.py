@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -59,10 +60,7 @@ class Chain:
     def group(self) -> str:
         """The values without the seed: chains of one group differ by the seed alone."""
         names = {key: "" if key in _NAMELESS else f"{label} " for key, label in labels_of(self.swept).items()}
-        return ", ".join(f"{name}{self._shown(key)}" for key, name in names.items()) or self.name
-
-    def _shown(self, key: str) -> str:
-        return f"{self.values[key]} encoder" if key == "encoder" and self.values[key] == "random" else self.values[key]
+        return ", ".join(f"{name}{self.values[key]}" for key, name in names.items()) or self.name
 
     @property
     def swept(self) -> list[str]:
@@ -78,6 +76,24 @@ class Chain:
     def pretraining(self) -> RunRecord | None:
         """The run that learned without labels."""
         return next((run for run in reversed(self.runs) if run.task == "pretrain"), None)
+
+
+def groups(chains: Iterable[Chain]) -> dict[str, list[Chain]]:
+    """Chains that differ by the seed alone, together."""
+    found: dict[str, list[Chain]] = {}
+    for chain in chains:
+        found.setdefault(chain.group, []).append(chain)
+    return found
+
+
+def mean_score(chains: Sequence[Chain]) -> float:
+    """The mean of the numbers of chains that all have one, in percent."""
+    return statistics.fmean(chain.score or 0.0 for chain in chains)
+
+
+def deviation(chains: Sequence[Chain]) -> float | None:
+    """The standard deviation of their numbers, in percent; None for one chain."""
+    return statistics.stdev(chain.score or 0.0 for chain in chains) if len(chains) > 1 else None
 
 
 @dataclass
@@ -105,14 +121,37 @@ class Subject:
         return self.kind in ("study", "folder")
 
     @property
+    def runs(self) -> list[RunRecord]:
+        """The runs of all chains, each once."""
+        return list({run.folder.resolve(): run for chain in self.chains for run in chain.runs}.values())
+
+    def place_of(self, run: RunRecord) -> str:
+        """The folder of a run below the one that the page is about, by which it is told from the others."""
+        below = run.folder.absolute()
+        top = self.path.absolute()
+        return below.relative_to(top).as_posix() if self.compares and top in below.parents else run.name
+
+    @property
+    def scored(self) -> dict[str, list[Chain]]:
+        """The chains that have a number, in groups that differ by the seed alone."""
+        return groups(chain for chain in self.chains if chain.score is not None)
+
+    @property
+    def best_group(self) -> list[Chain]:
+        """The chains, alike but for their seeds, with the highest mean; empty where none has a number."""
+        return max(self.scored.values(), key=lambda chains: (mean_score(chains), _pretrained(chains)), default=[])
+
+    @property
     def main(self) -> Chain:
-        """The chain that is shown in detail: of several the one with the highest number, and of equal ones the first.
+        """The chain that is shown in detail: the best seed of the group with the highest mean; of equals the first.
 
         A chain with a pre-training goes before one without.
         """
-        return max(
-            self.chains, key=lambda chain: (chain.score is not None, chain.score or 0.0, bool(chain.pretraining))
-        )
+        return max(self.best_group or self.chains, key=lambda chain: (chain.score or 0.0, _pretrained([chain])))
+
+
+def _pretrained(chains: Sequence[Chain]) -> bool:
+    return any(chain.pretraining for chain in chains)
 
 
 def read_subject(path: str | Path) -> Subject:
@@ -187,4 +226,4 @@ def _encoder(chain: Chain) -> str:
         rho = cfg_value(first.cfg, "DATA.TRAIN_CROP_NUM_TEMPORAL")
         return f"{cfg_value(first.cfg, 'CONTRASTIVE.TYPE')}, rho {rho}"
     source = cfg_value(first.cfg, "TEST.CHECKPOINT_FILE_PATH") or cfg_value(first.cfg, "TRAIN.CHECKPOINT_FILE_PATH")
-    return Path(str(source)).name if source else "random"
+    return Path(str(source)).name if source else "random encoder"

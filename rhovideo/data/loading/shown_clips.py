@@ -14,7 +14,9 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.data.augment.device_colour import apply_operations
 from rhovideo.data.lists.bad_videos import Failure
+from rhovideo.data.lists.csv_parsing import NO_LABEL
 from rhovideo.data.loading.datasets import SampleKey, VideoDataset, build_dataset
+from rhovideo.randomness import Stream, generator
 
 # The list that a task reads first (its split), and the purpose for which it does.
 READS = {
@@ -89,7 +91,8 @@ def shown_clips(
 
     Args:
         cfg: a loaded configuration; neither a GPU nor labels nor a run folder are needed.
-        videos: how many, evenly spread over the list; or their places in the list, from 0.
+        videos: how many, drawn with RNG_SEED, from different classes where the list has labels; or their places in the
+            list, from 0.
         epoch: whose clips, from 0.
         split: "train", "val" or "test"; empty: the list that the task reads first.
         purpose: as for :func:`rhovideo.data.loading.datasets.build_dataset`; empty: the task's.
@@ -104,16 +107,35 @@ def shown_clips(
     read = READS[cfg.TASK]
     split, purpose = split or read[0], purpose or read[1]
     dataset = build_dataset(cfg, split, purpose)
-    places = _spread(len(dataset), videos) if isinstance(videos, int) else videos
+    places = drawn_places(dataset.manifest.labels, videos, cfg.RNG_SEED) if isinstance(videos, int) else videos
     shown = ShownClips(str(dataset.manifest.csv), split, purpose)
     for place in places:
         _show(dataset, SampleKey(epoch, int(place)), shown)
     return shown
 
 
-def _spread(count: int, wanted: int) -> list[int]:
-    places: list[int] = np.linspace(0, count - 1, min(wanted, count)).round().astype(int).tolist()
-    return places
+def drawn_places(labels: np.ndarray, wanted: int, seed: int) -> list[int]:
+    """Draw some videos of a list, each class as often as any other, as far as it has so many.
+
+    Rows that are evenly spread would not do: a list often goes through its classes in turn.
+
+    Args:
+        labels: int64 [N], -1 for a video without a label; these come last where others have one.
+        wanted: how many.
+        seed: of the draw.
+
+    Returns:
+        Their places in the list, from 0, rising; all where there are no more than ``wanted``.
+    """
+    order = generator(Stream.SHOWN_VIDEOS, seed).permutation(len(labels))
+    drawn = labels[order]
+    by_class = np.argsort(drawn, kind="stable")
+    counts = np.unique(drawn, return_counts=True)[1]
+    # The first video of every class comes before the second one of any.
+    turns = np.empty(len(order), np.int64)
+    turns[by_class] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    turns[drawn == NO_LABEL] += len(order)
+    return sorted(order[np.argsort(turns, kind="stable")[:wanted]].tolist())
 
 
 def _show(dataset: VideoDataset, key: SampleKey, shown: ShownClips) -> None:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from rhovideo.engine.probes.feature_set import FeatureSet, ProbeData
 from rhovideo.engine.probes.held_out import folds
-from rhovideo.engine.probes.kinds import Probed
+from rhovideo.engine.probes.kinds import Probed, best_first
 from rhovideo.errors import JobError
 from rhovideo.randomness import Stream, torch_seed
 from rhovideo.seeding import seed_everything
@@ -74,7 +74,8 @@ def probe_attentive(data: ProbeData, device: torch.device, seed: int = 0) -> Pro
         classes, _ = _predict(probe, data.train, fold.choose, device)
         right = classes == data.train.labels[fold.choose]
         tried.append({"rate": rate, "held_out": 100 * float(right.mean())})
-    rate = max(tried, key=lambda each: each["held_out"])["rate"]
+    tried = best_first(tried)
+    rate = tried[0]["rate"]
     probe = _train(data, np.arange(len(data.train.labels)), rate, device, seed)
     found = _predict(probe, data.test, np.arange(len(data.test.labels)), device)
     return Probed(*found, {"rate": rate}, tried)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ from rhovideo.engine.probes.feature_set import ProbeData
 from rhovideo.engine.probes.held_out import folds
 from rhovideo.engine.probes.linear_grid import GRID, LinearGrid, train_grid
 from rhovideo.engine.probes.logistic_regression import STRENGTHS, fit_logistic
-from rhovideo.engine.probes.tensors import Fit, as_tensors, best, measure, predict
+from rhovideo.engine.probes.tensors import Fit, as_tensors, measure, predict, ranking
 from rhovideo.randomness import Stream, generator
 
 NEIGHBOURS = (1, 5, 10, 20, 50, 100, 200)
@@ -32,13 +33,20 @@ class Probed:
         predicted: int64 [N], the classes of the test videos; -1 where there is none.
         confidence: [N], their probabilities or shares of the votes.
         chosen: the settings that were chosen.
-        tried: every setting, with ``held_out``, its accuracy in percent on held-out training videos.
+        tried: every setting, with ``held_out``, its accuracy in percent on held-out training videos, and for linear and
+            logistic ``loss``, its mean cross-entropy there, None where it is not finite. The best comes first, which is
+            the chosen one.
     """
 
     predicted: np.ndarray
     confidence: np.ndarray
     chosen: dict[str, Any]
     tried: list[dict[str, Any]] = field(default_factory=list)
+
+
+def best_first(tried: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Settings by their accuracy on held-out videos; of equals the one that was tried first."""
+    return sorted(tried, key=lambda each: -each["held_out"])
 
 
 def probe_linear(data: ProbeData, device: torch.device, seed: int = 0) -> Probed:
@@ -87,11 +95,17 @@ def _probe(
         found = measure(grid, tensors.train[choose], tensors.train_labels[choose])
         total = Fit(total.correct + found.correct, total.loss + found.loss)
         videos += len(choose)
-    chosen = best(total)
-    shares = [100 * correct / max(videos, 1) for correct in total.correct.tolist()]
-    tried = [{**setting, "held_out": share} for setting, share in zip(settings, shares, strict=True)]
+    chosen = ranking(total)[0]
+    each = zip(settings, total.correct.tolist(), total.loss.tolist(), strict=True)
+    tried = [_as_tried(setting, correct, loss, max(videos, 1)) for setting, correct, loss in each]
     grid = fit(tensors.train, tensors.train_labels, chosen)
-    return Probed(*predict(grid, tensors.test), settings[chosen], tried)
+    return Probed(*predict(grid, tensors.test), settings[chosen], [tried[place] for place in ranking(total)])
+
+
+def _as_tried(setting: dict[str, Any], correct: int, loss: float, videos: int) -> dict[str, Any]:
+    mean = loss / videos
+    # JSON has no infinity.
+    return {**setting, "held_out": 100 * correct / videos, "loss": mean if math.isfinite(mean) else None}
 
 
 @torch.no_grad()
@@ -119,7 +133,8 @@ def probe_neighbours(data: ProbeData, device: torch.device, seed: int = 0) -> Pr
             votes = vote_of(nearest[:, :k], labels[places[:, :k]], tensors.classes, temperature)
             share = 100 * (votes.classes == labels[queries]).double().mean().item()
             tried.append({"k": k, "T": temperature, "held_out": share})
-    chosen = max(tried, key=lambda each: each["held_out"])
+    tried = best_first(tried)
+    chosen = tried[0]
     same = None
     if data.train_ids is not None and data.test_ids is not None:
         same = SameVideos(*(torch.from_numpy(each).to(device) for each in (data.test_ids, data.train_ids)))

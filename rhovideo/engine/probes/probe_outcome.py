@@ -20,6 +20,7 @@ from rhovideo.engine.probes.feature_set import ProbeData
 FILE_NAME = "probe.json"
 # Settings that are printed, the best first.
 _SHOWN = 5
+_HEADINGS = {"held_out": "held-out", "loss": "held-out loss"}
 
 
 def summary(kind: str, data: ProbeData, seed: int, seconds: float) -> dict[str, Any]:
@@ -63,7 +64,7 @@ def finish(
         common: from :func:`summary`.
         predicted: int64 [N], of the test videos.
         confidence: [N].
-        more: what this kind adds: ``chosen``, ``tried``.
+        more: what this kind adds: ``chosen``, and ``tried``, the best first.
 
     Returns:
         The content of probe.json.
@@ -110,8 +111,9 @@ def as_text(found: Mapping[str, Any]) -> str:
 def _one(found: Mapping[str, Any]) -> Iterator[str]:
     chosen, tried = found["chosen"], found["tried"]
     if tried:
-        yield "  best settings on held-out training videos:"
-        yield from _table(sorted(tried, key=lambda each: -each["held_out"])[:_SHOWN])
+        by = "accuracy, then by loss" if "loss" in tried[0] else "accuracy"
+        yield f"  best settings on held-out training videos, by {by}:"
+        yield from _table(tried[:_SHOWN])
     of = as_count(found["value"], found["test_videos"], found["classes"])
     setting = ", ".join(f"{key} {value:g}" for key, value in chosen.items())
     yield f"  test top-1 {found['value']:.2f} %{in_brackets(found['interval'])}, {of}, with {setting}"
@@ -128,9 +130,16 @@ def _few_labels(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    columns = list(rows[0])
-    cells = [[f"{row[key]:.2f} %" if key == "held_out" else f"{row[key]:g}" for key in columns] for row in rows]
-    headings = [key.replace("_", "-") for key in columns]
+    """Lines of a table; the first row is marked as the chosen one."""
+    headings = [_HEADINGS.get(key, key) for key in rows[0]]
+    cells = [[_cell(key, value) for key, value in row.items()] for row in rows]
     widths = [max(map(len, column)) for column in zip(headings, *cells, strict=True)]
-    for line in (headings, *cells):
-        yield "    " + "  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True))
+    marks = ["", "  <- chosen", *[""] * (len(rows) - 1)]
+    for line, mark in zip((headings, *cells), marks, strict=True):
+        yield "    " + "  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)) + mark
+
+
+def _cell(key: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.2f} %" if key == "held_out" else f"{value:.4f}" if key == "loss" else f"{value:g}"

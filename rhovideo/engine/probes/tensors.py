@@ -85,10 +85,11 @@ def measure(grid: LinearGrid, features: Tensor, labels: Tensor) -> Fit:
     return Fit(correct, loss)
 
 
-def best(fit: Fit) -> int:
-    """The classifier with the most videos right; of equals, the one with the least loss."""
-    most = fit.correct == fit.correct.max()
-    return int(fit.loss.where(most, torch.inf).argmin())
+def ranking(fit: Fit) -> list[int]:
+    """The classifiers, that with the most videos right first; of equals, the one with the least loss."""
+    scores = zip(fit.correct.tolist(), fit.loss.tolist(), strict=True)
+    by_rank = sorted((-correct, loss, place) for place, (correct, loss) in enumerate(scores))
+    return [place for _, _, place in by_rank]
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import multiprocessing
+import multiprocessing.resource_tracker
 import os
 import pickle
 import signal
@@ -132,8 +133,9 @@ def _spawn(run: Run, cfg: CfgNode, count: int) -> Any:
         ]
         ended_by_us: set[int] = set()
         try:
-            for process in processes:
-                process.start()
+            with _without_interrupts():
+                for process in processes:
+                    process.start()
             succeeded = _wait_for(processes, folder / _SPEAKS)
         finally:
             ended_by_us = _end(processes)
@@ -141,6 +143,21 @@ def _spawn(run: Run, cfg: CfgNode, count: int) -> Any:
             _raise_if_stopped(processes, folder)
             raise _failure(processes, ended_by_us, folder, cfg.OUTPUT_DIR)
         return pickle.loads((folder / "result").read_bytes())
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Let processes that are started inside never see Ctrl-C, also while they import torch; this one sees it after.
+
+    They would print how far they had come, before :func:`_rank` can ignore it.
+    """
+    # Its own start would let the signal through again.
+    multiprocessing.resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _wait_for(processes: Sequence[SpawnProcess], speaks: Path) -> bool:

@@ -56,7 +56,10 @@ def results_section(chain: Chain) -> Section:
         text = "No number yet: results.json is written when a run finishes. rhovideo status shows how it is doing."
         section.blocks.append(Text(text, "missing"))
         return section
-    caption = "The interval is where the accuracy on endless videos of this kind lies, at 95 % (Wilson)."
+    caption = (
+        "95 % interval (Wilson): the accuracy on all videos of this kind is most likely in this range, as far as this "
+        "many test videos can tell. The luck of a seed comes on top of that."
+    )
     section.blocks.append(Rows(["run", "task", "measure", "value", "95 % interval", "paper"], rows, [3, 4, 5], caption))
     if figure:
         source = f"The paper's figure is {figure.protocol}, {figure.source}, pre-trained for 200 epochs on K400."

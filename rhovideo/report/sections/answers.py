@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 
 from rhovideo.engine.evaluation.intervals import wilson, wilson_of
 from rhovideo.report.blocks import Answer
-from rhovideo.report.per_video import Predictions, class_scores, confusions
+from rhovideo.report.per_video import ClassScore, Predictions, class_scores, confusions
 from rhovideo.report.run_record import RunRecord, number, series
-from rhovideo.report.sections.cells import groups
 from rhovideo.report.sections.wording import class_name, count, listed, percent
-from rhovideo.report.subjects import Chain, Subject
+from rhovideo.report.subjects import Chain, Subject, deviation, mean_score
 
 # A share of the step's time that waits for data, from which data is the bottleneck, and one to keep an eye on.
 _BOTTLENECK, _NOTICEABLE = 0.5, 0.2
@@ -21,6 +19,8 @@ _WIDE_GAP = 15.0
 _FALL = 5.0
 _COLLAPSED = 0.1
 _MOST_CLASSES = 3
+# Points below the mean from which a class fails.
+_STANDS_OUT = 15.0
 
 
 def answers(subject: Subject, predictions: Predictions | None, names: Sequence[str]) -> list[Answer]:
@@ -73,49 +73,87 @@ def _score(chain: Chain, predictions: Predictions | None, guesses: bool) -> Answ
 
 def _best(subject: Subject, guesses: bool) -> Answer:
     question = "Which run is best?"
-    scored = [chain for chain in subject.chains if chain.score is not None]
-    if not scored:
+    grouped, chains, top = subject.scored, subject.best_group, subject.main
+    if not chains:
         return Answer(question, "not known yet", "No run has finished with a number.", "unknown")
-    grouped = groups(scored)
-    means = {name: statistics.fmean(chain.score or 0.0 for chain in chains) for name, chains in grouped.items()}
-    best = max(means, key=lambda name: means[name])
-    chains = grouped[best]
-    missing = len(subject.chains) - len(scored)
+    missing = len(subject.chains) - sum(map(len, grouped.values()))
     unfinished = f" {count(missing, 'run')} without a number left out." if missing else ""
-    others = sorted((value, name) for name, value in means.items() if name != best)
-    spread = _spread(chains)
-    top = subject.main
-    reason = f"{percent(means[best])} {top.score_name}{spread}."
-    luck, name = "", best
+    others = sorted((group for name, group in grouped.items() if name != top.group), key=mean_score)
+    reason = f"{top.score_name}: {mean_text(chains)}."
+    luck, fewest = "", 0
     if others:
-        second, name = others[-1]
-        gap = f"{means[best] - second:.1f} points lower"
-        reason += f" Next is {name} with {percent(second)}{_spread(grouped[name])}, {gap}."
-        luck = _luck(chains, grouped[name])
+        second = others[-1]
+        gap = f"{mean_score(chains) - mean_score(second):.1f} points lower"
+        reason += f" Next is {second[0].group} with {mean_text(second)}, {gap}."
+        luck, fewest = _luck(chains, second), min(len(chains), len(second))
         reason += luck
-    if top.group == best and len(chains) > 1:
-        reason += f" Its best seed is {top.seed} ({percent(top.score)}), which is shown in detail."
-    else:
-        reason += f" Shown in detail: {top.name}."
+    reason += (
+        f" Its best seed, {top.seed}, has {percent(top.score)}, chosen by this very number. It is shown in detail."
+        if len(chains) > 1
+        else f" Shown in detail: {top.name}."
+    )
+    reason += unfinished
     if guesses:
-        return Answer(question, f"{best}, but no better than guessing", reason + unfinished, "bad")
-    if luck and min(len(chains), len(grouped[name])) > 1:
-        return Answer(question, f"{best}, but not clearly", reason + unfinished, "neutral")
-    return Answer(question, best, reason + unfinished, "good")
+        return Answer(question, f"{top.group}, but no better than guessing", reason, "bad")
+    if luck and fewest > 1:
+        return Answer(question, f"{top.group}, but not clearly", reason, "neutral")
+    return Answer(question, top.group, reason, "good")
 
 
-def _spread(chains: Sequence[Chain]) -> str:
-    values = [chain.score or 0.0 for chain in chains]
-    return f" ± {statistics.stdev(values):.1f} over {len(values)} seeds" if len(values) > 1 else ""
+def mean_text(chains: Sequence[Chain]) -> str:
+    """The number of a group: the mean ± the standard deviation and the number of seeds; of one seed the number alone.
+
+    Args:
+        chains: alike but for their seeds; each has a number.
+    """
+    spread = deviation(chains)
+    if spread is None:
+        return percent(mean_score(chains))
+    return f"{mean_score(chains):.1f} ± {spread:.1f} % (mean ± standard deviation, n = {len(chains)} seeds)"
+
+
+def choice(subject: Subject) -> str:
+    """What was chosen on the videos that the main number is measured on, in sentences; empty where nothing was."""
+    top, grouped = subject.main, subject.scored
+    sentences = []
+    chosen = [
+        *(["the best seed"] if len(subject.best_group) > 1 else []),
+        *([f"the best of {len(grouped)} settings"] if len(grouped) > 1 else []),
+    ]
+    if chosen:
+        name = "test.csv" if top.last.score_name != "knn_top1" or top.last.task == "knn" else "val.csv"
+        verb = "were" if len(chosen) > 1 else "was"
+        first = f"{chosen[0][0].upper()}{chosen[0][1:]}"
+        remedy = " Take the mean over seeds." if len(subject.best_group) > 1 else ""
+        sentences.append(
+            f"{listed([first, *chosen[1:]])} {verb} chosen by this number, on the same videos of {name} that it is "
+            f"measured on. So expect a little less on new videos.{remedy}"
+        )
+    if validates_on_test(top):
+        sentences.append(
+            "The validation list and the test list of these runs have the same content. What was chosen by the "
+            "validation curves was chosen on the test videos too."
+        )
+    return " ".join(sentences)
+
+
+def validates_on_test(chain: Chain) -> bool:
+    """True if a list that validates runs of a chain has the content of one that tests them, by recorded hashes."""
+    hashes: dict[str, set[str]] = {"val list": set(), "test list": set()}
+    for run in chain.runs:
+        for item in run.inputs.get("inputs") or []:
+            if isinstance(item, dict) and item.get("role") in hashes:
+                hashes[item["role"]].add(str(item.get("sha256")))
+    return bool(hashes["val list"] & hashes["test list"])
 
 
 def _luck(one: Sequence[Chain], other: Sequence[Chain]) -> str:
     """A sentence where the difference of two means may be luck; empty where it is clear."""
-    first, second = ([chain.score or 0.0 for chain in chains] for chains in (one, other))
-    if min(len(first), len(second)) < 2:
+    first, second = deviation(one), deviation(other)
+    if first is None or second is None:
         return " With one seed it is not known how much of that is luck."
-    noise = (statistics.variance(first) / len(first) + statistics.variance(second) / len(second)) ** 0.5
-    gap = statistics.fmean(first) - statistics.fmean(second)
+    noise = (first**2 / len(one) + second**2 / len(other)) ** 0.5
+    gap = mean_score(one) - mean_score(other)
     return "" if gap > 2 * noise else " That is within what the seeds differ by, so it may be luck."
 
 
@@ -187,8 +225,8 @@ def data_loading(chain: Chain) -> Answer:
     if share > _BOTTLENECK:
         return Answer(question, "yes", f"{reason} More DATA_LOADER.NUM_WORKERS or smaller videos help.", "bad")
     if share > _NOTICEABLE:
-        remedy = "With more DATA_LOADER.NUM_WORKERS a step could be that much shorter"
-        return Answer(question, "in part", f"{reason} {remedy}, where there are free processors.", "neutral")
+        remedy = "More DATA_LOADER.NUM_WORKERS shorten this wait if the machine has processors that are not busy."
+        return Answer(question, "in part", f"{reason} {remedy}", "neutral")
     return Answer(question, "no", reason, "good")
 
 
@@ -225,10 +263,16 @@ def failing_classes(predictions: Predictions | None, names: Sequence[str]) -> An
         other = max(wrong)[1]
         taken = f", most often taken for {class_name(names, other)}"
         parts.append(f"{class_name(names, score.label)}: {score.correct} of {score.videos} right{taken}")
-    verdict = listed([class_name(names, score.label) for score in low])
-    weak = low[0].accuracy < overall - 15
-    tone = "bad" if weak else "neutral"
     reason = "; ".join(parts) + f". All classes together: {percent(overall)}, from {predictions.source}."
-    return Answer(
-        question, verdict if weak else f"none by far; lowest is {class_name(names, low[0].label)}", reason, tone
-    )
+    failing = [score for score in worst if score.accuracy < overall - _STANDS_OUT]
+    if failing:
+        return Answer(question, _named(failing, names), reason, "bad")
+    lowest = [score for score in worst if score.accuracy == worst[0].accuracy]
+    verdict = f"no class stands out; lowest: {_named(lowest, names)} ({percent(worst[0].accuracy)})"
+    return Answer(question, verdict, reason, "neutral")
+
+
+def _named(scores: Sequence[ClassScore], names: Sequence[str]) -> str:
+    shown = [class_name(names, score.label) for score in scores[:_MOST_CLASSES]]
+    more = len(scores) - len(shown)
+    return listed([*shown, *([f"{more} more"] if more else [])])

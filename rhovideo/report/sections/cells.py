@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,10 @@ from rhovideo.report.run_record import RunRecord, series
 from rhovideo.report.sections.signal_curves import Curve, draw_curves, signals, title_of
 from rhovideo.report.sections.what_was_run import cost_text
 from rhovideo.report.sections.wording import percent
-from rhovideo.report.subjects import SEED, Chain, Subject, labels_of
+from rhovideo.report.subjects import SEED, Chain, Subject, groups, labels_of, mean_score
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # More curves over each other cannot be told apart; the best groups are drawn.
@@ -26,14 +27,6 @@ _EXTRA_TITLES = {
     "dt_data": "Waiting for data in a step (s)",
     "positive_similarity": "Cosine similarity of positive pairs",
 }
-
-
-def groups(chains: Sequence[Chain]) -> dict[str, list[Chain]]:
-    """Chains that differ by the seed alone, together."""
-    found: dict[str, list[Chain]] = {}
-    for chain in chains:
-        found.setdefault(chain.group, []).append(chain)
-    return found
 
 
 def comparison_sections(subject: Subject) -> list[Section]:
@@ -62,7 +55,9 @@ def _table(subject: Subject) -> Section:
     ]
     strong = [0] if order and order[0].score is not None else []
     numbers = range(first_number, len(columns))
-    caption = "The best comes first. Each row is a chain of runs, such as a pre-training and the classifier on it."
+    caption = (
+        "The highest number comes first. Each row is a chain of runs, such as a pre-training and the classifier on it."
+    )
     return Section("cells", "All runs", [Rows(columns, rows, list(numbers), caption, strong)])
 
 
@@ -88,6 +83,7 @@ def _against_swept(subject: Subject) -> Section:
         section.blocks.append(Text(text, "missing"))
         return section
     seeds = max(len(chains) for chains in groups(scored).values())
+    looks = looks_of(subject)
     bars = (
         "Points are single seeds; the mark and the bar are their mean and standard deviation."
         if seeds > 1
@@ -98,7 +94,7 @@ def _against_swept(subject: Subject) -> Section:
     plots = [
         Plot(
             f"against-{short}",
-            partial(_draw_against, scored, key, varied),
+            partial(_draw_against, scored, key, varied, looks),
             f"accuracy against {key}",
             bars,
             len(varied) == 1,
@@ -106,9 +102,22 @@ def _against_swept(subject: Subject) -> Section:
         for key, short in labels_of(varied).items()
     ]
     if not plots:
-        plots = [Plot("against-runs", partial(_draw_against, scored, "", []), "accuracy of each run", bars, True)]
+        plots = [
+            Plot("against-runs", partial(_draw_against, scored, "", [], looks), "accuracy of each run", bars, True)
+        ]
     section.blocks.append(Plots(plots))
     return section
+
+
+def looks_of(subject: Subject) -> dict[str, int]:
+    """The number of each group's colour, the same in all figures; the best group has the first."""
+    grouped = groups(subject.chains)
+    best = sorted(grouped, key=lambda name: -mean_score(grouped[name]))
+    return {name: number for number, name in enumerate(best)}
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) < 28 else f"{text[:27]}…"
 
 
 def _as_numbers(values: Sequence[str]) -> list[float] | None:
@@ -118,12 +127,19 @@ def _as_numbers(values: Sequence[str]) -> list[float] | None:
         return None
 
 
-def _draw_against(chains: Sequence[Chain], key: str, varied: Sequence[str], palette: Palette) -> Figure:
-    """The score against the values of one key, a line for each combination of the other ones."""
-    values = list(dict.fromkeys(chain.values.get(key, chain.name) if key else chain.group for chain in chains))
-    numeric = _as_numbers(values)
+def _draw_against(
+    chains: Sequence[Chain], key: str, varied: Sequence[str], looks: Mapping[str, int], palette: Palette
+) -> Figure:
+    """The score against the values of one key, a line for each combination of the other ones.
+
+    Where one key alone was changed, each of its values is a group, and has the group's colour.
+    """
+    values: dict[str, str] = {}
+    for chain in chains:
+        values.setdefault(chain.values.get(key, chain.name) if key else chain.group, chain.group)
+    numeric = _as_numbers(list(values))
     if numeric:
-        values = sorted(values, key=float)
+        values = dict(sorted(values.items(), key=lambda each: float(each[0])))
     places = {value: place for place, value in enumerate(values)}
     others = [other for other in varied if other != key]
     lines: dict[str, dict[str, list[float]]] = {}
@@ -134,19 +150,18 @@ def _draw_against(chains: Sequence[Chain], key: str, varied: Sequence[str], pale
         lines.setdefault(line, {}).setdefault(value, []).append(chain.score or 0.0)
     figure, axes = new_figure(9.6 if len(varied) < 2 else 4.7, 3.1, palette)
     for number, (name, found) in enumerate(lines.items()):
-        colour = palette.accent if len(lines) == 1 else palette.colour(number)
+        alone = len(lines) == 1
+        colour = palette.faint if alone else palette.colour(number)
         shift = (number - (len(lines) - 1) / 2) * min(0.12, 0.5 / len(lines))
         at = [value for value in values if value in found]
-        x = [places[value] + shift for value in at]
-        means = [statistics.fmean(found[value]) for value in at]
-        spreads = [statistics.stdev(found[value]) if len(found[value]) > 1 else 0.0 for value in at]
-        for place, value in zip(x, at, strict=True):
-            axes.scatter([place] * len(found[value]), found[value], s=14, color=colour, alpha=0.45, linewidths=0)
-        axes.errorbar(
-            x, means, spreads, color=colour, label=name, marker="o", markersize=6, capsize=4, elinewidth=1.4,
-            linewidth=1.6 if numeric else 0,
+        axes.plot(
+            [places[value] + shift for value in at], [statistics.fmean(found[value]) for value in at], color=colour,
+            linewidth=1.6 if numeric else 0, label=name, marker="" if alone else "o",
         )  # fmt: skip
-    axes.set_xticks(range(len(values)), [value if len(value) < 28 else f"{value[:27]}…" for value in values])
+        for value in at:
+            own = palette.colour(looks[values[value]]) if alone else colour
+            _draw_scores(axes, places[value] + shift, found[value], own)
+    axes.set_xticks(range(len(values)), [_shortened(value) for value in values])
     axes.set_xlim(-0.5, len(values) - 0.5)
     axes.grid(False, axis="x")
     axes.set_xlabel(labels_of([key])[key] if key else "run")
@@ -156,10 +171,19 @@ def _draw_against(chains: Sequence[Chain], key: str, varied: Sequence[str], pale
     return figure
 
 
+def _draw_scores(axes: Axes, place: float, scores: Sequence[float], colour: str) -> None:
+    """Points for single seeds, and a mark with a bar for their mean and standard deviation."""
+    axes.scatter([place] * len(scores), scores, s=14, color=colour, alpha=0.45, linewidths=0)
+    spread = statistics.stdev(scores) if len(scores) > 1 else 0.0
+    mean = statistics.fmean(scores)
+    axes.errorbar(place, mean, spread, color=colour, marker="o", markersize=6, capsize=4, elinewidth=1.4)
+
+
 def _curves(subject: Subject) -> Section:
     section = Section("together", "Curves over each other")
     grouped = groups(subject.chains)
-    best = sorted(grouped.values(), key=lambda chains: -max(chain.score or 0.0 for chain in chains))
+    looks = looks_of(subject)
+    best = sorted(grouped.values(), key=lambda chains: looks[chains[0].group])
     plots = []
     for task in dict.fromkeys(run.task for chain in subject.chains for run in chain.runs):
         drawn = [
@@ -174,7 +198,7 @@ def _curves(subject: Subject) -> Section:
             for name in [*signals(run), *(["dt", "dt_data"] if run.epochs else [])]
         }
         for signal in [name for name in _SIGNALS if name in available]:
-            curves = [curve for name, runs in drawn if (curve := _mean_curve(name, runs, signal))]
+            curves = [curve for name, runs in drawn if (curve := _mean_curve(name, runs, signal, looks[name]))]
             if curves:
                 title = f"{_EXTRA_TITLES.get(signal) or title_of(signal)}, {task}"
                 draw = partial(draw_curves, title, curves)
@@ -192,11 +216,11 @@ def _curves(subject: Subject) -> Section:
     return section
 
 
-def _mean_curve(name: str, runs: Sequence[RunRecord], signal: str) -> Curve | None:
+def _mean_curve(name: str, runs: Sequence[RunRecord], signal: str, look: int) -> Curve | None:
     """The mean of a signal over the runs, at each epoch that has it."""
     values: dict[float, list[float]] = {}
     for run in runs:
         for epoch, value in zip(*series([*run.epochs, *run.evaluations], signal), strict=True):
             values.setdefault(epoch, []).append(value)
     epochs = sorted(values)
-    return Curve(name, epochs, [statistics.fmean(values[epoch]) for epoch in epochs]) if epochs else None
+    return Curve(name, epochs, [statistics.fmean(values[epoch]) for epoch in epochs], look) if epochs else None

@@ -17,6 +17,7 @@ from rhovideo.report.run_record import RunRecord, cfg_value
 from rhovideo.report.sections.wording import class_name, count, percent
 from rhovideo.report.subjects import Chain
 from rhovideo.report.thumbnails import Opener, Thumbnails, data_uri
+from rhovideo.terminal import stage
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -99,8 +100,9 @@ class Pictures:
             return section
         rho = cfg_value(run.cfg, "DATA.TRAIN_CROP_NUM_TEMPORAL")
         positives = f"rho = {rho}: the clips next to each other are of one video, and positives of each other."
-        what = positives if run.task == "pretrain" else "One clip of each video, as the training saw it."
-        caption = f"{what} As {run.name} saw them in its first epoch, at the speed of the video."
+        what = positives if run.task == "pretrain" else "One clip of each video."
+        drawn = "The videos are drawn with the run's seed, from different classes where the list has labels."
+        caption = f"{what} As {run.name} saw them in its first epoch, at the speed of the video. {drawn}"
         section.blocks.append(Gallery(rows, "clips", caption))
         return section
 
@@ -198,7 +200,7 @@ class Pictures:
         if not wrong:
             return section
         section.blocks.append(Text("The most confident mistakes", "subtitle"))
-        caption = "The class it was taken for, its share of the scores, and the class it is of."
+        caption = "The predicted class with its share of the scores, and the true class."
         section.blocks.append(Gallery([[self._mistake(video) for video in wrong[:_MISTAKES]]], "grid", caption))
         worst = _of_worst_classes(predictions.videos, wrong, {id(video) for video in wrong[:_MISTAKES]})
         if worst:
@@ -208,7 +210,8 @@ class Pictures:
         return section
 
     def _mistake(self, video: Prediction) -> Picture:
-        text = f"{self._name(video.prediction)} {100 * video.confidence:.0f} %, is {self._name(video.label)}"
+        share = f"{100 * video.confidence:.0f} %"
+        text = f"predicted {self._name(video.prediction)} ({share}), true: {self._name(video.label)}"
         return Picture(self._thumbnails.of(video.path), text, "wrong", video.path)
 
 
@@ -217,16 +220,11 @@ def _opener(dataset: VideoDataset, row: int) -> Opener:
 
 
 def _clips(run: RunRecord, names: Sequence[str]) -> list[Picture]:
-    from rhovideo.data.loading.datasets import open_manifest
-    from rhovideo.data.loading.shown_clips import READS, shown_clips
+    from rhovideo.data.loading.shown_clips import shown_clips
     from rhovideo.demo.clip_animation import animated_clips
     from rhovideo.report.measured_features import as_cfg
 
-    cfg = as_cfg(run)
-    # Drawn and not evenly spread: lists often go through the classes in turn.
-    listed = len(open_manifest(cfg, READS[cfg.TASK][0]))
-    places = np.sort(np.random.default_rng(_SEED).permutation(listed)[:_CLIPS])
-    shown = shown_clips(cfg, places.tolist())
+    shown = shown_clips(as_cfg(run), _CLIPS)
     pictures = []
     for video in shown.videos:
         source = data_uri(animated_clips(video.clips, video.rate, max_side=_CLIP_SIDE), "image/webp")
@@ -270,7 +268,9 @@ def _projections(values: np.ndarray) -> list[tuple[str, np.ndarray]]:
             from umap import UMAP
         except ImportError:
             return found
-        found.append(("UMAP (cosine)", UMAP(metric="cosine", random_state=_SEED).fit_transform(values)))
+        stage("report: UMAP")
+        # A seed allows one thread; said so, it does not warn of that.
+        found.append(("UMAP (cosine)", UMAP(metric="cosine", random_state=_SEED, n_jobs=1).fit_transform(values)))
     return found
 
 

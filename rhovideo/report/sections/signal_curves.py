@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Signals that are no measurements of the learning, or are drawn together with another one.
-_NOT_DRAWN = {"_type", "epoch", "iter", "eta", "gpu_mem", "RAM", "split", "time_diff", "dt", "dt_data", "dt_net"}
+_NOT_DRAWN = {
+    *("_type", "epoch", "iter", "eta", "gpu_mem", "RAM", "split", "time_diff", "dt", "dt_data", "dt_net"),
+    "knn_videos",
+}
 _TITLES = {
     "loss": "Loss",
     "lr": "Learning rate",
@@ -38,11 +41,12 @@ _SIZE = (4.7, 2.75)
 
 
 class Curve(NamedTuple):
-    """A line of a figure."""
+    """A line of a figure; ``look`` is the number of its colour, None for its place among the lines."""
 
     name: str
     x: Sequence[float]
     y: Sequence[float]
+    look: int | None = None
 
 
 def curves_section(chain: Chain) -> Section:
@@ -82,13 +86,13 @@ def _plots(run: RunRecord) -> list[Plot]:
     plots = []
     similar = [name for name in names if name in _SIMILARITIES]
     if similar:
-        curves = [Curve(name.partition("_")[0] + " pairs", *_points(run, name)[1:]) for name in similar]
+        curves = [_points(run, name)._replace(name=name.partition("_")[0] + " pairs") for name in similar]
         meaning = _MEANINGS["similarity"]
         plots.append(_plot(run, "similarity", "Cosine similarity", curves, meaning))
     for name in names:
         if name not in _SIMILARITIES:
             plots.append(_plot(run, name, title_of(name), [_points(run, name)], _MEANINGS.get(name, "")))
-    times = [Curve("whole step", *_points(run, "dt")[1:]), Curve("waiting for data", *_points(run, "dt_data")[1:])]
+    times = [_points(run, "dt")._replace(name="whole step"), _points(run, "dt_data")._replace(name="waiting for data")]
     if all(curve.x for curve in times):
         plots.append(_plot(run, "time", "Time of a step (s)", times, _MEANINGS["time"], from_zero=True))
     first = ["loss", "similarity", "embedding_std", "knn_top1", "top1", "top1_err", "lr", "time"]
@@ -124,11 +128,15 @@ def draw_curves(
     figure, axes = new_figure(size[0], size[1], palette)
     alone = len(curves) == 1
     for number, curve in enumerate(curves):
-        colour = palette.accent if alone else palette.colour(number)
+        look = number if curve.look is None else curve.look
+        colour = palette.accent if alone and curve.look is None else palette.colour(look)
         marker = "o" if len(curve.x) < 12 else None
         axes.plot(curve.x, curve.y, color=colour, linewidth=1.8, marker=marker, markersize=3.5, label=curve.name)
     if from_zero:
         axes.set_ylim(bottom=0)
+    epochs = {epoch for curve in curves for epoch in curve.x}
+    if len(epochs) == 1:
+        axes.set_xlim(min(epochs) - 1, max(epochs) + 1)
     axes.set_xlabel("epoch")
     axes.locator_params(axis="y", nbins=6)
     whole_numbers(axes)

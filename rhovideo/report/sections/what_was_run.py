@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from rhovideo import __version__
-from rhovideo.config.comparison import FILES, differences, keys_without_effect
+from rhovideo.config.comparison import FILES, MACHINE, differences
 from rhovideo.config.findings import ConfigError
 from rhovideo.config.reading import load_cfg
 from rhovideo.config.recipes.recipe_files import recipes
@@ -19,12 +20,18 @@ from rhovideo.report.blocks import Block, Listing, Rows, Section, Text
 from rhovideo.report.run_record import RunRecord, cfg_value
 from rhovideo.report.sections.wording import count, duration, hours, listed, shown
 from rhovideo.report.subjects import Chain, Subject
+from rhovideo.runs.lineage import started_in
 
 _MOST_KEYS = 40
 _MOST_BAD = 20
 _MOST_WARNINGS = 30
+# Runs that are named with one warning.
+_MOST_PLACES = 3
 # A command with more changed keys is shorter with the run's own file.
-_MOST_OVERRIDES = 12
+MOST_OVERRIDES = 12
+# No result depends on these, but which checkpoints there are to go on from, and which bad videos stop a run.
+_ALSO_REPEATED = ("TRAIN.CHECKPOINT_PERIOD", "TRAIN.CHECKPOINT_KEEP", "DATA.MAX_BAD_VIDEO_SHARE")
+_CHECKPOINTS = ("TRAIN.CHECKPOINT_FILE_PATH", "TEST.CHECKPOINT_FILE_PATH")
 
 
 def run_section(chain: Chain) -> Section:
@@ -129,9 +136,15 @@ def nearest_recipe(run: RunRecord) -> tuple[str, Mapping[str, Any], list[str]] |
     """
     if not run.cfg:
         return None
-    besides = (*keys_without_effect(run.cfg), *FILES, "RNG_SEED")
+    besides = (*MACHINE, *FILES, "RNG_SEED")
     fits = [(name, cfg, differences(cfg, run.cfg, besides)) for name, cfg in _recipes() if cfg.get("TASK") == run.task]
     return min(fits, key=lambda each: len(each[2]), default=None)
+
+
+def recipe_or_name(run: RunRecord) -> str:
+    """The name of the nearest recipe, or the run's where more than a few keys differ from it."""
+    nearest = nearest_recipe(run)
+    return nearest[0] if nearest and len(nearest[2]) <= MOST_OVERRIDES else run.name
 
 
 def recipe_text(run: RunRecord) -> str:
@@ -202,14 +215,16 @@ def list_counts(run: RunRecord) -> dict[str, tuple[int, str]]:
 def warnings_section(subject: Subject) -> Section:
     """Warnings of the logs, failures, and videos that could not be read."""
     section = Section("warnings", "Warnings")
-    lines: list[str] = []
+    runs = subject.runs
+    warned: dict[str, list[str]] = {}
     bad: dict[str, Mapping[str, Any]] = {}
     failures: list[str] = []
-    for chain in subject.chains:
-        for run in chain.runs:
-            lines += [warning for warning in run.log.warnings if warning not in lines]
-            bad |= {str(video.get("path")): video for video in run.bad_videos}
-            failures += [f"{run.name}: {run.failure}"] if run.failure else []
+    for run in runs:
+        for warning in run.log.warnings:
+            warned.setdefault(warning, []).append(subject.place_of(run))
+        bad |= {str(video.get("path")): video for video in run.bad_videos}
+        failures += [f"{subject.place_of(run)}: {run.failure}"] if run.failure else []
+    lines = [_with_runs(warning, places, len(runs)) for warning, places in warned.items()]
     if failures:
         section.blocks.append(Listing(failures, "bad"))
     if lines:
@@ -227,6 +242,16 @@ def warnings_section(subject: Subject) -> Section:
     return section
 
 
+def _with_runs(warning: str, places: Sequence[str], runs: int) -> str:
+    """A warning after the runs that gave it; of several runs, all may have."""
+    if runs == 1:
+        return warning
+    if len(places) == runs:
+        return f"all runs: {warning}"
+    more = len(places) - _MOST_PLACES
+    return f"{listed([*places[:_MOST_PLACES], *([f'{more} more'] if more > 0 else [])])}: {warning}"
+
+
 def path_of(video: Mapping[str, Any]) -> str:
     """The path of a video that could not be read."""
     return str(video.get("path", ""))
@@ -234,34 +259,101 @@ def path_of(video: Mapping[str, Any]) -> str:
 
 def again_section(subject: Subject) -> Section:
     """The commands that make the same again."""
-    section = Section("again", "How to make it again")
+    section = Section("again", "How to reproduce")
     chain = subject.main
-    commands = [line for run in chain.runs for line in [_command(run)] if line]
+    commands = commands_of(chain.runs)
     if subject.compares:
         section.blocks.append(Text(f"The chain that is shown in detail, {chain.name}:"))
     if not commands:
         section.blocks.append(Text("No command: config.yaml is missing; start the run again to write it.", "missing"))
         return section
     section.blocks.append(Listing(commands))
+    section.blocks += [Text(note, "note") for note in _notes(chain.runs, len(commands))]
     page = f"rhovideo report {shlex.quote(str(subject.path))}"
     section.blocks.append(Text("This page:"))
     section.blocks.append(Listing([page]))
-    section.blocks.append(Text("Choose a new OUTPUT_DIR: a finished run stays as it is.", "note"))
     return section
 
 
-def _command(run: RunRecord) -> str:
+def _notes(runs: Sequence[RunRecord], commands: int) -> list[str]:
+    """What to know before the commands are started."""
+    start = next((folder for run in runs if (folder := started_in(run.folder, run.cfg))), None)
+    notes = ["Choose another OUTPUT_DIR if you like: a finished run stays as it is."]
+    if commands > 1:
+        notes[0] += " The later commands name the folders of the earlier ones."
+    notes += [f"Start them in {start}: their paths begin there."] if start else []
+    machines = max(int(run.first_launch.get("num_shards") or 1) for run in runs)
+    if machines > 1:
+        notes.append(f"It ran on {machines} machines: add --launcher slurm --nodes {machines}, and what the job needs.")
+    lacking = [run.name for run in runs if not run.inputs.get("code") or not run.inputs.get("inputs")]
+    if lacking:
+        notes.append(
+            f"The version of the code and the hashes of lists and checkpoints were not recorded for {listed(lacking)}, "
+            "so it cannot be checked that code and data are the same as then."
+        )
+    else:
+        made_by = listed(list(dict.fromkeys(_code(run) for run in runs)))
+        notes.append(f"Made by {made_by}. The hashes of lists and checkpoints are under What was run.")
+    return notes
+
+
+def commands_of(runs: Sequence[RunRecord]) -> list[str]:
+    """The command of each run of a chain that makes it again, next to the first one.
+
+    A run that took its weights from an earlier one of the chain takes them from that one's new folder.
+
+    Args:
+        runs: in their order.
+    """
+    commands = [_command(run, _new_checkpoints(run, runs[:place])) for place, run in enumerate(runs)]
+    return [command for command in commands if command]
+
+
+def _new_folder(run: RunRecord) -> str:
+    return f"{run.cfg.get('OUTPUT_DIR') or run.folder}_again"
+
+
+def _new_checkpoints(run: RunRecord, earlier: Sequence[RunRecord]) -> dict[str, str]:
+    """The keys that name a checkpoint of an earlier run, and the checkpoint that its command makes."""
+    found = {}
+    for key in _CHECKPOINTS:
+        written = Path(str(cfg_value(run.cfg, key) or ""))
+        source = next((one for one in reversed(earlier) if _is_checkpoint_of(run.located(str(written)), one)), None)
+        if source:
+            found[key] = f"{_new_folder(source)}/checkpoints/{written.name}"
+    return found
+
+
+def _is_checkpoint_of(path: Path, run: RunRecord) -> bool:
+    folder = path.parent.parent
+    # A run that was moved is known by its name.
+    same = folder.resolve() == run.folder.resolve() or folder.name == run.name
+    return path.parent.name == "checkpoints" and same
+
+
+def _command(run: RunRecord, checkpoints: Mapping[str, str]) -> str:
     if not run.cfg:
         return ""
-    again = f"{run.cfg.get('OUTPUT_DIR')}_again"
     nearest = nearest_recipe(run)
-    if nearest is None or len(nearest[2]) > _MOST_OVERRIDES:
-        return f"rhovideo run --cfg {shlex.quote(str(run.folder / 'config.yaml'))} OUTPUT_DIR {shlex.quote(again)}"
-    name, _, changed = nearest
-    files = [key for key in FILES if cfg_value(run.cfg, key) and key != "DATA.MAX_BAD_VIDEO_SHARE"]
-    keys = [*changed, *files, *(["RNG_SEED"] if cfg_value(run.cfg, "RNG_SEED") else [])]
-    words = [word for key in keys for word in (key, shlex.quote(shown(_exact(cfg_value(run.cfg, key)))))]
-    return " ".join(["rhovideo run --cfg", name, *words, "OUTPUT_DIR", shlex.quote(again)])
+    if nearest is None or len(nearest[2]) > MOST_OVERRIDES:
+        configuration, values = str(run.folder / "config.yaml"), _moved_data(run)
+    else:
+        configuration, recipe, changed = nearest
+        also = [key for key in _ALSO_REPEATED if cfg_value(run.cfg, key) != cfg_value(recipe, key)]
+        files = [key for key in FILES if key not in _ALSO_REPEATED and cfg_value(run.cfg, key)]
+        seed = ["RNG_SEED"] if cfg_value(run.cfg, "RNG_SEED") else []
+        keys = [*changed, *files, *also, *seed]
+        values = {key: shown(_exact(cfg_value(run.cfg, key))) for key in keys} | _moved_data(run)
+    values |= {**checkpoints, "OUTPUT_DIR": _new_folder(run)}
+    words = [word for key, value in values.items() for word in (key, shlex.quote(value))]
+    return " ".join(["rhovideo run --cfg", shlex.quote(configuration), *words])
+
+
+def _moved_data(run: RunRecord) -> dict[str, str]:
+    """The folder of the lists, where it is no longer the one that the configuration names."""
+    written = str(cfg_value(run.cfg, "DATA.PATH_TO_DATA_DIR") or "")
+    moved = not run.located(written).exists() and run.data_folder.exists()
+    return {"DATA.PATH_TO_DATA_DIR": str(run.data_folder)} if moved else {}
 
 
 def _exact(value: Any) -> Any:

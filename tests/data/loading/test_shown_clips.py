@@ -6,7 +6,7 @@ import torch
 
 from rhovideo.config import load_cfg
 from rhovideo.data.loading.loader import build_loader
-from rhovideo.data.loading.shown_clips import shown_clips
+from rhovideo.data.loading.shown_clips import drawn_places, shown_clips
 from rhovideo.data.video.reader import Video
 from rhovideo.engine.device_inputs import to_network_input
 from tests.videos import write_broken_video, write_video
@@ -77,8 +77,24 @@ def test_other_tasks_show_what_they_read(folder, recipe, purpose, views, words, 
     keys = ["MODEL.NUM_CLASSES", 2] if purpose == "train" else ["TEST.CHECKPOINT_FILE_PATH", "none.pyth"]
     shown = shown_clips(configuration(recipe, lists, *keys, *words), 2)
     assert shown.purpose == purpose
-    assert [video.label for video in shown.videos] == [0, 1]
+    # One of each class.
+    assert sorted(video.label for video in shown.videos) == [0, 1]
     assert views is None or all(len(video.clips) == views for video in shown.videos)
+
+
+def test_of_a_list_that_is_sorted_by_class_all_classes_are_shown():
+    """The 90 videos of the first class would fill a picture of evenly spread rows."""
+    labels = np.repeat([0, 1, 2, -1], [90, 6, 3, 9])
+    for seed in range(5):
+        places = drawn_places(labels, 6, seed)
+        assert places == sorted(set(places)) == drawn_places(labels, 6, seed)
+        assert np.bincount(labels[places]).tolist() == [2, 2, 2]
+    assert drawn_places(labels, 6, 0) != drawn_places(labels, 6, 1)
+    # Of a class with few videos all are shown; videos without a label come last.
+    assert np.bincount(labels[drawn_places(labels, 30, 0)]).tolist() == [21, 6, 3]
+    assert drawn_places(labels, 200, 0) == list(range(108))
+    assert (labels[drawn_places(labels, 100, 0)] == -1).sum() == 1
+    assert len(drawn_places(np.full(50, -1), 4, 0)) == 4
 
 
 def test_a_broken_video_is_named_and_replaced_as_in_training(folder, tmp_path):

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from rhovideo.engine.probes.held_out import folds
 from rhovideo.engine.probes.linear_grid import LEAST_STEPS, LinearGrid, Setting, train_grid
 from rhovideo.engine.probes.logistic_regression import fit_logistic
-from rhovideo.engine.probes.tensors import best, measure
+from rhovideo.engine.probes.tensors import measure, ranking
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_each_cell_of_the_grid_is_plain_sgd(clouds):
             schedule.step()
         torch.testing.assert_close(found.weights[place], model.weight.detach(), rtol=1e-2, atol=1e-3)
     # One that has blown up is never the best.
-    assert best(measure(found, features, labels)) != 2
+    assert ranking(measure(found, features, labels))[0] != 2
 
 
 @pytest.mark.parametrize("strength", [0.01, 1.0])
@@ -62,7 +62,7 @@ def test_logistic_regression_is_the_minimum_that_scipy_finds(clouds, strength):
 def test_of_equals_the_one_with_the_least_loss_is_best():
     features, labels = torch.eye(2), torch.tensor([0, 1])
     weights = torch.stack([torch.eye(2), 3 * torch.eye(2), torch.eye(2).flip(0)])
-    assert best(measure(LinearGrid(weights, torch.zeros(3, 2)), features, labels)) == 1
+    assert ranking(measure(LinearGrid(weights, torch.zeros(3, 2)), features, labels)) == [1, 0, 2]
 
 
 def test_each_training_video_is_held_out_once_and_never_learnt_from_then():

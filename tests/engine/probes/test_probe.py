@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
 from pathlib import Path
 
@@ -60,7 +61,14 @@ def test_classes_are_told_apart(clouds, kind, capsys):
     assert right > 40
     assert found["interval"] == wilson(right, 45)
     assert f"{right} of 45 (chance 33 %)" in shown
-    assert found["chosen"].items() <= max(found["tried"], key=lambda each: each["held_out"]).items() or kind != "knn"
+    # The best comes first and is the chosen one; of equals it is the one with the lowest loss.
+    assert found["chosen"].items() <= found["tried"][0].items()
+    ranks = [(-each["held_out"], each["loss"] if each.get("loss") is not None else math.inf) for each in found["tried"]]
+    assert ranks == sorted(ranks)
+    assert len({rank[0] for rank in ranks}) < len(ranks)
+    table = shown.partition("best settings")[2].splitlines()
+    assert [line.endswith("<- chosen") for line in table[2:4]] == [True, False]
+    assert all(f"{value:g}" in table[2] for value in found["chosen"].values())
     assert [each["name"] for each in found["per_class"]] == ["up", "down", "left"]
     with (clouds / f"probe_{kind}/predictions.csv").open(errors="surrogateescape", newline="") as file:
         rows = list(csv.DictReader(file))

@@ -219,6 +219,37 @@ def test_ranks_save_at_the_same_step_before_they_end(number, to_group, tmp_path)
     assert "failed" not in said
 
 
+def test_ctrl_c_while_ranks_are_still_importing_is_one_line(tmp_path):
+    """It reaches them too, before they can ignore it."""
+    (tmp_path / "main.py").write_text(
+        "import os, pathlib, time\n"
+        "from tests.launch import jobs; from tests.launch.local import test_processes as t\n"
+        "from rhovideo.launch.local.processes import launch\n"
+        "if __name__ == '__mp_main__':\n"
+        f"    (pathlib.Path({str(tmp_path)!r}) / f'importing_{{os.getpid()}}').touch(); time.sleep(5)\n"
+        f"if __name__ == '__main__': launch(jobs.wait_for_ever, t.configuration({str(tmp_path)!r}, 2))"
+    )
+    with (tmp_path / "stderr").open("w") as errors:
+        command = [sys.executable, "main.py"]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        parent = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=errors, start_new_session=True)
+    try:
+        deadline = time.monotonic() + 60
+        while len(list(tmp_path.glob("importing_*"))) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(parent.pid, signal.SIGINT)
+        assert parent.wait(timeout=20) == -signal.SIGINT
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(parent.pid, signal.SIGKILL)
+        parent.wait()
+    said = (tmp_path / "stderr").read_text()
+    assert "stopped before the first step" in said
+    # The traceback that is left is that of this script, which catches no KeyboardInterrupt as our commands do.
+    assert "spawn_main" not in said
+
+
 def test_torchrun_is_joined(tmp_path):
     script = (
         "import json; from tests.launch import jobs; from tests.launch.local import test_processes as t\n"
