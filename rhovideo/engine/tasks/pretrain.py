@@ -63,6 +63,7 @@ class PretrainTask:
         self.model: nn.Module = build_method(cfg)
         # The same object, by the names that every method has.
         self._method = cast(Method, self.model)
+        self._method.diagnose = cfg.LOG_DIAGNOSTICS
         if cfg.TRAIN.CHECKPOINT_FILE_PATH:
             start_from(self.model, cfg.TRAIN.CHECKPOINT_FILE_PATH)
         if cfg.LOG_MODEL_INFO:
@@ -96,8 +97,19 @@ class PretrainTask:
             self.bank.update(self._method.embeddings, batch.index, batch.label, batch.valid)
 
     def signals(self) -> dict[str, Tensor]:
-        """The method's numbers that show a collapse."""
-        return self._method.signals
+        """The method's numbers that show a collapse; with LOG_DIAGNOSTICS also the encoder's share of the gradient."""
+        if not self.cfg.LOG_DIAGNOSTICS:
+            return self._method.signals
+        return self._method.signals | {"encoder_gradient_share": self._encoder_gradient_share()}
+
+    @torch.no_grad()
+    def _encoder_gradient_share(self) -> Tensor:
+        """The encoder's share of the squared norm of the step's gradient; the rest is that of heads and prototypes."""
+        whole, encoder = (
+            nn.utils.get_total_norm([p.grad for p in part.parameters() if p.grad is not None]).square()
+            for part in (self.model, self._method.encoder)
+        )
+        return encoder / whole
 
     @torch.no_grad()
     def evaluate(self) -> Numbers:
