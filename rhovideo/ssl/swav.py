@@ -101,12 +101,13 @@ class SwAV(nn.Module):
         z = torch.stack([self.embed(view) for view in views])
         self.embeddings = z[0].detach()
         positive = positive_similarity(z)
-        self.signals = collapse_signals(z[0], positive, negative_similarity(z))
         scores = products(z, self.prototypes.weight)
         code_views = len(views) if self.form == "paper" else RELEASED_CODE_VIEWS
         codes = self._codes(z[:code_views].detach(), scores[:code_views].detach(), progress)
+        self.signals = collapse_signals(z[0], positive, negative_similarity(z))
+        self.signals |= prototype_signals(scores, codes, self.temperature)
         if self.diagnose:
-            self.signals |= spread_signals(z[0], positive) | prototype_signals(scores, codes, self.temperature)
+            self.signals |= spread_signals(z[0], positive)
         yield swapped_prediction(scores, codes, self.temperature)
 
     forward = sum_of_losses

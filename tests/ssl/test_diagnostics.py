@@ -112,6 +112,7 @@ def test_signals_that_cost_more_are_there_on_request_and_change_no_loss(name, me
     diagnosed = [loss.item() for loss in method.losses(views)]
     expected = {"alignment", "uniformity", "effective_rank"}
     expected |= {"contrast_top1"} if name in ("simclr", "moco") else set()
+    # SwAV's are always there: the watch over a training needs them.
     expected |= {"prototype_usage", "code_agreement"} if name == "swav" else set()
     assert expected <= set(method.signals)
     assert all(value.ndim == 0 and not value.requires_grad and value.isfinite() for value in method.signals.values())

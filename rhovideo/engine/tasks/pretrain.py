@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any, cast
 
@@ -12,8 +12,10 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
+from rhovideo import distributed
 from rhovideo.data.lists.kept_rows import KeptRows
 from rhovideo.data.loading.loader import Batch, Loader, build_loader
+from rhovideo.engine.collapse_watch import CollapseWatch
 from rhovideo.engine.device_inputs import job_device, to_network_input
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
 from rhovideo.engine.evaluation.intervals import Numbers, with_intervals
@@ -70,6 +72,7 @@ class PretrainTask:
             logger.info("%s: %s", cfg.CONTRASTIVE.TYPE, describe(self._method.encoder, cfg))
         place(self.model, cfg, self.device)
         self.bank = self._build_bank(loader)
+        self._watch = CollapseWatch(cfg, loader.steps_per_epoch)
         self._validation: Loader | None = None
 
     def _build_bank(self, loader: Loader) -> KnnBank | None:
@@ -110,6 +113,11 @@ class PretrainTask:
             for part in (self.model, self._method.encoder)
         )
         return encoder / whole
+
+    def after_epoch(self, number: int, means: Mapping[str, Any]) -> None:
+        """Warn of a collapse or a stall that the epoch's means show."""
+        for warning in self._watch.epoch(number, means) if distributed.is_main() else ():
+            logger.warning(warning)
 
     @torch.no_grad()
     def evaluate(self) -> Numbers:
