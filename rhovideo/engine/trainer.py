@@ -14,7 +14,7 @@ import itertools
 import logging
 import time
 from collections.abc import Iterator, Mapping
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 import torch
 from fvcore.common.config import CfgNode
@@ -70,6 +70,14 @@ class TrainingTask(SavedTask, Protocol):
 
     def signals(self) -> Mapping[str, Tensor]:
         """Numbers of the last step for the log, besides the loss, 0-dim; the same names in every step."""
+
+    def after_epoch(self, number: int, means: Mapping[str, Any]) -> None:
+        """Look at the means of an epoch's numbers, for instance for a collapse.
+
+        Args:
+            number: of the epoch, from 1.
+            means: the epoch's line of the log, by name.
+        """
 
     def evaluate(self) -> Numbers:
         """Numbers on the validation set, the same on every process; empty where there is nothing to evaluate."""
@@ -309,8 +317,9 @@ class Trainer:
             )
 
     def _finish_epoch(self) -> None:
-        self.log.end_epoch()
+        means = self.log.end_epoch()
         self.position.epoch += 1
+        self.task.after_epoch(self.position.epoch, means)
         self.position.step = 0
         if self.stop_agreed or self.timetable.checkpoint_due(self.position):
             self._save()

@@ -6,11 +6,11 @@ from fvcore.common.config import CfgNode
 from fvcore.nn.weight_init import c2_xavier_fill
 from torch import Tensor, nn
 
-from rhovideo.models.sync_batchnorm import Norm, mlp_norm_layer
+from rhovideo.models.sync_batchnorm import Norm, embedding_norm_layer, mlp_norm_layer
 
 
 class ProjectionMLP(nn.Module):
-    """Linear, [batch norm], ReLU, ..., Linear, as in the released code.
+    """Linear, [batch norm], ReLU, ..., Linear, as in the released code, and a last norm where it is asked for.
 
     A hidden linear layer has no bias if a batch norm follows it. The layers are in ``layers`` (an ``nn.Sequential``).
     They are initialised as in the released code: Xavier-like uniform, but a Gaussian for a single layer.
@@ -22,6 +22,7 @@ class ProjectionMLP(nn.Module):
         num_layers: linear layers, at least 1; 1 is a plain linear layer.
         norm: makes the batch norm after each hidden layer; called with ``num_features``. None: no norm.
         single_std: standard deviation of the weights of a single layer.
+        last_norm: makes a norm after the last layer; called with ``num_features``. None: no norm.
 
     Raises:
         ValueError: there are fewer than 1 layers.
@@ -35,6 +36,7 @@ class ProjectionMLP(nn.Module):
         num_layers: int,
         norm: Norm | None = None,
         single_std: float = 0.01,
+        last_norm: Norm | None = None,
     ) -> None:
         super().__init__()
         if num_layers < 1:
@@ -48,6 +50,8 @@ class ProjectionMLP(nn.Module):
             layers.append(nn.ReLU(inplace=True))
             width = hidden
         layers.append(nn.Linear(width, dim_out))
+        if last_norm is not None:
+            layers.append(last_norm(num_features=dim_out))
         self.layers = nn.Sequential(*layers)
         self.dim_out = dim_out
         self._initialise(single_std)
@@ -95,6 +99,7 @@ def build_projection(cfg: CfgNode, dim_in: int) -> ProjectionMLP:
         cfg.CONTRASTIVE.NUM_MLP_LAYERS,
         norm=mlp_norm_layer(cfg),
         single_std=cfg.MODEL.FC_INIT_STD,
+        last_norm=embedding_norm_layer(cfg),
     )
 
 

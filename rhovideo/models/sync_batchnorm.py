@@ -44,11 +44,19 @@ def mlp_norm_layer(cfg: CfgNode) -> Norm | None:
 
     Every process must call it, in the same order.
     """
-    if not cfg.CONTRASTIVE.BN_MLP:
-        return None
-    if cfg.CONTRASTIVE.BN_SYNC_MLP:
-        return _synchronised(cfg, nn.BatchNorm1d)
-    return nn.BatchNorm1d
+    return _mlp_norm(cfg) if cfg.CONTRASTIVE.BN_MLP else None
+
+
+def embedding_norm_layer(cfg: CfgNode) -> Norm | None:
+    """The same for the embedding itself, without scale and shift, as CONTRASTIVE.BN_EMBEDDING says; None: no norm.
+
+    Every process must call it, in the same order.
+    """
+    return partial(_mlp_norm(cfg), affine=False) if cfg.CONTRASTIVE.BN_EMBEDDING else None
+
+
+def _mlp_norm(cfg: CfgNode) -> Norm:
+    return _synchronised(cfg, nn.BatchNorm1d) if cfg.CONTRASTIVE.BN_SYNC_MLP else nn.BatchNorm1d
 
 
 def _synchronised(cfg: CfgNode, alone: Norm) -> Norm:

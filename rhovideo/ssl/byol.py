@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from rhovideo.ssl.diagnostics import collapse_signals, similarity_to_keys
+from rhovideo.ssl.diagnostics import collapse_signals, similarity_to_keys, spread_signals
 from rhovideo.ssl.interface import all_but, check_form, check_views, sum_of_losses
 from rhovideo.ssl.losses import negative_cosine, unit
 from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
@@ -53,6 +53,7 @@ class BYOL(nn.Module):
         self.temperature, self.form, self.keys_at_once = temperature, form, keys_at_once
         self.embeddings = torch.empty(0)
         self.signals: dict[str, Tensor] = {}
+        self.diagnose = False
 
     def embed(self, x: Tensor) -> Tensor:
         """Unit embeddings [N, D] of clips [N, 3, T, H, W], from the trained encoder and projection."""
@@ -87,7 +88,10 @@ class BYOL(nn.Module):
             prediction = unit(self.predictor(projected))
             if i == 0:
                 self.embeddings = unit(projected.detach())
-                self.signals = collapse_signals(self.embeddings, *similarity_to_keys(prediction, positives))
+                positive, negative = similarity_to_keys(prediction, positives)
+                self.signals = collapse_signals(self.embeddings, positive, negative)
+                if self.diagnose:
+                    self.signals |= spread_signals(self.embeddings, positive)
             if self.form == "paper":
                 yield negative_cosine(prediction, positives) / len(views)
             else:

@@ -34,10 +34,12 @@ class Method(Protocol):
         signals: of the last call, 0-dim and without gradient: ``embedding_std`` (1 for embeddings that fill the
             sphere, 0 when all have collapsed to one), ``positive_similarity`` and ``negative_similarity``, the mean
             cosine with clips of the same video and of others (a batch of one video has no others: NaN).
+        diagnose: also put the signals of :mod:`rhovideo.ssl.diagnostics` that cost more into ``signals``.
     """
 
     encoder: nn.Module
     embeddings: Tensor
+    diagnose: bool
     signals: dict[str, Tensor]
 
     def losses(self, views: list[Tensor], progress: float = 0.0) -> Iterator[Tensor]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from rhovideo.ssl.diagnostics import collapse_signals, similarity_to_queue
+from rhovideo.ssl.diagnostics import collapse_signals, contrast_top1, similarity_to_queue, spread_signals
 from rhovideo.ssl.interface import all_but, check_form, check_views, sum_of_losses
 from rhovideo.ssl.losses import multi_positive_nce, separate_positive_nce, unit
 from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
@@ -64,6 +64,7 @@ class MoCo(nn.Module):
         self.shuffle, self.first_epoch, self.keys_at_once = shuffle, first_epoch, keys_at_once
         self.embeddings = torch.empty(0)
         self.signals: dict[str, Tensor] = {}
+        self.diagnose = False
         self._keys_of_step: list[Tensor] = []
 
     def embed(self, x: Tensor) -> Tensor:
@@ -101,7 +102,11 @@ class MoCo(nn.Module):
             query, positives, negatives = self.embed(view), all_but(keys, i), self.queue.keys
             if i == 0:
                 self.embeddings = query.detach()
-                self.signals = collapse_signals(query, *similarity_to_queue(query, positives, negatives))
+                positive, negative = similarity_to_queue(query, positives, negatives)
+                self.signals = collapse_signals(self.embeddings, positive, negative)
+                if self.diagnose:
+                    contrast = contrast_top1((self.embeddings * positives[0]).sum(1), self.embeddings @ negatives.T)
+                    self.signals |= spread_signals(self.embeddings, positive) | {"contrast_top1": contrast}
             if self.form == "paper":
                 yield multi_positive_nce(query, positives, negatives, self.temperature) / len(views)
             else:

@@ -8,7 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from rhovideo.distributed import gather_with_gradient, rank
-from rhovideo.ssl.diagnostics import collapse_signals, negative_similarity, positive_similarity
+from rhovideo.ssl.diagnostics import (
+    collapse_signals,
+    contrast_top1,
+    negative_similarity,
+    positive_similarity,
+    spread_signals,
+)
 from rhovideo.ssl.interface import check_form, check_views, sum_of_losses
 from rhovideo.ssl.losses import clip_nce, unit
 
@@ -44,6 +50,7 @@ class SimCLR(nn.Module):
         self.temperature, self.form, self.across_processes = temperature, check_form(form), across_processes
         self.embeddings = torch.empty(0)
         self.signals: dict[str, Tensor] = {}
+        self.diagnose = False
 
     def embed(self, x: Tensor) -> Tensor:
         """Unit embeddings [N, D] of clips [N, 3, T, H, W], from the trained encoder and projection."""
@@ -72,7 +79,10 @@ class SimCLR(nn.Module):
             everyone = gather_with_gradient(z.transpose(0, 1)).transpose(0, 1)
             first = rank() * z.shape[1]
         self.embeddings = z[0].detach()
-        self.signals = collapse_signals(z[0], positive_similarity(z), negative_similarity(everyone))
+        positive = positive_similarity(z)
+        self.signals = collapse_signals(z[0], positive, negative_similarity(everyone))
+        if self.diagnose:
+            self.signals |= spread_signals(z[0], positive) | {"contrast_top1": self._contrast(z.detach())}
         if self.form == "paper":
             yield clip_nce(z, everyone, first, self.temperature)
         else:
@@ -81,6 +91,13 @@ class SimCLR(nn.Module):
             yield sum(each, start=z.new_zeros(()))
 
     forward = sum_of_losses
+
+    @staticmethod
+    def _contrast(z: Tensor) -> Tensor:
+        """Of view 0 against view 1, among the videos of this process."""
+        cosines = z[0] @ z[1].T
+        own = cosines.diagonal().clone()
+        return contrast_top1(own, cosines.fill_diagonal_(-2.0))
 
     def after_backward(self, progress: float, step: int) -> bool:
         """Do nothing; never a veto."""

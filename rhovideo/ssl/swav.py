@@ -8,7 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from rhovideo.distributed import rank, world_size
-from rhovideo.ssl.diagnostics import collapse_signals, negative_similarity, positive_similarity
+from rhovideo.ssl.diagnostics import (
+    collapse_signals,
+    negative_similarity,
+    positive_similarity,
+    prototype_signals,
+    spread_signals,
+)
 from rhovideo.ssl.interface import check_form, check_views, sum_of_losses
 from rhovideo.ssl.losses import products, swapped_prediction, unit
 from rhovideo.ssl.queue import Queue
@@ -67,6 +73,7 @@ class SwAV(nn.Module):
         self.code_queue = Queue(queue_length, code_views * dim) if queue_length else None
         self.embeddings = torch.empty(0)
         self.signals: dict[str, Tensor] = {}
+        self.diagnose = False
 
     def embed(self, x: Tensor) -> Tensor:
         """Unit embeddings [N, dim] of clips [N, 3, T, H, W], from the trained encoder and projection."""
@@ -93,10 +100,14 @@ class SwAV(nn.Module):
             self.prototypes.weight.copy_(unit(self.prototypes.weight))
         z = torch.stack([self.embed(view) for view in views])
         self.embeddings = z[0].detach()
-        self.signals = collapse_signals(z[0], positive_similarity(z), negative_similarity(z))
+        positive = positive_similarity(z)
         scores = products(z, self.prototypes.weight)
         code_views = len(views) if self.form == "paper" else RELEASED_CODE_VIEWS
         codes = self._codes(z[:code_views].detach(), scores[:code_views].detach(), progress)
+        self.signals = collapse_signals(z[0], positive, negative_similarity(z))
+        self.signals |= prototype_signals(scores, codes, self.temperature)
+        if self.diagnose:
+            self.signals |= spread_signals(z[0], positive)
         yield swapped_prediction(scores, codes, self.temperature)
 
     forward = sum_of_losses

@@ -8,7 +8,7 @@ from benchmarks.inputs import GeneratedSource, Source, generated
 from benchmarks.peers.decoders import Floor, Rhovideo, _Packets, peers, rhovideo_anew
 from benchmarks.table import FLOOR, OURS, Row, Table
 from benchmarks.timing import interleaved
-from rhovideo.demo.synthetic_videos import write_h264
+from rhovideo.demo.labelled_set import write_h264
 from tests.videos import picture_frames
 
 

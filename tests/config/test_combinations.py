@@ -214,6 +214,8 @@ def test_nothing_is_divided_by_a_number_out_of_range(key):
         (("CONTRASTIVE.BN_SYNC_MLP", True), False),
         (("CONTRASTIVE.BN_MLP", False), False),
         (("CONTRASTIVE.NUM_MLP_LAYERS", 1), False),
+        (("CONTRASTIVE.NUM_MLP_LAYERS", 1, "CONTRASTIVE.BN_EMBEDDING", True), True),
+        (("CONTRASTIVE.BN_MLP", False, "CONTRASTIVE.BN_EMBEDDING", True), True),
         (("TRAIN.BATCH_SIZE", 8), False),
         (("TRAIN.BATCH_SIZE", 8, "TRAIN.ACCUMULATE_STEPS", 2), True),
     ],

@@ -44,6 +44,21 @@ def test_initial_weights_are_the_released_ones():
     assert not deep.bias.any()
 
 
+def test_embeddings_are_centred_where_asked_for():
+    """BN_EMBEDDING: each dimension has mean 0 and variance 1 over the batch, without parameters of its own."""
+    cfg = get_cfg()
+    cfg.CONTRASTIVE.NUM_MLP_LAYERS = 2
+    plain = build_projection(cfg, 16)
+    cfg.CONTRASTIVE.BN_EMBEDDING = True
+    centred = build_projection(cfg, 16)
+    x = torch.rand(32, 16) + 3
+    embedding = centred(x)
+    assert embedding.mean(0).abs().max() < 1e-5
+    assert (embedding.var(0, correction=0) - 1).abs().max() < 1e-3
+    assert plain(x).mean(0).abs().max() > 0.1
+    assert [name for name, _ in centred.named_parameters()] == [name for name, _ in plain.named_parameters()]
+
+
 def test_predictor_is_a_two_layer_mlp_on_embeddings():
     cfg = get_cfg()
     cfg.CONTRASTIVE.DIM = 16

@@ -20,6 +20,8 @@ CONTRASTIVE = (
     Key("CONTRASTIVE.MLP_DIM", 2048, "Hidden width of the projection MLP and of the predictor.", at_least=1),
     Key("CONTRASTIVE.BN_MLP", False, "Batch norm in these MLPs."),
     Key("CONTRASTIVE.BN_SYNC_MLP", False, "Batch norm in these MLPs over several processes."),
+    Key("CONTRASTIVE.BN_EMBEDDING", False, "Batch norm without scale and shift on the embedding, before it is made a "
+        "unit vector. It centres the embeddings, which keeps SwAV from collapsing in small batches.", ours=True),
     Key("CONTRASTIVE.PREDICTOR_DEPTHS", [], "Layers of each predictor MLP; [2] is BYOL's.", "int list"),
     Key("CONTRASTIVE.MOMENTUM", 0.5, "Momentum of the momentum encoder.", at_least=0, at_most=1),
     Key("CONTRASTIVE.MOMENTUM_ANNEALING", False, "Let this momentum rise to 1 along a cosine."),

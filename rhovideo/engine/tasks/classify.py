@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any
 
@@ -85,6 +85,9 @@ class ClassifyTask:
         return True
 
     def after_batch(self, batch: Batch) -> None:
+        """Do nothing."""
+
+    def after_epoch(self, number: int, means: Mapping[str, Any]) -> None:
         """Do nothing."""
 
     def signals(self) -> dict[str, Tensor]:

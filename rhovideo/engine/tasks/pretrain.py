@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from typing import Any, cast
 
@@ -12,8 +12,10 @@ import torch
 from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
+from rhovideo import distributed
 from rhovideo.data.lists.kept_rows import KeptRows
 from rhovideo.data.loading.loader import Batch, Loader, build_loader
+from rhovideo.engine.collapse_watch import CollapseWatch
 from rhovideo.engine.device_inputs import job_device, to_network_input
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
 from rhovideo.engine.evaluation.intervals import Numbers, with_intervals
@@ -63,12 +65,14 @@ class PretrainTask:
         self.model: nn.Module = build_method(cfg)
         # The same object, by the names that every method has.
         self._method = cast(Method, self.model)
+        self._method.diagnose = cfg.LOG_DIAGNOSTICS
         if cfg.TRAIN.CHECKPOINT_FILE_PATH:
             start_from(self.model, cfg.TRAIN.CHECKPOINT_FILE_PATH)
         if cfg.LOG_MODEL_INFO:
             logger.info("%s: %s", cfg.CONTRASTIVE.TYPE, describe(self._method.encoder, cfg))
         place(self.model, cfg, self.device)
         self.bank = self._build_bank(loader)
+        self._watch = CollapseWatch(cfg, loader.steps_per_epoch)
         self._validation: Loader | None = None
 
     def _build_bank(self, loader: Loader) -> KnnBank | None:
@@ -96,8 +100,24 @@ class PretrainTask:
             self.bank.update(self._method.embeddings, batch.index, batch.label, batch.valid)
 
     def signals(self) -> dict[str, Tensor]:
-        """The method's numbers that show a collapse."""
-        return self._method.signals
+        """The method's numbers that show a collapse; with LOG_DIAGNOSTICS also the encoder's share of the gradient."""
+        if not self.cfg.LOG_DIAGNOSTICS:
+            return self._method.signals
+        return self._method.signals | {"encoder_gradient_share": self._encoder_gradient_share()}
+
+    @torch.no_grad()
+    def _encoder_gradient_share(self) -> Tensor:
+        """The encoder's share of the squared norm of the step's gradient; the rest is that of heads and prototypes."""
+        whole, encoder = (
+            nn.utils.get_total_norm([p.grad for p in part.parameters() if p.grad is not None]).square()
+            for part in (self.model, self._method.encoder)
+        )
+        return encoder / whole
+
+    def after_epoch(self, number: int, means: Mapping[str, Any]) -> None:
+        """Warn of a collapse or a stall that the epoch's means show."""
+        for warning in self._watch.epoch(number, means) if distributed.is_main() else ():
+            logger.warning(warning)
 
     @torch.no_grad()
     def evaluate(self) -> Numbers:
