@@ -34,6 +34,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Let the links of ``docs/`` to files of the repository lead to their pages; elsewhere they lead to the files."""
+    return re.sub(r"\]\(\.\./([^)#\s]+)", lambda link: f"]({PAGES.get(link[1], f'../{link[1]}')}", markdown)
+
+
 def with_site_links(text: str) -> str:
     """The text with its links to files of the repository pointing to their pages."""
     return re.sub(r"\]\(([^)#\s]+)", lambda link: f"]({_page(link[1])}", text)

@@ -73,13 +73,11 @@ def test_links_lead_to_files_and_headings(page):
         if "://" in target:
             continue
         path, _, heading = target.partition("#")
-        # Pages of the site that are made of files in the root are checked when the site is built.
         linked = page.parent / path if path else page
-        if linked.exists() and heading:
+        assert linked.exists(), target
+        if heading:
             headings = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.MULTILINE)
             assert heading in {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in headings}, target
-        elif page.parent == ROOT:
-            assert linked.exists(), target
 
 
 def run_program(folder: Path, *lines: str) -> str:

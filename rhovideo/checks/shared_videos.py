@@ -29,10 +29,8 @@ from rhovideo.runs.file_hash import file_sha256
 from rhovideo.runs.lineage import read_config
 
 _DATA = "DATA.PATH_TO_DATA_DIR"
-_HOW = {
-    "knn": "each is left out of its own neighbours, and the others still look like it where they are of one recording",
-    "pretrain": "k-NN finds them again by themselves, so its curve is too high",
-}
+_LEFT_OUT = "each is left out of its own neighbours, and the others still look like it where they are of one recording"
+_HOW = {"knn": _LEFT_OUT, "pretrain": _LEFT_OUT}
 _TRAINED = "the number says nothing about videos that the classifier has not seen"
 
 

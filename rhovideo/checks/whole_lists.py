@@ -10,9 +10,10 @@ from fvcore.common.config import CfgNode
 from rhovideo import distributed
 from rhovideo.checks.class_agreement import names_of_lists
 from rhovideo.checks.list_warnings import warn_of_settings
-from rhovideo.checks.lists import check_labels
+from rhovideo.checks.lists import ListCheck, check_labels
 from rhovideo.checks.shared_videos import Listed, SharedVideos, find_shared, read_list, trained_on
 from rhovideo.config.extension.registries import lists_itself
+from rhovideo.config.findings import Finding
 from rhovideo.config.list_names import needed_splits
 from rhovideo.config.pyslowfast.translation import reads_frame_lists
 from rhovideo.config.task_defaults import TRAINS
@@ -37,21 +38,35 @@ def check_whole_lists(cfg: CfgNode) -> dict[str, int]:
             in the folders of other classes than classes.txt says.
     """
     lists = {split: open_manifest(cfg, split) for split in needed_splits(cfg)}
+    warnings = _of_start(cfg) if distributed.is_main() else {}
     for split, manifest in lists.items():
         for finding in check_labels(cfg, split, manifest.csv, manifest.num_classes):
             raise ManifestError(str(finding), keys=finding.keys)
         if split == "train" and cfg.TASK in TRAINS and distributed.is_main():
             for finding in warn_of_settings(cfg, manifest.csv, len(manifest), manifest.num_classes):
-                # Of lists of video files, the start has shown it on the terminal.
-                logger.warning(finding, extra={"for_files": not (reads_frame_lists(cfg) or lists_itself(cfg))})
+                warnings.setdefault(finding, not _is_shown_at_start(cfg))
     # Rank 0 reads the files, and all processes stop where it finds an error.
     shared = distributed.gather_objects(_compare(cfg, lists) if distributed.is_main() else SharedVideos())[0]
     for finding in shared.findings:
         if finding.severity == "error":
             raise ManifestError(str(finding), keys=finding.keys)
-        if distributed.is_main():
-            logger.warning(finding, extra={"for_files": not (reads_frame_lists(cfg) or lists_itself(cfg))})
+        warnings.setdefault(finding, not _is_shown_at_start(cfg))
+    if distributed.is_main():
+        for finding, is_new in warnings.items():
+            logger.warning(finding, extra={"for_files": not is_new})
     return {f"{split}_in_train": count for split, count in shared.in_train.items()}
+
+
+def _of_start(cfg: CfgNode) -> dict[Finding, bool]:
+    """The warnings that the start has printed on the terminal, for the log; False: they are not new."""
+    found = [finding for finding in ListCheck()(cfg) if finding.severity == "warning"]
+    # What has changed since the checkpoint of the run is logged when it is loaded.
+    return {finding: False for finding in found if "OUTPUT_DIR" not in finding.keys}
+
+
+def _is_shown_at_start(cfg: CfgNode) -> bool:
+    """True for lists of video files, which the start has read through."""
+    return not (reads_frame_lists(cfg) or lists_itself(cfg))
 
 
 def _compare(cfg: CfgNode, lists: Mapping[str, Manifest | VideoList]) -> SharedVideos:

@@ -25,7 +25,7 @@ The last two write the three official splits to OUT/split1, OUT/split2 and OUT/s
 """
 
 SCAN_HELP = """\
-Decode every video of a list once, and list the broken ones.
+Decode every video of a list once, list the broken ones, and count the short and the HDR ones.
 
   rhovideo scan data/mine/train.csv
 
@@ -63,7 +63,7 @@ def add_commands(commands: Commands) -> None:
     classes.add_argument("--classes", metavar="FILE", help="names of the classes in their order, such as classes.txt")
     index.add_argument("--force", action="store_true", help="overwrite lists that exist")
 
-    scan = add_parser(commands, "scan", "find broken videos", SCAN_HELP, scan_command)
+    scan = add_parser(commands, "scan", "find broken videos, count short and HDR ones", SCAN_HELP, scan_command)
     scan.add_argument("csv", metavar="CSV", help="a list of videos")
     scan.add_argument("--separator", default=" ", help="between path and label (a blank), DATA.PATH_LABEL_SEPARATOR")
     scan.add_argument("--prefix", default="", help="where relative paths start (the list's folder), DATA.PATH_PREFIX")

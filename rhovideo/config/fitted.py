@@ -1,7 +1,8 @@
-"""The rules by which some keys are fitted to a small training list, where the user has not written them.
+"""The rules by which some keys are fitted to a small training list or to the CPU, where the user has not written them.
 
-The values of the recipes are meant for hundreds of thousands of videos. All rules are in :func:`fitted_values`. A list
-that is long enough for a value never changes it. Imports no torch.
+The values of the recipes are meant for hundreds of thousands of videos, and for GPUs. All rules are in
+:func:`fitted_values` and :func:`without_a_gpu`. A list that is long enough for a value never changes it. Imports no
+torch.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ BATCH = "TRAIN.BATCH_SIZE"
 QUEUE = "CONTRASTIVE.QUEUE_LEN"
 NEIGHBOURS = "KNN.K"
 WARMUP = "SOLVER.WARMUP_EPOCHS"
+PRECISION = "TRAIN.MIXED_PRECISION"
 # In the order in which they are fitted: the queue depends on the batch.
-KEYS = (BATCH, QUEUE, NEIGHBOURS, WARMUP)
+KEYS_OF_LIST = (BATCH, QUEUE, NEIGHBOURS, WARMUP)
+KEYS = (*KEYS_OF_LIST, PRECISION)
 
 # The share of the released pre-training that is its warm-up: 35 of 200 epochs.
 _WARMUP_SHARE = 0.175
@@ -36,15 +39,27 @@ def fitted_values(cfg: CfgNode, videos: int | None, free: Collection[str]) -> di
         free: the keys that may change: those that the user has not written.
 
     Returns:
-        Keys and new values, in the order of ``KEYS``.
+        Keys and new values, in the order of ``KEYS_OF_LIST``.
     """
-    values = {key: get_value(cfg, key) for key in KEYS}
+    values = {key: get_value(cfg, key) for key in KEYS_OF_LIST}
     before = dict(values)
     if videos:
         _fit_to_videos(values, cfg, videos, free)
     if cfg.TASK in TRAINS and WARMUP in free and values[WARMUP] > cfg.SOLVER.MAX_EPOCH:
         values[WARMUP] = round(_WARMUP_SHARE * cfg.SOLVER.MAX_EPOCH, 2)
     return {key: value for key, value in values.items() if value != before[key]}
+
+
+def without_a_gpu(cfg: CfgNode, free: Collection[str]) -> dict[str, Any]:
+    """The values that NUM_GPUS 0 needs, of the keys that must change.
+
+    Recipes are for GPUs, where mixed precision makes a step faster; on a CPU it makes one many times slower.
+
+    Args:
+        cfg: a resolved configuration.
+        free: as of :func:`fitted_values`.
+    """
+    return {PRECISION: False} if cfg.NUM_GPUS == 0 and cfg.TRAIN.MIXED_PRECISION and PRECISION in free else {}
 
 
 def _fit_to_videos(values: dict[str, Any], cfg: CfgNode, videos: int, free: Collection[str]) -> None:

@@ -50,15 +50,15 @@ def to_network_input(clips: Tensor, cfg: CfgNode, device: torch.device, operatio
 def mixed_precision(cfg: CfgNode, device: torch.device) -> bool:
     """True where TRAIN.MIXED_PRECISION is used on this device.
 
-    PySlowFast's files mean float16 by it, which is for GPUs: on a CPU float16 is off, unless NUM_GPUS 0 shows that a
-    CPU is wanted.
+    It is for GPUs, and makes a step on a CPU many times slower. So it is off on a CPU, unless NUM_GPUS 0 shows that a
+    CPU is wanted. (With that, a recipe's own TRAIN.MIXED_PRECISION is off as well:
+    :func:`rhovideo.config.fitted.without_a_gpu`.)
 
     Args:
-        cfg: TRAIN.MIXED_PRECISION, TRAIN.AMP_DTYPE and NUM_GPUS.
+        cfg: TRAIN.MIXED_PRECISION and NUM_GPUS.
         device: of this process.
     """
-    unasked = device.type == "cpu" and cfg.NUM_GPUS != 0 and cfg.TRAIN.AMP_DTYPE == "float16"
-    return bool(cfg.TRAIN.MIXED_PRECISION and not unasked)
+    return bool(cfg.TRAIN.MIXED_PRECISION and (device.type != "cpu" or cfg.NUM_GPUS == 0))
 
 
 def autocast(cfg: CfgNode, device: torch.device) -> torch.autocast:

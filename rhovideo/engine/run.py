@@ -9,21 +9,19 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed, stopping
 from rhovideo.atomic_files import write_text
 from rhovideo.checks.class_agreement import check_class_names, record_class_names
 from rhovideo.checks.finished_runs import refuse, set_aside, standing
-from rhovideo.checks.machine import has_mps
 from rhovideo.checks.video_sizes import compare_videos, look_at_videos, with_sizes, write_sizes
 from rhovideo.checks.whole_lists import check_whole_lists
 from rhovideo.config.findings import Finding
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading.workers import cores, worker_count
-from rhovideo.engine.device_inputs import job_device, mixed_precision
+from rhovideo.engine.cpu_notes import note_cpu, note_mixed_precision, use_sound_kernels
 from rhovideo.engine.evaluation.feature_file import check_features, has_blocks
 from rhovideo.engine.evaluation.intervals import Numbers
 from rhovideo.engine.json_stats import to_json
@@ -98,7 +96,7 @@ def _done_before(cfg: CfgNode) -> dict[str, float] | None:
 
 def _run(cfg: CfgNode) -> Numbers:
     set_up_logging(cfg.OUTPUT_DIR, distributed.rank())
-    _use_sound_kernels(cfg)
+    use_sound_kernels(cfg)
     output = Path(cfg.OUTPUT_DIR)
     if distributed.is_main():
         set_aside(output)
@@ -110,9 +108,9 @@ def _run(cfg: CfgNode) -> Numbers:
         logger.info(
             "TASK %s on %s; every key is in %s/config.yaml", _task(cfg), _count(distributed.world_size()), output
         )
-        _note_cpu(cfg)
+        note_cpu(cfg)
         _warn_of_workers(cfg)
-        _warn_of_mixed_precision(cfg)
+        note_mixed_precision(cfg)
     stage("reading the lists")
     shared = check_whole_lists(cfg)
     for finding in check_class_names(cfg):
@@ -165,23 +163,6 @@ def _end(cfg: CfgNode, seconds: float) -> str:
     return f"TASK {_task(cfg)} is finished after {took}; numbers in {Path(cfg.OUTPUT_DIR) / RESULTS_FILE}{made}"
 
 
-def _note_cpu(cfg: CfgNode) -> None:
-    """Log that NUM_GPUS -1, which takes all GPUs, runs on the CPU where there is none, and what to expect of it."""
-    if cfg.NUM_GPUS < 0 and job_device(cfg).type == "cpu":
-        mps = " (Apple's MPS is not used)" if has_mps() else ""
-        advice = (
-            "The log says the time of an epoch after the first step. A `demo/` recipe, or a smaller "
-            "DATA.TRAIN_CROP_SIZE, DATA.NUM_FRAMES and TRAIN.BATCH_SIZE make a first try quick"
-            if cfg.TASK in TRAINS
-            else "A smaller list makes a first try quick"
-        )
-        logger.info(
-            "no GPU found%s: CPU, expect a step to take many times as long as on a GPU, and minutes with a recipe "
-            "for GPUs. %s",
-            *(mps, advice),
-        )
-
-
 def _warn_of_workers(cfg: CfgNode) -> None:
     """Warn of more workers than cores, once; torch would do so for every list."""
     there_are = cores()
@@ -192,24 +173,3 @@ def _warn_of_workers(cfg: CfgNode) -> None:
             "DATA_LOADER.NUM_WORKERS %d or less",
             *(cfg.DATA_LOADER.NUM_WORKERS, there, there_are),
         )
-
-
-def _warn_of_mixed_precision(cfg: CfgNode) -> None:
-    """Warn on a CPU of mixed precision, which is meant for GPUs."""
-    device = job_device(cfg)
-    if not cfg.TRAIN.MIXED_PRECISION or device.type != "cpu":
-        return
-    if mixed_precision(cfg, device):
-        logger.warning(
-            "TRAIN.MIXED_PRECISION is True in %s on the CPU, where it can make a step ten times slower: write "
-            "TRAIN.MIXED_PRECISION False, unless you want its rounding",
-            cfg.TRAIN.AMP_DTYPE,
-        )
-    else:
-        logger.warning("There is no GPU here, and TRAIN.MIXED_PRECISION in float16 is for GPUs: it is off")
-
-
-def _use_sound_kernels(cfg: CfgNode) -> None:
-    """Turn oneDNN off for bfloat16: it fills some weight gradients of 3D convolutions with NaN (torch 2.15)."""
-    bfloat16 = cfg.TRAIN.MIXED_PRECISION and cfg.TRAIN.AMP_DTYPE == "bfloat16"
-    torch.backends.mkldnn.enabled = not (bfloat16 and job_device(cfg).type == "cpu")  # type: ignore[assignment]

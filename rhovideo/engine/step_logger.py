@@ -23,13 +23,18 @@ from rhovideo.engine.json_stats import JsonStats, cut_json_stats
 from rhovideo.engine.loggers.build import Loggers
 from rhovideo.engine.loggers.clip_sheet import clip_sheet
 from rhovideo.engine.logging_setup import on_terminal
-from rhovideo.terminal import stop_beats
+from rhovideo.terminal import stage, stop_beats
 
 logger = logging.getLogger(__name__)
 
 _NO_GPU = "0.00G"
 # A training whose steps take more seconds on the CPU is too large for it.
 _SLOW_STEP = 20.0
+# An epoch of fewer seconds needs no forecast.
+_SHORT_EPOCH = 10.0
+# Shown until the first step of a launch is made, which may take minutes on a CPU.
+_FIRST_BATCH = "reading the first batch"
+_FIRST_STEP = "the first step is running; it is the slowest"
 # Points of an embedding map: a browser draws more of them slowly.
 _MOST_EMBEDDINGS = 2000
 
@@ -127,6 +132,7 @@ class StepLogger:
             self._close_bar()
             name = f"epoch {epoch + 1}/{self._max_epoch}"
             self._bar = tqdm(total=self._steps_per_epoch, initial=first_step, desc=name, leave=False)
+        self._say_before_first_step(_FIRST_BATCH)
         self._last = self._clock()
 
     def data_arrived(self) -> None:
@@ -134,6 +140,7 @@ class StepLogger:
         seconds = self._clock() - self._last
         self._data_seconds += seconds
         self._epoch_data_seconds += seconds
+        self._say_before_first_step(_FIRST_STEP)
 
     def line_due(self, step: int) -> bool:
         """True where a line is written after this step of the epoch, counted from 0."""
@@ -251,6 +258,13 @@ class StepLogger:
         self._close_bar()
         self._loggers.close()
 
+    def _say_before_first_step(self, what: str) -> None:
+        if self._any_step:
+            return
+        stage(what)
+        if self._bar is not None:
+            self._bar.set_postfix_str(what)
+
     def _report_steps(self, step: int) -> None:
         means = self._window.read()
         stats = {
@@ -273,11 +287,13 @@ class StepLogger:
             return
         # Workers start while it waits for its data, which later steps do not.
         seconds = self._seconds - (self._data_seconds if self._has_workers else 0.0)
+        if seconds * self._steps_per_epoch < _SHORT_EPOCH:
+            return
         epoch = timedelta(seconds=round(seconds * self._steps_per_epoch))
         slow = "; the recipes that `rhovideo configs demo` lists are for small machines" if seconds > _SLOW_STEP else ""
         logger.info(
-            "The first step took %.1f s on this CPU: at its pace an epoch of %d steps takes %s%s",
-            *(seconds, self._steps_per_epoch, epoch, slow),
+            "The first step took %s s on this CPU: at its pace an epoch of %d steps takes %s%s",
+            *(f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.2g}", self._steps_per_epoch, epoch, slow),
         )
 
     def _write(self, stats: dict[str, Any], group: str, quiet: bool = False) -> None:

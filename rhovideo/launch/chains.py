@@ -12,7 +12,7 @@ from rhovideo.checks.files import check_files, check_folder_name
 from rhovideo.config.findings import Finding, Problem
 from rhovideo.config.keys import set_value
 from rhovideo.config.reading import Loaded
-from rhovideo.config.task_defaults import MEASURES
+from rhovideo.config.task_defaults import CLASSIFIES, MEASURES, TRAINS
 from rhovideo.errors import JobError
 from rhovideo.runs.folder import list_checkpoints
 
@@ -25,6 +25,12 @@ _SOURCES = {
     "extract": ("pretrain",),
     "test": ("linear", "finetune"),
 }
+_RANDOM_WEIGHTS = Finding(
+    ("TRAIN.CHECKPOINT_FILE_PATH",),
+    "is empty, so the encoder starts from random weights",
+    "the path of a checkpoint to measure a pre-trained encoder",
+    "warning",
+)
 
 
 def check_chain(jobs: Sequence[Loaded]) -> list[Problem]:
@@ -41,6 +47,8 @@ def check_chain(jobs: Sequence[Loaded]) -> list[Problem]:
         if job.cfg.TASK in MEASURES and not (_checkpoint(job.cfg) or made or _source(jobs, number)):
             wrong = f"is empty, and TASK {job.cfg.TASK} takes a checkpoint"
             findings.append(Finding(("TEST.CHECKPOINT_FILE_PATH",), wrong, "path/to/checkpoint.pyth"))
+        if job.cfg.TASK in CLASSIFIES and job.cfg.TASK in TRAINS and not (_checkpoint(job.cfg) or made):
+            findings += [] if _source(jobs, number) else [_RANDOM_WEIGHTS]
         problems += [job.problem(finding) for finding in findings]
     return problems
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import multiprocessing.util
 import os
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Mapping
@@ -19,6 +21,8 @@ from rhovideo.atomic_files import write_text
 from rhovideo.errors import FolderNotOursError, JobError, LostPeerError, as_write_error
 from rhovideo.runs.folder import FAILURE_FILE
 
+# Seconds for a process that must end at once to end its workers.
+_TIDY_SECONDS = 1.0
 # The text about a process that SIGKILL has ended.
 KILLED = (
     "was killed (SIGKILL). Unless that was done by hand, it ran out of memory: lower TRAIN.BATCH_SIZE, "
@@ -191,3 +195,21 @@ def leave(code: int) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def leave_at_once(code: int) -> NoReturn:
+    """End this process from any thread, although its main thread may hang in a call.
+
+    Its workers are ended and its semaphores given back before, else Python would print that they leaked.
+    """
+    # In a thread, since it may wait for a lock that the main thread holds.
+    tidying = threading.Thread(target=_tidy_up, daemon=True)
+    tidying.start()
+    tidying.join(_TIDY_SECONDS)
+    os._exit(code)
+
+
+def _tidy_up() -> None:
+    # Part of what multiprocessing does at exit; the rest of it waits for processes.
+    multiprocessing.util._run_finalizers(0)  # type: ignore[attr-defined]
+    logging.shutdown()

@@ -93,3 +93,21 @@ def test_a_resumed_run_keeps_its_first_values_when_the_list_has_changed(jobs_fol
     assert any(note.startswith("as run began: ") for note in again.notes)
     assert again.cfg == first.cfg
     assert planned("OUTPUT_DIR", "run", "TRAIN.AUTO_RESUME", False).cfg.TRAIN.BATCH_SIZE == 64
+
+
+def test_mixed_precision_of_a_recipe_is_off_on_the_cpu(jobs_folder, capsys):
+    """It is for GPUs: on a CPU a step takes many times as long with it."""
+    listing(jobs_folder, 64)
+    assert planned().cfg.TRAIN.MIXED_PRECISION is False
+    assert "fitted to the CPU: TRAIN.MIXED_PRECISION True → False" in planned().notes
+    assert planned("NUM_GPUS", -1).cfg.TRAIN.MIXED_PRECISION is True
+    assert planned("TRAIN.MIXED_PRECISION", True).cfg.TRAIN.MIXED_PRECISION is True
+
+
+def test_a_resumed_run_keeps_its_precision(jobs_folder):
+    listing(jobs_folder, 64)
+    run = jobs_folder / "run"
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "checkpoints/checkpoint_epoch_00001.pyth").touch()
+    (run / "config.yaml").write_text(planned("OUTPUT_DIR", "run", "TRAIN.MIXED_PRECISION", True).cfg.dump())
+    assert planned("OUTPUT_DIR", "run").cfg.TRAIN.MIXED_PRECISION is True

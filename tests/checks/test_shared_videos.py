@@ -68,7 +68,7 @@ def test_a_video_with_two_labels_and_one_that_counts_twice(folder):
 def test_validation_of_a_pretraining_counts_too(folder):
     words = {"train": ["0.mp4 0", "1.mp4 1"], "val": ["0.mp4 0"]}
     [told] = _told(folder, "pretrain", **words)
-    assert "its curve is too high" in told
+    assert "each is left out of its own neighbours" in told
 
 
 def test_a_list_of_the_same_size_and_time_is_read_again(folder):

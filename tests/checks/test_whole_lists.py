@@ -9,7 +9,9 @@ import pytest
 from rhovideo.checks.whole_lists import check_whole_lists
 from rhovideo.config import load_cfg
 from rhovideo.data.lists.csv_parsing import ManifestError
+from rhovideo.data.video.tone_mapping import PQ
 from tests.configured_runs import write_config
+from tests.data.video.test_tone_mapping import write_hdr
 
 LABELLED = {split: f"{split}/a.mp4 0\n{split}/b.mp4 1\n" for split in ("train", "val", "test")}
 
@@ -76,3 +78,13 @@ def test_queue_longer_than_an_epoch_is_told_with_one_that_fits(configure, caplog
     assert "makes 62 keys" in told
     assert "write CONTRASTIVE.QUEUE_LEN 28" in told
     assert warnings_of(configure("pretrain", *words, "CONTRASTIVE.QUEUE_LEN", 28, train=videos), caplog) == ""
+
+
+def test_what_the_start_says_of_the_footage_is_in_the_log_too(configure, tmp_path, caplog):
+    write_hdr(tmp_path / "a.mp4", PQ, frames=6)
+    write_hdr(tmp_path / "b.mp4", PQ, frames=90)
+    told = warnings_of(configure("pretrain", "DATA.TRAIN_CROP_NUM_TEMPORAL", 2, train="a.mp4\nb.mp4\n"), caplog)
+    assert told.count("train.csv: 2 of 2 videos are HDR (PQ 2)") == 1
+    assert told.count("train.csv: 1 of 2 videos are shorter than 2 clips") == 1
+    # A terminal has them from the start.
+    assert all(record.for_files for record in caplog.records)

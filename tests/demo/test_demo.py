@@ -30,6 +30,9 @@ def test_demo_writes_its_numbers_and_its_picture(tmp_path, capsys):
     page = (out / "report.html").read_text()
     assert "simclr_rho2_seed3" in page
     assert page.count("data:image/webp") == 6
+    log = (out / "random_seed3_linear/stdout.log").read_text()
+    assert "The encoder starts from random weights" in log
+    assert "WARNING" not in log
     row = f"| simclr | 2 | 3 | {results['knn_top1']:.1f} | {results['linear_top1']:.1f} |"
     printed = capsys.readouterr().out
     assert row in printed

@@ -1,4 +1,5 @@
 import logging
+import time
 
 import pytest
 
@@ -6,6 +7,7 @@ from rhovideo.config.schema import get_cfg
 from rhovideo.engine import step_logger
 from rhovideo.engine.json_stats import read_json_stats
 from rhovideo.engine.step_logger import StepLogger, readable
+from rhovideo.terminal import start_beats, stop_beats
 
 
 class Clock:
@@ -125,6 +127,42 @@ def test_first_step_on_a_cpu_tells_how_long_an_epoch_takes(workers, seconds, slo
     assert len(told) == 1
     assert f"took {seconds} s on this CPU: at its pace an epoch of 20 steps takes 0:0{6 + slow}:" in told[0]
     assert ("configs demo" in told[0]) == slow
+
+
+def test_a_short_epoch_needs_no_forecast(cfg, caplog):
+    clock = Clock()
+    with caplog.at_level(logging.INFO, "rhovideo"):
+        log = StepLogger(cfg, 20, clock=clock)
+        log.start_epoch(0)
+        log.data_arrived()
+        clock.now += 0.01
+        log.step(0, 0.1, {"loss": 1.0})
+    assert "The first step took" not in caplog.text
+
+
+def test_the_first_step_is_named_while_it_runs(cfg, capsys):
+    start_beats("preparing TASK pretrain", first=0.2)
+    try:
+        log = StepLogger(cfg, 4)
+        log.start_epoch(0)
+        log.data_arrived()
+        time.sleep(0.6)
+    finally:
+        stop_beats()
+    said = capsys.readouterr().err
+    assert "rhovideo: the first step is running; it is the slowest ..." in said
+    assert "preparing" not in said
+
+
+def test_the_bar_names_the_first_step_until_it_has_numbers(cfg, monkeypatch, capsys):
+    monkeypatch.setattr(step_logger, "on_terminal", lambda: True)
+    log = StepLogger(cfg, 4)
+    log.start_epoch(0)
+    log.data_arrived()
+    assert "the first step is running; it is the slowest" in capsys.readouterr().err
+    log.step(0, 0.1, {"loss": 1.5})
+    assert "loss=1.5" in capsys.readouterr().err
+    log.close()
 
 
 def test_a_terminal_gets_a_bar(cfg, monkeypatch, capsys):

@@ -135,17 +135,19 @@ def test_mixed_precision_trains(configure, tmp_path, dtype):
     assert (tmp_path / "out/stdout.log").read_text().count(told) == 1
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 @pytest.mark.parametrize("gpus", [-1, 0])
-def test_float16_of_a_machine_with_gpus_is_off_on_one_without(configure, tmp_path, monkeypatch, gpus):
+def test_mixed_precision_of_a_machine_with_gpus_is_off_on_one_without(configure, tmp_path, monkeypatch, gpus, dtype):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    keys = ["TRAIN.MIXED_PRECISION", True, "TRAIN.AMP_DTYPE", "float16", "NUM_GPUS", gpus]
+    keys = ["TRAIN.MIXED_PRECISION", True, "TRAIN.AMP_DTYPE", dtype, "NUM_GPUS", gpus]
     cfg = configure("pretrain", *BYOL, *keys, "SOLVER.MAX_EPOCH", 1)
     with autocast(cfg, job_device(cfg)):
         product = torch.ones(2, 2) @ torch.ones(2, 2)
-    assert product.dtype == (torch.float32 if gpus else torch.float16)
+    assert product.dtype == (torch.float32 if gpus else getattr(torch, dtype))
     run(cfg)
-    assert bool(final_state(tmp_path / "out")["scaler_state"]) == (gpus == 0)
-    assert ("float16 is for GPUs: it is off" in (tmp_path / "out/stdout.log").read_text()) == (gpus == -1)
+    assert bool(final_state(tmp_path / "out")["scaler_state"]) == (gpus == 0 and dtype == "float16")
+    said = f"TRAIN.MIXED_PRECISION in {dtype} is for GPUs, and there is none: it is off"
+    assert (said in (tmp_path / "out/stdout.log").read_text()) == (gpus == -1)
 
 
 def test_gradient_is_clipped_to_the_norm(configure):
@@ -219,6 +221,21 @@ def test_finished_run_started_again_reports_the_same_numbers(configure, tmp_path
     lines = read_json_stats(tmp_path / "out/json_stats.log")
     assert [line["epoch"] for line in lines if line["_type"] == "val_epoch"] == ["1/2", "2/2"]
     assert json.loads((tmp_path / "out/results.json").read_text())["knn_top1"] == pytest.approx(first["knn_top1"], 1e-5)
+
+
+@pytest.mark.parametrize("labels_of_pairs", [False, True])
+def test_a_validation_video_that_is_trained_on_is_not_its_own_neighbour(
+    configure, tmp_path, synthetic_set, labels_of_pairs
+):
+    """As in TASK knn. With a class for each video no other one has its class."""
+    videos = [line.split()[0] for line in (synthetic_set / "train.csv").read_text().splitlines()]
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    for split in ("train", "val"):
+        lines = (f"{synthetic_set}/{path} {0 if labels_of_pairs else k}\n" for k, path in enumerate(videos))
+        (lists / f"{split}.csv").write_text("".join(lines))
+    words = ["DATA.PATH_TO_DATA_DIR", lists, "KNN.K", 1, "SOLVER.MAX_EPOCH", 1, "TRAIN.EVAL_PERIOD", 1]
+    assert run(configure("pretrain", *BYOL, *words))["knn_top1"] == (100 if labels_of_pairs else 0)
 
 
 def test_checkpoint_of_another_model_is_refused(configure, tmp_path):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.util
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -26,10 +30,31 @@ def start(example: str, data: Path, out: Path, *words: str) -> subprocess.Comple
     return launch(example, data, "--out", out, *SMALL, *words, cwd=out.parent)
 
 
-def launch(example: str, *words: object, cwd: Path | None = None) -> subprocess.CompletedProcess:
+def launch(
+    example: str | Path, *words: object, cwd: Path | None = None, seconds: float = 240
+) -> subprocess.CompletedProcess:
+    """Run a program and all processes that it starts; those that hang are ended, and what they printed is shown.
+
+    The output goes into files: a process that is left behind would keep a pipe open, and the test waiting.
+    """
     command = [str(word) for word in (sys.executable, ROOT / "examples" / example, *words)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
+    # The name of the machine may lead to an interface on which its processes cannot meet.
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    with tempfile.TemporaryFile("w+") as printed, tempfile.TemporaryFile("w+") as errors:
+        how = {"stdout": printed, "stderr": errors, "start_new_session": True}
+        process = subprocess.Popen(command, cwd=cwd, env=environment, **how)
+        try:
+            code = process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            code = None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for file in (printed, errors):
+            file.seek(0)
+        done = subprocess.CompletedProcess(command, code, printed.read(), errors.read())
+    assert code is not None, f"{example} hangs after {seconds:g} s:\n{done.stdout}\n{done.stderr}"
+    return done
 
 
 def run(example: str, data: Path, out: Path, *words: str) -> str:
@@ -140,6 +165,17 @@ def test_byol_in_lightning_in_two_processes(synthetic_set, tmp_path):
     assert done.stdout.count("the encoder's weights are in") == 1
     # Of two clips, in two epochs of three steps.
     assert assert_encoder_was_trained(tmp_path / "encoder.pt") == 2 * 2 * 3
+
+
+def test_a_program_that_hangs_with_a_process_of_its_own_is_ended_and_shown(tmp_path):
+    child = "import time; print('rank 1 waits', flush=True); time.sleep(600)"
+    (tmp_path / "hangs.py").write_text(
+        f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {child!r}]).wait()\n"
+    )
+    started = time.monotonic()
+    with pytest.raises(AssertionError, match=r"hangs after 3 s:\s+rank 1 waits"):
+        launch(tmp_path / "hangs.py", seconds=3)
+    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import multiprocessing
 import os
 import signal
 import time
@@ -94,3 +96,10 @@ def wait_for_ever(cfg) -> None:
     if distributed.rank() == 1:
         time.sleep(600)
     distributed.barrier()
+
+
+def hang_in_one_call(cfg) -> None:
+    """A step that is one long call of C, as a backward pass on a CPU is; with a semaphore, as workers have."""
+    _lock = multiprocessing.get_context("spawn").Lock()
+    _leave_word(cfg)
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)

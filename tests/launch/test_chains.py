@@ -61,6 +61,13 @@ def test_checkpoint_that_is_missing_names_the_one_beside_it(jobs_folder):
     assert check_chain([load("pretrain.yaml"), linear]) == []
 
 
+def test_a_classifier_on_random_weights_is_warned_of_where_no_job_before_it_makes_some(jobs_folder):
+    (warning,) = check_chain([load("linear.yaml")])
+    assert (warning.key, warning.severity) == ("TRAIN.CHECKPOINT_FILE_PATH", "warning")
+    assert "random weights" in warning.wrong
+    assert check_chain([load("pretrain.yaml"), load("linear.yaml")]) == []
+
+
 def test_task_that_measures_needs_a_checkpoint(jobs_folder):
     for task in MEASURES:
         with pytest.raises(ConfigError, match=r"TEST.CHECKPOINT_FILE_PATH"):

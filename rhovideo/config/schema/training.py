@@ -29,8 +29,9 @@ TRAIN = (
         "are matched.", "str list"),
     Key("TRAIN.CHECKPOINT_ENCODER", "online", "Encoder of a MoCo or BYOL checkpoint to start from.",
         choices=("online", "momentum"), ours=True),
-    Key("TRAIN.MIXED_PRECISION", False, "Compute in AMP_DTYPE where that is safe.", released="It is always float16, "
-        "and nothing on the CPU. A file of PySlowFast's does so here too, unless it holds AMP_DTYPE."),
+    Key("TRAIN.MIXED_PRECISION", False, "Compute in AMP_DTYPE where that is safe. Off on a CPU, unless NUM_GPUS is 0.",
+        released="It is always float16, and nothing on the CPU. A file of PySlowFast's does so here too, unless "
+        "it holds AMP_DTYPE."),
     Key("TRAIN.AMP_DTYPE", "bfloat16", "Number format of MIXED_PRECISION.", choices=("bfloat16", "float16"), ours=True),
     Key("TRAIN.DTYPE", "float32", "Number format of parameters, and of arithmetic without MIXED_PRECISION.",
         choices=("float32", "float64"), ours=True),

@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 
 from rhovideo import distributed
 from rhovideo.data.lists.csv_parsing import ManifestError
-from rhovideo.data.loading import shared_slots
+from rhovideo.data.loading import shared_slots, worker_warnings
 from rhovideo.data.loading.batches import Batch, BatchReader
 from rhovideo.data.loading.datasets import TRAINING_PURPOSES, SampleKey, VideoDataset, build_dataset
 from rhovideo.data.loading.shuffling import Order, shuffled
@@ -99,6 +99,7 @@ class Loader:
         self._processes: list[Any] = []
         # Workers ignore SIGTERM, with which multiprocessing would end them at exit, so they are killed before that.
         multiprocessing.util.Finalize(self, _kill, args=(self._processes,), exitpriority=10)
+        shown = worker_warnings.shared_folder() if num_workers and not rank else ""
         with _quiet():
             self._loader: DataLoader[Batch] | None = DataLoader(
                 BatchReader(dataset),
@@ -106,7 +107,7 @@ class Loader:
                 num_workers=num_workers,
                 collate_fn=_unchanged,
                 pin_memory=pin_memory,
-                worker_init_fn=partial(_begin_worker, self._name),
+                worker_init_fn=partial(_begin_worker, self._name, shown),
                 multiprocessing_context=worker_context() if num_workers else None,
                 prefetch_factor=prefetch_factor if num_workers else None,
                 persistent_workers=num_workers > 0,
@@ -242,8 +243,9 @@ def _unchanged(batch: Any) -> Any:
     return batch
 
 
-def _begin_worker(loader: str, worker_id: int) -> None:
+def _begin_worker(loader: str, shown: str, worker_id: int) -> None:
     initialise_worker(worker_id)
+    worker_warnings.show_once(shown)
     shared_slots.begin_pool(loader)
 
 

@@ -1,4 +1,4 @@
-"""Scanning: every video of a list is decoded once, to find the broken ones."""
+"""Scanning: every video of a list is decoded once, to find the broken ones, and short and HDR ones are counted."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import contextlib
 import json
 import os
 import shlex
+import statistics
 import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 from tqdm import tqdm
@@ -19,9 +22,12 @@ from tqdm import tqdm
 from rhovideo.atomic_files import written_whole
 from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.loading.workers import cores, describe_exit, initialise_worker, worker_context
+from rhovideo.data.video.footage import Footage, describe
 from rhovideo.data.video.reader import Video, VideoReadError
 
 _BLOCK_BYTES = 128 * 2**20
+# Two clips of 8 frames, τ 8, at 30 frames a second: what most recipes take of a video.
+_TWO_CLIPS = 2 * 8 * 8 / 30
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ class ScanReport:
         broken_file: lists them as JSON, one object (path, line, reason) per line.
         clean_csv: the list without them, in the same folder.
         csv: the list.
+        footage: what the files say of themselves, of all that can be opened, in no order.
     """
 
     total: int
@@ -56,8 +63,12 @@ class ScanReport:
     broken_file: Path
     clean_csv: Path
     csv: Path
+    footage: Sequence[Footage] = ()
 
     def __str__(self) -> str:
+        return "\n".join([*self._about_footage(), self._about_broken()])
+
+    def _about_broken(self) -> str:
         if not self.broken:
             return f"all {self.total} videos can be decoded to their end; {self.clean_csv} equals the list"
         return (
@@ -65,6 +76,24 @@ class ScanReport:
             f"{self.clean_csv} lists the other {self.total - len(self.broken)}\n"
             f"to use it: {shlex.join(['mv', str(self.clean_csv), str(self.csv)])}"
         )
+
+    def _about_footage(self) -> Iterator[str]:
+        """Lines on the length of the videos, and on HDR where there is some."""
+        lengths = [footage.seconds for footage in self.footage if footage.seconds > 0]
+        if lengths:
+            short = sum(seconds < _TWO_CLIPS for seconds in lengths)
+            half, count = statistics.median(lengths), f"{short} of {len(lengths)}"
+            yield (
+                f"length: {min(lengths):.3g} to {max(lengths):.3g} s, half of them over {half:.3g} s; {count} are "
+                f"shorter than {_TWO_CLIPS:.3g} s (two clips of 8 frames, τ 8, at 30 frames a second)"
+            )
+        kinds = Counter(footage.hdr for footage in self.footage if footage.hdr)
+        if kinds:
+            which = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
+            yield (
+                f"HDR: {kinds.total()} of {len(self.footage)} videos ({which}); training turns them into SDR, unless "
+                "DATA.TONE_MAP is False"
+            )
 
 
 def scan(
@@ -92,7 +121,7 @@ def scan(
         progress: show a progress bar; None: only on a terminal.
 
     Returns:
-        The broken videos, and the files that were written.
+        The broken videos, the files that were written, and what all videos say of themselves.
 
     Raises:
         ManifestError: the list cannot be used.
@@ -103,9 +132,11 @@ def scan(
     workers = min(workers or cores(), len(manifest))
     show = sys.stderr.isatty() if progress is None else progress
     broken: list[BrokenVideo] = []
+    footage: list[Footage] = []
     with tqdm(total=len(manifest), desc=f"scan {csv.name}", unit="video", disable=not show) as bar:
-        for index, reason in _check_all(manifest, workers):
+        for index, (reason, described) in _check_all(manifest, workers):
             bar.update()
+            footage += [] if described is None else [described]
             if reason is not None:
                 broken.append(BrokenVideo(manifest.path(index), manifest.line(index), reason))
                 bar.set_postfix(broken=len(broken))
@@ -113,7 +144,7 @@ def scan(
     broken_file, clean_csv = csv.with_name(f"{csv.stem}.broken.jsonl"), csv.with_name(f"{csv.stem}.clean.csv")
     _write_broken(broken_file, broken)
     _write_clean(csv, clean_csv, {video.line for video in broken})
-    return ScanReport(len(manifest), broken, broken_file, clean_csv, csv)
+    return ScanReport(len(manifest), broken, broken_file, clean_csv, csv, footage)
 
 
 def check_video(path: str) -> str | None:
@@ -138,6 +169,13 @@ def check_video(path: str) -> str | None:
         return str(error)
 
 
+class _Answer(NamedTuple):
+    """The defect of a video, None if it has none, and its description, None where it cannot be opened."""
+
+    reason: str | None
+    footage: Footage | None
+
+
 class _Worker:
     """A process that checks one video at a time."""
 
@@ -154,17 +192,17 @@ class _Worker:
         with contextlib.suppress(OSError):  # if it is dead, answer() raises
             self.connection.send(index)
 
-    def answer(self) -> str | None:
-        """The defect of the latest video; None if it has none.
+    def answer(self) -> _Answer:
+        """The answer about the latest video.
 
         Raises:
             EOFError: the process died.
         """
         try:
-            reason: str | None = self.connection.recv()
+            answer: _Answer = self.connection.recv()
         except OSError as error:
             raise EOFError from error
-        return reason
+        return answer
 
     def end(self) -> int | None:
         """Stop the process; its exit code."""
@@ -183,11 +221,12 @@ def _serve(connection: Connection, manifest: Manifest) -> None:
             index = connection.recv()
         except (EOFError, OSError):
             return
-        connection.send(check_video(manifest.path(index)))
+        path = manifest.path(index)
+        connection.send(_Answer(check_video(path), describe(path)))
 
 
-def _check_all(manifest: Manifest, workers: int) -> Iterator[tuple[int, str | None]]:
-    """Index and defect of every video, in the order in which they are finished; each is tried exactly once."""
+def _check_all(manifest: Manifest, workers: int) -> Iterator[tuple[int, _Answer]]:
+    """Index, defect and description of every video, in the order in which they are finished; each is tried once."""
     todo = iter(range(len(manifest)))
     idle: list[_Worker] = []
     busy: list[_Worker] = []
@@ -203,11 +242,11 @@ def _check_all(manifest: Manifest, workers: int) -> Iterator[tuple[int, str | No
             for worker in [worker for worker in busy if worker.connection in ready]:
                 busy.remove(worker)
                 try:
-                    reason = worker.answer()
+                    answer = worker.answer()
                     idle.append(worker)
                 except EOFError:
-                    reason = f"the process that decoded it died ({describe_exit(worker.end())})"
-                yield worker.index, reason
+                    answer = _Answer(f"the process that decoded it died ({describe_exit(worker.end())})", None)
+                yield worker.index, answer
     finally:
         for worker in busy:
             worker.process.kill()

@@ -17,6 +17,8 @@ from multiprocessing.context import ForkServerContext
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.data.loading.worker_warnings import silent_imports
+
 # The most workers of a process where DATA_LOADER.NUM_WORKERS is not set: PySlowFast's default.
 _MOST_UNASKED = 8
 # Schedulers and terminals send these to all processes of a job, but only the main process should act on them.
@@ -58,7 +60,8 @@ def worker_context() -> ForkServerContext:
         # Else the server would start the tracker, which unblocks SIGINT and SIGTERM in this process.
         multiprocessing.resource_tracker.ensure_running()
         signal.pthread_sigmask(signal.SIG_BLOCK, _JOB_SIGNALS)
-        multiprocessing.forkserver.ensure_running()
+        with silent_imports():
+            multiprocessing.forkserver.ensure_running()
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     return context

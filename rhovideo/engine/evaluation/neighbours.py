@@ -140,23 +140,43 @@ class KnnBank(nn.Module):
         for name, buffer in self.named_buffers():
             buffer[now[kept].to(buffer.device)] = state[name][before[kept]].to(buffer)
 
-    def predict(self, queries: Tensor, k: int = 200, temperature: float = 0.1) -> Tensor:
-        """The class [Q] that the nearest rows with an embedding vote for; -1 while there are none.
+    def by_row(self, numbers: Tensor) -> Tensor:
+        """Order numbers of the training videos, [num_rows], as the rows that hold them, [R]."""
+        rows = self.rows(torch.arange(self.num_rows))
+        held = rows >= 0
+        ordered = torch.zeros(len(self.seen), dtype=numbers.dtype)
+        ordered[rows[held]] = numbers[held]
+        return ordered
+
+    def predict(
+        self, queries: Tensor, k: int = 200, temperature: float = 0.1, same: SameVideos | None = None
+    ) -> Tensor:
+        """The class [Q] that the nearest rows with an embedding vote for; -1 where there are none.
 
         Args:
             queries: [Q, dim], any length.
             k: neighbours that vote.
             temperature: as of :func:`knn_vote`.
+            same: as of :func:`knn_vote`; see :meth:`by_row`.
         """
         queries = queries.to(self.embeddings.device)
-        return knn_predict(queries, self.embeddings, self.labels, k, temperature, allowed=self.seen)
+        if same is not None:
+            same = SameVideos(*(numbers.to(queries.device) for numbers in same))
+        return knn_vote(queries, self.embeddings, self.labels, k, temperature, self.seen, same).classes
 
     def accuracy(self, queries: Tensor, labels: Tensor, k: int = 200, temperature: float = 0.1) -> float:
         """Top-1 in percent of :meth:`count`; NaN if no query has a label."""
         correct, total = self.count(queries, labels, k, temperature)
         return 100.0 * correct / total if total else math.nan
 
-    def count(self, queries: Tensor, labels: Tensor, k: int = 200, temperature: float = 0.1) -> tuple[int, int]:
+    def count(
+        self,
+        queries: Tensor,
+        labels: Tensor,
+        k: int = 200,
+        temperature: float = 0.1,
+        same: SameVideos | None = None,
+    ) -> tuple[int, int]:
         """Count the queries of *all* ranks (each its own, any number) that are right, and those with a label.
 
         Every rank must call this. Queries without a label (-1) are left out.
@@ -166,12 +186,13 @@ class KnnBank(nn.Module):
             labels: [Q] their classes.
             k: neighbours that vote (KNN.K).
             temperature: KNN.T, or CONTRASTIVE.T where that is 0.
+            same: as of :meth:`predict`.
         """
         labels = labels.to(self.embeddings.device)
         counts = torch.zeros(2, dtype=torch.int64, device=labels.device)
         if len(labels):
             labelled = labels >= 0
-            correct = (self.predict(queries, k, temperature) == labels) & labelled
+            correct = (self.predict(queries, k, temperature, same) == labels) & labelled
             counts = torch.stack([correct.sum(), labelled.sum()])
         correct, total = distributed.sum_over_ranks(counts).tolist()
         return correct, total

@@ -1,8 +1,8 @@
 """A logger that cannot stop or delay a training.
 
 Loggers talk to disks and servers that fail and hang. So each works in a thread: the training puts its numbers into a
-queue and goes on. The first error ends the logger with one warning. At the end the training waits a few seconds, and
-leaves the thread alone after that.
+queue and goes on. A call to a server that is away is made again until it answers. Any other error ends the logger, with
+one warning. At the end the training waits a few seconds, and leaves the thread alone after that.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
-from rhovideo.engine.loggers.protocol import RunLogger
+from rhovideo.engine.loggers.protocol import RunLogger, ServerAwayError
 from rhovideo.errors import SettingError
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,10 @@ CLOSE_SECONDS = 10.0
 _MOST_CLOSE_SECONDS = 30.0
 # Calls that may wait. At a line in ten steps these are days of a server that does not answer.
 _MOST_WAITING = 10_000
+# Seconds until a server that is away is asked again, and then twice as many each time up to the last.
+_FIRST_PAUSE, _LAST_PAUSE = 2.0, 120.0
+
+T = TypeVar("T")
 
 
 class Guarded:
@@ -43,7 +48,8 @@ class Guarded:
         self._close_seconds = close_seconds
         self._calls: queue.Queue[tuple[str, tuple[Any, ...]]] = queue.Queue(_MOST_WAITING)
         self._ended = threading.Event()
-        self._warned = False
+        self._closing = threading.Event()
+        self._warned = self._away = False
         self._doing = "at its start"
         # Calls that have come back.
         self._done = 0
@@ -66,6 +72,7 @@ class Guarded:
     def close(self) -> None:
         """Let the logger finish; after ``close_seconds`` leave it alone."""
         self._put("close")
+        self._closing.set()
         started = time.monotonic()
         done = -1
         while self._thread.is_alive() and self._done > done and time.monotonic() - started < _MOST_CLOSE_SECONDS:
@@ -85,19 +92,41 @@ class Guarded:
 
     def _work(self) -> None:
         try:
-            made = self._make()
+            made = self._patiently(self._make)
             method = ""
             while method != "close":
                 method, arguments = self._calls.get()
                 self._doing = f"in {method}"
                 if method == "numbers" or hasattr(made, method):
-                    getattr(made, method)(*arguments)
+                    self._patiently(partial(getattr(made, method), *arguments))
                 self._done += 1
         # Whatever a logger raises, SystemExit too, is no reason for a training to stop.
         except BaseException as error:
             self._warn(f"failed {self._doing}: {_in_words(error)}. It writes nothing more")
         finally:
             self._ended.set()
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """Make a call, again and again while the server is away; once the training ends, one last time."""
+        pause = _FIRST_PAUSE
+        while True:
+            last = self._closing.is_set()
+            try:
+                result = call()
+            except ServerAwayError as error:
+                if last:
+                    raise
+                if not self._away:
+                    self._away = True
+                    words = "The logger %s: its server does not answer (%s). It is asked again; the run goes on"
+                    logger.warning(words, self._name, _in_words(error))
+                self._closing.wait(pause)
+                pause = min(2 * pause, _LAST_PAUSE)
+            else:
+                if self._away:
+                    self._away = False
+                    logger.info("The logger %s: its server answers again", self._name)
+                return result
 
     def _warn(self, what: str) -> None:
         if not self._warned:
@@ -108,5 +137,5 @@ class Guarded:
 def _in_words(error: BaseException) -> str:
     """The first line of an error's message; that of another package has its type in front."""
     lines = str(error).strip().splitlines() or ["no message"]
-    kind = "" if isinstance(error, SettingError) else f"{type(error).__name__}: "
+    kind = "" if isinstance(error, (SettingError, ServerAwayError)) else f"{type(error).__name__}: "
     return kind + lines[0].rstrip(".")

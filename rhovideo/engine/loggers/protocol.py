@@ -39,10 +39,15 @@ class LoggedRun:
         return self.evaluated and step == self.first_step and name.startswith("val_")
 
 
+class ServerAwayError(Exception):
+    """A server does not answer now, and the same call may be made again later."""
+
+
 class RunLogger(Protocol):
     """A logger. It is made, called and closed in a thread of rank 0.
 
-    It may be slow and may raise: :class:`rhovideo.engine.loggers.guarded.Guarded` keeps that from the training.
+    It may be slow and may raise: :class:`rhovideo.engine.loggers.guarded.Guarded` keeps that from the training. After
+    :class:`ServerAwayError` the call is made again in a while; any other error ends the logger.
     It may have three more methods, which are called where they are there:
 
     - ``picture(name, pixels, step)``: an image, uint8 [H, W, 3], RGB, with a name such as ``clips``;

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rhovideo.engine.loggers.protocol import LoggedRun
+from rhovideo.engine.loggers.protocol import LoggedRun, ServerAwayError
 from rhovideo.engine.loggers.remote_ids import read_id, write_id
 from rhovideo.errors import SettingError
 
@@ -32,6 +32,7 @@ class WandbLogger:
 
     Raises:
         SettingError: wandb is not installed.
+        ServerAwayError: its server does not answer.
     """
 
     def __init__(self, run: LoggedRun) -> None:
@@ -44,6 +45,8 @@ class WandbLogger:
         # Its process starts now, so that the next line comes after wandb's own, and runs before it when Python ends:
         # wandb waits there for the server.
         setup.ensure_service()
+        # Once: a start may be repeated.
+        atexit.unregister(_tear_down)
         atexit.register(_tear_down, wandb.teardown, setup)
         self._logged = run
         run_id = read_id(run.folder, "wandb")
@@ -51,7 +54,15 @@ class WandbLogger:
             run_id = secrets.token_hex(4)
             # Before the run is there: after a crash in between, the resume must not make a second one.
             write_id(run.folder, "wandb", run_id)
-        self._run = wandb.init(
+        try:
+            self._run = self._begin(run, run_id)
+        except wandb.errors.CommError as error:
+            # The same call is right again: the id is ours.
+            raise ServerAwayError(str(error)) from error
+        self._first = self._run.step
+
+    def _begin(self, run: LoggedRun, run_id: str) -> Any:
+        return self._wandb.init(
             project=run.project,
             id=run_id,
             resume="allow",
@@ -61,7 +72,7 @@ class WandbLogger:
             dir=str(run.folder),
             config=dict(run.settings),
             allow_val_change=True,
-            settings=wandb.Settings(
+            settings=self._wandb.Settings(
                 init_timeout=_INIT_SECONDS,
                 finish_timeout=_FINISH_SECONDS,
                 # The log is the run's own, and so are git's state and the code.
@@ -71,7 +82,6 @@ class WandbLogger:
                 save_code=False,
             ),
         )
-        self._first = self._run.step
 
     def numbers(self, values: Mapping[str, float], step: int) -> None:
         """Add the numbers to the step's row."""

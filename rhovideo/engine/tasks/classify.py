@@ -61,11 +61,9 @@ class ClassifyTask:
         source = self.cfg.TRAIN.CHECKPOINT_FILE_PATH
         if source:
             load_encoder_weights(self.model.encoder, source, self.cfg)
-        elif distributed.is_main():
-            logger.warning(
-                "TRAIN.CHECKPOINT_FILE_PATH is empty: the encoder starts from random weights. "
-                "To measure a pre-trained one, write the path of its checkpoint."
-            )
+        else:
+            # A start warns of it (check_chain); who calls the engine directly, such as the demo, means it.
+            logger.info("The encoder starts from random weights (TRAIN.CHECKPOINT_FILE_PATH is empty)")
 
     def losses(self, batch: Batch, progress: float) -> Iterator[Tensor]:
         """Yield the cross-entropy of a batch with one view for each video."""

@@ -7,15 +7,12 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 
-import numpy as np
-import torch
 from fvcore.common.config import CfgNode
 from torch import nn
 
 from rhovideo import distributed
 from rhovideo.checks.class_agreement import names_of_lists
 from rhovideo.data.lists.class_names import read_class_names
-from rhovideo.data.lists.same_videos import MOST_PATHS, video_ids
 from rhovideo.data.loading.datasets import open_manifest
 from rhovideo.data.loading.loader import build_loader
 from rhovideo.engine.checkpoint import checkpoint_to_measure
@@ -33,6 +30,7 @@ from rhovideo.engine.evaluation.neighbours import (
     usable_neighbours,
 )
 from rhovideo.engine.evaluation.predictions import Predictions, write_neighbours, write_predictions
+from rhovideo.engine.evaluation.video_numbers import video_numbers
 from rhovideo.zoo.pretrained import load_pretrained
 
 logger = logging.getLogger(__name__)
@@ -130,19 +128,12 @@ def _log(
 
 
 def _same_videos(cfg: CfgNode, queries: Features, gallery: Features) -> SameVideos | None:
-    """Numbers of the videos, the same on all processes; None where no test video is a training video."""
-    ids: dict[str, np.ndarray] | None = None
-    if distributed.is_main():
-        lists = {split: open_manifest(cfg, split) for split in ("train", "test")}
-        if sum(map(len, lists.values())) <= MOST_PATHS:
-            ids = video_ids({split: [one.path(row) for row in range(len(one))] for split, one in lists.items()})
-        if ids is not None and not np.isin(ids["test"], ids["train"]).any():
-            ids = None
-    ids = distributed.gather_objects(ids)[0]
-    if ids is None:
+    """Numbers of the videos; None where no test video is a training video."""
+    numbers = video_numbers(cfg, "train", "test")
+    if numbers is None:
         return None
-    numbers = {split: torch.from_numpy(own).to(gallery.rows.device) for split, own in ids.items()}
-    return SameVideos(numbers["test"][queries.rows], numbers["train"][gallery.rows])
+    train, test = (each.to(gallery.rows.device) for each in numbers)
+    return SameVideos(test[queries.rows], train[gallery.rows])
 
 
 def _features(encoder: nn.Module, cfg: CfgNode, split: str) -> Features:

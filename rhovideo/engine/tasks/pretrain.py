@@ -19,7 +19,8 @@ from rhovideo.engine.collapse_watch import CollapseWatch
 from rhovideo.engine.device_inputs import job_device, to_network_input
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
 from rhovideo.engine.evaluation.intervals import Numbers, with_intervals
-from rhovideo.engine.evaluation.neighbours import KnnBank
+from rhovideo.engine.evaluation.neighbours import KnnBank, SameVideos
+from rhovideo.engine.evaluation.video_numbers import video_numbers
 from rhovideo.engine.model_setup import place
 from rhovideo.engine.resuming import settle
 from rhovideo.engine.trainer import Trainer
@@ -74,6 +75,8 @@ class PretrainTask:
         self.bank = self._build_bank(loader)
         self._watch = CollapseWatch(cfg, loader.steps_per_epoch)
         self._validation: Loader | None = None
+        # Of the bank's rows and the validation videos; found at the first evaluation.
+        self._numbers: tuple[Tensor, Tensor] | None = None
 
     def _build_bank(self, loader: Loader) -> KnnBank | None:
         manifest = loader.dataset.manifest
@@ -123,6 +126,7 @@ class PretrainTask:
     def evaluate(self) -> Numbers:
         """Weighted k-NN top-1 of the validation videos among the training embeddings, in percent; empty without a bank.
 
+        A validation video that is a training video too is left out of its own neighbours, as in TASK knn.
         ``knn_top1_interval`` is its confidence interval, and ``knn_videos`` the number of videos that it is of.
 
         Every process must call it.
@@ -131,16 +135,23 @@ class PretrainTask:
             return {}
         if self._validation is None:
             self._validation = build_loader(self.cfg, "val", "eval")
+            self._numbers = self._number_videos(self.bank)
         queries = [torch.zeros(0, self.cfg.CONTRASTIVE.DIM, device=self.device)]
-        labels = [torch.zeros(0, dtype=torch.int64)]
+        labels, places = ([torch.zeros(0, dtype=torch.int64)] for _ in range(2))
         for batch in readable_batches(self._validation, self.cfg, "k-NN"):
             queries.append(self._method.embed(to_network_input(batch.clips[:, 0], self.cfg, self.device)).float())
             labels.append(batch.label)
+            places.append(batch.index)
+        same = self._numbers and SameVideos(self._numbers[1][torch.cat(places)], self._numbers[0])
         knn = self.cfg.KNN
         temperature = knn.T or self.cfg.CONTRASTIVE.T
-        correct, videos = self.bank.count(torch.cat(queries), torch.cat(labels), knn.K, temperature)
+        correct, videos = self.bank.count(torch.cat(queries), torch.cat(labels), knn.K, temperature, same)
         accuracy = 100.0 * correct / videos if videos else math.nan
         return with_intervals({"knn_top1": accuracy}, videos) | {"knn_videos": videos}
+
+    def _number_videos(self, bank: KnnBank) -> tuple[Tensor, Tensor] | None:
+        numbers = video_numbers(self.cfg, "train", "val")
+        return None if numbers is None else (bank.by_row(numbers[0]), numbers[1])
 
     def embeddings(self) -> tuple[Tensor, Tensor] | None:
         """The bank's embeddings of the videos seen so far, and their labels; None without a bank."""

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ from rhovideo import distributed, stopping
 from rhovideo.atomic_files import write_text
 from rhovideo.checks.machine import check_machine, processes_here, under_torchrun
 from rhovideo.config.findings import ConfigError, Origin, Problem
+from rhovideo.data.loading.worker_warnings import silent_imports
 from rhovideo.errors import FolderNotOursError
 from rhovideo.launch import RankFailed, Run
 from rhovideo.launch.failures import (
@@ -32,6 +33,7 @@ from rhovideo.launch.failures import (
     headline,
     keep_report,
     leave,
+    leave_at_once,
     read_failures,
     report,
     summary,
@@ -49,6 +51,8 @@ __all__ = ["RankFailed", "check_machine", "launch"]
 # Seconds between the end of the first process that stopped as asked and SIGKILL for the others. At the end of a step
 # all stop together; in an evaluation one may wait for another that has stopped.
 GRACE = 5.0
+# Seconds for the others to end by themselves, before SIGKILL, which leaves their workers' semaphores behind.
+_TIDY_SECONDS = 1.5
 # Seconds between two checks whether this process was asked to stop.
 _LOOK = 0.2
 # A file by which rank 0 tells its parent that it has begun.
@@ -127,18 +131,22 @@ def _spawn(run: Run, cfg: CfgNode, count: int) -> Any:
     context = multiprocessing.get_context("spawn")
     with TemporaryDirectory(prefix="rhovideo-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
+        # The ranks end when the writing end is closed: by this process, or by the system at its end.
+        ends, held = context.Pipe(duplex=False)
         processes = [
-            context.Process(target=_rank, args=(run, cfg, rank, count, folder), name=f"rank {rank}")
+            context.Process(target=_rank, args=(run, cfg, rank, count, folder, ends), name=f"rank {rank}")
             for rank in range(count)
         ]
         ended_by_us: set[int] = set()
         try:
             with _without_interrupts():
-                for process in processes:
-                    process.start()
+                for rank, process in enumerate(processes):
+                    # The ranks import the same modules; one of them shows what these warn of.
+                    with silent_imports() if rank else contextlib.nullcontext():
+                        process.start()
             succeeded = _wait_for(processes, folder / _SPEAKS)
         finally:
-            ended_by_us = _end(processes)
+            ended_by_us = _end(processes, held)
         if not succeeded:
             _raise_if_stopped(processes, folder)
             raise _failure(processes, ended_by_us, folder, cfg.OUTPUT_DIR)
@@ -182,19 +190,26 @@ def _wait_for(processes: Sequence[SpawnProcess], speaks: Path) -> bool:
     return True
 
 
-def _end(processes: Sequence[SpawnProcess]) -> set[int]:
+def _end(processes: Sequence[SpawnProcess], held: Connection) -> set[int]:
     """End the processes that still run, after GRACE seconds if they were asked to stop; returns their ranks."""
+    started = [process for process in processes if process.pid]
     if any(process.exitcode == STOPPED for process in processes):
-        deadline = time.monotonic() + GRACE
-        for process in processes:
-            if process.pid:
-                process.join(max(0.0, deadline - time.monotonic()))
-    running = [(rank, process) for rank, process in enumerate(processes) if process.pid and process.is_alive()]
-    for _, process in running:
+        _join(started, GRACE)
+    running = {rank: process for rank, process in enumerate(processes) if process.pid and process.is_alive()}
+    held.close()
+    _join(list(running.values()), _TIDY_SECONDS)
+    for process in running.values():
         process.kill()
-    for _, process in running:
+    for process in running.values():
         process.join()
-    return {rank for rank, _ in running}
+    return set(running)
+
+
+def _join(processes: Sequence[SpawnProcess], seconds: float) -> None:
+    """Wait for the end of all of them, some seconds at most."""
+    deadline = time.monotonic() + seconds
+    for process in processes:
+        process.join(max(0.0, deadline - time.monotonic()))
 
 
 def _raise_if_stopped(processes: Sequence[SpawnProcess], folder: Path) -> None:
@@ -220,12 +235,12 @@ def _failure(processes: Sequence[SpawnProcess], ended_by_us: set[int], folder: P
     return RankFailed(text)
 
 
-def _rank(run: Run, cfg: CfgNode, rank: int, count: int, folder: Path) -> None:
+def _rank(run: Run, cfg: CfgNode, rank: int, count: int, folder: Path, ends: Connection) -> None:
     """One spawned process of a job, from its first line to its last."""
     # Ctrl-C reaches every process of the terminal; the parent decides when this one stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stopping.listen({signal.SIGTERM: "SIGTERM or Ctrl-C"})
-    threading.Thread(target=_end_with_parent, name="end-with-parent", daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(ends,), name="end-with-parent", daemon=True).start()
     os.environ["LOCAL_RANK"] = str(rank)
     if rank == 0:
         start_beats("meeting the other processes")
@@ -245,9 +260,8 @@ def _rank(run: Run, cfg: CfgNode, rank: int, count: int, folder: Path) -> None:
         leave(1)
 
 
-def _end_with_parent() -> None:
-    """End this process together with its parent, which may be killed and then cannot end its children."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+def _end_with_parent(ends: Connection) -> None:
+    """End this process when its parent wants it, or is killed and cannot end its children."""
+    with contextlib.suppress(EOFError, OSError):
+        ends.recv()
+    leave_at_once(1)

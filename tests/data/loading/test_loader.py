@@ -341,3 +341,51 @@ def test_bytes_are_what_the_dataset_gives(small_cfg):
     keys = next(loader.batches_of(0))
     batch = next(loader.epoch(0))
     assert np.array_equal(batch.clips, np.stack([loader.dataset[key].clips for key in keys]))
+
+
+WARNING_WORKERS = """
+import warnings
+from rhovideo.data.loading.loader import Loader
+
+class Warns:
+    def __init__(self, dataset):
+        self.dataset, self.manifest = dataset, dataset.manifest
+
+    def __len__(self):
+        return len(self.dataset)
+
+    def sample_shape(self):
+        return self.dataset.sample_shape()
+
+    def read(self, *arguments):
+        warnings.warn("a library warns")
+        warnings.warn(f"of video {arguments[0].index}")
+        return self.dataset.read(*arguments)
+"""
+WARNING_MAIN = """
+import pickle, sys
+import warns
+from rhovideo.data.loading.datasets import build_dataset
+
+if __name__ == "__main__":
+    cfg = pickle.load(open(sys.argv[1], "rb"))
+    dataset = warns.Warns(build_dataset(cfg, "train", "pretrain"))
+    for rank in (0, 0, 1):
+        list(warns.Loader(dataset, training=False, seed=0, global_batch=2, num_workers=2, rank=rank).epoch(0))
+"""
+
+
+def test_a_librarys_warning_is_shown_once_by_all_workers_of_all_loaders(small_cfg, tmp_path):
+    (tmp_path / "warns.py").write_text(WARNING_WORKERS)
+    (tmp_path / "main.py").write_text(WARNING_MAIN)
+    (tmp_path / "cfg").write_bytes(pickle.dumps(small_cfg))
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{Path(__file__).parents[3]}", "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, tmp_path / "main.py", tmp_path / "cfg"],
+        env=environment, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("UserWarning: a library warns") == 1
+    # Two workers share the videos, and each has its own.
+    assert all(done.stderr.count(f"UserWarning: of video {index}\n") == 1 for index in range(NUM_VIDEOS))
+    assert not list(tmp_path.glob("rhovideo-warnings-*"))

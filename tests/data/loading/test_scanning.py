@@ -15,6 +15,8 @@ import pytest
 from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.loading import scanning
 from rhovideo.data.loading.scanning import check_video, scan
+from rhovideo.data.video.tone_mapping import HLG, PQ
+from tests.data.video.test_tone_mapping import write_hdr
 from tests.videos import write_broken_video, write_video
 
 
@@ -58,6 +60,20 @@ def test_scan_of_a_clean_list(damaged_list, tmp_path):
     assert report.broken == []
     assert report.broken_file.read_text() == ""
     assert report.clean_csv.read_text() == "good 0.mp4\n"
+
+
+def test_short_and_hdr_videos_are_counted(tmp_path):
+    write_video(tmp_path / "long.mp4", num_frames=75, fps=15)
+    write_video(tmp_path / "short.mp4", num_frames=30, fps=15)
+    write_hdr(tmp_path / "pq.mp4", PQ, frames=150)
+    write_hdr(tmp_path / "hlg.mp4", HLG, frames=90)
+    write_broken_video(tmp_path / "broken.mp4")
+    names = ("long", "short", "pq", "hlg", "broken")
+    (tmp_path / "all.csv").write_text("".join(f"{name}.mp4\n" for name in names))
+    said = str(scan(tmp_path / "all.csv", cache_dir=tmp_path)).splitlines()
+    assert said[0].startswith("length: 2 to 5 s, half of them over 4 s; 2 of 4 are shorter than 4.27 s")
+    assert said[1].startswith("HDR: 2 of 4 videos (PQ 1, HLG 1)")
+    assert said[2].startswith("1 of 5 videos are broken")
 
 
 def test_good_video_has_nothing_wrong(damaged_list):

@@ -170,6 +170,17 @@ def test_torchcodec_gives_the_same_frames(tmp_path, pix_fmt, tone):
         assert np.array_equal(one.frames([0, 3, 5]), other.frames([0, 3, 5]))
 
 
+@pytest.mark.skipif(bool(why_no_torchcodec()), reason="needs torchcodec")
+@pytest.mark.parametrize("tone", [True, False])
+def test_torchcodec_itself_reads_hdr_that_is_not_tone_mapped(tmp_path, tone):
+    """Of 8 bits and without a matrix, which it converts as PyAV does; it has no tone mapping."""
+    path = write_video(tmp_path / "pq.mp4", num_frames=6, options={"x264-params": "transfer=smpte2084"})
+    with Video(path, tone_map=tone) as one, TorchcodecVideo(path, tone_map=tone) as other:
+        assert np.array_equal(one.frames(range(6)), other.frames(range(6)))
+        assert np.array_equal(other.frames(range(6)), plain_frames(path)) != tone
+        assert (other._shape_if_alike is None) == tone
+
+
 @pytest.mark.parametrize("tone", [True, False])
 def test_the_key_decides_what_is_trained_on(tmp_path, tone):
     path, _ = write_hdr(tmp_path / "hdr.mp4", PQ)

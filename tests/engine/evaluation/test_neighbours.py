@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -177,3 +178,21 @@ def test_half_precision_is_enough_to_vote():
 def test_useless_settings_are_refused():
     with pytest.raises(ValueError, match=r"KNN\.K"):
         knn_predict(torch.ones(1, 2), torch.ones(1, 2), torch.zeros(1, dtype=torch.int64), k=0)
+
+
+@pytest.mark.parametrize("max_rows", [0, 7])
+def test_a_video_is_no_neighbour_of_itself_in_the_bank(max_rows):
+    """Also where the bank holds a part of the videos, in rows of its own order."""
+    videos = 20
+    torch.manual_seed(0)
+    rows, classes = F.normalize(torch.randn(videos, 8), dim=1), torch.arange(videos)
+    bank = KnnBank(videos, 8, max_rows)
+    bank.update(rows, torch.arange(videos), classes)
+    held = bank.rows(torch.arange(videos)) >= 0
+    numbers = torch.randperm(videos) + 100
+    same = SameVideos(numbers, bank.by_row(numbers))
+    assert torch.equal(bank.predict(rows, 1)[held], classes[held])
+    found = bank.predict(rows, 1, same=same)
+    similarity = (rows @ rows.T).fill_diagonal_(-2).masked_fill(~held, -2)
+    assert torch.equal(found, similarity.argmax(1))
+    assert bank.count(rows, classes, 1, 0.1, same) == (0, videos)

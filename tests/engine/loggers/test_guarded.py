@@ -5,7 +5,9 @@ import time
 
 import pytest
 
+from rhovideo.engine.loggers import guarded as module
 from rhovideo.engine.loggers.guarded import Guarded
+from rhovideo.engine.loggers.protocol import ServerAwayError
 
 
 class Failing:
@@ -78,3 +80,50 @@ def test_a_logger_that_hangs_is_left_alone_after_some_seconds(where, caplog):
     release.set()
     assert seconds < 5
     assert len([message for message in caplog.messages if "lab" in message]) == 1
+
+
+@pytest.mark.parametrize("where", ["start", "numbers"])
+def test_a_server_that_is_away_is_asked_again_and_loses_nothing(where, caplog, monkeypatch):
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 0.02)
+    caplog.set_level("INFO", "rhovideo")
+    away, got = [3], []
+
+    class Remote:
+        def __init__(self):
+            self._ask("start")
+
+        def _ask(self, what):
+            if what == where and away[0]:
+                away[0] -= 1
+                raise ServerAwayError("timed out after 120 s")
+
+        def numbers(self, values, step):
+            self._ask("numbers")
+            got.append(step)
+
+    guarded = Guarded("lab", Remote)
+    for step in range(5):
+        guarded.numbers({"train/loss": 1.0}, step)
+    deadline = time.monotonic() + 10
+    while len(got) < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    guarded.close()
+    assert got == [0, 1, 2, 3, 4]
+    said = [message for message in caplog.messages if "lab" in message]
+    assert said == [
+        "The logger lab: its server does not answer (timed out after 120 s). It is asked again; the run goes on",
+        "The logger lab: its server answers again",
+    ]
+
+
+def test_a_server_that_stays_away_costs_no_time_at_the_end(caplog):
+    def make():
+        raise ServerAwayError("no route to the laboratory")
+
+    guarded = Guarded("lab", make)
+    guarded.numbers({"train/loss": 1.0}, 0)
+    time.sleep(0.1)
+    started = time.monotonic()
+    guarded.close()
+    assert time.monotonic() - started < 2
+    assert "failed at its start: no route to the laboratory. It writes nothing more" in caplog.messages[-1]

@@ -1,14 +1,26 @@
-"""W&B without a network and MLflow with its files: one run there for one run folder, and each step once."""
+"""W&B without a network, MLflow with its files and its server: one run there for one run folder, and each step once."""
 
+import http.server
+import importlib.util
 import json
+import os
+import socket
 import struct
+import subprocess
+import sys
+import threading
 import time
+import urllib.error
+import urllib.request
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rhovideo.config.schema import get_cfg
+from rhovideo.engine.loggers import guarded
 from rhovideo.engine.loggers.build import Loggers
+from tests.configured_runs import run, write_config
 
 
 @pytest.fixture
@@ -97,3 +109,110 @@ def test_mlflow_goes_on_in_the_same_run_and_has_each_step_once(cfg, tmp_path, ca
         assert sorted(m.step for m in client.get_metric_history(run.info.run_id, name)) == list(range(1, 10))
     assert run.data.params["SOLVER.BASE_LR"] == str(cfg.SOLVER.BASE_LR)
     assert {a.path for a in client.list_artifacts(run.info.run_id)} == {"clips", "embeddings"}
+
+
+@pytest.fixture(scope="module")
+def mlflow_server(tmp_path_factory):
+    """The address of a real server of MLflow on this machine."""
+    if importlib.util.find_spec("mlflow.server.handlers") is None or importlib.util.find_spec("flask") is None:
+        pytest.skip("MLflow's server is not installed (pip install mlflow)")
+    folder = tmp_path_factory.mktemp("mlflow")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/runs.db", "--artifacts-destination", str(folder / "files")]
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, start_new_session=True)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 120
+        while not _answers(f"{url}/health"):
+            assert server.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline, (folder / "log").read_text()
+            time.sleep(0.3)
+        yield url
+    finally:
+        os.killpg(server.pid, 9)
+        server.wait()
+
+
+def _answers(url):
+    try:
+        return urllib.request.urlopen(url, timeout=5).status == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def slow_proxy(mlflow_server):
+    """Passes requests on to the server; those that make a run get no answer while ``lost`` is above zero."""
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        lost = 0
+
+        def _pass_on(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            request = urllib.request.Request(mlflow_server + self.path, body or None, method=self.command)
+            request.add_header("Content-Type", self.headers.get("Content-Type", "application/json"))
+            try:
+                answer = urllib.request.urlopen(request, timeout=60)
+            except urllib.error.HTTPError as error:
+                answer = error
+            text = answer.read()
+            if self.path.endswith("runs/create") and Proxy.lost:
+                Proxy.lost -= 1
+                self.close_connection = True
+                return
+            self.send_response(answer.status)
+            self.send_header("Content-Length", str(len(text)))
+            self.send_header("Content-Type", answer.headers.get("Content-Type", "application/json"))
+            self.end_headers()
+            self.wfile.write(text)
+
+        do_GET = do_POST = do_PUT = do_PATCH = _pass_on
+
+        def log_message(self, *arguments):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    Proxy.url = f"http://127.0.0.1:{server.server_port}"
+    yield Proxy
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.slow
+def test_mlflow_over_http_goes_on_in_the_same_run(mlflow_server, tmp_path, synthetic_set):
+    """Two launches of a training, from the command line."""
+    from mlflow import MlflowClient
+
+    config = write_config(tmp_path / "run.yaml", tmp_path / "out", "pretrain")
+    keys = ["CONTRASTIVE.TYPE", "simclr", "DATA.PATH_TO_DATA_DIR", synthetic_set, "LOGGERS.USE", "[mlflow]"]
+    keys += ["LOGGERS.PROJECT", "over http", "TRAIN.EVAL_PERIOD", 1]
+    for epochs in (1, 2):
+        said = run([config], *keys, "SOLVER.MAX_EPOCH", epochs, environment={"MLFLOW_TRACKING_URI": mlflow_server})
+        assert "The logger mlflow" not in said
+    client = MlflowClient(mlflow_server)
+    (made,) = client.search_runs([client.get_experiment_by_name("over http").experiment_id])
+    assert (made.info.run_id, made.info.status) == (remote_id(tmp_path / "out", "mlflow"), "FINISHED")
+    assert sorted(m.step for m in client.get_metric_history(made.info.run_id, "train/loss")) == list(range(1, 7))
+    assert sorted(m.step for m in client.get_metric_history(made.info.run_id, "val_epoch/knn_top1")) == [3, 6]
+    assert {a.path for a in client.list_artifacts(made.info.run_id)} == {"clips", "embeddings"}
+
+
+@pytest.mark.slow
+def test_a_request_whose_answer_is_lost_makes_no_second_run(cfg, slow_proxy, mlflow_server, monkeypatch, caplog):
+    from mlflow import MlflowClient
+
+    monkeypatch.setattr(guarded, "_FIRST_PAUSE", 0.1)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", slow_proxy.url)
+    cfg.LOGGERS.USE, cfg.LOGGERS.PROJECT = ["mlflow"], "lost answers"
+    slow_proxy.lost = 1
+    write(cfg, range(1, 4))
+    client = MlflowClient(mlflow_server)
+    (made,) = client.search_runs([client.get_experiment_by_name("lost answers").experiment_id])
+    assert made.info.run_id == remote_id(Path(cfg.OUTPUT_DIR), "mlflow")
+    assert sorted(m.step for m in client.get_metric_history(made.info.run_id, "train/loss")) == [1, 2, 3]
+    assert "its server does not answer" in caplog.text
+    assert "The logger mlflow failed" not in caplog.text

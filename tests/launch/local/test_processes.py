@@ -157,12 +157,12 @@ def test_killed_rank_is_named_before_those_that_miss_it(tmp_path):
 
 
 @contextlib.contextmanager
-def started(job, tmp_path):
-    """A process that launches the job on two ranks, once both are running it."""
+def started(job, tmp_path, ranks=2):
+    """A process that launches the job on some ranks, once all are running it."""
     script = (
         "from tests.launch import jobs; from tests.launch.local import test_processes as t\n"
         "from rhovideo.launch.local.processes import launch\n"
-        f"if __name__ == '__main__': launch(jobs.{job.__name__}, t.configuration({str(tmp_path)!r}, 2))"
+        f"if __name__ == '__main__': launch(jobs.{job.__name__}, t.configuration({str(tmp_path)!r}, {ranks}))"
     )
     (tmp_path / "main.py").write_text(script)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -172,12 +172,12 @@ def started(job, tmp_path):
         parent = subprocess.Popen(command, env=environment, stderr=errors, start_new_session=True)
     try:
         deadline = time.monotonic() + 60
-        while len(list(tmp_path.glob("pid_*"))) < 2:
+        while len(list(tmp_path.glob("pid_*"))) < ranks:
             assert parent.poll() is None, (tmp_path / "stderr").read_text()
             assert time.monotonic() < deadline
             time.sleep(0.05)
         yield parent
-        assert_ended(tmp_path, 2)
+        assert_ended(tmp_path, ranks)
     except BaseException:
         for pid in (int(path.read_text()) for path in tmp_path.glob("pid_*")):
             with contextlib.suppress(ProcessLookupError):
@@ -196,6 +196,34 @@ def test_second_signal_ends_parent_and_children_at_once(number, tmp_path):
         assert parent.poll() is None
         parent.send_signal(number)
         assert parent.wait(timeout=20) != 0
+
+
+def said_by(folder, words, seconds):
+    """What was printed on stderr, once the words are there."""
+    deadline = time.monotonic() + seconds
+    while words not in (said := (folder / "stderr").read_text()):
+        assert time.monotonic() < deadline, said
+        time.sleep(0.02)
+    return said
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "Ctrl-C")])
+def test_signals_are_answered_in_the_middle_of_a_long_call(number, name, ranks, tmp_path):
+    """Python's own handlers would run minutes later."""
+    with started(jobs.hang_in_one_call, tmp_path, ranks) as parent:
+        parent.send_signal(number)
+        said_by(tmp_path, f"{name}: saving after this step or the next one", 3)
+        time.sleep(1.2)
+        assert parent.poll() is None
+        second = time.monotonic()
+        parent.send_signal(number)
+        code = parent.wait(timeout=20)
+        assert time.monotonic() - second < 6
+    assert code in ((143,) if number == signal.SIGTERM else (130, -signal.SIGINT))
+    said = (tmp_path / "stderr").read_text()
+    assert said.count(f"a second {name}: ended at once, unsaved. Earlier checkpoints stay") == 1
+    assert "leaked" not in said
 
 
 def test_children_end_with_a_parent_that_is_killed(tmp_path):
