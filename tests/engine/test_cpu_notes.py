@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from rhovideo.config import load_cfg
 from rhovideo.engine import cpu_notes
 from rhovideo.engine.cpu_notes import note_cpu, note_mixed_precision, use_sound_kernels
 from rhovideo.engine.device_inputs import mixed_precision
+from rhovideo.models.backbones import build_backbone
 
 CPU = torch.device("cpu")
 RECIPE = "pretrain/MoCo_SlowR50_8x8_paper"
@@ -42,22 +44,18 @@ def test_small_jobs_are_not_frightened(caplog):
     assert "minutes" not in text
 
 
-def test_the_time_that_is_foreseen_is_near_the_real_one(monkeypatch):
-    """Within a factor of three, for a network that takes its time in convolutions."""
-    import time
-
-    from rhovideo.models.backbones import build_backbone
-
+def test_the_time_that_is_foreseen_is_near_the_real_one():
+    """Within a factor of five, since others may use this machine too."""
     words = ["NUM_GPUS", 0, "TRAIN.MIXED_PRECISION", False, "TRAIN.BATCH_SIZE", 2, "TASK", "finetune"]
     cfg = load_cfg("linear/K400_linear_SlowR50_8x8", [*words, "DATA.TRAIN_CROP_SIZE", 112])
     foreseen = cpu_notes._seconds_of_step(cfg)
-    encoder = build_backbone(cfg)
-    clips = torch.randn(2, 3, 8, 112, 112)
-    encoder(clips).sum().backward()
-    started = time.perf_counter()
-    encoder(clips).sum().backward()
-    seconds = time.perf_counter() - started
-    assert foreseen / 3 < seconds < foreseen * 3
+    encoder, clips = build_backbone(cfg), torch.randn(2, 3, 8, 112, 112)
+    seconds = []
+    for _ in range(3):
+        started = time.perf_counter()
+        encoder(clips).sum().backward()
+        seconds.append(time.perf_counter() - started)
+    assert foreseen / 5 < min(seconds) < foreseen * 5
 
 
 def test_mixed_precision_needs_a_gpu_or_a_wish_for_the_cpu(caplog):
