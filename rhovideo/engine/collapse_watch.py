@@ -58,10 +58,10 @@ SYMPTOMS = (
 _REMEDIES = {
     "simclr": "Lower SOLVER.BASE_LR or raise CONTRASTIVE.T.",
     "moco": "Lower SOLVER.BASE_LR, or shorten CONTRASTIVE.QUEUE_LEN: the keys of a long queue are of an older encoder.",
-    "byol": "Set CONTRASTIVE.BN_MLP and CONTRASTIVE.BN_EMBEDDING True, and lower SOLVER.BASE_LR.",
+    "byol": "Set CONTRASTIVE.BN_MLP True, raise CONTRASTIVE.MOMENTUM, and lower SOLVER.BASE_LR.",
     "swav": (
-        "Set CONTRASTIVE.BN_EMBEDDING True, raise CONTRASTIVE.T to 0.2 or 0.3, lower CONTRASTIVE.SWAV_EPSILON to 0.02, "
-        "and use fewer CONTRASTIVE.SWAV_NUM_PROTOTYPES than clips in a batch."
+        "Raise CONTRASTIVE.T to 0.5, set CONTRASTIVE.BN_EMBEDDING True, raise CONTRASTIVE.SWAV_SINKHORN_ITERATIONS to 20, "
+        "and use about four times as many CONTRASTIVE.SWAV_NUM_PROTOTYPES as CONTRASTIVE.DIM."
     ),
 }
 
