@@ -202,9 +202,11 @@ def _refuse_other_classes(loaded: Loaded, subject: Subject) -> None:
 
 def _name_the_protocol(protocol: str, videos: Videos) -> None:
     if videos.other_classes:
-        print_line(f"{videos.other_classes}: its protocol is taken, and the number is not one of {videos.named}")
+        print_line(
+            f"{videos.other_classes}: its protocol is used, and the number cannot be compared with published ones"
+        )
     elif not videos.named and videos.dataset and protocol in ("linear", "finetune"):
-        print_line(f"{videos.classes} classes, so the protocol is that of {videos.dataset}; --dataset says otherwise")
+        print_line(f"{videos.classes} classes, so the protocol is that of {videos.dataset}; --dataset sets another")
 
 
 def _heading(options: argparse.Namespace, subject: Subject, overrides: Sequence[object]) -> str:

@@ -67,7 +67,7 @@ def note_mixed_precision(cfg: CfgNode) -> None:
         )
     else:
         logger.info(
-            "TRAIN.MIXED_PRECISION in %s is for GPUs, and there is none: it is off. NUM_GPUS 0 with it turns it on",
+            "TRAIN.MIXED_PRECISION in %s is for GPUs, and there is none: it is off. To use it on a CPU, add NUM_GPUS 0",
             cfg.TRAIN.AMP_DTYPE,
         )
 

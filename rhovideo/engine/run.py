@@ -167,9 +167,9 @@ def _warn_of_workers(cfg: CfgNode) -> None:
     """Warn of more workers than cores, once; torch would do so for every list."""
     there_are = cores()
     if worker_count(cfg) > there_are:
-        there = "1 CPU core there is" if there_are == 1 else f"{there_are} CPU cores there are"
+        there = "1 CPU core" if there_are == 1 else f"{there_are} CPU cores"
         logger.warning(
-            "DATA_LOADER.NUM_WORKERS is %d, more than the %s: they take memory and are no faster; write "
+            "DATA_LOADER.NUM_WORKERS is %d, more than the %s: this takes memory and is not faster; write "
             "DATA_LOADER.NUM_WORKERS %d or less",
             *(cfg.DATA_LOADER.NUM_WORKERS, there, there_are),
         )
