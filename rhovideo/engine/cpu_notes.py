@@ -72,13 +72,6 @@ def note_mixed_precision(cfg: CfgNode) -> None:
         )
 
 
-def use_sound_kernels(cfg: CfgNode) -> None:
-    """Turn oneDNN off for bfloat16: it fills some weight gradients of 3D convolutions with NaN (torch 2.15)."""
-    device = job_device(cfg)
-    bfloat16 = mixed_precision(cfg, device) and cfg.TRAIN.AMP_DTYPE == "bfloat16"
-    torch.backends.mkldnn.enabled = not (bfloat16 and device.type == "cpu")  # type: ignore[assignment]
-
-
 def _about(seconds: float) -> str:
     """A rough time in words."""
     for length, unit in ((3600, "hour"), (60, "minute"), (1, "second")):

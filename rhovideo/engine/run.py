@@ -21,7 +21,8 @@ from rhovideo.config.findings import Finding
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading.workers import cores, worker_count
-from rhovideo.engine.cpu_notes import note_cpu, note_mixed_precision, use_sound_kernels
+from rhovideo.engine.cpu_notes import note_cpu, note_mixed_precision
+from rhovideo.engine.device_inputs import use_sound_kernels
 from rhovideo.engine.evaluation.feature_file import check_features, has_blocks
 from rhovideo.engine.evaluation.intervals import Numbers
 from rhovideo.engine.json_stats import to_json

@@ -119,7 +119,7 @@ class PretrainTask:
 
     def after_epoch(self, number: int, means: Mapping[str, Any]) -> None:
         """Warn of a collapse or a stall that the epoch's means show."""
-        for warning in self._watch.epoch(number, means) if distributed.is_main() else ():
+        for warning in self._watch.after_epoch(number, means) if distributed.is_main() else ():
             logger.warning(warning)
 
     @torch.no_grad()
