@@ -25,7 +25,9 @@ RECIPES = ("demo/", "pretrain/", "linear/", "finetune/", "test/")
 
 def blocks(page: Path, language: str) -> list[str]:
     """The blocks of code of one language; "" for commands."""
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    # All languages at once: the end of one block must not be taken for the beginning of another.
+    found = re.findall(r"^```(\w*)\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return [text for fence, text in found if fence == language]
 
 
 def commands() -> Iterator[list[str]]:
@@ -51,7 +53,12 @@ def name(arguments: list[str]) -> str:
 
 
 ALL = [arguments for arguments in (*commands(), *inline_commands()) if not {"--version", "--help"} & {*arguments}]
-RUNS = [arguments for arguments in commands() if arguments[0] == "run" and arguments[2].startswith(RECIPES)]
+# What PLUGINS names is not there; the modules of the pages are run below.
+RUNS = [
+    arguments
+    for arguments in commands()
+    if arguments[0] == "run" and arguments[2].startswith(RECIPES) and "PLUGINS" not in arguments
+]
 
 
 @pytest.mark.parametrize("arguments", RUNS, ids=name)
@@ -65,6 +72,7 @@ def test_a_run_that_is_shown_loads(arguments, monkeypatch, tmp_path, capsys):
 def test_a_command_that_is_shown_is_understood(arguments):
     parser, _ = _parser()
     parser.parse_args(arguments)
+    assert arguments[0] != "run" or "--cfg" in arguments, "a run without --cfg is refused"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -91,8 +99,9 @@ def run_program(folder: Path, *lines: str) -> str:
 
 @pytest.fixture
 def own_parts(tmp_path) -> Path:
-    """A folder with the modules of docs/extending.md."""
-    for program in blocks(ROOT / "docs/extending.md", "python"):
+    """A folder with the modules of docs/extending.md and docs/loggers.md."""
+    pages = ROOT / "docs/extending.md", ROOT / "docs/loggers.md"
+    for program in (program for page in pages for program in blocks(page, "python")):
         (tmp_path / re.search(r'"""(\w+\.py)', program)[1]).write_text(program)
     return tmp_path
 
@@ -136,6 +145,19 @@ def test_the_data_set_of_the_page_on_extending_gives_clips(own_parts):
         "print(list(batch.clips.shape), sorted(batch.clips.float().mean(dim=(1, 2, 3, 4, 5)).round().tolist()))",
     )
     assert printed == "[4, 2, 4, 64, 64, 3] [0.0, 60.0, 120.0, 180.0]\n"
+
+
+def test_the_logger_of_the_page_on_loggers_gets_numbers(own_parts):
+    run_program(
+        own_parts,
+        "import rhovideo",
+        "from rhovideo.engine.loggers.build import Loggers",
+        "words = ['PLUGINS', '[my_logger]', 'LOGGERS.USE', '[lab]', 'OUTPUT_DIR', '.', 'DATA.PATH_TO_DATA_DIR', '.']",
+        "loggers = Loggers(rhovideo.load_cfg('demo/simclr', words))",
+        "loggers.write('train', {'loss': 6.25}, 3)",
+        "loggers.close()",
+    )
+    assert (own_parts / "lab.txt").read_text() == "3 {'train/loss': 6.25}\n"
 
 
 def test_the_programs_of_the_library_page_run(monkeypatch, tmp_path):

@@ -129,7 +129,7 @@ def check_folders(csv: str, paths: Sequence[str], labels: Sequence[int], names: 
     different = [OtherName(label, names[label], names[known[one]]) for label, one in sorted(other.items())]
     wrong = (
         f"{csv}: its videos are in the folders of other classes than {FILE_NAME} next to it says:\n"
-        f"{as_table(different, f'in {FILE_NAME}', 'folder of the videos')}\n    so the list was indexed apart"
+        f"{as_table(different, f'in {FILE_NAME}', 'folder of the videos')}\n    so it was made without this {FILE_NAME}"
     )
     remedy = f"a list with the numbers of {FILE_NAME}; `rhovideo index FOLDER --out NEW --classes {FILE_NAME}` makes it"
     yield Finding((_DATA,), wrong, remedy, "error" if len(different) > 1 else "warning")
@@ -148,7 +148,7 @@ def not_compared(cfg: CfgNode, names: Sequence[str], owner: str) -> str:
         return ""
     without = owner if here else f"{cfg.DATA.PATH_TO_DATA_DIR} (no {FILE_NAME})"
     other = cfg.DATA.PATH_TO_DATA_DIR if here else owner
-    return f"{without} does not name its classes: whether its labels mean those of {other} is not checked"
+    return f"{without} does not name its classes, so it is not checked whether its labels are those of {other}"
 
 
 def record_class_names(cfg: CfgNode) -> None:

@@ -14,6 +14,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.comparison import FILES, differing_values, global_batch, in_words, keys_without_effect
 from rhovideo.config.findings import Finding
+from rhovideo.config.keys import leaves
 from rhovideo.config.list_names import list_name, needed_splits
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.runs.first_launch import read_first_launch
@@ -145,7 +146,7 @@ def compare_inputs(cfg: CfgNode, folder: Path) -> ComparedInputs:
 
 def _other_places(before: Mapping[str, Any], now: Mapping[str, Any], inputs: ComparedInputs, cfg: CfgNode) -> list[str]:
     """Another folder of lists, or another checkpoint, than the finished run names, where the content does not tell."""
-    moved = differing_values(before, now, tuple(key for key in _flat_keys(now) if key not in _PLACES))
+    moved = differing_values(before, now, tuple(key for key, _ in leaves(cfg) if key not in _PLACES))
     if inputs.recorded is None:
         return in_words(moved)
     found = []
@@ -208,10 +209,3 @@ def set_aside(output_dir: str | Path) -> None:
         if (folder / name).exists():
             (place / name).write_bytes((folder / name).read_bytes())
     os.replace(folder / RESULTS_FILE, place / RESULTS_FILE)
-
-
-def _flat_keys(values: Mapping[str, Any], prefix: str = "") -> list[str]:
-    keys: list[str] = []
-    for name, value in values.items():
-        keys += _flat_keys(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [f"{prefix}{name}"]
-    return keys

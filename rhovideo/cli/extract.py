@@ -35,7 +35,7 @@ path, label, ok, and the name of the class if there is a classes.txt).
 CHECKPOINT is a file, a URL, or the short name of a released one. FOLDER holds videos, in sub-folders too. If every
 video is in a sub-folder, the sub-folders are the classes. CSV is a list, `path label` or `path` a line.
 
-With --tokens a video has many features: the encoder's last feature map before pooling, of one clip after the other.
+With --tokens a video has many features: the encoder's last feature map before pooling, one clip after the other.
 For a Slow R-50 8 x 8 and crops of 224 that is 1.6 MB for each clip. `rhovideo probe --kind attentive` takes it.
 
 examples:
@@ -45,10 +45,10 @@ examples:
 
   features = numpy.load("features/mine/features.npy", mmap_mode="r")
 
-It runs a process on each GPU, or with NUM_GPUS 0 NUM_CPU_PROCESSES N on the CPU. It may be killed at any time: the same
-command goes on where it was, with any number of processes. The result is the same, on a CPU except for rounding, unless
-each process has the same number of threads (OMP_NUM_THREADS=1). A video that cannot be read has a row of zeros, and ok
-is 0.
+It runs a process on each GPU, or N processes on the CPU with NUM_GPUS 0 NUM_CPU_PROCESSES N. You may stop it at any
+time: the same command goes on where it was, with any number of processes, and gives the same result. Only on a CPU,
+another number of threads in a process changes the rounding; OMP_NUM_THREADS=1 avoids that. A video that cannot be read
+has a row of zeros, and ok is 0.
 """
 
 EXTRACT_USAGE = """rhovideo extract CHECKPOINT --data FOLDER_OR_CSV --out OUT [--encoder ENCODER] [--clips N]

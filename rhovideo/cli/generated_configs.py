@@ -31,7 +31,7 @@ def add_parser(commands: Commands, name: str, summary: str, text: str, usage: st
         takes_overrides=True,
     )
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a file, a URL or a released one's short name")
-    parser.add_argument("--encoder", choices=_ENCODERS, default="online", help="of MoCo and BYOL (online)")
+    parser.add_argument("--encoder", choices=_ENCODERS, default="online", help="which encoder of MoCo or BYOL (online)")
     parser.add_argument("--print-cfg", action="store_true", help="print the configuration and stop")
     parser.add_argument("--dry-run", action="store_true", help="check, print what would run and stop")
     add_launch_flags(parser)

@@ -24,7 +24,8 @@ Show how the jobs of a run or a study are doing: state, epoch, last loss and acc
   rhovideo status studies/rho --json                   for scripts
 
 RUN is an OUTPUT_DIR, of a job on SLURM or of a run in a terminal; STUDY is the folder given as --study.
-States: waiting, running, requeued, finished, stopped, failed, cancelled, ended without a word, not started.
+States: waiting, running, requeued, finished, stopped, failed, cancelled, not started, and ended without a word: the
+process is gone and has written neither a result nor an error, as after `kill -9` or a power cut.
 """
 
 LOGS_HELP = """\

@@ -23,8 +23,8 @@ KINDS = ("linear", "logistic", "knn", "attentive", "lowshot")
 _DRAWS, _LABELS = 10, (1, 5, 10)
 
 PROBE_HELP = """\
-Measure features by classifiers that learn in seconds or minutes, without running the encoder again. First extract the
-features of the training and of the test videos, by the same checkpoint:
+Measure features with classifiers that learn in seconds or minutes; the encoder does not run again. First extract the
+features of the training videos and of the test videos, with the same checkpoint:
 
   rhovideo extract CHECKPOINT --data data/mine/train.csv --out features/mine/train
   rhovideo extract CHECKPOINT --data data/mine/test.csv --out features/mine/test
@@ -33,16 +33,16 @@ features of the training and of the test videos, by the same checkpoint:
 
 FEATURES is a folder with train and test in it, or the training features, with --test for the others.
 
-  linear    SGD, 40 learning rates and weight decays at once
-  logistic  multinomial logistic regression by L-BFGS, nine strengths
+  linear    SGD, 40 pairs of a learning rate and a weight decay at once
+  logistic  multinomial logistic regression by L-BFGS, nine strengths C of the regularisation
   knn       weighted nearest neighbours, over k and the temperature
-  attentive a learned query pools the tokens of `rhovideo extract --tokens` for a linear layer; the others average them
+  attentive a learned query pools the tokens of `rhovideo extract --tokens`, then a linear layer classifies
   lowshot   logistic regression on 1, 5 and 10 labels a class: mean and standard deviation over draws of the labels
 
-Settings are chosen on training videos that are held out in turn, never on test videos. Then the classifier learns from
-all training videos and is tested once.
+Settings are chosen on held-out training videos, never on test videos. Then the classifier learns from all training
+videos and is tested once. lowshot chooses nothing: it has C 1.
 
-OUT (FEATURES/probe_KIND) gets probe.json, predictions.csv, per_class.csv and confusion.csv.
+OUT (FEATURES/probe_KIND) gets probe.json, and predictions.csv, per_class.csv and confusion.csv (not with lowshot).
 """
 
 
@@ -55,12 +55,16 @@ def add_command(commands: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("features", metavar="FEATURES", help="folder of train and test, or the training features")
-    parser.add_argument("--kind", choices=KINDS, required=True, help="of the classifier")
+    parser.add_argument("--kind", choices=KINDS, required=True, help="the kind of classifier")
     parser.add_argument("--test", metavar="FEATURES", help="features of the test videos (FEATURES/test)")
     parser.add_argument("--out", metavar="OUT", help="folder to write to (FEATURES/probe_KIND)")
-    parser.add_argument("--labels", metavar="N", type=_positive, nargs="+", default=_LABELS, help="of lowshot (1 5 10)")
-    parser.add_argument("--draws", metavar="N", type=_positive, default=_DRAWS, help=f"of lowshot's labels ({_DRAWS})")
-    parser.add_argument("--seed", metavar="N", type=_not_negative, default=0, help="of draws and held-out videos (0)")
+    parser.add_argument(
+        "--labels", metavar="N", type=_positive, nargs="+", default=_LABELS, help="lowshot: labels a class (1 5 10)"
+    )
+    parser.add_argument(
+        "--draws", metavar="N", type=_positive, default=_DRAWS, help=f"lowshot: draws of the labels ({_DRAWS})"
+    )
+    parser.add_argument("--seed", metavar="N", type=_not_negative, default=0, help="seed of what is drawn (0)")
     parser.set_defaults(function=probe_command)
 
 

@@ -42,7 +42,7 @@ examples:
     rhovideo run --cfg demo/moco demo/linear --study outputs/try MODEL.NUM_CLASSES 3 \\
         DATA.PATH_TO_DATA_DIR data/mine TRAIN.BATCH_SIZE 8 SOLVER.MAX_EPOCH 10
 
-  Four clips of each video, at most ten seconds of 30 frames apart:
+  Four clips of each video, at most 300 frames apart (ten seconds at 30 frames a second):
     rhovideo run --cfg my.yaml DATA.TRAIN_CROP_NUM_TEMPORAL 4 CONTRASTIVE.DELTA_CLIPS_MAX 300
 
   Two GPUs; or the CPU, in two processes:

@@ -38,7 +38,7 @@ def add_commands(commands: Commands) -> None:
     weights = add_parser(commands, "weights", "show what is in a checkpoint", WEIGHTS_HELP, weights_command)
     weights.add_argument("checkpoint", metavar="CHECKPOINT", nargs="?", help=SOURCE)
     weights.add_argument(
-        "--encoder", choices=("online", "momentum"), default="online", help="of MoCo and BYOL (online)"
+        "--encoder", choices=("online", "momentum"), default="online", help="which encoder of MoCo or BYOL (online)"
     )
     weights.add_argument("--names", action="store_true", help="list every tensor by name")
 

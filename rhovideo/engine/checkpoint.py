@@ -128,7 +128,7 @@ def newest_checkpoint(output_dir: str | Path) -> tuple[Path, dict[str, Any]] | N
         try:
             return path, read_checkpoint(path)
         except CheckpointError as error:
-            logger.warning("Passing over a checkpoint: %s", error)
+            logger.warning("A checkpoint is skipped, and the one before it is tried: %s", error)
     return None
 
 

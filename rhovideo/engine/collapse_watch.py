@@ -81,7 +81,7 @@ class CollapseWatch:
         self._since: dict[Symptom, int] = {}
         self._warned: set[Symptom] = set()
 
-    def epoch(self, number: int, means: Mapping[str, Any]) -> list[str]:
+    def after_epoch(self, number: int, means: Mapping[str, Any]) -> list[str]:
         """The warnings after an epoch.
 
         Args:

@@ -67,16 +67,9 @@ def note_mixed_precision(cfg: CfgNode) -> None:
         )
     else:
         logger.info(
-            "TRAIN.MIXED_PRECISION in %s is for GPUs, and there is none: it is off. NUM_GPUS 0 with it turns it on",
+            "TRAIN.MIXED_PRECISION in %s is for GPUs, and there is none: it is off. To use it on a CPU, add NUM_GPUS 0",
             cfg.TRAIN.AMP_DTYPE,
         )
-
-
-def use_sound_kernels(cfg: CfgNode) -> None:
-    """Turn oneDNN off for bfloat16: it fills some weight gradients of 3D convolutions with NaN (torch 2.15)."""
-    device = job_device(cfg)
-    bfloat16 = mixed_precision(cfg, device) and cfg.TRAIN.AMP_DTYPE == "bfloat16"
-    torch.backends.mkldnn.enabled = not (bfloat16 and device.type == "cpu")  # type: ignore[assignment]
 
 
 def _about(seconds: float) -> str:

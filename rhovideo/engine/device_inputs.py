@@ -61,6 +61,13 @@ def mixed_precision(cfg: CfgNode, device: torch.device) -> bool:
     return bool(cfg.TRAIN.MIXED_PRECISION and (device.type != "cpu" or cfg.NUM_GPUS == 0))
 
 
+def use_sound_kernels(cfg: CfgNode) -> None:
+    """Turn oneDNN off for bfloat16: it fills some weight gradients of 3D convolutions with NaN (torch 2.15)."""
+    device = job_device(cfg)
+    bfloat16 = mixed_precision(cfg, device) and cfg.TRAIN.AMP_DTYPE == "bfloat16"
+    torch.backends.mkldnn.enabled = not (bfloat16 and device.type == "cpu")  # type: ignore[assignment]
+
+
 def autocast(cfg: CfgNode, device: torch.device) -> torch.autocast:
     """A context in TRAIN.AMP_DTYPE where :func:`mixed_precision` is True; elsewhere it does nothing.
 

@@ -21,7 +21,8 @@ from rhovideo.config.findings import Finding
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading.workers import cores, worker_count
-from rhovideo.engine.cpu_notes import note_cpu, note_mixed_precision, use_sound_kernels
+from rhovideo.engine.cpu_notes import note_cpu, note_mixed_precision
+from rhovideo.engine.device_inputs import use_sound_kernels
 from rhovideo.engine.evaluation.feature_file import check_features, has_blocks
 from rhovideo.engine.evaluation.intervals import Numbers
 from rhovideo.engine.json_stats import to_json
@@ -167,9 +168,9 @@ def _warn_of_workers(cfg: CfgNode) -> None:
     """Warn of more workers than cores, once; torch would do so for every list."""
     there_are = cores()
     if worker_count(cfg) > there_are:
-        there = "1 CPU core there is" if there_are == 1 else f"{there_are} CPU cores there are"
+        there = "1 CPU core" if there_are == 1 else f"{there_are} CPU cores"
         logger.warning(
-            "DATA_LOADER.NUM_WORKERS is %d, more than the %s: they take memory and are no faster; write "
+            "DATA_LOADER.NUM_WORKERS is %d, more than the %s: this takes memory and is not faster; write "
             "DATA_LOADER.NUM_WORKERS %d or less",
             *(cfg.DATA_LOADER.NUM_WORKERS, there, there_are),
         )

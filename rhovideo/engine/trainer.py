@@ -132,7 +132,11 @@ class Trainer:
         """
         logger.info(describe_learning_rate(self.cfg, self.loader.global_batch, self.rate_factor))
         if self.cfg.TRAIN.ACCUMULATE_STEPS > 1 and self.cfg.TASK != "linear":
-            logger.warning("Batch norm takes its statistics from each of the micro-batches of TRAIN.ACCUMULATE_STEPS")
+            logger.warning(
+                "TRAIN.ACCUMULATE_STEPS is %d: batch norm takes its statistics from each micro-batch, not from the "
+                "whole batch. To change that, write TRAIN.ACCUMULATE_STEPS 1 and a batch that fits in memory",
+                self.cfg.TRAIN.ACCUMULATE_STEPS,
+            )
         distributed.broadcast_module(self.task.model)
         if self.cfg.TRAIN.AUTO_RESUME:
             self._resume()

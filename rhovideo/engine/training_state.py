@@ -115,8 +115,8 @@ class TrainingState:
         changed = other_settings(yaml.safe_load(content["cfg"]), self._cfg)
         if changed and distributed.is_main():
             logger.warning(
-                "From here on some settings are not those of the run until now: %s. Write another OUTPUT_DIR to train "
-                "with them from the start",
+                "Some settings have changed since the run began, and are used from here on: %s. To train with them "
+                "from the start, write another OUTPUT_DIR",
                 "; ".join(changed),
             )
         return path

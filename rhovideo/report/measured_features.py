@@ -218,7 +218,7 @@ def _batches(
         sample = dataset.read(SampleKey(0, row))
         if sample.valid:
             batch.append((row, sample.clips[0], sample.label))
-        if batch and (len(batch) == _BATCH or number + 1 == len(rows)):
+        if len(batch) == _BATCH:
             yield [one[0] for one in batch], torch.stack([one[1] for one in batch]), [one[2] for one in batch]
             batch = []
     if batch:

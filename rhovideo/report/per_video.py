@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rhovideo.engine.evaluation import predictions as prediction_files
 from rhovideo.report.run_record import RunRecord
 
 
@@ -94,12 +95,11 @@ class ClassScore:
 
 def read_predictions(run: RunRecord) -> Predictions | None:
     """Read predictions.csv or the scores of a test; None where the run has neither."""
-    rows = _rows(run.folder / "predictions.csv")
-    if rows:
-        found = [
-            Prediction(row["path"], int(row["label"]), int(row["prediction"]), float(row["confidence"])) for row in rows
-        ]
-        return Predictions(found, f"{run.name}/predictions.csv")
+    found = prediction_files.read_predictions(run.folder)
+    if found is not None and found.paths:
+        columns = (found.labels.tolist(), found.predicted.tolist(), found.confidence.tolist())
+        videos = [Prediction(*row) for row in zip(found.paths, *columns, strict=True)]
+        return Predictions(videos, f"{run.name}/{prediction_files.PREDICTIONS_FILE}")
     path = run.folder / "test_scores.npz"
     try:
         with np.load(path) as arrays:
@@ -117,7 +117,7 @@ def read_predictions(run: RunRecord) -> Predictions | None:
 def read_neighbours(run: RunRecord) -> list[Query]:
     """Read neighbours.csv; empty where the run has none."""
     queries: dict[str, tuple[int, list[Neighbour]]] = {}
-    for row in _rows(run.folder / "neighbours.csv"):
+    for row in _rows(run.folder / prediction_files.NEIGHBOURS_FILE):
         neighbours = queries.setdefault(row["path"], (_label(row["label"]), []))[1]
         neighbours.append(Neighbour(row["neighbour"], _label(row["neighbour_label"]), float(row["similarity"])))
     return [Query(path, label, neighbours) for path, (label, neighbours) in queries.items()]

@@ -12,8 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rhovideo.data.lists.class_names import read_class_names
 from rhovideo.engine.json_stats import read_json_stats
-from rhovideo.runs.folder import FAILURE_FILE, LOG_FILE, STATS_FILE, list_checkpoints, read_results
+from rhovideo.protocols.outcome import FILE_NAME as OUTCOME_FILE
+from rhovideo.runs.first_launch import FILE_NAME as FIRST_LAUNCH_FILE
+from rhovideo.runs.folder import FAILURE_FILE, INPUTS_FILE, LOG_FILE, STATS_FILE, list_checkpoints, read_results
 from rhovideo.runs.lineage import read_config, started_in
 from rhovideo.runs.records import read_attempts
 
@@ -87,17 +90,17 @@ class RunRecord:
     @cached_property
     def first_launch(self) -> Mapping[str, Any]:
         """The content of first_launch.json."""
-        return _json(self.folder / "first_launch.json")
+        return _json(self.folder / FIRST_LAUNCH_FILE)
 
     @cached_property
     def inputs(self) -> Mapping[str, Any]:
         """The content of inputs.json: hashes of the lists and checkpoints, and the code."""
-        return _json(self.folder / "inputs.json")
+        return _json(self.folder / INPUTS_FILE)
 
     @cached_property
     def outcome(self) -> Mapping[str, Any]:
         """The content of eval.json."""
-        return _json(self.folder / "eval.json")
+        return _json(self.folder / OUTCOME_FILE)
 
     @cached_property
     def bad_videos(self) -> list[Mapping[str, Any]]:
@@ -148,10 +151,11 @@ class RunRecord:
         """The names of the classes by label; empty where there is no classes.txt."""
         for folder in (self.folder, self.data_folder):
             try:
-                text = (folder / "classes.txt").read_text(encoding="utf-8", errors="replace")
+                names = read_class_names(folder)
             except OSError:
                 continue
-            return text.removeprefix("\ufeff").rstrip().splitlines()
+            if names:
+                return names
         return []
 
     @property

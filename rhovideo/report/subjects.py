@@ -11,6 +11,7 @@ from typing import Any
 
 from rhovideo.config.task_defaults import MEASURES
 from rhovideo.launch.sweep import short_keys
+from rhovideo.protocols.outcome import FILE_NAME as OUTCOME_FILE
 from rhovideo.report.run_record import SCORE_NAMES, RunRecord, cfg_value
 from rhovideo.runs.lineage import lineage, read_config
 from rhovideo.runs.records import is_run, read_study, run_folders
@@ -172,7 +173,7 @@ def read_subject(path: str | Path) -> Subject:
         ]
         return Subject(folder, "study", cells)
     if is_run(folder):
-        kind = "eval" if (folder / "eval.json").exists() else "run"
+        kind = "eval" if (folder / OUTCOME_FILE).exists() else "run"
         return Subject(folder, kind, [Chain(folder.absolute().name, _records(_chain(folder)))])
     chains = [_chain(run) for run in run_folders(folder, below=True)]
     starts = {run.resolve() for chain in chains for run in chain[:-1]}

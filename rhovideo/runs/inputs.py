@@ -209,7 +209,7 @@ def read_inputs(output_dir: str | Path) -> Inputs | None:
         return None
     except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise JobError(
-            f"{path}: cannot be read ({error}), so nothing says what this run was measured on: write another "
+            f"{path}: cannot be read ({error}), so it is not known what this run was measured on: write another "
             "OUTPUT_DIR, or remove the folder",
             keys=("OUTPUT_DIR",),
         ) from error

@@ -96,6 +96,7 @@ def _lock(file: IO[str], busy: str, deadline: float) -> None:
         except OSError as error:
             # Some network file systems have none.
             logger.warning(
-                "%s: no file locks here (%s): nothing keeps a second job out of this folder", file.name, error.strerror
+                "%s: no file locks here (%s), so a second job is not kept out of this folder: start one at a time",
+                *(file.name, error.strerror),
             )
             return

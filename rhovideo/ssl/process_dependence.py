@@ -33,7 +33,8 @@ def warn_of_process_dependence(cfg: CfgNode) -> None:
         keys = dict.fromkeys(key for needed in found.values() for key in needed)
         what, independent = ", ".join(found), ", ".join(keys)
         logger.warning(
-            "The result depends on the number of processes (%d): %s. Not so with %s", world_size(), what, independent
+            "The result depends on the number of processes (%d): %s. To change that, write %s",
+            *(world_size(), what, independent),
         )
 
 

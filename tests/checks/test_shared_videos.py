@@ -58,9 +58,9 @@ def test_long_lists_are_compared_by_path_alone(folder, monkeypatch):
 
 def test_a_video_with_two_labels_and_one_that_counts_twice(folder):
     [told] = _told(folder, train=["0.mp4 0", "1.mp4 1", "0.mp4 1"])
-    assert f"train.csv: 1 video is there with two labels, the first is {folder}/0.mp4 with 0 and 1" in told
+    assert f"train.csv: 1 video has two labels, the first is {folder}/0.mp4 with 0 and 1" in told
     [told] = _told(folder, test=["4.mp4 0", "4.mp4 0", "5.mp4 1"])
-    assert "test.csv: 1 of 3 videos is there again" in told
+    assert "test.csv: 1 of 3 rows repeat a video" in told
     # A training list may hold a video more often, to train on it more.
     assert _told(folder, train=["0.mp4 0", "0.mp4 0", "1.mp4 1"]) == []
 

@@ -14,7 +14,7 @@ def watch(method="simclr", steps=20, *overrides):
 
 
 def warnings(watch, epochs, means, first=1):
-    return [warning for number in range(first, first + epochs) for warning in watch.epoch(number, means)]
+    return [warning for number in range(first, first + epochs) for warning in watch.after_epoch(number, means)]
 
 
 def test_healthy_numbers_are_silent():
@@ -53,7 +53,7 @@ def test_short_epochs_are_given_some_steps():
     """Epochs of two steps: the first warning comes after 60 steps."""
     watching = watch("simclr", 2)
     assert warnings(watching, 29, HEALTHY | {"embedding_std": 0.02}) == []
-    assert len(watching.epoch(30, HEALTHY | {"embedding_std": 0.02})) == 1
+    assert len(watching.after_epoch(30, HEALTHY | {"embedding_std": 0.02})) == 1
 
 
 def test_frozen_prototypes_are_no_stall():

@@ -10,7 +10,7 @@ import torch
 
 from rhovideo.config import load_cfg
 from rhovideo.engine import cpu_notes
-from rhovideo.engine.cpu_notes import note_cpu, note_mixed_precision, use_sound_kernels
+from rhovideo.engine.cpu_notes import note_cpu, note_mixed_precision
 from rhovideo.engine.device_inputs import mixed_precision
 from rhovideo.models.backbones import build_backbone
 
@@ -66,14 +66,3 @@ def test_mixed_precision_needs_a_gpu_or_a_wish_for_the_cpu(caplog):
     asked = load_cfg(RECIPE, ["NUM_GPUS", 0])
     assert mixed_precision(asked, CPU)
     assert "can make a step ten times slower" in said(asked, caplog)
-
-
-def test_fast_kernels_are_off_for_bfloat16_alone():
-    before = torch.backends.mkldnn.enabled
-    try:
-        use_sound_kernels(load_cfg(RECIPE, ["NUM_GPUS", 0]))
-        assert not torch.backends.mkldnn.enabled
-        use_sound_kernels(load_cfg(RECIPE))
-        assert torch.backends.mkldnn.enabled
-    finally:
-        torch.backends.mkldnn.enabled = before

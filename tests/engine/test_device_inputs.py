@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from rhovideo.config import load_cfg
 from rhovideo.config.schema import get_cfg
-from rhovideo.engine.device_inputs import to_network_input
+from rhovideo.engine.device_inputs import to_network_input, use_sound_kernels
 
 
 @pytest.mark.parametrize("pinned", [False, True])
@@ -24,3 +25,14 @@ def test_only_page_locked_clips_are_moved_while_the_program_goes_on(pinned):
     found = to_network_input(clips.as_subclass(Clips), get_cfg(), torch.device("cpu"))
     assert asked == [{"non_blocking": pinned}]
     assert torch.equal(found, to_network_input(clips, get_cfg(), torch.device("cpu")))
+
+
+def test_fast_kernels_are_off_for_bfloat16_alone():
+    recipe, before = "pretrain/MoCo_SlowR50_8x8_paper", torch.backends.mkldnn.enabled
+    try:
+        use_sound_kernels(load_cfg(recipe, ["NUM_GPUS", 0]))
+        assert not torch.backends.mkldnn.enabled
+        use_sound_kernels(load_cfg(recipe))
+        assert torch.backends.mkldnn.enabled
+    finally:
+        torch.backends.mkldnn.enabled = before

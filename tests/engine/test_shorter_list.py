@@ -85,7 +85,7 @@ def test_the_bank_keeps_the_embeddings_of_the_videos_that_are_left(configure, tm
     with_bank = run(configure("pretrain", *keys, "SOLVER.MAX_EPOCH", 3))
     assert with_bank["knn_top1"] >= 0
 
-    from rhovideo.engine.evaluation.neighbours import KnnBank
+    from rhovideo.engine.evaluation.knn_bank import KnnBank
 
     for cap in (0, 10):
         old, new = KnnBank(24, 8, cap), KnnBank(20, 8, cap)

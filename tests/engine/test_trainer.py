@@ -197,7 +197,7 @@ def test_too_many_workers_are_told_once(configure, tmp_path, monkeypatch, recwar
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
     run(configure("pretrain", *BYOL, "DATA_LOADER.NUM_WORKERS", 2, "SOLVER.MAX_EPOCH", 1))
     text = (tmp_path / "out/stdout.log").read_text()
-    assert text.count("DATA_LOADER.NUM_WORKERS is 2, more than the 1 CPU core there is") == 1
+    assert text.count("DATA_LOADER.NUM_WORKERS is 2, more than the 1 CPU core:") == 1
     assert not [warning for warning in recwarn if "worker processes" in str(warning.message)]
 
 
@@ -325,7 +325,7 @@ def test_resume_tells_of_other_settings_and_counts_a_bad_video_once(configure, t
     # Distinct videos: the broken one is tried again in each epoch and each launch.
     assert (after["bad"], after["tried"]) == (1, 24)
     told = (tmp_path / "out/stdout.log").read_text()
-    assert "until now: SOLVER.BASE_LR 0.01 -> 0.005; SOLVER.MAX_EPOCH 2 -> 3. Write" in told
+    assert "from here on: SOLVER.BASE_LR 0.01 -> 0.005; SOLVER.MAX_EPOCH 2 -> 3. To" in told
 
 
 def test_the_middle_of_an_epoch_is_not_resumed_in_another_order(configure, tmp_path, monkeypatch):

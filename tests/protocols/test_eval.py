@@ -154,7 +154,7 @@ def test_lists_with_fewer_classes_than_the_data_set_are_not_told_as_it(synthetic
     assert evaluate(MOCO, synthetic_set, "finetune", tmp_path / "out", *words) == 0
     shown = capsys.readouterr()
     why = "the lists have 3 classes, and UCF101 has 101"
-    assert f"{why}: its protocol is taken, and the number is not one of UCF101" in shown.err
+    assert f"{why}: its protocol is used, and the number cannot be compared with published ones" in shown.err
     assert f"no figure to compare with: {why}" in shown.out
     found = told(tmp_path / "out")
     assert (found["dataset"], found["released"], found["settings"]["classes"]) == (None, None, 3)

@@ -77,6 +77,8 @@ def test_embeddings_and_signals_of_the_last_call(kind):
     assert torch.allclose(method.embeddings, method.embed(clips[0]))
     assert not method.embeddings.requires_grad
     names = {"embedding_std", "positive_similarity", "negative_similarity"}
+    if kind == "swav":
+        names |= {"prototype_usage", "prediction_entropy", "code_entropy", "code_agreement"}
     assert method.signals.keys() == names
     assert all(value.dim() == 0 and value.isfinite() and not value.requires_grad for value in method.signals.values())
 

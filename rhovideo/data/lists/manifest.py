@@ -306,7 +306,10 @@ def _lock(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX)
         except OSError as error:
             # Some network file systems have no locks. The file is renamed into place, so at worst it is made twice.
-            logger.warning("%s: no file locks here (%s): processes may pack the same list twice", path, error.strerror)
+            logger.warning(
+                "%s: no file locks here (%s), so several processes may pack the list at once, which only takes longer",
+                *(path, error.strerror),
+            )
         yield
 
 

@@ -182,7 +182,7 @@ def class_notes(
     notes = []
     empty = sorted({name for root in roots.values() for name in _folders(root)} - {part[0] for part in every})
     if empty:
-        notes.append(f"no class, since without any video: {_some(empty)}")
+        notes.append(f"folders without a video, which are no classes: {_some(empty)}")
     deep = [part for part in every if len(part) > 2]
     if deep:
         videos = "1 video lies" if len(deep) == 1 else f"{len(deep)} videos lie"
@@ -190,7 +190,7 @@ def class_notes(
     trained = {part[0] for part in parts.get("train", [])}
     untrained = [name for name in classes if name not in trained]
     if trained and untrained:
-        notes.append(f"without a training video: {_some(untrained)}")
+        notes.append(f"classes without a training video: {_some(untrained)}")
     return notes
 
 

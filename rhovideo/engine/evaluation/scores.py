@@ -112,7 +112,7 @@ class MultiViewScores:
         if missing and distributed.is_main():
             named = ", ".join(map(str, missing[:20])) + (" ..." if len(missing) > 20 else "")
             logger.warning(
-                "%d of %d videos lack views and are left out of the result: rows %s of the test manifest",
+                "%d of %d test videos lack some of their views, and are left out of the result: rows %s of the list",
                 *(len(missing), self._num_videos, named),
             )
         scores = np.stack([self._videos[index][0] for index in indices]) if indices else np.zeros((0, 1))

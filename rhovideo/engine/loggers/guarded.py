@@ -74,10 +74,11 @@ class Guarded:
         self._put("close")
         self._closing.set()
         started = time.monotonic()
+        until = started + _MOST_CLOSE_SECONDS
         done = -1
-        while self._thread.is_alive() and self._done > done and time.monotonic() - started < _MOST_CLOSE_SECONDS:
+        while self._thread.is_alive() and self._done > done and (left := until - time.monotonic()) > 0:
             done = self._done
-            self._thread.join(self._close_seconds)
+            self._thread.join(min(self._close_seconds, left))
         if self._thread.is_alive():
             seconds = time.monotonic() - started
             self._warn(f"did not finish within {seconds:.0f} s ({self._doing}): lines may be missing")

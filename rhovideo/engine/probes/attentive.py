@@ -60,14 +60,16 @@ def probe_attentive(data: ProbeData, device: torch.device, seed: int = 0) -> Pro
         seed: of weights, of the order of the videos and of what is held out.
 
     Raises:
-        JobError: the features have no tokens.
+        JobError: the features have no tokens, or are of one training video.
     """
     if not (data.train.has_tokens and data.test.has_tokens):
         raise JobError(
             f"{data.train.folder}: holds pooled features, and an attentive probe needs tokens: extract both lists "
             "with --tokens"
         )
-    fold = next(folds(data.train.labels, seed))
+    fold = next(folds(data.train.labels, seed), None)
+    if fold is None:
+        raise JobError(f"{data.train.folder}: one training video is too few to hold out some: extract a longer list")
     tried: list[dict[str, Any]] = []
     for rate in _RATES:
         probe = _train(data, fold.learn, rate, device, seed)

@@ -19,7 +19,8 @@ from rhovideo.engine.collapse_watch import CollapseWatch
 from rhovideo.engine.device_inputs import job_device, to_network_input
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
 from rhovideo.engine.evaluation.intervals import Numbers, with_intervals
-from rhovideo.engine.evaluation.neighbours import KnnBank, SameVideos
+from rhovideo.engine.evaluation.knn_bank import KnnBank
+from rhovideo.engine.evaluation.neighbours import SameVideos
 from rhovideo.engine.evaluation.video_numbers import video_numbers
 from rhovideo.engine.model_setup import place
 from rhovideo.engine.resuming import settle
@@ -119,7 +120,7 @@ class PretrainTask:
 
     def after_epoch(self, number: int, means: Mapping[str, Any]) -> None:
         """Warn of a collapse or a stall that the epoch's means show."""
-        for warning in self._watch.epoch(number, means) if distributed.is_main() else ():
+        for warning in self._watch.after_epoch(number, means) if distributed.is_main() else ():
             logger.warning(warning)
 
     @torch.no_grad()

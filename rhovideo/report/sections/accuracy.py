@@ -14,17 +14,13 @@ from rhovideo.report.blocks import Plot, Plots, Rows, Section, Text
 from rhovideo.report.drawing import Palette, new_figure, style
 from rhovideo.report.per_video import Predictions, class_scores, confusions
 from rhovideo.report.run_record import RunRecord, cfg_value, number
-from rhovideo.report.sections.wording import MOST_ROWS, class_name, count, percent
+from rhovideo.report.sections.wording import MOST_ROWS, NO_PREDICTIONS, class_name, count, percent
 from rhovideo.report.subjects import Chain
 from rhovideo.zoo.figures import FIGURES, Figure, figure_for
 
 if TYPE_CHECKING:
     import matplotlib.figure
 
-_NO_PREDICTIONS = (
-    "There are no predictions for single videos of this run. Measure it on lists with labels: "
-    "rhovideo eval CHECKPOINT --data FOLDER, then rhovideo report of the folder that this writes."
-)
 # Classes of a matrix that can be read.
 _MOST_CLASSES = 30
 _PERCENTAGES = re.compile(r"(test_|knn_)?(top\d+|class_mean)$|recall_at_\d+$")
@@ -93,16 +89,9 @@ def paper_figure(chain: Chain) -> Figure | None:
 
 
 def _no_figure(chain: Chain) -> str:
-    told = next(
-        (
-            run.outcome["not_compared_because"]
-            for run in reversed(chain.runs)
-            if run.outcome.get("not_compared_because")
-        ),
-        "",
-    )
-    if told:
-        return f"No figure of the paper can be compared: {told}."
+    reasons = (run.outcome.get("not_compared_because") for run in reversed(chain.runs))
+    if reason := next(filter(None, reasons), ""):
+        return f"No figure of the paper can be compared: {reason}."
     return (
         "The paper has no figure with these settings, so none stands next to them: its figures are of a Slow R-50 "
         "after 200 epochs of K400, on K400, UCF101 or SSv2."
@@ -133,7 +122,7 @@ def classes_section(predictions: Predictions | None, names: Sequence[str]) -> Se
     """The accuracy on each class."""
     section = Section("classes", "Accuracy on each class")
     if not predictions or not predictions.videos:
-        section.blocks.append(Text(_NO_PREDICTIONS, "missing"))
+        section.blocks.append(Text(NO_PREDICTIONS, "missing"))
         return section
     scores = sorted(class_scores(predictions.videos), key=lambda score: (score.accuracy, score.label))
     labels = [class_name(names, score.label) for score in scores]
@@ -191,7 +180,7 @@ def confusion_section(predictions: Predictions | None, names: Sequence[str]) -> 
     """The confusion matrix, or the part of it with the most confused classes."""
     section = Section("confusion", "Confusion matrix")
     if not predictions or not predictions.videos:
-        section.blocks.append(Text(_NO_PREDICTIONS, "missing"))
+        section.blocks.append(Text(NO_PREDICTIONS, "missing"))
         return section
     pairs = confusions(predictions.videos)
     classes = sorted({label for pair in pairs for label in pair})

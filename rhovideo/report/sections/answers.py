@@ -15,7 +15,7 @@ from rhovideo.report.subjects import Chain, Subject, deviation, mean_score
 _BOTTLENECK, _NOTICEABLE = 0.5, 0.2
 # Points of top-1 between training and test videos.
 _WIDE_GAP = 15.0
-# Points that an accuracy may fall below its best one without a word.
+# Points that an accuracy may fall below its best one and not count as a fall.
 _FALL = 5.0
 _COLLAPSED = 0.1
 _MOST_CLASSES = 3

@@ -11,10 +11,10 @@ import numpy as np
 from rhovideo.config.findings import ConfigError
 from rhovideo.errors import JobError
 from rhovideo.report.blocks import Gallery, Picture, Plot, Plots, Section, Text
-from rhovideo.report.drawing import Palette, legend, new_figure
-from rhovideo.report.per_video import Prediction, Predictions, Query, read_neighbours
+from rhovideo.report.drawing import Palette, heading, legend, new_figure
+from rhovideo.report.per_video import Prediction, Predictions, Query, class_scores, read_neighbours
 from rhovideo.report.run_record import RunRecord, cfg_value
-from rhovideo.report.sections.wording import class_name, count, percent
+from rhovideo.report.sections.wording import NO_PREDICTIONS, class_name, count, percent
 from rhovideo.report.subjects import Chain
 from rhovideo.report.thumbnails import Opener, Thumbnails, data_uri
 from rhovideo.terminal import stage
@@ -35,7 +35,7 @@ _KEPT = 100
 _SEED = 0
 _UMAP_LEAST = 20
 _MOST_NAMED = 16
-_OFF = "It was switched off with --no-features. Write rhovideo report without that option."
+_OFF = "It was switched off with --no-features. Start rhovideo report without that option."
 
 
 class Pictures:
@@ -183,14 +183,10 @@ class Pictures:
         return section
 
     def mistakes_section(self, predictions: Predictions | None) -> Section:
-        """The most confident mistakes, and the worst: those furthest from being right."""
+        """The most confident mistakes, and those of the classes with the lowest accuracy."""
         section = Section("mistakes", "Mistakes")
         if not predictions or not predictions.videos:
-            text = (
-                "There are no predictions for single videos of this run. Measure it on lists with labels: "
-                "rhovideo eval CHECKPOINT --data FOLDER, then rhovideo report of the folder that this writes."
-            )
-            section.blocks.append(Text(text, "missing"))
+            section.blocks.append(Text(NO_PREDICTIONS, "missing"))
             return section
         wrong = sorted((video for video in predictions.videos if not video.right), key=lambda video: -video.confidence)
         total = (
@@ -269,7 +265,7 @@ def _projections(values: np.ndarray) -> list[tuple[str, np.ndarray]]:
         except ImportError:
             return found
         stage("report: UMAP")
-        # A seed allows one thread; said so, it does not warn of that.
+        # With a seed UMAP uses one thread, and warns of it unless one is asked for.
         found.append(("UMAP (cosine)", UMAP(metric="cosine", random_state=_SEED, n_jobs=1).fit_transform(values)))
     return found
 
@@ -277,8 +273,6 @@ def _projections(values: np.ndarray) -> list[tuple[str, np.ndarray]]:
 def _draw_map(
     title: str, places: np.ndarray, groups: Sequence[np.ndarray], named: Sequence[str], palette: Palette
 ) -> matplotlib.figure.Figure:
-    from rhovideo.report.drawing import heading
-
     figure, axes = new_figure(9.6, 5.6, palette)
     for number, (members, name) in enumerate(zip(groups, named, strict=True)):
         text = name.replace("$", r"\$") if len(name) < 30 else f"{name[:29]}…".replace("$", r"\$")
@@ -302,7 +296,5 @@ def _widened(plot: Plot, plots: int) -> Plot:
 
 
 def _of_worst_classes(videos: Sequence[Prediction], wrong: Sequence[Prediction], shown: set[int]) -> list[Prediction]:
-    from rhovideo.report.per_video import class_scores
-
     place = {score.label: score.accuracy for score in class_scores(videos)}
     return sorted((video for video in wrong if id(video) not in shown), key=lambda video: place[video.label])

@@ -20,6 +20,7 @@ from rhovideo.report.blocks import Block, Listing, Rows, Section, Text
 from rhovideo.report.run_record import RunRecord, cfg_value
 from rhovideo.report.sections.wording import count, duration, hours, listed, shown
 from rhovideo.report.subjects import Chain, Subject
+from rhovideo.runs.folder import CONFIG_FILE
 from rhovideo.runs.lineage import started_in
 
 _MOST_KEYS = 40
@@ -233,7 +234,7 @@ def warnings_section(subject: Subject) -> Section:
             section.blocks.append(Text(f"{len(lines) - _MOST_WARNINGS} more are in stdout.log.", "note"))
     if bad:
         shown_bad = list(bad.values())[:_MOST_BAD]
-        rows = [[path_of(video), str(video.get("line", "")), str(video.get("reason", ""))] for video in shown_bad]
+        rows = [[str(video.get(key, "")) for key in ("path", "line", "reason")] for video in shown_bad]
         more = f", of which {len(rows)} are shown; all are in bad_videos.jsonl" if len(bad) > len(rows) else ""
         caption = f"{count(len(bad), 'video')} could not be read{more}."
         section.blocks.append(Rows(["video", "line", "reason"], rows, [1], caption))
@@ -250,11 +251,6 @@ def _with_runs(warning: str, places: Sequence[str], runs: int) -> str:
         return f"all runs: {warning}"
     more = len(places) - _MOST_PLACES
     return f"{listed([*places[:_MOST_PLACES], *([f'{more} more'] if more > 0 else [])])}: {warning}"
-
-
-def path_of(video: Mapping[str, Any]) -> str:
-    """The path of a video that could not be read."""
-    return str(video.get("path", ""))
 
 
 def again_section(subject: Subject) -> Section:
@@ -336,7 +332,7 @@ def _command(run: RunRecord, checkpoints: Mapping[str, str]) -> str:
         return ""
     nearest = nearest_recipe(run)
     if nearest is None or len(nearest[2]) > MOST_OVERRIDES:
-        configuration, values = str(run.folder / "config.yaml"), _moved_data(run)
+        configuration, values = str(run.folder / CONFIG_FILE), _moved_data(run)
     else:
         configuration, recipe, changed = nearest
         also = [key for key in _ALSO_REPEATED if cfg_value(run.cfg, key) != cfg_value(recipe, key)]

@@ -9,6 +9,11 @@ from typing import Any
 
 # Rows and names beyond these are counted and not shown.
 MOST_ROWS = 200
+# Where a section needs predictions, and there are none.
+NO_PREDICTIONS = (
+    "There are no predictions for single videos of this run. Measure it on lists with labels: "
+    "rhovideo eval CHECKPOINT --data FOLDER, then rhovideo report of the folder that this writes."
+)
 
 
 def percent(value: float | None) -> str:

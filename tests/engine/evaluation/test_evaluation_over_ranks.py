@@ -8,7 +8,7 @@ import torch.multiprocessing
 
 from rhovideo import distributed
 from rhovideo.config.schema import get_cfg
-from rhovideo.engine.evaluation.neighbours import KnnBank
+from rhovideo.engine.evaluation.knn_bank import KnnBank
 from rhovideo.engine.evaluation.scores import MultiViewScores
 from rhovideo.engine.json_stats import read_json_stats
 from rhovideo.engine.logging_setup import set_up_logging, shut_down_logging

@@ -82,6 +82,21 @@ def test_a_logger_that_hangs_is_left_alone_after_some_seconds(where, caplog):
     assert len([message for message in caplog.messages if "lab" in message]) == 1
 
 
+def test_a_logger_that_is_slow_is_left_alone_after_the_most_seconds(monkeypatch):
+    monkeypatch.setattr(module, "_MOST_CLOSE_SECONDS", 1.0)
+
+    class Slow:
+        def numbers(self, values, step):
+            time.sleep(0.05)
+
+    guarded = Guarded("lab", Slow, close_seconds=0.9)
+    for step in range(200):
+        guarded.numbers({"train/loss": 1.0}, step)
+    started = time.monotonic()
+    guarded.close()
+    assert time.monotonic() - started < 1.5
+
+
 @pytest.mark.parametrize("where", ["start", "numbers"])
 def test_a_server_that_is_away_is_asked_again_and_loses_nothing(where, caplog, monkeypatch):
     monkeypatch.setattr(module, "_FIRST_PAUSE", 0.02)

@@ -63,3 +63,10 @@ def test_pooled_features_cannot_be_attended(tmp_path, capsys):
         write_features(tmp_path / "set" / name, np.zeros((6, 16)), [0, 1, 2, 0, 1, 2])
     assert probe(tmp_path / "set", "attentive") == 1
     assert "extract both lists with --tokens" in capsys.readouterr().err
+
+
+def test_one_training_video_is_too_few(tmp_path, capsys):
+    write_features(tmp_path / "set/train", np.zeros((1, 2, 16)), [0])
+    write_features(tmp_path / "set/test", np.zeros((2, 2, 16)), [0, 1])
+    assert probe(tmp_path / "set", "attentive") == 1
+    assert "extract a longer list" in capsys.readouterr().err

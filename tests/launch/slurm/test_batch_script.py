@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 
@@ -232,7 +234,9 @@ def test_the_shell_around_a_rank_leaves_its_exit_code(job, monkeypatch, tmp_path
     for name, value in (("SLURM_PROCID", "2"), ("SLURMD_NODENAME", "node1"), ("PATH", "/usr/bin:/bin")):
         monkeypatch.setenv(name, value)
     command = f"{rank_command(sys.executable)} -c {shlex.quote(f'import os, signal, sys, time; {rank}')}"
-    assert subprocess.run(["bash", "-c", command]).returncode == code
+    # Under nohup the tests themselves ignore SIGHUP, and so would the rank.
+    listens = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)
+    assert subprocess.run(["bash", "-c", command], preexec_fn=listens).returncode == code
     files = sorted(failures_folder().glob("*"))
     assert [(file.name, file.read_text()) for file in files] == [("exit_2", f"{text}\n") for text in left]
 
