@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rhovideo.cli.parsers import Commands, add_parser
 from rhovideo.errors import as_write_error
-from rhovideo.terminal import print_line
+from rhovideo.terminal import print_line, stage
 
 INDEX_HELP = """\
 Write train.csv, val.csv and test.csv for a folder of videos. If it has sub-folders train, val and test (or training,
@@ -144,6 +144,7 @@ def synthetic_command(options: argparse.Namespace) -> int:
     try:
         kind = video_kind(options.kind, options.classes)
         print_line(f"{folder}: writing {options.train + options.val} videos ...")
+        stage(f"synthetic: writing {options.train + options.val} videos")
         write_labelled_set(folder, kind, **counts, seed=options.seed)
     except (OSError, ValueError) as error:
         print_line(str(as_write_error(error) or error))

@@ -25,6 +25,7 @@ from rhovideo.demo.synthetic_videos import class_names, write_synthetic
 from rhovideo.engine.json_stats import read_json_stats
 from rhovideo.engine.run import run
 from rhovideo.launch.local.processes import launch
+from rhovideo.terminal import stage, stop_beats
 
 _CLASSES = 6
 _FPS = 12
@@ -63,6 +64,7 @@ def run_experiment(experiment: Experiment) -> dict[str, Any]:
     started = time.monotonic()
     out, videos = experiment.out, experiment.videos
     print(f"Writing {videos} training and {videos // 2} validation videos to {out}/data")
+    stage(f"demo: writing {videos + videos // 2} videos")
     data = write_synthetic(out / "data", num_classes=_CLASSES, train_videos=videos, val_videos=videos // 2, fps=_FPS)
     rows = []
     for seed in experiment.seeds:
@@ -117,6 +119,8 @@ def _run_afresh(
     cfg = load_cfg(recipe, [str(argument) for argument in (*places, *overrides)])
     # What an earlier demo left here may be of another configuration.
     shutil.rmtree(output, ignore_errors=True)
+    # The processes say themselves what they do.
+    stop_beats()
     return cfg, launch(run, cfg)
 
 

@@ -36,9 +36,10 @@ SYMPTOMS = (
         "all embeddings have become nearly one",
     ),
     Symptom(
-        lambda means: means["prediction_entropy"] > 0.99,
-        lambda means: f"prediction_entropy is {means['prediction_entropy']:.3f}",
-        "every prototype is predicted equally for every clip, so the loss stays at the logarithm of their number",
+        # Not that of predictions, which a high temperature makes nearly even in healthy trainings too.
+        lambda means: means["code_entropy"] > 0.99,
+        lambda means: f"code_entropy is {means['code_entropy']:.3f}",
+        "every clip belongs to all prototypes equally, so the loss stays at the logarithm of their number",
     ),
     Symptom(
         lambda means: means["prototype_usage"] < 0.1,
@@ -58,10 +59,10 @@ SYMPTOMS = (
 _REMEDIES = {
     "simclr": "Lower SOLVER.BASE_LR or raise CONTRASTIVE.T.",
     "moco": "Lower SOLVER.BASE_LR, or shorten CONTRASTIVE.QUEUE_LEN: the keys of a long queue are of an older encoder.",
-    "byol": "Set CONTRASTIVE.BN_MLP True, raise CONTRASTIVE.MOMENTUM, and lower SOLVER.BASE_LR.",
+    "byol": "Set CONTRASTIVE.BN_MLP True, and raise SOLVER.PREDICTOR_LR_FACTOR to 10 or SOLVER.WEIGHT_DECAY.",
     "swav": (
-        "Raise CONTRASTIVE.T to 0.5, set CONTRASTIVE.BN_EMBEDDING True, raise CONTRASTIVE.SWAV_SINKHORN_ITERATIONS to 20, "
-        "and use about four times as many CONTRASTIVE.SWAV_NUM_PROTOTYPES as CONTRASTIVE.DIM."
+        "Raise CONTRASTIVE.T to 0.5, set CONTRASTIVE.BN_EMBEDDING True, raise CONTRASTIVE.SWAV_SINKHORN_ITERATIONS to "
+        "20, and use about four times as many CONTRASTIVE.SWAV_NUM_PROTOTYPES as CONTRASTIVE.DIM."
     ),
 }
 

@@ -55,6 +55,6 @@ def build_optimizer(cfg: CfgNode, model: nn.Module) -> Optimizer:
 
 
 def set_learning_rate(optimizer: Optimizer, rate: float) -> None:
-    """Let the next step of every parameter group use ``rate``."""
+    """Let the next step of every parameter group use ``rate``, times the group's ``rate_factor`` where it has one."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group.get("rate_factor", 1.0)

@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _NormBase
 from rhovideo.optim.groups import parameter_groups
 
 # Ours, not PySlowFast's; eps is a constant of its LARS.
-_OWN_OPTIONS = ("params", "apply_lars", "trust_coefficient")
+_OWN_OPTIONS = ("params", "apply_lars", "trust_coefficient", "rate_factor")
 
 
 def released_optimizer(

@@ -19,7 +19,9 @@ def warnings(watch, epochs, means, first=1):
 
 def test_healthy_numbers_are_silent():
     for method in ("simclr", "moco", "byol", "swav"):
-        prototypes = {"prediction_entropy": 0.8, "prototype_usage": 0.9} if method == "swav" else {}
+        prototypes = (
+            {"prediction_entropy": 0.995, "code_entropy": 0.85, "prototype_usage": 0.3} if method == "swav" else {}
+        )
         assert warnings(watch(method), 50, HEALTHY | prototypes) == []
 
 
@@ -28,7 +30,7 @@ def test_healthy_numbers_are_silent():
     [
         ("byol", {"embedding_std": 0.02}, "embedding_std is 0.02"),
         ("moco", {"positive_similarity": 0.9, "negative_similarity": 0.9}, "no more alike"),
-        ("swav", {"prediction_entropy": 1.0}, "predicted equally"),
+        ("swav", {"code_entropy": 1.0}, "belongs to all prototypes equally"),
         ("swav", {"prototype_usage": 0.05}, "choose the same few prototypes"),
     ],
 )
@@ -58,8 +60,8 @@ def test_short_epochs_are_given_some_steps():
 
 def test_frozen_prototypes_are_no_stall():
     watching = watch("swav", 20, "CONTRASTIVE.SWAV_FREEZE_EPOCHS", "10")
-    assert warnings(watching, 10, HEALTHY | {"prediction_entropy": 1.0}) == []
-    assert "since epoch 11" in warnings(watching, 10, HEALTHY | {"prediction_entropy": 1.0}, first=11)[0]
+    assert warnings(watching, 10, HEALTHY | {"code_entropy": 1.0}) == []
+    assert "since epoch 11" in warnings(watching, 10, HEALTHY | {"code_entropy": 1.0}, first=11)[0]
 
 
 def test_a_number_that_is_not_logged_is_no_symptom():

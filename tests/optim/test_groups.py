@@ -2,6 +2,7 @@ import torch
 from torch import nn
 
 from rhovideo.config.schema import get_cfg
+from rhovideo.optim import build_optimizer, set_learning_rate
 from rhovideo.optim.groups import parameter_groups
 
 
@@ -50,3 +51,27 @@ def test_frozen_parameters_are_left_out_and_shared_ones_taken_once():
 def test_lars_never_adapts_norms():
     groups = parameter_groups(get_cfg(), Network())
     assert [(len(g["params"]), g["apply_lars"]) for g in groups] == [(2, False), (5, True)]
+
+
+def test_a_predictor_can_have_a_rate_of_its_own():
+    """Each parameter is in one group, with the decay of its kind; those of the predictor learn ten times as fast."""
+    model = Network()
+    model.predictor = nn.Sequential(nn.Linear(2, 4, bias=False), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    cfg = get_cfg()
+    cfg.SOLVER.WEIGHT_DECAY, cfg.BN.WEIGHT_DECAY = 0.3, 0.01
+    before = decays(cfg, model)
+    cfg.SOLVER.PREDICTOR_LR_FACTOR = 10.0
+    assert decays(cfg, model) == before
+    optimizer = build_optimizer(cfg, model)
+    set_learning_rate(optimizer, 0.02)
+    rates = {parameter: group["lr"] for group in optimizer.param_groups for parameter in group["params"]}
+    fast = set(model.predictor.parameters())
+    assert len(rates) == len(list(model.parameters()))
+    assert all(abs(rate - (0.2 if parameter in fast else 0.02)) < 1e-9 for parameter, rate in rates.items())
+
+
+def test_the_factor_changes_nothing_without_a_predictor():
+    cfg = get_cfg()
+    cfg.SOLVER.PREDICTOR_LR_FACTOR = 10.0
+    groups = parameter_groups(cfg, Network())
+    assert [(len(g["params"]), g["rate_factor"]) for g in groups] == [(2, 1.0), (5, 1.0)]
