@@ -37,7 +37,7 @@ SYMPTOMS = (
     ),
     Symptom(
         # Not that of predictions, which a high temperature makes nearly even in healthy trainings too.
-        lambda means: means["code_entropy"] > 0.99,
+        lambda means: means["code_entropy"] > 0.98,
         lambda means: f"code_entropy is {means['code_entropy']:.3f}",
         "every clip belongs to all prototypes equally, so the loss stays at the logarithm of their number",
     ),

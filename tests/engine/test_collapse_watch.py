@@ -3,7 +3,9 @@
 import pytest
 
 from rhovideo.config import load_cfg
+from rhovideo.demo import write_synthetic
 from rhovideo.engine.collapse_watch import CollapseWatch
+from rhovideo.engine.run import run
 
 HEALTHY = {"embedding_std": 0.6, "positive_similarity": 0.75, "negative_similarity": 0.35}
 
@@ -67,3 +69,19 @@ def test_frozen_prototypes_are_no_stall():
 def test_a_number_that_is_not_logged_is_no_symptom():
     assert warnings(watch("byol"), 30, {"loss": 1.0, "epoch": "3/30"}) == []
     assert warnings(watch("byol"), 30, HEALTHY | {"negative_similarity": float("nan")}) == []
+
+
+OLD_SWAV = ("CONTRASTIVE.T", 0.1, "CONTRASTIVE.SWAV_NUM_PROTOTYPES", 16, "CONTRASTIVE.BN_EMBEDDING", False)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "overrides", "warned"), [("demo/swav", OLD_SWAV, 1), ("demo/swav", (), 0), ("demo/simclr", (), 0)]
+)
+def test_a_real_training_that_collapses_warns_and_a_healthy_one_does_not(tmp_path, recipe, overrides, warned):
+    data = write_synthetic(tmp_path / "data", num_classes=4, train_videos=32, val_videos=4, seconds=2.0, size=(48, 48))
+    small = ("DATA.TRAIN_CROP_SIZE", 32, "DATA.NUM_FRAMES", 2, "TRAIN.BATCH_SIZE", 8, "TRAIN.EVAL_PERIOD", 0)
+    places = ("DATA.PATH_TO_DATA_DIR", data, "OUTPUT_DIR", tmp_path / "run", "SOLVER.MAX_EPOCH", 40)
+    words = map(str, (*places, *small, "TRAIN.CHECKPOINT_PERIOD", 40, "NUM_CPU_PROCESSES", 1, *overrides))
+    run(load_cfg(recipe, list(words)))
+    log = (tmp_path / "run/stdout.log").read_text()
+    assert log.count("The training learns little or nothing") == warned
