@@ -40,6 +40,19 @@ def test_a_finished_run_started_again_rewrites_nothing_and_another_key_is_refuse
     assert record(tmp_path / "out") == before
 
 
+@pytest.mark.parametrize("damage", ["", "[1]", '{"task": "pre', "\x00" * 9])
+def test_damaged_numbers_are_named_and_measured_again_once_removed(configure, tmp_path, damage):
+    cfg = configure("pretrain", *KEYS)
+    first = run(cfg)
+    path = tmp_path / "out" / "results.json"
+    path.write_text(damage)
+    with pytest.raises(JobError, match=r"results\.json: is empty or damaged.* remove the file"):
+        run(cfg)
+    assert path.read_text() == damage
+    path.unlink()
+    assert run(cfg) == pytest.approx(first)
+
+
 def test_the_command_and_its_dry_run_refuse_before_anything_starts(tmp_path, synthetic_set, capsys):
     config = write_config(tmp_path / "a.yaml", tmp_path / "out", "pretrain")
     words = ["run", "--cfg", config, "DATA.PATH_TO_DATA_DIR", synthetic_set, *KEYS, "NUM_CPU_PROCESSES", 1]

@@ -1,8 +1,8 @@
 """Confidence intervals of accuracies, at 95 %: how far a number measured on few videos may be off. Without torch.
 
-A share of videos has Wilson's interval. A mean of something else, such as the difference of two classifiers, has that of
-a bootstrap over videos. An accuracy averaged over classes has the wider end of both. All describe other test videos of
-the same kind. They do not describe other seeds of the training.
+A share of videos has Wilson's interval. A mean of something else, such as the difference of two classifiers, has that
+of a bootstrap over videos. An accuracy averaged over classes has the wider end of both. All describe other test videos
+of the same kind. They do not describe other seeds of the training.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ def with_intervals(numbers: Mapping[str, float], videos: int) -> Numbers:
 def class_mean(labels: np.ndarray, correct: np.ndarray, seed: int = 0) -> tuple[float, Interval | None]:
     """The mean of the classes' accuracies in percent, and its interval by a bootstrap within each class.
 
-    A class of which all videos are right, or all wrong, does not vary in a bootstrap. So the interval holds Wilson's too,
-    at the number of videos that would make a share as sure as this mean: K² / Σ 1/n, with n videos in each of K classes.
-    Of classes of one size that is the number of all videos.
+    A class of which all videos are right, or all wrong, does not vary in a bootstrap. So the interval holds Wilson's
+    too, at the number of videos that would make a share as sure as this mean: K² / Σ 1/n, with n videos in each of K
+    classes. Of classes of one size that is the number of all videos.
 
     Args:
         labels: int [N].
