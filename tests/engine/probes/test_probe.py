@@ -135,6 +135,36 @@ def test_features_that_do_not_belong_together(clouds, capsys):
     assert "write --test" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("split", "wrong"), [("train", np.nan), ("test", np.inf)])
+@pytest.mark.parametrize("kind", [*KINDS, "lowshot"])
+def test_features_that_are_not_finite_give_no_number(clouds, kind, split, wrong, capsys):
+    values = np.load(clouds / split / "features.npy")
+    values[7, 3] = wrong
+    np.save(clouds / split / "features.npy", values)
+    assert probe(clouds, kind) == 1
+    shown = capsys.readouterr()
+    assert f"{clouds / split}/features.npy: 1 of" in shown.err
+    assert "the first is row 7" in shown.err
+    assert "top-1" not in shown.out
+
+
+def test_features_that_are_not_finite_do_not_matter_where_no_video_was_read(clouds):
+    values = np.load(clouds / "train/features.npy")
+    values[5] = np.nan
+    np.save(clouds / "train/features.npy", values)
+    assert probe(clouds, "knn") == 0
+
+
+@pytest.mark.parametrize(
+    "line", ["row,path\n0,a.mp4\n", "row,path,label,ok\n0,a.mp4,up,1\n", "row,path,label,ok\n0\n", "\0"]
+)
+def test_a_damaged_manifest_is_named(clouds, line, capsys):
+    np.save(clouds / "train/features.npy", np.zeros((1, 16), np.float16))
+    (clouds / "train/manifest.csv").write_text(content)
+    assert probe(clouds, "knn") == 1
+    assert "manifest.csv" in capsys.readouterr().err
+
+
 def test_features_of_real_videos(synthetic_set, tmp_path, capsys):
     # The lists may be in two folders.
     elsewhere = tmp_path / "elsewhere"
