@@ -118,6 +118,11 @@ class ProbeData:
             return 0
         return int(np.isin(self.test_ids, self.train_ids).sum())
 
+    @property
+    def untrained(self) -> int:
+        """Test videos of classes that have no training video."""
+        return int((~np.isin(self.test.labels, self.train.labels)).sum())
+
 
 def read_probe_data(train: Path, test: Path) -> ProbeData:
     """Read the features of training and test videos.

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -155,14 +156,22 @@ def test_features_that_are_not_finite_do_not_matter_where_no_video_was_read(clou
     assert probe(clouds, "knn") == 0
 
 
-@pytest.mark.parametrize(
-    "line", ["row,path\n0,a.mp4\n", "row,path,label,ok\n0,a.mp4,up,1\n", "row,path,label,ok\n0\n", "\0"]
-)
-def test_a_damaged_manifest_is_named(clouds, line, capsys):
+@pytest.mark.parametrize("content", ["path\na.mp4\n", "path,label,ok\na.mp4,up,1\n", "path,label,ok\na.mp4\n", "\0"])
+def test_a_damaged_manifest_is_named(clouds, content, capsys):
     np.save(clouds / "train/features.npy", np.zeros((1, 16), np.float16))
     (clouds / "train/manifest.csv").write_text(content)
     assert probe(clouds, "knn") == 1
     assert "manifest.csv" in capsys.readouterr().err
+
+
+def test_test_videos_of_classes_that_were_not_trained_are_counted(clouds, capsys):
+    assert probe(clouds, "knn") == 0
+    assert "without a training video" not in capsys.readouterr().err
+    lines = (clouds / "train/manifest.csv").read_text(errors="surrogateescape").splitlines()
+    kept = [re.sub(r",[012],", ",1,", line) for line in lines]
+    (clouds / "train/manifest.csv").write_text("\n".join(kept) + "\n", errors="surrogateescape")
+    assert probe(clouds, "knn") == 0
+    assert "30 of 45 test videos are of classes without a training video" in capsys.readouterr().err
 
 
 def test_features_of_real_videos(synthetic_set, tmp_path, capsys):
