@@ -67,6 +67,25 @@ def test_the_command_and_its_dry_run_refuse_before_anything_starts(tmp_path, syn
     assert record(tmp_path / "out") == before
 
 
+def test_other_weights_under_the_same_name_are_refused_before_an_interrupted_run_is_touched(
+    configure, tmp_path, synthetic_set, capsys
+):
+    run(configure("pretrain", *KEYS, "OUTPUT_DIR", tmp_path / "encoder"))
+    weights = tmp_path / "encoder/checkpoints/checkpoint_epoch_00001.pyth"
+    config = write_config(tmp_path / "a.yaml", tmp_path / "out", "linear")
+    words = ["run", "--cfg", config, "DATA.PATH_TO_DATA_DIR", synthetic_set, "NUM_CPU_PROCESSES", 1]
+    words += ["SOLVER.MAX_EPOCH", 1, "TRAIN.CHECKPOINT_FILE_PATH", weights]
+    assert main([str(word) for word in words]) == 0
+    (tmp_path / "out/results.json").unlink()
+    before = (tmp_path / "out/inputs.json").read_bytes()
+    weights.write_bytes(weights.read_bytes() + b"again")
+    capsys.readouterr()
+    for more in ([], ["--dry-run"]):
+        assert main([str(word) for word in (*words, *more)]) == 2
+        assert f"{weights} was written again since this run began from it" in capsys.readouterr().err
+    assert (tmp_path / "out/inputs.json").read_bytes() == before
+
+
 def test_a_longer_training_goes_on_and_keeps_the_record_of_the_shorter_one(configure, tmp_path):
     run(configure("pretrain", *KEYS))
     before = record(tmp_path / "out")
