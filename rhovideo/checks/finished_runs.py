@@ -17,6 +17,7 @@ from rhovideo.config.findings import Finding
 from rhovideo.config.keys import leaves
 from rhovideo.config.list_names import list_name, needed_splits
 from rhovideo.config.task_defaults import TRAINS
+from rhovideo.errors import JobError
 from rhovideo.runs.first_launch import read_first_launch
 from rhovideo.runs.folder import (
     CONFIG_FILE,
@@ -28,6 +29,7 @@ from rhovideo.runs.folder import (
     is_finished,
     list_checkpoints,
     progress,
+    read_results,
 )
 from rhovideo.runs.inputs import CHECKPOINT, Input, changes, measure, read_inputs
 from rhovideo.runs.lineage import read_config
@@ -67,6 +69,11 @@ def standing(cfg: CfgNode) -> Standing:
     before = read_config(folder) if is_finished(folder) else {}
     if not before:
         return Standing()
+    if not read_results(folder):
+        raise JobError(
+            f"{folder / RESULTS_FILE}: is empty or damaged, so the numbers of this finished run are not known: remove "
+            "the file, and the same command measures them again"
+        )
     now = yaml.safe_load(cfg.dump())
     differing = differing_values(before, now, (*keys_without_effect(cfg), *FILES))
     longer = _is_longer(cfg, differing)

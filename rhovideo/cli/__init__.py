@@ -5,10 +5,11 @@ This module imports almost nothing, so that the first words come at once also wh
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Sequence
 
-from rhovideo.terminal import start_beats, stop_beats
+from rhovideo.terminal import print_line, start_beats, stop_beats
 
 # `logs -f` waits for what others write; the shell waits for `completion`.
 _WITHOUT_BEATS = ("logs", "completion")
@@ -28,8 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments and not arguments[0].startswith("-") and arguments[0] not in _WITHOUT_BEATS:
         start_beats(f"{arguments[0]}: starting")
     try:
-        from rhovideo.cli.command_line import run_command_line
-
+        try:
+            from rhovideo.cli.command_line import run_command_line
+        except KeyboardInterrupt:
+            # Ctrl-C while the commands are imported.
+            print_line("interrupted")
+            return 128 + signal.SIGINT
         return run_command_line(arguments)
     finally:
         stop_beats()

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from rhovideo.cli.parsers import Commands, add_parser
-from rhovideo.errors import as_write_error
+from rhovideo.errors import JobError, as_write_error
 from rhovideo.terminal import print_line, stage
 
 INDEX_HELP = """\
@@ -124,7 +124,7 @@ def scan_command(options: argparse.Namespace) -> int:
             skip_rows=options.skip_rows,
             workers=options.workers,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, JobError) as error:
         print_line(str(as_write_error(error) or error))
         return 2
     print(report)

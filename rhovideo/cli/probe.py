@@ -90,6 +90,9 @@ def probe_command(options: argparse.Namespace) -> int:
     data = read_probe_data(train, test)
     if data.shared:
         print_line(f"warning: {data.shared} of {len(data.test.paths)} test videos are training videos too")
+    if data.untrained:
+        count = f"{data.untrained} of {len(data.test.paths)} test videos"
+        print_line(f"warning: {count} are of classes without a training video: no classifier can get them right")
     found = _probed(options, data, out, started)
     from rhovideo.engine.probes.probe_outcome import FILE_NAME, as_text
 

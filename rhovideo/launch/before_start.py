@@ -30,7 +30,7 @@ from rhovideo.launch.chains import (
 from rhovideo.launch.finished_jobs import check_earlier_weights
 from rhovideo.launch.plan import Plan, ProblemTally
 from rhovideo.launch.slurm import preflight
-from rhovideo.runs.first_launch import check_resume
+from rhovideo.runs.first_launch import check_first_weights, check_resume
 from rhovideo.terminal import print_line, stage
 
 Place = Literal["local", "slurm"]
@@ -189,7 +189,7 @@ def _finished_runs(start: Start) -> Found:
             try:
                 cfg = with_checkpoint(job.cfg, checkpoint_source(cell.jobs, number))
                 stands = standing(cfg)
-                findings = refuse(cfg, stands)
+                findings = refuse(cfg, stands) or check_first_weights(cfg)
                 if start.place == "slurm":
                     # On this machine the run itself says it.
                     findings += [Finding(("OUTPUT_DIR",), note, severity="warning") for note in stands.notes]

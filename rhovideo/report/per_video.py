@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 
-from rhovideo.engine.evaluation import predictions as prediction_files
+from rhovideo.engine.evaluation.predictions import NEIGHBOURS_FILE, PREDICTIONS_FILE
 from rhovideo.report.run_record import RunRecord
+from rhovideo.terminal import print_line
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -95,16 +100,14 @@ class ClassScore:
 
 def read_predictions(run: RunRecord) -> Predictions | None:
     """Read predictions.csv or the scores of a test; None where the run has neither."""
-    found = prediction_files.read_predictions(run.folder)
-    if found is not None and found.paths:
-        columns = (found.labels.tolist(), found.predicted.tolist(), found.confidence.tolist())
-        videos = [Prediction(*row) for row in zip(found.paths, *columns, strict=True)]
-        return Predictions(videos, f"{run.name}/{prediction_files.PREDICTIONS_FILE}")
+    found = _rows(run.folder / PREDICTIONS_FILE, _prediction)
+    if found:
+        return Predictions(found, f"{run.name}/{PREDICTIONS_FILE}")
     path = run.folder / "test_scores.npz"
     try:
         with np.load(path) as arrays:
             scores, labels, paths = arrays["scores"], arrays["labels"], arrays["paths"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, BadZipFile):
         return None
     if scores.ndim != 2 or not len(scores):
         return None
@@ -117,22 +120,37 @@ def read_predictions(run: RunRecord) -> Predictions | None:
 def read_neighbours(run: RunRecord) -> list[Query]:
     """Read neighbours.csv; empty where the run has none."""
     queries: dict[str, tuple[int, list[Neighbour]]] = {}
-    for row in _rows(run.folder / prediction_files.NEIGHBOURS_FILE):
-        neighbours = queries.setdefault(row["path"], (_label(row["label"]), []))[1]
-        neighbours.append(Neighbour(row["neighbour"], _label(row["neighbour_label"]), float(row["similarity"])))
+    for path, label, neighbour in _rows(run.folder / NEIGHBOURS_FILE, _neighbour):
+        queries.setdefault(path, (label, []))[1].append(neighbour)
     return [Query(path, label, neighbours) for path, (label, neighbours) in queries.items()]
+
+
+def _prediction(row: Mapping[str, str]) -> Prediction:
+    return Prediction(row["path"], int(row["label"]), int(row["prediction"]), float(row["confidence"]))
+
+
+def _neighbour(row: Mapping[str, str]) -> tuple[str, int, Neighbour]:
+    """A query, its label and one of its neighbours."""
+    near = Neighbour(row["neighbour"], _label(row["neighbour_label"]), float(row["similarity"]))
+    return row["path"], _label(row["label"]), near
 
 
 def _label(text: str) -> int:
     return int(text) if text else -1
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
+def _rows(path: Path, parse: Callable[[Mapping[str, str]], Row]) -> list[Row]:
+    """The parsed lines of a CSV file; empty where there is none, or where it is damaged, which is said."""
     try:
         with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return list(csv.DictReader(file))
+            lines = csv.DictReader(file)
+            try:
+                return [parse(line) for line in lines]
+            except (csv.Error, KeyError, TypeError, ValueError):
+                print_line(f"{path}, line {lines.line_num}: is damaged, so the page is made without this file")
     except OSError:
-        return []
+        pass
+    return []
 
 
 def class_scores(videos: Sequence[Prediction]) -> list[ClassScore]:

@@ -162,11 +162,10 @@ def adapt(cfg: CfgNode, first: FirstLaunch, processes: int) -> tuple[CfgNode, li
         )
     if cfg.RNG_SEED != first.seed:
         warnings.append(f"RNG_SEED {cfg.RNG_SEED} is not used: this run began with {first.seed}; {elsewhere}")
-    other_weights = _other_weights(cfg, first)
-    if other_weights and cfg.TASK in CLASSIFIES:
-        # The accuracy would be taken for that of the weights that are named now.
-        raise JobError(other_weights[0])
-    warnings += other_weights
+    for finding in check_first_weights(cfg, first):
+        raise JobError(f"{finding.wrong}: write {finding.write}", keys=finding.keys)
+    remedy = f"remove {checkpoint_folder(cfg.OUTPUT_DIR)}, or write a new OUTPUT_DIR, to begin from it"
+    warnings += [f"{text}; {remedy}" for text in _other_weights(cfg, first)]
     if (cfg.NUM_SHARDS, processes) != (first.num_shards, first.processes):
         notes.append(
             f"NUM_SHARDS is {cfg.NUM_SHARDS} with {processes} processes in all, and was {first.num_shards} with "
@@ -178,6 +177,23 @@ def adapt(cfg: CfgNode, first: FirstLaunch, processes: int) -> tuple[CfgNode, li
     cfg.TRAIN.BATCH_SIZE, cfg.RNG_SEED = batch, first.seed
     cfg.freeze()
     return cfg, notes, warnings
+
+
+def check_first_weights(cfg: CfgNode, first: FirstLaunch | None = None) -> list[Finding]:
+    """A finding if a classifier in OUTPUT_DIR began from other weights than those that are named now.
+
+    Its accuracy would be taken for that of the weights that are named now.
+
+    Args:
+        cfg: the configuration that is to go on with it.
+        first: its first launch; None: that of OUTPUT_DIR.
+    """
+    if cfg.TASK not in CLASSIFIES or not resumes(cfg):
+        return []
+    first = first or read_first_launch(cfg.OUTPUT_DIR)
+    wrong = _other_weights(cfg, first) if first else []
+    remedy = f"another OUTPUT_DIR to begin from it, or remove {checkpoint_folder(cfg.OUTPUT_DIR)}"
+    return [Finding(("TRAIN.CHECKPOINT_FILE_PATH", "OUTPUT_DIR"), text, remedy) for text in wrong]
 
 
 def _other_weights(cfg: CfgNode, first: FirstLaunch) -> list[str]:
@@ -198,6 +214,5 @@ def _other_weights(cfg: CfgNode, first: FirstLaunch) -> list[str]:
     other = f"is not used: this run began from {first.weights or 'random weights'} and"
     return [
         f"TRAIN.CHECKPOINT_FILE_PATH {cfg.TRAIN.CHECKPOINT_FILE_PATH} {anew if weights == first.weights else other} "
-        f"goes on from its own checkpoints; remove {checkpoint_folder(cfg.OUTPUT_DIR)}, or write a new OUTPUT_DIR, "
-        "to begin from it"
+        "goes on from its own checkpoints"
     ]

@@ -66,11 +66,12 @@ def _positions(output_dir: str | Path) -> list[tuple[int, int, Path]]:
 
 
 def read_results(output_dir: str | Path) -> Mapping[str, Any]:
-    """The final numbers of a run, with its task; empty as long as there are none."""
+    """The final numbers of a run, with its task; empty as long as there are none, or where the file is damaged."""
     try:
-        return json.loads((Path(output_dir) / RESULTS_FILE).read_text(encoding="utf-8"))
+        found = json.loads((Path(output_dir) / RESULTS_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return found if isinstance(found, dict) else {}
 
 
 def is_finished(output_dir: str | Path) -> bool:

@@ -199,6 +199,8 @@ def run_folders(path: str | Path, below: bool = False) -> list[Path]:
     if runs:
         return runs
     wrong = "there is no such folder" if not folder.exists() else "neither a run's folder nor a study's"
+    if folder.is_file():
+        wrong = "a file, and not the folder of a run or a study"
     raise JobError(f"{folder}: {wrong}. Write the OUTPUT_DIR of a run, or the folder given as --study")
 
 
@@ -227,7 +229,7 @@ def _read(path: Path) -> Any:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         return {} if values is None else values
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error

@@ -375,3 +375,25 @@ def test_index_and_scan_and_synthetic(tmp_path, capsys):
     capsys.readouterr()
     assert main(["scan", str(tmp_path / "lists")]) == 2
     assert f"write one of its lists, {tmp_path / 'lists/train.csv'}" in capsys.readouterr().err
+
+
+_INTERRUPTED_IMPORT = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "rhovideo.cli.command_line":
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+from rhovideo.cli import main
+sys.exit(main(["index", "videos"]))
+"""
+
+
+def test_ctrl_c_while_the_commands_are_imported_is_one_line():
+    done = subprocess.run([sys.executable, "-c", _INTERRUPTED_IMPORT], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-1] == "rhovideo: interrupted"
+    assert "Traceback" not in done.stderr

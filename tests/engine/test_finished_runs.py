@@ -40,6 +40,19 @@ def test_a_finished_run_started_again_rewrites_nothing_and_another_key_is_refuse
     assert record(tmp_path / "out") == before
 
 
+@pytest.mark.parametrize("damage", ["", "[1]", '{"task": "pre', "\x00" * 9])
+def test_damaged_numbers_are_named_and_measured_again_once_removed(configure, tmp_path, damage):
+    cfg = configure("pretrain", *KEYS)
+    first = run(cfg)
+    path = tmp_path / "out" / "results.json"
+    path.write_text(damage)
+    with pytest.raises(JobError, match=r"results\.json: is empty or damaged.* remove the file"):
+        run(cfg)
+    assert path.read_text() == damage
+    path.unlink()
+    assert run(cfg) == pytest.approx(first)
+
+
 def test_the_command_and_its_dry_run_refuse_before_anything_starts(tmp_path, synthetic_set, capsys):
     config = write_config(tmp_path / "a.yaml", tmp_path / "out", "pretrain")
     words = ["run", "--cfg", config, "DATA.PATH_TO_DATA_DIR", synthetic_set, *KEYS, "NUM_CPU_PROCESSES", 1]
@@ -52,6 +65,25 @@ def test_the_command_and_its_dry_run_refuse_before_anything_starts(tmp_path, syn
         assert "CONTRASTIVE.T was 0.1 and is 0.3 now" in shown
         assert "another OUTPUT_DIR" in shown
     assert record(tmp_path / "out") == before
+
+
+def test_other_weights_under_the_same_name_are_refused_before_an_interrupted_run_is_touched(
+    configure, tmp_path, synthetic_set, capsys
+):
+    run(configure("pretrain", *KEYS, "OUTPUT_DIR", tmp_path / "encoder"))
+    weights = tmp_path / "encoder/checkpoints/checkpoint_epoch_00001.pyth"
+    config = write_config(tmp_path / "a.yaml", tmp_path / "out", "linear")
+    words = ["run", "--cfg", config, "DATA.PATH_TO_DATA_DIR", synthetic_set, "NUM_CPU_PROCESSES", 1]
+    words += ["SOLVER.MAX_EPOCH", 1, "TRAIN.CHECKPOINT_FILE_PATH", weights]
+    assert main([str(word) for word in words]) == 0
+    (tmp_path / "out/results.json").unlink()
+    before = (tmp_path / "out/inputs.json").read_bytes()
+    weights.write_bytes(weights.read_bytes() + b"again")
+    capsys.readouterr()
+    for more in ([], ["--dry-run"]):
+        assert main([str(word) for word in (*words, *more)]) == 2
+        assert f"{weights} was written again since this run began from it" in capsys.readouterr().err
+    assert (tmp_path / "out/inputs.json").read_bytes() == before
 
 
 def test_a_longer_training_goes_on_and_keeps_the_record_of_the_shorter_one(configure, tmp_path):

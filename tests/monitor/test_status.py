@@ -208,6 +208,10 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path, capsys):
     assert main(["status", str(tmp_path)]) == 2
     assert "neither a run's folder nor a study's" in capsys.readouterr().err
     assert main(["status", str(tmp_path / "typo")]) == 2
+    (tmp_path / "checkpoint.pyth").write_text("")
+    for command in ("status", "results", "logs", "cancel", "report"):
+        assert main([command, str(tmp_path / "checkpoint.pyth")]) in (1, 2)
+        assert "checkpoint.pyth: a file, and not the folder of a run" in capsys.readouterr().err
 
 
 def test_a_pipe_that_closes_early_is_no_error(tmp_path):

@@ -1,4 +1,4 @@
-"""Names of files and classes are text on the page, whatever they hold."""
+"""Names of files and classes are text on the page, whatever they hold; damaged files are named and left out."""
 
 from __future__ import annotations
 
@@ -43,6 +43,22 @@ def test_scripts_in_names_do_not_run(workplace, linear_run, tmp_path):
     markdown = write_report(run, tmp_path / "page.md", "md", features=False).read_text()
     # Code is shown as it is.
     assert "<script>" not in re.sub(r"```text\n.*?```", "", markdown, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\x00junk\n1\n", b"path,label\na.mp4,0\n", b"path,label,prediction,confidence\na,0,"]
+)
+def test_a_damaged_file_of_single_videos_is_named_and_left_out(linear_run, tmp_path, content, capsys):
+    run = tmp_path / "run"
+    shutil.copytree(linear_run, run)
+    for name in ("predictions.csv", "neighbours.csv"):
+        (run / name).write_bytes(content)
+    page = write_report(run, tmp_path / "page.html", features=False).read_text()
+    shown = capsys.readouterr().err
+    for name in ("predictions.csv", "neighbours.csv"):
+        assert f"{run / name}, line 2: is damaged, so the page is made without this file" in shown
+    # The scores of the same test are left.
+    assert "run/test_scores.npz" in page
 
 
 @pytest.mark.slow

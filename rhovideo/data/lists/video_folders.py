@@ -209,7 +209,7 @@ def _why_without(parts: Sequence[tuple[str, ...]]) -> list[str]:
 
 def _some(names: Sequence[str | Path]) -> str:
     """A few names, and how many more there are."""
-    shown = [Path(name).name for name in names[:3]]
+    shown = [name if name.isprintable() else repr(name) for name in (Path(name).name for name in names[:3])]
     return f"{', '.join(shown)}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
 
 

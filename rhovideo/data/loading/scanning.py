@@ -24,6 +24,7 @@ from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.loading.workers import cores, describe_exit, initialise_worker, worker_context
 from rhovideo.data.video.footage import Footage, describe
 from rhovideo.data.video.reader import Video, VideoReadError
+from rhovideo.errors import JobError
 
 _BLOCK_BYTES = 128 * 2**20
 # Two clips of 8 frames, τ 8, at 30 frames a second: what most recipes take of a video.
@@ -126,6 +127,7 @@ def scan(
     Raises:
         ManifestError: the list cannot be used.
         FileNotFoundError: there is no such list.
+        JobError: the processes end before they open a video, so nothing is known of the videos.
     """
     csv = Path(csv)
     manifest = Manifest.open(csv, separator=separator, prefix=prefix, skip_rows=skip_rows, cache_dir=cache_dir)
@@ -177,7 +179,11 @@ class _Answer(NamedTuple):
 
 
 class _Worker:
-    """A process that checks one video at a time."""
+    """A process that checks one video at a time.
+
+    Attributes:
+        started: it has told that it runs, so a later death is that of its video.
+    """
 
     def __init__(self, manifest: Manifest) -> None:
         context = worker_context()
@@ -186,22 +192,31 @@ class _Worker:
         self.process.start()
         theirs.close()
         self.index = -1
+        self.started = False
 
     def give(self, index: int) -> None:
         self.index = index
         with contextlib.suppress(OSError):  # if it is dead, answer() raises
             self.connection.send(index)
 
-    def answer(self) -> _Answer:
-        """The answer about the latest video.
+    def answer(self) -> _Answer | None:
+        """The answer about the latest video; None: the process has started, and has no answer yet.
 
         Raises:
-            EOFError: the process died.
+            EOFError: the process died at its video.
+            JobError: it died before it opened one.
         """
         try:
-            answer: _Answer = self.connection.recv()
-        except OSError as error:
-            raise EOFError from error
+            answer: _Answer | None = self.connection.recv()
+        except (EOFError, OSError) as error:
+            if self.started:
+                raise EOFError from error
+            raise JobError(
+                f"a process that decodes videos ended before it opened one ({describe_exit(self.end())}), so no video "
+                'was looked at. In a Python file, call it under `if __name__ == "__main__":`; else try fewer processes '
+                "(--workers 1), which need less memory"
+            ) from None
+        self.started = True
         return answer
 
     def end(self) -> int | None:
@@ -216,6 +231,7 @@ class _Worker:
 
 def _serve(connection: Connection, manifest: Manifest) -> None:
     initialise_worker()
+    connection.send(None)
     while True:
         try:
             index = connection.recv()
@@ -240,12 +256,14 @@ def _check_all(manifest: Manifest, workers: int) -> Iterator[tuple[int, _Answer]
                 return
             ready = wait([worker.connection for worker in busy])
             for worker in [worker for worker in busy if worker.connection in ready]:
-                busy.remove(worker)
                 try:
                     answer = worker.answer()
+                    if answer is None:
+                        continue
                     idle.append(worker)
                 except EOFError:
                     answer = _Answer(f"the process that decoded it died ({describe_exit(worker.end())})", None)
+                busy.remove(worker)
                 yield worker.index, answer
     finally:
         for worker in busy:

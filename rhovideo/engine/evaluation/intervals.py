@@ -1,8 +1,8 @@
 """Confidence intervals of accuracies, at 95 %: how far a number measured on few videos may be off. Without torch.
 
-A share of videos has Wilson's interval. A mean of something else, such as an accuracy averaged over classes or the
-difference of two classifiers, has that of a bootstrap over videos. Both describe other test videos of the same kind.
-They do not describe other seeds of the training.
+A share of videos has Wilson's interval. A mean of something else, such as the difference of two classifiers, has that
+of a bootstrap over videos. An accuracy averaged over classes has the wider end of both. All describe other test videos
+of the same kind. They do not describe other seeds of the training.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Interval: TypeAlias = list[float]
 Numbers: TypeAlias = dict[str, Any]
 
 
-def wilson(correct: int, videos: int, level: float = LEVEL) -> Interval | None:
+def wilson(correct: float, videos: float, level: float = LEVEL) -> Interval | None:
     """The interval of an accuracy: the true shares that the score test does not refuse.
 
     E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927.
@@ -79,6 +79,10 @@ def with_intervals(numbers: Mapping[str, float], videos: int) -> Numbers:
 def class_mean(labels: np.ndarray, correct: np.ndarray, seed: int = 0) -> tuple[float, Interval | None]:
     """The mean of the classes' accuracies in percent, and its interval by a bootstrap within each class.
 
+    A class of which all videos are right, or all wrong, does not vary in a bootstrap. So the interval holds Wilson's
+    too, at the number of videos that would make a share as sure as this mean: K² / Σ 1/n, with n videos in each of K
+    classes. Of classes of one size that is the number of all videos.
+
     Args:
         labels: int [N].
         correct: bool [N].
@@ -97,7 +101,9 @@ def class_mean(labels: np.ndarray, correct: np.ndarray, seed: int = 0) -> tuple[
     shares = np.array(right) / counts
     # Resampling a class's videos with replacement draws a binomial number of right ones.
     draws = np.random.default_rng(seed).binomial(counts, shares, (_RESAMPLES, len(counts))) / counts
-    return 100 * float(shares.mean()), _middle(100 * draws.mean(1))
+    mean, worth = float(shares.mean()), len(counts) ** 2 / float((1 / counts).sum())
+    resampled, assumed = _middle(100 * draws.mean(1)), wilson(mean * worth, worth) or [math.nan, math.nan]
+    return 100 * mean, [min(resampled[0], assumed[0]), max(resampled[1], assumed[1])]
 
 
 def paired_difference(first: np.ndarray, second: np.ndarray, seed: int = 0) -> tuple[float, Interval | None]:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -58,14 +58,34 @@ class FeatureSet:
         return self.stored.ndim == 3
 
     def pooled(self) -> np.ndarray:
-        """float32 [N, C]; tokens are averaged."""
-        if not self.has_tokens:
-            return self.stored[self.rows].astype(np.float32)
-        return np.stack([self.stored[row].astype(np.float32).mean(0) for row in self.rows])
+        """float32 [N, C]; tokens are averaged.
+
+        Raises:
+            JobError: a feature is NaN or infinite.
+        """
+        if self.has_tokens:
+            values = np.stack([self.stored[row].astype(np.float32).mean(0) for row in self.rows])
+        else:
+            values = self.stored[self.rows].astype(np.float32)
+        return self._finite(values, self.rows)
 
     def take(self, places: np.ndarray) -> np.ndarray:
-        """float32 [n, tokens, C] of some of the N videos; reads no others."""
-        return self.stored[self.rows[places]].astype(np.float32)
+        """float32 [n, tokens, C] of some of the N videos; reads no others.
+
+        Raises:
+            JobError: a feature is NaN or infinite.
+        """
+        rows = self.rows[places]
+        return self._finite(self.stored[rows].astype(np.float32), rows)
+
+    def _finite(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        broken = rows[~np.isfinite(values).reshape(len(values), -1).all(1)]
+        if len(broken):
+            raise JobError(
+                f"{self.folder / FEATURES}: {len(broken)} of {len(rows)} rows hold NaN or infinite numbers, the first "
+                f"is row {broken[0]}: extract the features anew, with a checkpoint whose weights are finite"
+            )
+        return values
 
 
 @dataclass(frozen=True)
@@ -97,6 +117,11 @@ class ProbeData:
         if self.train_ids is None or self.test_ids is None:
             return 0
         return int(np.isin(self.test_ids, self.train_ids).sum())
+
+    @property
+    def untrained(self) -> int:
+        """Test videos of classes that have no training video."""
+        return int((~np.isin(self.test.labels, self.train.labels)).sum())
 
 
 def read_probe_data(train: Path, test: Path) -> ProbeData:
@@ -167,19 +192,31 @@ def _read(folder: Path) -> FeatureSet:
         values = np.load(folder / FEATURES, mmap_mode="r")
     except (OSError, ValueError) as error:
         raise JobError(f"{folder / FEATURES}: cannot be read ({error}): extract the features anew") from None
-    with (folder / MANIFEST).open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = _manifest_rows(folder / MANIFEST)
     if len(rows) != len(values):
         raise JobError(f"{folder}: {FEATURES} has {len(values)} rows and {MANIFEST} {len(rows)}: extract them anew")
-    read = [place for place, row in enumerate(rows) if row["ok"] == "1"]
-    kept = [place for place in read if _label(rows[place]) >= 0]
+    read = [place for place, row in enumerate(rows) if row.ok]
+    kept = [place for place in read if rows[place].label >= 0]
     if not kept:
         raise JobError(f"{folder / MANIFEST}: has no labels: extract from a list of `path label` lines")
-    labels = np.array([_label(rows[place]) for place in kept], np.int64)
-    paths = [rows[place]["path"] for place in kept]
+    labels = np.array([rows[place].label for place in kept], np.int64)
+    paths = [rows[place].path for place in kept]
     return FeatureSet(folder, values, np.array(kept, np.int64), labels, paths, len(rows) - len(read))
 
 
-def _label(row: Mapping[str, str]) -> int:
-    """The label of a line of a manifest; -1 where there is none."""
-    return int(row["label"]) if row["label"] else -1
+class _Row(NamedTuple):
+    """A line of a manifest: a video, if it could be read, and its label, -1 where there is none."""
+
+    path: str
+    ok: bool
+    label: int
+
+
+def _manifest_rows(path: Path) -> list[_Row]:
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        lines = csv.DictReader(file)
+        try:
+            return [_Row(line["path"], line["ok"] == "1", int(line["label"] or -1)) for line in lines]
+        except (csv.Error, KeyError, TypeError, ValueError):
+            wrong = f"{path}, line {lines.line_num}: is no line of a manifest, with path, label and ok"
+            raise JobError(f"{wrong}: extract the features anew") from None

@@ -110,11 +110,12 @@ def test_a_folder_without_videos_says_what_it_holds(tmp_path):
 
 
 def test_empty_nested_and_untrained_classes_are_named(tmp_path):
-    (tmp_path / "videos" / "train" / "empty").mkdir(parents=True)
+    for name in ("empty", "two\nlines"):
+        (tmp_path / "videos" / "train" / name).mkdir(parents=True)
     summary, lists = index(tmp_path, "train/a/1.mp4", "train/b/deep/2.mp4", "val/a/3.mp4", "val/z/4.mp4")
     assert summary.classes == ["a", "b", "z"]
     assert lists["train"]["train/b/deep/2.mp4"] == 1
-    assert "folders without a video, which are no classes: empty" in str(summary)
+    assert r"folders without a video, which are no classes: empty, 'two\nlines'" in str(summary)
     assert "1 video lies deeper than in a class folder, such as b/deep/2.mp4: its class is b" in str(summary)
     assert "classes without a training video: z" in str(summary)
 

@@ -5,6 +5,8 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -109,6 +111,20 @@ def test_scan_goes_on_when_a_worker_dies(tmp_path):
     assert [(os.path.basename(video.path), video.line) for video in report.broken] == [("deadly.mp4", 2)]
     assert "died (killed (signal 9)" in report.broken[0].reason
     assert report.clean_csv.read_text().split() == ["0.mp4", "2.mp4", "3.mp4"]
+
+
+def test_a_process_that_cannot_start_breaks_no_video(tmp_path):
+    write_video(tmp_path / "good.mp4", num_frames=4)
+    (tmp_path / "all.csv").write_text("good.mp4\n")
+    # A file without the guard that processes need: each process runs it anew, and ends.
+    (tmp_path / "unguarded.py").write_text("from rhovideo.cli import main\n\nraise SystemExit(main())\n")
+    command = [sys.executable, tmp_path / "unguarded.py", "scan", tmp_path / "all.csv", "--workers", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "so no video was looked at" in done.stderr
+    assert 'if __name__ == "__main__":' in done.stderr.splitlines()[-1]
+    assert "broken" not in done.stdout
+    assert not (tmp_path / "all.clean.csv").exists()
 
 
 def _kill_reader_of(path: str) -> None:

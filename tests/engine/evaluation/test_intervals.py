@@ -68,3 +68,20 @@ def test_class_mean_weighs_classes_and_not_videos():
     labels, correct = np.array([0, 0, 0, 7]), np.array([True, True, True, False])
     assert class_mean(labels, correct)[0] == 50
     assert class_mean(labels[:0], correct[:0])[1] is None
+
+
+@pytest.mark.parametrize("right", [(3, 0, 0), (3, 3, 3), (0, 0, 0)])
+def test_classes_that_are_all_right_or_all_wrong_are_not_taken_for_sure(right):
+    labels = np.repeat([0, 1, 2], 3)
+    correct = np.concatenate([np.arange(3) < count for count in right])
+    # Of classes of one size the mean is the accuracy, so it is as sure.
+    assert class_mean(labels, correct)[1] == pytest.approx(wilson(sum(right), 9))
+
+
+def test_the_interval_of_a_class_mean_holds_the_truth_with_one_video_a_class():
+    rng, held = np.random.default_rng(0), 0
+    for seed in range(200):
+        shares = rng.beta(2, 3, 20)
+        low, high = class_mean(np.arange(20), rng.random(20) < shares, seed)[1]
+        held += low <= 100 * shares.mean() <= high
+    assert held >= 186

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -133,6 +134,44 @@ def test_features_that_do_not_belong_together(clouds, capsys):
     assert "start the same `rhovideo extract` again" in capsys.readouterr().err
     assert probe(clouds / "train", "knn") == 1
     assert "write --test" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("split", "wrong"), [("train", np.nan), ("test", np.inf)])
+@pytest.mark.parametrize("kind", [*KINDS, "lowshot"])
+def test_features_that_are_not_finite_give_no_number(clouds, kind, split, wrong, capsys):
+    values = np.load(clouds / split / "features.npy")
+    values[7, 3] = wrong
+    np.save(clouds / split / "features.npy", values)
+    assert probe(clouds, kind) == 1
+    shown = capsys.readouterr()
+    assert f"{clouds / split}/features.npy: 1 of" in shown.err
+    assert "the first is row 7" in shown.err
+    assert "top-1" not in shown.out
+
+
+def test_features_that_are_not_finite_do_not_matter_where_no_video_was_read(clouds):
+    values = np.load(clouds / "train/features.npy")
+    values[5] = np.nan
+    np.save(clouds / "train/features.npy", values)
+    assert probe(clouds, "knn") == 0
+
+
+@pytest.mark.parametrize("content", ["path\na.mp4\n", "path,label,ok\na.mp4,up,1\n", "path,label,ok\na.mp4\n", "\0"])
+def test_a_damaged_manifest_is_named(clouds, content, capsys):
+    np.save(clouds / "train/features.npy", np.zeros((1, 16), np.float16))
+    (clouds / "train/manifest.csv").write_text(content)
+    assert probe(clouds, "knn") == 1
+    assert "manifest.csv" in capsys.readouterr().err
+
+
+def test_test_videos_of_classes_that_were_not_trained_are_counted(clouds, capsys):
+    assert probe(clouds, "knn") == 0
+    assert "without a training video" not in capsys.readouterr().err
+    lines = (clouds / "train/manifest.csv").read_text(errors="surrogateescape").splitlines()
+    kept = [re.sub(r",[012],", ",1,", line) for line in lines]
+    (clouds / "train/manifest.csv").write_text("\n".join(kept) + "\n", errors="surrogateescape")
+    assert probe(clouds, "knn") == 0
+    assert "30 of 45 test videos are of classes without a training video" in capsys.readouterr().err
 
 
 def test_features_of_real_videos(synthetic_set, tmp_path, capsys):
