@@ -58,7 +58,7 @@ def check_earlier_weights(chain: Sequence[Loaded]) -> Iterator[Problem]:
         if other:
             wrong = (
                 f"{job.cfg.OUTPUT_DIR} goes on from its own checkpoints, while {other}. To begin with the new weights, "
-                "remove its folder `checkpoints`"
+                "write another OUTPUT_DIR"
             )
             yield job.problem(Finding(("OUTPUT_DIR",), wrong, severity="warning"))
 

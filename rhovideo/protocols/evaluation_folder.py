@@ -41,7 +41,7 @@ def is_to_run(config: Path, cfg: CfgNode) -> bool:
         return True
     different = in_words(differing_values(before, cfg, keys_without_effect(cfg)))
     if different:
-        raise JobError(f"{folder} holds another run, where {joined(different)}: write another --out, or remove it")
+        raise JobError(f"{folder} holds another run, where {joined(different)}: write another --out; this one stays")
     if not finished:
         # It goes on with the global batch that it began with.
         return True
@@ -50,8 +50,8 @@ def is_to_run(config: Path, cfg: CfgNode) -> bool:
     if batch not in done:
         raise JobError(
             f"{folder} holds a finished run with a global batch of {batch_of_run(before, folder)}, and this is one of "
-            f"{batch} (TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE}, NUM_SHARDS {cfg.NUM_SHARDS}): write another --out, or "
-            "remove it"
+            f"{batch} (TRAIN.BATCH_SIZE {cfg.TRAIN.BATCH_SIZE}, NUM_SHARDS {cfg.NUM_SHARDS}): write another --out; "
+            "this one stays"
         )
     return False
 
@@ -60,7 +60,9 @@ def _refuse_other_inputs(cfg: CfgNode, folder: Path) -> None:
     """Raise a JobError if the checkpoint, a list or videos of a finished run are others now."""
     inputs = compare_inputs(cfg, folder)
     if inputs.differences:
-        raise JobError(f"{folder} holds a result, and {joined(inputs.differences)}: write another --out, or remove it")
+        raise JobError(
+            f"{folder} holds a result, and {joined(inputs.differences)}: write another --out; this one stays"
+        )
     for note in inputs.notes:
         print_line(note)
 
