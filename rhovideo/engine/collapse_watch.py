@@ -59,7 +59,10 @@ SYMPTOMS = (
 _REMEDIES = {
     "simclr": "Lower SOLVER.BASE_LR or raise CONTRASTIVE.T.",
     "moco": "Lower SOLVER.BASE_LR, or shorten CONTRASTIVE.QUEUE_LEN: the keys of a long queue are of an older encoder.",
-    "byol": "Set CONTRASTIVE.BN_MLP True, and raise SOLVER.PREDICTOR_LR_FACTOR to 10 or SOLVER.WEIGHT_DECAY.",
+    "byol": (
+        "Set CONTRASTIVE.BN_MLP True, give each process more clips (TRAIN.BATCH_SIZE), and raise SOLVER.WEIGHT_DECAY "
+        "or SOLVER.PREDICTOR_LR_FACTOR."
+    ),
     "swav": (
         "Raise CONTRASTIVE.T to 0.5, set CONTRASTIVE.BN_EMBEDDING True, raise CONTRASTIVE.SWAV_SINKHORN_ITERATIONS to "
         "20, and use about four times as many CONTRASTIVE.SWAV_NUM_PROTOTYPES as CONTRASTIVE.DIM."

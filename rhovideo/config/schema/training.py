@@ -66,8 +66,8 @@ SOLVER = (
     Key("SOLVER.BASE_LR_SCALE_NUM_SHARDS", False, "Multiply the learning rates by NUM_SHARDS."),
     Key("SOLVER.BASE_LR_BATCH", 0, "The global batch for which BASE_LR was chosen: the rates are scaled by batch / "
         "this number. 0: they are taken as they are.", at_least=0, ours=True),
-    Key("SOLVER.PREDICTOR_LR_FACTOR", 1.0, "Learning rate of BYOL's predictor, as a multiple of that of the rest. A "
-        "predictor that is ahead of the encoder keeps it from collapsing in short trainings.", above=0, ours=True),
+    Key("SOLVER.PREDICTOR_LR_FACTOR", 1.0, "Learning rate of BYOL's predictor, as a multiple of that of the rest.",
+        above=0, ours=True),
     Key("SOLVER.LR_POLICY", "cosine", "How the learning rate falls.", choices=("cosine", "steps_with_relative_lrs")),
     Key("SOLVER.COSINE_END_LR", 0.0, "Learning rate at the end of the cosine.", at_least=0),
     Key("SOLVER.COSINE_AFTER_WARMUP", False, "Begin the cosine after the warm-up, not with it."),
