@@ -104,6 +104,29 @@ def compare_with_lists(cfg: CfgNode, names: Sequence[str], owner: str, key: str 
     yield Finding((key,), wrong, remedy)
 
 
+def warn_of_names(cfg: CfgNode, csv: str | Path, num_classes: int) -> Iterator[Finding]:
+    """Warn of a classes.txt that names one class twice, or not all labels of a list.
+
+    Args:
+        cfg: of the job.
+        csv: the list.
+        num_classes: the largest label plus one; 0 if the list has none.
+    """
+    file = Path(cfg.DATA.PATH_TO_DATA_DIR) / FILE_NAME
+    if reads_frame_lists(cfg) or not num_classes or not file.is_file():
+        return
+    names = read_class_names(file.parent)
+    remedy = f"one name a line, that of label 0 first; `rhovideo index FOLDER --out NEW` writes lists and {FILE_NAME}"
+    lines: dict[str, int] = {}
+    for line, name in enumerate(names, 1):
+        if name and lines.setdefault(name, line) != line:
+            wrong = f"{file}, line {line}: {name!r} is the name of line {lines[name]} too, so two labels have one name"
+            yield Finding((_DATA,), wrong, remedy, "warning")
+    if len(names) < num_classes:
+        wrong = f"{file} names {len(names)} classes, and {csv} has labels up to {num_classes - 1}"
+        yield Finding((_DATA,), wrong, remedy, "warning")
+
+
 def check_folders(csv: str, paths: Sequence[str], labels: Sequence[int], names: Sequence[str]) -> Iterator[Finding]:
     """Find labels whose videos all lie in the folder of another class: the list was indexed apart from classes.txt.
 

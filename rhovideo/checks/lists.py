@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.checks.class_agreement import names_of_lists
+from rhovideo.checks.class_agreement import names_of_lists, warn_of_names
 from rhovideo.checks.footage_warnings import warn_of_footage
 from rhovideo.checks.label_numbers import check_first_label
 from rhovideo.checks.list_contents import ListContents, read_contents
@@ -85,6 +85,8 @@ class ListCheck:
         if wrong_labels := list(check_labels(cfg, split, contents.csv, contents.classes)):
             yield from wrong_labels
             return
+        if cfg.TASK != "extract":
+            yield from warn_of_names(cfg, contents.csv, contents.classes)
         yield from _check_videos(cfg, split, contents, self._look_for_files(cfg, contents))
         yield from warn_of_footage(cfg, split, contents)
         if cfg.TASK in TRAINS and split == "train":

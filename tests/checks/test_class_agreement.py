@@ -49,3 +49,22 @@ def test_folders_that_are_no_classes_are_not_judged(tmp_path):
     assert _found(lists) == []
     (lists / "classes.txt").write_text("Hochsprung\nLauf\nSchwimmen\n")
     assert _found(lists) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ("jump\nrun\njump\n", "classes.txt, line 3: 'jump' is the name of line 1 too"),
+        ("jump\nrun\n", "classes.txt names 2 classes, and"),
+        ("", "classes.txt names 0 classes, and"),
+        ("jump\n\nswim\n", None),
+        ("jump\nrun\nswim\nfly\n", None),
+    ],
+)
+def test_names_that_do_not_fit_the_labels_are_warned_of(tmp_path, names, told):
+    lists = _index(tmp_path / "videos", tmp_path / "lists", "jump", "run", "swim")
+    (lists / "classes.txt").write_text(names)
+    found = [str(each) for each in findings_of(lists, "linear", 3) if "classes.txt" in each.wrong]
+    assert all(each.severity == "warning" for each in findings_of(lists, "linear", 3) if "classes.txt" in each.wrong)
+    assert bool(found) == (told is not None)
+    assert told is None or any(told in one for one in found)

@@ -72,6 +72,8 @@ class ScanReport:
     def _about_broken(self) -> str:
         if not self.broken:
             return f"all {self.total} videos can be decoded to their end; {self.clean_csv} equals the list"
+        if len(self.broken) == self.total:
+            return f"all {self.total} videos are broken, see {self.broken_file}: the list is of no use as it is"
         return (
             f"{len(self.broken)} of {self.total} videos are broken, see {self.broken_file}; "
             f"{self.clean_csv} lists the other {self.total - len(self.broken)}\n"
@@ -90,11 +92,17 @@ class ScanReport:
             )
         kinds = Counter(footage.hdr for footage in self.footage if footage.hdr)
         if kinds:
-            which = ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
+            which = ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items(), key=_largest_first))
             yield (
                 f"HDR: {kinds.total()} of {len(self.footage)} videos ({which}); training turns them into SDR, unless "
                 "DATA.TONE_MAP is False"
             )
+
+
+def _largest_first(counted: tuple[str, int]) -> tuple[int, str]:
+    """Equal counts by name: videos come in the order in which they are finished."""
+    name, count = counted
+    return -count, name
 
 
 def scan(

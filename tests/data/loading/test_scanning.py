@@ -74,7 +74,7 @@ def test_short_and_hdr_videos_are_counted(tmp_path):
     (tmp_path / "all.csv").write_text("".join(f"{name}.mp4\n" for name in names))
     said = str(scan(tmp_path / "all.csv", cache_dir=tmp_path)).splitlines()
     assert said[0].startswith("length: 2 to 5 s, half of them over 4 s; 2 of 4 are shorter than 4.27 s")
-    assert said[1].startswith("HDR: 2 of 4 videos (PQ 1, HLG 1)")
+    assert said[1].startswith("HDR: 2 of 4 videos (HLG 1, PQ 1)")
     assert said[2].startswith("1 of 5 videos are broken")
 
 
@@ -137,3 +137,11 @@ def _kill_reader_of(path: str) -> None:
                     os.kill(child.pid, signal.SIGKILL)
                     return
         time.sleep(0.01)
+
+
+def test_a_list_of_broken_videos_alone_is_not_to_be_replaced_by_an_empty_one(tmp_path):
+    write_broken_video(tmp_path / "broken.mp4")
+    (tmp_path / "all.csv").write_text("broken.mp4 0\nmissing.mp4 0\n")
+    said = str(scan(tmp_path / "all.csv", workers=1, cache_dir=tmp_path))
+    assert "all 2 videos are broken" in said
+    assert "mv " not in said
