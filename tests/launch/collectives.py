@@ -77,10 +77,10 @@ def averaged(rank: int, bucket_bytes: int) -> dict[str, Tensor]:
 
 
 def waits_for_a_neighbour(folder: str) -> dict[str, bool]:
-    """Odd ranks stay away from a sum in groups of two that wait for 12 seconds: whether the others gave up by then."""
+    """Odd ranks stay away from a sum in groups of two that wait for 30 seconds: whether the others gave up by then."""
     rank, world = distributed.rank(), distributed.world_size()
     distributed.shut_down()
-    distributed.initialise(rank, world, f"file://{folder}/again", "gloo", timeout_minutes=0.2)
+    distributed.initialise(rank, world, f"file://{folder}/again", "gloo", timeout_minutes=0.5)
     group = distributed.neighbour_group(2)
     gave_up = Path(folder, f"gave_up_{rank // 2}")
     raised = False

@@ -35,7 +35,7 @@ def test_a_video_that_lacks_views_is_left_out_and_named(caplog):
     with caplog.at_level(logging.WARNING):
         result = collected.finish()
     assert (result.missing, result.top1) == ((1, 2), 100.0)
-    assert "rows 1, 2 of the test manifest" in caplog.text
+    assert "rows 1, 2 of the list" in caplog.text
 
 
 def test_mixed_up_views_are_refused():
