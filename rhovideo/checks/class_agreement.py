@@ -104,13 +104,14 @@ def compare_with_lists(cfg: CfgNode, names: Sequence[str], owner: str, key: str 
     yield Finding((key,), wrong, remedy)
 
 
-def warn_of_names(cfg: CfgNode, csv: str | Path, num_classes: int) -> Iterator[Finding]:
+def warn_of_names(cfg: CfgNode, csv: str | Path, num_classes: int, smallest: int) -> Iterator[Finding]:
     """Warn of a classes.txt that names one class twice, or not all labels of a list.
 
     Args:
         cfg: of the job.
         csv: the list.
         num_classes: the largest label plus one; 0 if the list has none.
+        smallest: the smallest label; labels from 1 are named elsewhere.
     """
     file = Path(cfg.DATA.PATH_TO_DATA_DIR) / FILE_NAME
     if reads_frame_lists(cfg) or not num_classes or not file.is_file():
@@ -122,7 +123,8 @@ def warn_of_names(cfg: CfgNode, csv: str | Path, num_classes: int) -> Iterator[F
         if name and lines.setdefault(name, line) != line:
             wrong = f"{file}, line {line}: {name!r} is the name of line {lines[name]} too, so two labels have one name"
             yield Finding((_DATA,), wrong, remedy, "warning")
-    if len(names) < num_classes:
+    starts_at_one = smallest == 1 and len(names) == num_classes - 1
+    if len(names) < num_classes and not starts_at_one:
         wrong = f"{file} names {len(names)} classes, and {csv} has labels up to {num_classes - 1}"
         yield Finding((_DATA,), wrong, remedy, "warning")
 

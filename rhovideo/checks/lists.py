@@ -86,7 +86,7 @@ class ListCheck:
             yield from wrong_labels
             return
         if cfg.TASK != "extract":
-            yield from warn_of_names(cfg, contents.csv, contents.classes)
+            yield from warn_of_names(cfg, contents.csv, contents.classes, contents.smallest)
         yield from _check_videos(cfg, split, contents, self._look_for_files(cfg, contents))
         yield from warn_of_footage(cfg, split, contents)
         if cfg.TASK in TRAINS and split == "train":

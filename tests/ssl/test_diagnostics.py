@@ -116,4 +116,5 @@ def test_signals_that_cost_more_are_there_on_request_and_change_no_loss(name, me
     expected |= {"prototype_usage", "code_agreement"} if name == "swav" else set()
     assert expected <= set(method.signals)
     assert all(value.ndim == 0 and not value.requires_grad and value.isfinite() for value in method.signals.values())
-    assert diagnosed == plain
+    # SwAV makes its prototypes unit vectors again in each call, which rounds.
+    assert diagnosed == pytest.approx(plain, rel=1e-5)
