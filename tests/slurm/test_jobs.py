@@ -138,7 +138,8 @@ def test_sweep_of_chains_runs_to_a_table(cluster, tmp_path, synthetic_set):
     # What is done is not done again.
     submit(files, *words, "--study", study, "--sweep", sweep, "--resume", nodes=1, tasks=1)
     cluster.wait_until("the study's second end", lambda: not cluster.queue(), 600, [study])
-    assert {len(read_attempts(run)) for run in run_folders(study)} == {2}  # a start and an end
+    # A start, its success and an end.
+    assert {len(read_attempts(run)) for run in run_folders(study)} == {3}
 
 
 def test_a_study_grows_while_its_first_cells_wait(cluster, tmp_path, pretraining):
