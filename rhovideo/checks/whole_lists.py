@@ -11,7 +11,7 @@ from rhovideo import distributed
 from rhovideo.checks.class_agreement import names_of_lists
 from rhovideo.checks.list_warnings import warn_of_settings
 from rhovideo.checks.lists import ListCheck, check_labels
-from rhovideo.checks.shared_videos import Listed, SharedVideos, find_shared, read_list, trained_on
+from rhovideo.checks.shared_videos import Listed, SharedVideos, find_shared, find_shared_in_files
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.findings import Finding
 from rhovideo.config.list_names import needed_splits
@@ -70,12 +70,13 @@ def _is_shown_at_start(cfg: CfgNode) -> bool:
 
 
 def _compare(cfg: CfgNode, lists: Mapping[str, Manifest | VideoList]) -> SharedVideos:
+    if _is_shown_at_start(cfg):
+        # The warnings of the start have compared these files already, and the result is kept.
+        return find_shared_in_files(cfg)
     if sum(map(len, lists.values())) > MOST_PATHS or cfg.TASK == "extract" or list(lists) == ["train"]:
         return SharedVideos()
     listed = {
         split: Listed(manifest.csv, [manifest.path(row) for row in range(len(manifest))], manifest.labels)
         for split, manifest in lists.items()
     }
-    if (file := trained_on(cfg)) is not None and (trained := read_list(file)) is not None:
-        listed["train"] = trained
     return find_shared(cfg.TASK, listed, names_of_lists(cfg))

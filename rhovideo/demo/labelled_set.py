@@ -83,15 +83,7 @@ def write_labelled_set(
         ValueError: a number is out of range.
     """
     shortest, longest = (seconds, seconds) if isinstance(seconds, int | float) else seconds
-    if not kind.classes or train_videos < 1 or val_videos < 1:
-        raise ValueError(
-            f"{len(kind.classes)} classes, {train_videos} training and {val_videos} validation videos; write 1 or "
-            "more of each"
-        )
-    if any(side < 32 or side % 2 for side in size):
-        raise ValueError(f"size is {size}; write an even height and width of at least 32 pixels")
-    if not 0 < shortest <= longest or fps < 1:
-        raise ValueError(f"seconds is {seconds} and fps {fps}; write positive numbers, the shorter length first")
+    _check(kind, train_videos, val_videos, (shortest, longest), fps, size)
     folder = Path(folder)
     receipt = {
         "version": kind.version,
@@ -128,6 +120,20 @@ def write_labelled_set(
     write_text(folder / "classes.txt", "".join(f"{name}\n" for name in kind.classes))
     write_text(folder / RECEIPT, json.dumps(receipt, indent=1))
     return folder
+
+
+def _check(
+    kind: VideoKind, train_videos: int, val_videos: int, seconds: tuple[float, float], fps: int, size: tuple[int, int]
+) -> None:
+    if not kind.classes or train_videos < 1 or val_videos < 1:
+        raise ValueError(
+            f"{len(kind.classes)} classes, {train_videos} training and {val_videos} validation videos; write 1 or "
+            "more of each"
+        )
+    if any(side < 32 or side % 2 for side in size):
+        raise ValueError(f"size is {size}; write an even height and width of at least 32 pixels")
+    if not 0 < seconds[0] <= seconds[1] or fps < 1:
+        raise ValueError(f"seconds is {seconds} and fps {fps}; write positive numbers, the shorter length first")
 
 
 def _write_manifest(path: Path, rows: list[tuple[str, int]]) -> None:

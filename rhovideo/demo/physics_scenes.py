@@ -24,6 +24,8 @@ _SCENE_SECONDS = 2.5
 # Steps of the simulation in a second.
 _STEPS = 240
 _SHAPES = ("box", "cylinder", "capsule", "sphere")
+# Half the sides, as shares of the size; the floor is a cube.
+_SIDES = {"box": (0.9, 0.7, 0.8), "cube": (1.0, 1.0, 1.0)}
 _FLOOR = 10.0
 
 # Places a scene's bodies and returns the action of each step of the simulation, by the time in seconds.
@@ -106,7 +108,7 @@ class _Scene:
         # The camera looks along -towards; motions go along right, so that they are seen.
         self.towards = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
         self.right = np.array([-np.sin(azimuth), np.cos(azimuth), 0.0])
-        floor = self.body((0, 0, -_FLOOR), moves=False, shape="box", size=_FLOOR)
+        floor = self.body((0, 0, -_FLOOR), moves=False, shape="cube", size=_FLOOR)
         self.place(floor, (0, 0, -_FLOOR), (0, 0, 0, 1))
         bullet.changeDynamics(floor, -1, restitution=0.95, lateralFriction=0.3, physicsClientId=client)
         # So that the number of bodies says nothing about the motion.
@@ -167,10 +169,10 @@ class _Scene:
 
 def _geometry(bullet: Any, shape: str, size: float) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arguments of a collision shape and of a visual shape."""
+    if shape in _SIDES:
+        sides = [share * size for share in _SIDES[shape]]
+        return ({"shapeType": bullet.GEOM_BOX, "halfExtents": sides},) * 2
     kind = getattr(bullet, f"GEOM_{shape.upper()}")
-    if shape == "box":
-        sides = [size] * 3 if size == _FLOOR else [0.9 * size, 0.7 * size, 0.8 * size]
-        return ({"shapeType": kind, "halfExtents": sides},) * 2
     radius = {"sphere": 1.0, "cylinder": 0.8, "capsule": 0.6}[shape] * size
     round_body = {"shapeType": kind, "radius": radius}
     if shape == "sphere":

@@ -9,6 +9,8 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.ssl.build import collapse_remedy, frozen_epochs
+
 # An observation must hold for so many epochs in a row, and so many steps.
 _EPOCHS, _STEPS = 3, 60
 
@@ -56,19 +58,6 @@ SYMPTOMS = (
     ),
 )
 
-_REMEDIES = {
-    "simclr": "Lower SOLVER.BASE_LR or raise CONTRASTIVE.T.",
-    "moco": "Lower SOLVER.BASE_LR, or shorten CONTRASTIVE.QUEUE_LEN: the keys of a long queue are of an older encoder.",
-    "byol": (
-        "Set CONTRASTIVE.BN_MLP True, give each process more clips (TRAIN.BATCH_SIZE), and raise SOLVER.WEIGHT_DECAY "
-        "or SOLVER.PREDICTOR_LR_FACTOR."
-    ),
-    "swav": (
-        "Raise CONTRASTIVE.T to 0.5, set CONTRASTIVE.BN_EMBEDDING True, raise CONTRASTIVE.SWAV_SINKHORN_ITERATIONS to "
-        "20, and use about four times as many CONTRASTIVE.SWAV_NUM_PROTOTYPES as CONTRASTIVE.DIM."
-    ),
-}
-
 
 class CollapseWatch:
     """Reads each epoch's means and warns once of each symptom that lasts.
@@ -79,8 +68,8 @@ class CollapseWatch:
     """
 
     def __init__(self, cfg: CfgNode, steps_per_epoch: int) -> None:
-        self._method = str(cfg.CONTRASTIVE.TYPE)
-        self._frozen = cfg.CONTRASTIVE.SWAV_FREEZE_EPOCHS if self._method == "swav" else 0.0
+        self._method, self._remedy = str(cfg.CONTRASTIVE.TYPE), collapse_remedy(cfg)
+        self._frozen = frozen_epochs(cfg)
         self._patience = max(_EPOCHS, math.ceil(_STEPS / max(steps_per_epoch, 1)))
         self._since: dict[Symptom, int] = {}
         self._warned: set[Symptom] = set()
@@ -92,7 +81,7 @@ class CollapseWatch:
             number: of the epoch, from 1.
             means: of its steps, by name.
         """
-        # Before the first step of the optimizer and while prototypes are frozen, nothing can be learned.
+        # While a part of the method is frozen, its numbers say little.
         if number <= self._frozen:
             return []
         numbers = _Numbers({name: value for name, value in means.items() if isinstance(value, float)})
@@ -104,10 +93,9 @@ class CollapseWatch:
             since = self._since.setdefault(symptom, number)
             if number - since + 1 >= self._patience and symptom not in self._warned:
                 self._warned.add(symptom)
-                remedy = _REMEDIES.get(self._method, "Lower SOLVER.BASE_LR.")
                 warnings.append(
                     f"{self._method}: {symptom.seen(numbers)}, and has been so since epoch {since}: {symptom.meaning}. "
-                    f"The training learns little or nothing. {remedy}"
+                    f"The training learns little or nothing. {self._remedy}"
                 )
         return warnings
 

@@ -17,6 +17,19 @@ from rhovideo.ssl.swav import RELEASED_CODE_VIEWS, SwAV
 
 # As released: SwAV's queue is filled from this epoch on.
 _RELEASED_QUEUE_EPOCH = 15.0
+# What to change in a training that has collapsed.
+_REMEDIES = {
+    "simclr": "Lower SOLVER.BASE_LR or raise CONTRASTIVE.T.",
+    "moco": "Lower SOLVER.BASE_LR, or shorten CONTRASTIVE.QUEUE_LEN: the keys of a long queue are of an older encoder.",
+    "byol": (
+        "Set CONTRASTIVE.BN_MLP True, give each process more clips (TRAIN.BATCH_SIZE), and raise SOLVER.WEIGHT_DECAY "
+        "or SOLVER.PREDICTOR_LR_FACTOR."
+    ),
+    "swav": (
+        "Raise CONTRASTIVE.T to 0.5, set CONTRASTIVE.BN_EMBEDDING True, raise CONTRASTIVE.SWAV_SINKHORN_ITERATIONS to "
+        "20, and use about four times as many CONTRASTIVE.SWAV_NUM_PROTOTYPES as CONTRASTIVE.DIM."
+    ),
+}
 
 
 def build_simclr(cfg: CfgNode, encoder: nn.Module | None = None, projection: nn.Module | None = None) -> SimCLR:
@@ -120,3 +133,13 @@ def build_method(cfg: CfgNode) -> nn.Module:
     warn_of_process_dependence(cfg)
     method: nn.Module = build(cfg, build_backbone(cfg))
     return method
+
+
+def collapse_remedy(cfg: CfgNode) -> str:
+    """What to change, in a sentence with the keys, where the configured method has collapsed."""
+    return _REMEDIES.get(cfg.CONTRASTIVE.TYPE, "Lower SOLVER.BASE_LR.")
+
+
+def frozen_epochs(cfg: CfgNode) -> float:
+    """The epochs at the start of a training in which a part of the configured method is frozen."""
+    return float(cfg.CONTRASTIVE.SWAV_FREEZE_EPOCHS) if cfg.CONTRASTIVE.TYPE == "swav" else 0.0

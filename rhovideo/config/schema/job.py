@@ -34,7 +34,8 @@ TOP = (
     Key("RNG_SEED", 1, "Seed of every random draw.", at_least=0, infinite=True),
     Key("LOG_PERIOD", 10, "Steps between two log lines.", at_least=1),
     Key("LOG_DIAGNOSTICS", False, "Pre-training: also log what shows why a method does not learn: alignment, "
-        "uniformity and effective rank of the embeddings, the encoder's share of the gradient, SwAV's prototypes.",
+        "uniformity and effective rank of the embeddings, the encoder's share of the gradient, and for SimCLR and MoCo "
+        "how often the positive is nearest.",
         ours=True),
     Key("LOG_MODEL_INFO", True, "Log the size of the network."),
     Key("DIST_BACKEND", "nccl", "What processes on GPUs talk through; on the CPU it is gloo.",
