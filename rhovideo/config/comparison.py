@@ -13,7 +13,8 @@ MACHINE = (
     # Plugins register names; those that are used are in the keys that hold them.
     "PLUGINS",
     *("NUM_GPUS", "NUM_CPU_PROCESSES", "NUM_SHARDS", "SHARD_ID", "DIST_BACKEND", "DIST_TIMEOUT_MINUTES", "SLURM."),
-    *("OUTPUT_DIR", "LOG_PERIOD", "LOG_MODEL_INFO", "TENSORBOARD.", "LOGGERS.", "DATA_LOADER.", "DATA.MANIFEST_CACHE"),
+    *("OUTPUT_DIR", "LOG_PERIOD", "LOG_MODEL_INFO", "LOG_DIAGNOSTICS", "TENSORBOARD.", "LOGGERS."),
+    *("DATA_LOADER.", "DATA.MANIFEST_CACHE"),
     *("MODEL.ACT_CHECKPOINT", "MODEL.CHANNELS_LAST", "MODEL.COMPILE", "CONTRASTIVE.KEYS_AT_ONCE"),
     *("TEST.BATCH_SIZE", "TEST.SAVE_RESULTS_PATH", "TRAIN.AUTO_RESUME"),
     *("TRAIN.CHECKPOINT_PERIOD", "TRAIN.CHECKPOINT_MINUTES", "TRAIN.CHECKPOINT_KEEP", "TRAIN.EVAL_PERIOD"),
@@ -46,10 +47,11 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any], besides: Seque
     """The keys in which two configurations differ, without those of ``besides``.
 
     Args:
-        one, other: whole configurations, nested.
+        one, other: whole configurations, nested. A key that only one of them knows has its default in the other, which
+            an earlier version wrote.
         besides: keys, and sections that end with a point.
     """
-    first, second = _flat(one), _flat(other)
+    first, second = _with_the_same_keys(one, other)
     return [
         key
         for key in dict.fromkeys([*first, *second])
@@ -62,13 +64,13 @@ def differing_values(
 ) -> dict[str, tuple[Any, Any]]:
     """The keys that both configurations have with different values, and the two values.
 
-    A key that one of them lacks is left out: another version has written that one.
+    A key that one of them lacks and that has no default is left out: it is of a plugin, or gone.
 
     Args:
-        one, other: whole configurations, nested.
+        one, other: as of :func:`differences`.
         besides: keys, and sections that end with a point.
     """
-    first, second = _flat(one), _flat(other)
+    first, second = _with_the_same_keys(one, other)
     return {
         key: (first[key], second[key])
         for key in first
@@ -97,6 +99,14 @@ def settings_with_effect(cfg: Mapping[str, Any], besides: Sequence[str] = ()) ->
         for key, value in flat.items()
         if (key not in defaults or value != defaults[key]) and not _is_among(key, left_out)
     }
+
+
+def _with_the_same_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both configurations with dotted keys; a key that only one of them knows has its default in the other."""
+    first, second, defaults = _flat(one), _flat(other), _flat(get_cfg())
+    # A default of None is filled in when a configuration is loaded, so it is no value to compare with.
+    usual = {key: defaults[key] for key in [*first, *second] if defaults.get(key) is not None}
+    return {**usual, **first}, {**usual, **second}
 
 
 def _is_among(key: str, names: Sequence[str]) -> bool:
