@@ -11,7 +11,9 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.auto_values import auto_values
 from rhovideo.config.extension.registries import lists_itself
+from rhovideo.config.findings import Finding
 from rhovideo.config.fitted import KEYS, fitted_values, without_a_gpu
 from rhovideo.config.keys import get_value, set_value
 from rhovideo.config.list_names import needed_splits
@@ -20,32 +22,43 @@ from rhovideo.runs.folder import list_checkpoints
 from rhovideo.runs.lineage import read_config
 
 
-def fit_to_list(cfg: CfgNode, own: Collection[str]) -> list[str]:
+def fit_to_list(cfg: CfgNode, own: Collection[str], automatic: Collection[str] = ()) -> tuple[list[str], list[Finding]]:
     """Fit keys to the training list and to the CPU, in place; a run that is resumed keeps the values that it has.
 
     Args:
         cfg: resolved, not frozen.
         own: the keys that the user has written, which are left alone.
+        automatic: the keys that are ``auto`` and must be found.
 
     Returns:
-        Lines that name what was changed; none where nothing was.
+        Lines that name what was changed, and a finding where the number of videos is needed and not known.
     """
-    free = [key for key in KEYS if key not in own]
+    free = [key for key in KEYS if key not in own and key not in automatic]
     if resumes(cfg) and list_checkpoints(cfg.OUTPUT_DIR):
-        return _change(cfg, _of_run(cfg, free), f"as {cfg.OUTPUT_DIR} began")
-    of_cpu = _change(cfg, without_a_gpu(cfg, free), "fitted to the CPU")
-    videos = _videos(cfg)
+        return _change(cfg, _of_run(cfg, [*free, *automatic]), f"as {cfg.OUTPUT_DIR} began"), []
+    notes = _change(cfg, without_a_gpu(cfg, free), "fitted to the CPU")
+    videos, unknown = _videos(cfg)
     if not videos:
-        return of_cpu + _change(cfg, fitted_values(cfg, None, free), f"fitted to {cfg.SOLVER.MAX_EPOCH} epochs")
+        notes += _change(cfg, fitted_values(cfg, None, free), f"fitted to {cfg.SOLVER.MAX_EPOCH} epochs")
+        write = "a number for each, or give a list of training videos"
+        return notes, [Finding((*automatic,), f"is auto, and {unknown}", write)] if automatic else []
     count = "1 video" if videos == 1 else f"{videos} videos"
-    return of_cpu + _change(cfg, fitted_values(cfg, videos, free), f"fitted to {count}")
+    found = auto_values(cfg, videos, automatic)
+    if found:
+        _set(cfg, found)
+        notes.append(f"auto for {count}: {', '.join(f'{key} {_word(value)}' for key, value in found.items())}")
+    return notes + _change(cfg, fitted_values(cfg, videos, free), f"fitted to {count}"), []
 
 
 def _change(cfg: CfgNode, values: Mapping[str, Any], why: str) -> list[str]:
     changes = [f"{key} {_word(get_value(cfg, key))} → {_word(value)}" for key, value in values.items()]
+    _set(cfg, values)
+    return [f"{why}: {', '.join(changes)}"] if changes else []
+
+
+def _set(cfg: CfgNode, values: Mapping[str, Any]) -> None:
     for key, value in values.items():
         set_value(cfg, key, value)
-    return [f"{why}: {', '.join(changes)}"] if changes else []
 
 
 def _word(value: float) -> str:
@@ -64,15 +77,19 @@ def _of_run(cfg: CfgNode, free: Collection[str]) -> dict[str, Any]:
     return values
 
 
-def _videos(cfg: CfgNode) -> int | None:
-    """The number of videos in the training list; None if the job reads none, or where it is not known here."""
-    if lists_itself(cfg) or "train" not in needed_splits(cfg):
-        return None
+def _videos(cfg: CfgNode) -> tuple[int | None, str]:
+    """The number of videos in the training list; None and a reason if the job reads none, or it is not known here."""
+    if lists_itself(cfg):
+        return None, f"a data set {cfg.TRAIN.DATASET} does not say its number of videos before it is read"
+    if "train" not in needed_splits(cfg):
+        return None, f"TASK {cfg.TASK} reads no training videos"
     # They import NumPy, for which a look at runs must not wait.
     from rhovideo.checks.list_contents import read_contents
     from rhovideo.data.lists.csv_parsing import ManifestError
 
     try:
-        return read_contents(cfg, "train").videos
-    except (ManifestError, OSError, ValueError):
-        return None  # the check of the lists says it
+        return read_contents(cfg, "train").videos, "the training list is too long to be counted before the start"
+    except ManifestError as error:
+        return None, f"the training list cannot be used: {error}"
+    except (OSError, ValueError) as error:
+        return None, f"the training list cannot be read: {error}"

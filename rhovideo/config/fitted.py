@@ -104,13 +104,15 @@ def _batch(cfg: CfgNode, videos: int, queue: int) -> int:
     batch = int(cfg.TRAIN.BATCH_SIZE)
     if batch * cfg.NUM_SHARDS <= videos:
         return batch
-    multiples = [each for each in _shares(cfg) if each * cfg.NUM_SHARDS <= max(videos // 2, 1) and each < batch]
+    multiples = [
+        each for each in batches_of_machine(cfg) if each * cfg.NUM_SHARDS <= max(videos // 2, 1) and each < batch
+    ]
     good = [each for each in multiples if not queue or queue % (each * cfg.NUM_SHARDS) == 0]
     # Where not even one video for each process is there, the check of the lists refuses the start.
     return max(good or multiples, default=batch)
 
 
-def _shares(cfg: CfgNode) -> Iterator[int]:
+def batches_of_machine(cfg: CfgNode) -> Iterator[int]:
     """The batches that a machine's processes share evenly: a power of two for each micro-batch."""
     processes = max(cfg.NUM_GPUS if cfg.NUM_GPUS else cfg.NUM_CPU_PROCESSES, 1)
     return (processes * cfg.TRAIN.ACCUMULATE_STEPS * 2**power for power in range(12))

@@ -6,10 +6,12 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from fvcore.common.config import CfgNode
 
 from rhovideo.config import task_defaults
+from rhovideo.config.auto_values import auto_values, automatic_keys
 from rhovideo.config.combinations import check
 from rhovideo.config.extension.plugins import KEY, PluginError, import_from_checkpoint, import_plugins
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Finding, Origin, Problem
@@ -22,6 +24,15 @@ from rhovideo.config.values import ValueProblem, interpret
 from rhovideo.config.yaml_settings import Setting, parse, read_file, read_overrides, unreadable
 
 logger = logging.getLogger(__name__)
+
+
+class Fit(Protocol):
+    """Fits a resolved configuration to its training list and devices, in place."""
+
+    def __call__(
+        self, cfg: CfgNode, own: Collection[str], automatic: Collection[str]
+    ) -> tuple[list[str], list[Finding]]:
+        """Notes of what was changed, and what is wrong; ``own`` keys stay, and ``automatic`` ones must be found."""
 
 
 @dataclass
@@ -45,13 +56,14 @@ class Loaded:
         return _located(finding, self.origins, self.file)
 
 
-def load_cfg(path: str | Path | None, overrides: Sequence[object] = ()) -> CfgNode:
+def load_cfg(path: str | Path | None, overrides: Sequence[object] = (), *, videos: int | None = None) -> CfgNode:
     """The configuration of one job: defaults, then ``_BASE_`` files, the file, and the overrides.
 
     Args:
         path: a YAML file, or the name of a recipe (``rhovideo configs`` lists them); None takes the defaults and the
             overrides alone.
         overrides: ``[key, value, key, value, ...]``, text as in a shell or Python values.
+        videos: the number of training videos, for keys that are ``auto``.
 
     Returns:
         A frozen CfgNode in which TASK, CONTRASTIVE.LOSS_FORM and MODEL.FROZEN_BN are resolved
@@ -60,7 +72,7 @@ def load_cfg(path: str | Path | None, overrides: Sequence[object] = ()) -> CfgNo
     Raises:
         ConfigError: with every problem found, each with its key, file and line, and what to write.
     """
-    loaded = load(path, overrides)
+    loaded = load(path, overrides, fitted=None if videos is None else _for_videos(videos))
     for note in loaded.notes:
         logger.warning(note)
     return loaded.cfg
@@ -73,7 +85,7 @@ def load(
     cluster: str | Path | None = None,
     decided: Mapping[str, Setting] | None = None,
     resumed: Callable[[CfgNode], CfgNode] | None = None,
-    fitted: Callable[[CfgNode, Collection[str]], list[str]] | None = None,
+    fitted: Fit | None = None,
 ) -> Loaded:
     """As :func:`load_cfg`, with the origins of the values, and without lines in the log.
 
@@ -84,8 +96,8 @@ def load(
             agree with NUM_SHARDS and NUM_GPUS.
         decided: what holds whatever the file and the overrides say, under dotted keys.
         resumed: gives the configuration that checks are to see where a resumed run keeps its first values.
-        fitted: fits the resolved configuration to its list, in place, except for the keys that the user has written;
-            returns notes (:func:`rhovideo.checks.fitting.fit_to_list`).
+        fitted: fits the resolved configuration to its list (:func:`rhovideo.checks.fitting.fit_to_list`). Without it
+            no key may be ``auto``.
     """
     problems: list[Problem] = []
     notes: list[str] = []
@@ -106,7 +118,8 @@ def load(
     written = {key: setting.value for key, setting in settings.items()}
     if missing := translation.missing_task(written):
         raise ConfigError(_in_order([*problems, _located(missing, origins, file)]))
-    doubtful = _merge(cfg, settings, problems, notes)
+    automatic = automatic_keys(settings)
+    doubtful = _merge(cfg, {key: settings[key] for key in settings if key not in automatic}, problems, notes)
     slowfast = task_defaults.is_slowfast_task(cfg.TASK)
     findings = task_defaults.resolve(cfg, origins.keys(), notes)
     findings += translation.contradictions(cfg, written)
@@ -114,14 +127,33 @@ def load(
         translation.note_epoch_reset(cfg, written, notes)
     if cluster is not None:
         findings += resolve_slurm(cfg, origins, notes, str(cluster))
-    if fitted is not None and not problems:
-        notes += fitted(cfg, {key for key, origin in origins.items() if not is_recipe(origin.file)})
+    if not problems:
+        own = {key for key, origin in origins.items() if not is_recipe(origin.file)}
+        changes, unfitted = (fitted or _unknown_videos)(cfg, own - automatic, automatic)
+        notes += changes
+        findings += unfitted
     findings += check(resumed(cfg) if resumed else cfg)
     problems += [_located(finding, origins, file) for finding in findings if doubtful.isdisjoint(finding.keys)]
     if problems:
         raise ConfigError(_in_order(problems))
     cfg.freeze()
     return Loaded(cfg, origins, file, notes)
+
+
+def _for_videos(videos: int) -> Fit:
+    def fit(cfg: CfgNode, own: Collection[str], automatic: Collection[str]) -> tuple[list[str], list[Finding]]:
+        for key, value in auto_values(cfg, videos, automatic).items():
+            set_value(cfg, key, value)
+        return [], []
+
+    return fit
+
+
+def _unknown_videos(cfg: CfgNode, own: Collection[str], automatic: Collection[str]) -> tuple[list[str], list[Finding]]:
+    write = "a number, or load_cfg(..., videos=N) with the number of training videos"
+    return [], [
+        Finding((key,), "is auto, and the number of training videos is not known here", write) for key in automatic
+    ]
 
 
 def import_plugins_of(path: str | Path, overrides: Sequence[object] = ()) -> None:
@@ -171,7 +203,8 @@ def cfg_from_released(text: str) -> CfgNode:
     for error in import_from_checkpoint(plugins if isinstance(plugins, list) else []):
         logger.warning("a plugin of the checkpoint is missing: %s", error)
     cfg = get_cfg()
-    _merge(cfg, settings, [], [])
+    automatic = automatic_keys(settings)
+    _merge(cfg, {key: settings[key] for key in settings if key not in automatic}, [], [])
     if cfg.TASK not in task_defaults.TASKS and not cfg.TASK.startswith("ssl_eval"):
         cfg.TASK = "ssl" if cfg.MODEL.MODEL_NAME == "ContrastiveModel" else "ssl_eval"
     task_defaults.resolve(cfg, settings.keys())

@@ -15,6 +15,7 @@ from rhovideo.config.recipes.recipe_files import find_configuration, find_recipe
 from rhovideo.config.values import UNREADABLE_VALUE, from_word
 
 BASE_KEY = "_BASE_"
+_ONE_BASE = "one file or a list of files, relative to this one"
 # Far more than any configuration holds.
 _MOST_VALUES = 100_000
 
@@ -41,29 +42,45 @@ def _read_chain(path: Path, above: list[Path], problems: list[Problem], notes: l
         return {}
     settings = parse(text, str(path), problems, notes)
     base = settings.pop(BASE_KEY, None)
-    if base is None or base.value is None:
+    if base is None:
         return settings
-    if not isinstance(base.value, str):
-        problems.append(Problem(BASE_KEY, base.origin, "is not a path", "one file, relative to this one"))
-        return settings
-    chain = [*above, path.resolve()]
+    below: dict[str, Setting] = {}
+    for name in _base_names(base, problems):
+        below |= _read_base(name, path, base.origin, [*above, path.resolve()], problems, notes)
+    return below | settings
+
+
+def _base_names(base: Setting, problems: list[Problem]) -> list[str]:
+    """The files that a file builds on: none, one, or a list, of which the last one counts most."""
+    if base.value is None:
+        return []
+    names = base.value if isinstance(base.value, list) else [base.value]
+    if all(isinstance(name, str) for name in names):
+        return names
+    problems.append(Problem(BASE_KEY, base.origin, "is not a path", _ONE_BASE))
+    return []
+
+
+def _read_base(
+    name: str, path: Path, origin: Origin, chain: list[Path], problems: list[Problem], notes: list[str]
+) -> dict[str, Setting]:
+    """The settings of a file that ``path`` builds on, or of the recipe of this name."""
     try:
-        base_path = path.parent / Path(base.value).expanduser()
+        base_path = path.parent / Path(name).expanduser()
         if not base_path.is_file():
-            base_path = find_recipe(base.value) or base_path
+            base_path = find_recipe(name) or base_path
         endless, found = base_path.resolve() in chain, base_path.is_file()
     except (OSError, RuntimeError, ValueError) as error:  # too long, of a user who is not there, with a NUL
-        remedy = "one file, relative to this one"
-        problems.append(Problem(BASE_KEY, base.origin, f"cannot be the path of a file ({error})", remedy))
-        return settings
+        problems.append(Problem(BASE_KEY, origin, f"cannot be the path of a file ({error})", _ONE_BASE))
+        return {}
     if endless:
-        problems.append(Problem(BASE_KEY, base.origin, f"{base.value} builds on this file itself", "another file"))
-        return settings
+        problems.append(Problem(BASE_KEY, origin, f"{name} builds on this file itself", "another file"))
+        return {}
     if not found:
-        remedy = _files_near(base_path, base.value)
-        problems.append(Problem(BASE_KEY, base.origin, f"there is no file {base_path}", remedy))
-        return settings
-    return _read_chain(base_path, chain, problems, notes) | settings
+        remedy = _files_near(base_path, name)
+        problems.append(Problem(BASE_KEY, origin, f"there is no file {base_path}", remedy))
+        return {}
+    return _read_chain(base_path, chain, problems, notes)
 
 
 def read_overrides(words: Sequence[object], problems: list[Problem]) -> dict[str, Setting]:

@@ -258,7 +258,7 @@ def resolve(settings: Mapping[str, Any], overrides: Sequence[object] = (), *, fi
     recipe_overrides = [part for pair in settings.items() for part in pair]
     try:
         own = set(map(str, overrides[::2]))
-        fit = (lambda cfg, _: fit_to_list(cfg, own)) if fitted else None
+        fit = (lambda cfg, _, automatic: fit_to_list(cfg, own, automatic)) if fitted else None
         return load(None, [*recipe_overrides, *overrides], fitted=fit)
     except ConfigError as error:
         given = set(map(str, overrides[::2]))

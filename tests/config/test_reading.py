@@ -337,3 +337,28 @@ def test_a_template_that_was_not_filled_in_is_named_as_it_was_written(write):
     (problem,) = problems_of(write("a.yaml", "TASK: pretrain\nOUTPUT_DIR: {{folder}}\n"))
     assert "Node" not in str(problem)
     assert problem.key == "OUTPUT_DIR"
+
+
+def test_of_several_bases_the_last_counts_most_and_the_file_itself_above_all(tmp_path):
+    (tmp_path / "one.yaml").write_text("TASK: pretrain\nSOLVER:\n  BASE_LR: 0.1\n  MAX_EPOCH: 10\nRNG_SEED: 1\n")
+    (tmp_path / "two.yaml").write_text("SOLVER:\n  BASE_LR: 0.2\n  MAX_EPOCH: 20\n")
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("_BASE_: [one.yaml, two.yaml]\nSOLVER:\n  MAX_EPOCH: 30\n")
+    cfg = load_cfg(mine)
+    assert (cfg.RNG_SEED, cfg.SOLVER.BASE_LR, cfg.SOLVER.MAX_EPOCH) == (1, 0.2, 30)
+
+
+@pytest.mark.parametrize(
+    ("bases", "wrong"),
+    [
+        ("[one.yaml, mine.yaml]", "mine.yaml builds on this file itself"),
+        ("[one.yaml, tow.yaml]", "there is no file"),
+        ("[one.yaml, 3]", "is not a path"),
+    ],
+)
+def test_a_wrong_one_of_several_bases_is_named(tmp_path, bases, wrong):
+    (tmp_path / "one.yaml").write_text("TASK: pretrain\n")
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(f"_BASE_: {bases}\n")
+    with pytest.raises(ConfigError, match=wrong):
+        load_cfg(mine)

@@ -112,10 +112,10 @@ def test_a_copy_is_the_whole_recipe_but_for_its_folder(recipe, tmp_path):
     text = whole_text(recipe.path, "outputs/mine")
     copy.write_text(text)
     assert "_BASE_" not in text
-    expected = load_cfg(recipe.name)
+    expected = load_cfg(recipe.name, videos=100)
     expected.defrost()
     expected.OUTPUT_DIR = "outputs/mine"
-    assert load_cfg(copy) == expected
+    assert load_cfg(copy, videos=100) == expected
 
 
 def test_a_copy_keeps_the_comments_and_what_is_to_be_given():

@@ -43,6 +43,7 @@ class Key:
         infinite: whether the number may be infinite, or a whole number of any size.
         fixed: of PySlowFast's values only the default is built.
         ours: PySlowFast has no such key.
+        auto: whether the value may be ``auto``, found by the rules of :mod:`rhovideo.config.auto_values`.
         released: what PySlowFast does otherwise with this key.
         read_as: PySlowFast's values that are read as one of ours.
         flag: its flag on the command line, such as ``--partition``.
@@ -61,6 +62,7 @@ class Key:
     infinite: bool = False
     fixed: bool = False
     ours: bool = False
+    auto: bool = False
     released: str = ""
     read_as: Mapping[str, str] = field(default_factory=dict)
     flag: str = ""

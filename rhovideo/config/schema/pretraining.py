@@ -23,9 +23,10 @@ CONTRASTIVE = (
     Key("CONTRASTIVE.BN_EMBEDDING", False, "Batch norm without scale and shift on the embedding, before it is made a "
         "unit vector. It centres the embeddings, which keeps SwAV from collapsing in small batches.", ours=True),
     Key("CONTRASTIVE.PREDICTOR_DEPTHS", [], "Layers of each predictor MLP; [2] is BYOL's.", "int list"),
-    Key("CONTRASTIVE.MOMENTUM", 0.5, "Momentum of the momentum encoder.", at_least=0, at_most=1),
+    Key("CONTRASTIVE.MOMENTUM", 0.5, "Momentum of the momentum encoder.", at_least=0, at_most=1, auto=True),
     Key("CONTRASTIVE.MOMENTUM_ANNEALING", False, "Let this momentum rise to 1 along a cosine."),
-    Key("CONTRASTIVE.QUEUE_LEN", 65536, "Negatives in MoCo's queue, a multiple of the global batch.", at_least=1),
+    Key("CONTRASTIVE.QUEUE_LEN", 65536, "Negatives in MoCo's queue, a multiple of the global batch.", at_least=1,
+        auto=True),
     Key("CONTRASTIVE.MOCO_MULTI_VIEW_QUEUE", False, "Put the keys of all clips into the queue (True), or of the first "
         "one alone."),
     Key("CONTRASTIVE.KEYS_AT_ONCE", False, "Compute the keys of all clips (MoCo, BYOL) in one forward pass, or clip by "
@@ -36,7 +37,7 @@ CONTRASTIVE = (
     Key("CONTRASTIVE.SIMCLR_DIST_ON", True, "SimCLR's negatives from all processes, or from one."),
     Key("CONTRASTIVE.SWAV_QEUE_LEN", 0, "Earlier embeddings that take part in SwAV's Sinkhorn-Knopp together with the "
         "batch (PySlowFast's spelling); 0 uses the batch alone.", at_least=0),
-    Key("CONTRASTIVE.SWAV_NUM_PROTOTYPES", 1000, "SwAV's prototypes.", at_least=1, ours=True),
+    Key("CONTRASTIVE.SWAV_NUM_PROTOTYPES", 1000, "SwAV's prototypes.", at_least=1, ours=True, auto=True),
     Key("CONTRASTIVE.SWAV_EPSILON", 0.05, "Weight of the entropy in Sinkhorn-Knopp.", above=0, ours=True),
     Key("CONTRASTIVE.SWAV_SINKHORN_ITERATIONS", 3, "Iterations of Sinkhorn-Knopp.", at_least=1, ours=True),
     Key("CONTRASTIVE.SWAV_FREEZE_EPOCHS", 1.0, "Epochs in which the prototypes stay as they are.", at_least=0,

@@ -22,7 +22,8 @@ Every key of a configuration file. `rhovideo keys PATTERN` prints the same in a 
 `rhovideo run --cfg FILE --print-cfg` the values that a file has with its overrides.
 
 A file holds sections and keys; `_BASE_: other.yaml` takes all that it does not hold from another file, relative to
-itself. On the command line `SECTION.KEY VALUE` overrides both:
+itself. Of a list, `_BASE_: [one.yaml, other.yaml]`, the last file counts most.
+On the command line `SECTION.KEY VALUE` overrides both:
 
 ```yaml
 TASK: pretrain
@@ -32,6 +33,9 @@ DATA:
 
 Names, defaults and meanings are those of [PySlowFast](pyslowfast_files.md) wherever it has the key. † marks keys that
 it lacks. The last column says what PySlowFast does otherwise.
+
+A key that may be `auto` is then found from the number of training videos and the devices, by the
+[rules of the small recipes](recipes.md).
 
 Methods, encoders, data sets and keys of your own: see [Add your own method, encoder or data set](extending.md).
 
@@ -85,7 +89,8 @@ def values(key: Key, code: str = "") -> str:
         more = ", or one of your own (PLUGINS)" if isinstance(key.choices, Registry) else ""
         return ", ".join(f"{code}{choice}{code}" for choice in key.choices) + more
     kind = EXAMPLES[key.kind].partition(",")[0]
-    return f"{kind}, {key.range}" if key.range else kind
+    auto = f", or {code}auto{code}" if key.auto else ""
+    return (f"{kind}, {key.range}" if key.range else kind) + auto
 
 
 def _released(key: Key) -> str:

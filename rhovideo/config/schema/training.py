@@ -13,7 +13,7 @@ TRAIN = (
     Key("TRAIN.DATASET", "kinetics", "How the videos are listed. kinetics: in CSV files, a path and a label a line, "
         "whatever the data set is. ssv2: as image files, with Something-Something's JSON labels.", choices=DATASETS,
         released="ssv2 gives the network BGR. A file of PySlowFast's does so here too; in our own tasks it is RGB."),
-    Key("TRAIN.BATCH_SIZE", 64, "Videos a step of one machine, over all its processes.", at_least=1),
+    Key("TRAIN.BATCH_SIZE", 64, "Videos a step of one machine, over all its processes.", at_least=1, auto=True),
     Key("TRAIN.ACCUMULATE_STEPS", 1, "Micro-batches that one step is summed over (MoCo, BYOL, linear and fine-tuning).",
         at_least=1, ours=True),
     Key("TRAIN.EVAL_PERIOD", 10, "Epochs between two evaluations on the validation set; 0 never evaluates.",
@@ -75,8 +75,9 @@ SOLVER = (
         released="Stretches after the last epoch do no harm. A file of PySlowFast's is cut to what is used."),
     Key("SOLVER.LRS", [], "Factor of BASE_LR in each stretch.", "float list", released="More factors than stretches do "
         "no harm. A file of PySlowFast's is cut to what is used."),
-    Key("SOLVER.MAX_EPOCH", 300, "Epochs of the training.", at_least=1),
-    Key("SOLVER.WARMUP_EPOCHS", 0.0, "Epochs in which the rate rises linearly from WARMUP_START_LR.", at_least=0),
+    Key("SOLVER.MAX_EPOCH", 300, "Epochs of the training.", at_least=1, auto=True),
+    Key("SOLVER.WARMUP_EPOCHS", 0.0, "Epochs in which the rate rises linearly from WARMUP_START_LR.", at_least=0,
+        auto=True),
     Key("SOLVER.WARMUP_START_LR", 0.01, "Learning rate at the start of the warm-up.", at_least=0),
     Key("SOLVER.OPTIMIZING_METHOD", "sgd", "The optimizer.", choices=("sgd", "adamw")),
     Key("SOLVER.MOMENTUM", 0.9, "Momentum of SGD.", at_least=0),

@@ -120,11 +120,12 @@ def _code(run: RunRecord) -> str:
 
 
 @cache
-def _recipes() -> list[tuple[str, Mapping[str, Any]]]:
+def _recipes(videos: int | None) -> list[tuple[str, Mapping[str, Any]]]:
+    """The recipes and their values; those with ``auto`` only where the number of training videos is known."""
     found: list[tuple[str, Mapping[str, Any]]] = []
     for recipe in recipes():
         try:
-            found.append((recipe.name, load_cfg(recipe.path)))
+            found.append((recipe.name, load_cfg(recipe.path, videos=videos)))
         except (ConfigError, JobError):
             continue
     return found
@@ -138,8 +139,16 @@ def nearest_recipe(run: RunRecord) -> tuple[str, Mapping[str, Any], list[str]] |
     if not run.cfg:
         return None
     besides = (*MACHINE, *FILES, "RNG_SEED")
-    fits = [(name, cfg, differences(cfg, run.cfg, besides)) for name, cfg in _recipes() if cfg.get("TASK") == run.task]
+    of_task = [(name, cfg) for name, cfg in _recipes(_training_videos(run)) if cfg.get("TASK") == run.task]
+    fits = [(name, cfg, differences(cfg, run.cfg, besides)) for name, cfg in of_task]
     return min(fits, key=lambda each: len(each[2]), default=None)
+
+
+def _training_videos(run: RunRecord) -> int | None:
+    for item in run.inputs.get("inputs") or []:
+        if isinstance(item, dict) and item.get("role") == "train list" and isinstance(item.get("rows"), int):
+            return int(item["rows"]) or None
+    return None
 
 
 def recipe_or_name(run: RunRecord) -> str:

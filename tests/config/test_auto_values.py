@@ -1,0 +1,117 @@
+"""Keys that are ``auto``: the rules, where they are read, and what is said where they cannot be found."""
+
+import csv
+import re
+
+import pytest
+
+from rhovideo.checks.fitting import fit_to_list
+from rhovideo.config import ConfigError, load_cfg
+from rhovideo.config.auto_values import AUTO_KEYS, auto_values
+from rhovideo.config.keys import get_value
+from rhovideo.config.reading import load
+from rhovideo.config.schema import definitions
+
+METHODS = ("simclr", "moco", "byol", "swav")
+
+
+def of_list(folder, videos, labelled=True):
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in ("train", "val"):
+        with (folder / f"{split}.csv").open("w", newline="") as file:
+            csv.writer(file, delimiter=" ").writerows([f"{split}/{i}.mp4", i % 7] for i in range(videos))
+    return ["DATA.PATH_TO_DATA_DIR", folder, "OUTPUT_DIR", folder / "out"]
+
+
+def test_the_schema_and_the_rules_name_the_same_keys():
+    assert {name for name, key in definitions().items() if key.auto} == set(AUTO_KEYS)
+
+
+@pytest.mark.parametrize("recipe", [*METHODS, "linear"])
+def test_the_demo_has_what_auto_gives_for_its_videos(recipe):
+    demo, small = load_cfg(f"demo/{recipe}"), load_cfg(f"small/{recipe}_cpu", videos=256)
+    small.defrost()
+    small.OUTPUT_DIR = demo.OUTPUT_DIR
+    if recipe != "moco":  # these keys are then read by nobody
+        small.CONTRASTIVE.QUEUE_LEN = demo.CONTRASTIVE.QUEUE_LEN
+    assert small == demo
+
+
+@pytest.mark.parametrize("videos", [8, 17, 63, 100, 480, 1000, 9999, 240_000, 10**7])
+@pytest.mark.parametrize("recipe", ["simclr_cpu", "moco_1gpu", "byol_8gpu", "swav_cpu", "linear_1gpu", "finetune_8gpu"])
+def test_every_list_gets_values_that_can_be_trained_with(recipe, videos):
+    cfg = load_cfg(f"small/{recipe}", ["MODEL.NUM_CLASSES", 2], videos=max(videos, 32 if "8gpu" in recipe else 8))
+    processes = cfg.NUM_GPUS or cfg.NUM_CPU_PROCESSES
+    assert cfg.TRAIN.BATCH_SIZE % processes == 0
+    assert 1 <= cfg.SOLVER.MAX_EPOCH <= 400
+    assert 0 <= cfg.SOLVER.WARMUP_EPOCHS < cfg.SOLVER.MAX_EPOCH
+    assert 0.5 <= cfg.CONTRASTIVE.MOMENTUM <= 0.996
+    if cfg.CONTRASTIVE.TYPE == "moco" and cfg.TASK == "pretrain":
+        assert cfg.CONTRASTIVE.QUEUE_LEN % cfg.TRAIN.BATCH_SIZE == 0
+        assert cfg.CONTRASTIVE.QUEUE_LEN <= 65536
+
+
+@pytest.mark.parametrize("recipe", ["simclr_cpu", "byol_1gpu", "moco_8gpu"])
+def test_more_videos_never_make_an_epoch_shorter_or_a_batch_smaller(recipe):
+    made = [load_cfg(f"small/{recipe}", videos=videos) for videos in (100, 200, 500, 2000, 20_000)]
+    batches = [cfg.TRAIN.BATCH_SIZE for cfg in made]
+    assert batches == sorted(batches)
+    epochs = [cfg.SOLVER.MAX_EPOCH for cfg in made]
+    assert epochs == sorted(epochs, reverse=True)
+
+
+def test_a_training_has_about_as_many_steps_whatever_the_list():
+    for videos in (128, 256, 480, 1000):
+        cfg = load_cfg("small/simclr_cpu", videos=videos)
+        steps = cfg.SOLVER.MAX_EPOCH * (videos // cfg.TRAIN.BATCH_SIZE)
+        assert 600 <= steps <= 680
+
+
+def test_what_depends_on_another_key_follows_the_one_that_is_written():
+    cfg = load_cfg("small/byol_cpu", ["SOLVER.MAX_EPOCH", 160], videos=256)
+    assert (cfg.SOLVER.MAX_EPOCH, cfg.SOLVER.WARMUP_EPOCHS, cfg.CONTRASTIVE.MOMENTUM) == (160, 4.0, 0.975)
+    cfg = load_cfg("small/moco_cpu", ["TRAIN.BATCH_SIZE", 24], videos=256)
+    assert (cfg.SOLVER.MAX_EPOCH, cfg.CONTRASTIVE.QUEUE_LEN) == (64, 240)
+
+
+def test_a_start_counts_the_list_and_says_what_it_found(tmp_path):
+    loaded = load("small/moco_cpu", of_list(tmp_path, 480), fitted=fit_to_list)
+    expected = auto_values(load_cfg("small/moco_cpu", videos=480), 480, AUTO_KEYS[:5])
+    assert {key: get_value(loaded.cfg, key) for key in expected} == expected
+    assert any("auto for 480 videos" in note and "MAX_EPOCH 43" in note for note in loaded.notes)
+
+
+def test_a_value_in_ones_own_file_may_be_auto(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text("TASK: pretrain\nNUM_GPUS: 0\nTRAIN:\n  BATCH_SIZE: auto\n")
+    loaded = load(mine, of_list(tmp_path / "set", 100), fitted=fit_to_list)
+    assert loaded.cfg.TRAIN.BATCH_SIZE == 16
+    assert (
+        load(mine, [*of_list(tmp_path / "set", 100), "TRAIN.BATCH_SIZE", 8], fitted=fit_to_list).cfg.TRAIN.BATCH_SIZE
+        == 8
+    )
+
+
+def test_without_the_number_of_videos_each_key_is_named_with_its_line(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        load_cfg("small/moco_cpu")
+    keys = {problem.key for problem in caught.value.problems}
+    assert keys == {
+        "TRAIN.BATCH_SIZE",
+        "SOLVER.MAX_EPOCH",
+        "SOLVER.WARMUP_EPOCHS",
+        "CONTRASTIVE.MOMENTUM",
+        "CONTRASTIVE.QUEUE_LEN",
+    }
+    assert "load_cfg(..., videos=N)" in str(caught.value)
+    assert re.search(r"_pretrain_\.yaml:\d+", str(caught.value))
+
+
+def test_a_list_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"is auto, and the training list cannot be read: .*train\.csv"):
+        load("small/simclr_cpu", ["DATA.PATH_TO_DATA_DIR", tmp_path], fitted=fit_to_list)
+
+
+def test_a_key_without_rules_is_never_auto():
+    with pytest.raises(ConfigError, match=r"SOLVER\.BASE_LR"):
+        load_cfg("small/simclr_cpu", ["SOLVER.BASE_LR", "auto"], videos=256)
