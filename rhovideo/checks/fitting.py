@@ -69,7 +69,7 @@ def _videos(cfg: CfgNode) -> int | None:
     if lists_itself(cfg) or "train" not in needed_splits(cfg):
         return None
     # They import NumPy, for which a look at runs must not wait.
-    from rhovideo.checks.list_contents import read_contents
+    from rhovideo.checks.lists.list_contents import read_contents
     from rhovideo.data.lists.csv_parsing import ManifestError
 
     try:

@@ -126,13 +126,13 @@ def _videos(data: Path, out: Path, cfg: CfgNode) -> tuple[bytes, list[str], str]
     Raises:
         JobError: there is nothing of this name, no video, or the list cannot be used.
     """
-    from rhovideo.data.lists.class_names import read_class_names
+    from rhovideo.data.lists.classes.class_names import read_class_names
     from rhovideo.data.lists.csv_parsing import VIDEO_ENDINGS, ManifestError
     from rhovideo.data.lists.frame_lists import FIRST_WORD
     from rhovideo.data.lists.manifest import Manifest, root_of
 
     if data.is_dir():
-        from rhovideo.data.lists.indexing import IndexingError, list_folder
+        from rhovideo.data.lists.indexing.folder_index import IndexingError, list_folder
 
         try:
             listed, classes, left_out = list_folder(data, out / _LIST.parent)

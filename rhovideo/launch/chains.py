@@ -9,9 +9,9 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from rhovideo.checks.files import check_files, check_folder_name
+from rhovideo.config.files.reading import Loaded
 from rhovideo.config.findings import Finding, Problem
 from rhovideo.config.keys import set_value
-from rhovideo.config.reading import Loaded
 from rhovideo.config.task_defaults import CLASSIFIES, MEASURES, TRAINS
 from rhovideo.errors import JobError
 from rhovideo.runs.folder import list_checkpoints

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from rhovideo.engine.checkpoint import newest_checkpoint
+from rhovideo.engine.checkpoints.checkpoint import newest_checkpoint
 from tests.configured_runs import METHOD_KEYS, ROOT, final_state, run, write_config
 from tests.small_disk import run_on_small_disk
 
@@ -16,7 +16,7 @@ BYOL = ["CONTRASTIVE.TYPE", "byol", *METHOD_KEYS["byol"]]
 # One after the other on a disk that a file fills; each line is one that a user would meet.
 WRITERS = {
     "checkpoint": """
-from rhovideo.engine.checkpoint import FORMAT, save_checkpoint
+from rhovideo.engine.checkpoints.checkpoint import FORMAT, save_checkpoint
 save_checkpoint({"format": FORMAT, "weight": torch.zeros(2**20)}, disk / "checkpoints/checkpoint_epoch_00001.pyth", 0)
 """,
     "results.json": """

@@ -25,12 +25,18 @@ import av
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from rhovideo.data.video.bitstreams import is_referenced
-from rhovideo.data.video.containers import VideoReadError, begins_like_mp4, main_stream, may_be_trusted, open_container
-from rhovideo.data.video.frame import Picture, RgbPicture
-from rhovideo.data.video.orientation import Orientation
-from rhovideo.data.video.packets import H264_REORDERING, build_table, choose_packets, read_packets
-from rhovideo.data.video.timeline import even_timeline
+from rhovideo.data.video.picture.frame import Picture, RgbPicture
+from rhovideo.data.video.picture.orientation import Orientation
+from rhovideo.data.video.stream.bitstreams import is_referenced
+from rhovideo.data.video.stream.containers import (
+    VideoReadError,
+    begins_like_mp4,
+    main_stream,
+    may_be_trusted,
+    open_container,
+)
+from rhovideo.data.video.stream.packets import H264_REORDERING, build_table, choose_packets, read_packets
+from rhovideo.data.video.stream.timeline import even_timeline
 
 # Packets of larger streams are not kept in memory, but read a second time.
 KEPT_PACKETS_BYTES = 64 * 2**20

@@ -17,11 +17,11 @@ from typing import Any
 import av
 import numpy as np
 
-from rhovideo.data.video.bitstreams import RESTARTABLE_CODECS
-from rhovideo.data.video.frame import RgbPicture
-from rhovideo.data.video.orientation import has_matrix
+from rhovideo.data.video.picture.frame import RgbPicture
+from rhovideo.data.video.picture.orientation import has_matrix
+from rhovideo.data.video.picture.tone_mapping import is_hdr
 from rhovideo.data.video.reader import READ_ERRORS, Taker, Video
-from rhovideo.data.video.tone_mapping import is_hdr
+from rhovideo.data.video.stream.bitstreams import RESTARTABLE_CODECS
 from rhovideo.errors import JobError
 
 # Converted in the same way by both: one path of FFmpeg's scaler, on whole pairs of rows and columns.

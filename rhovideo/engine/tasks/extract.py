@@ -15,7 +15,7 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from rhovideo import __version__, distributed, stopping
-from rhovideo.checks.class_agreement import names_of_lists
+from rhovideo.checks.lists.class_agreement import names_of_lists
 from rhovideo.config.comparison import FILES, settings_with_effect
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.list_names import label_files, reads_label_files
@@ -25,7 +25,7 @@ from rhovideo.data.loading.loader import Batch, Loader
 from rhovideo.data.loading.workers import worker_count
 from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_network_input
 from rhovideo.engine.evaluation.feature_file import FEATURES, FeatureFile
-from rhovideo.engine.logging_setup import progress
+from rhovideo.engine.log.logging_setup import progress
 from rhovideo.errors import JobError
 from rhovideo.models.encoder import Encoder
 from rhovideo.runs.file_hash import file_sha256

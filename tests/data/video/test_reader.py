@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import rhovideo.data.video.reader as decoding
-from rhovideo.data.video.orientation import has_matrix
+from rhovideo.data.video.picture.orientation import has_matrix
 from rhovideo.data.video.reader import Video
 from tests.data.video_files import decode_plainly, picture, remux, write_video
 
