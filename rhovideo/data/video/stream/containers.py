@@ -18,6 +18,8 @@ _FIRST_BOX = b"ftyp"
 _TRUSTING = {"fflags": "+noparse+nofillin", "codec_whitelist": "none", "probesize": "32"}
 # Titles that are no UTF-8 must not keep a video from being read. PyAV 19 has no such argument.
 _ANY_METADATA: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
+# What PyAV raises for a file that it cannot read.
+READ_ERRORS = (av.FFmpegError, OSError, ValueError, LookupError)
 
 
 class VideoReadError(RuntimeError):
@@ -35,6 +37,11 @@ class VideoReadError(RuntimeError):
 
     def __str__(self) -> str:
         return f"{self.path}: {self.reason}"
+
+
+def reason_of(error: Exception) -> str:
+    """The words of an error, without the file's name."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def open_container(path: str, trusting: bool = False) -> av.container.InputContainer:

@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
-import rhovideo.data.video.reader as decoding
 from rhovideo.data.video.reader import Video
+from rhovideo.data.video.stream import decoding
 from tests.data.video_files import decode_plainly, remux, write_video
 
 UNEVEN = np.cumsum([0, *[20] * 17, *[50, 90] * 9]).tolist()
@@ -32,14 +32,14 @@ FILES = {
 def tables(path, monkeypatch):
     """What is known of a file's packets by the container's word alone, and by all that FFmpeg finds out."""
     with Video(path) as video:
-        assert video._trusted
-        trusting, frames = video._table, (video.num_frames, video.fps, video.height, video.width)
+        assert video._stream.trusted
+        trusting, frames = video._stream.table, (video.num_frames, video.fps, video.height, video.width)
     with monkeypatch.context() as patch:
         patch.setattr(decoding, "begins_like_mp4", lambda path: False)
         with Video(path) as video:
-            assert not video._trusted
+            assert not video._stream.trusted
             assert frames == (video.num_frames, video.fps, video.height, video.width)
-            return trusting, video._table
+            return trusting, video._stream.table
 
 
 def assert_equal_but_for_key_frames(trusting, parsed):
@@ -144,7 +144,7 @@ def test_every_picture_of_a_stream_that_does_not_say_how_it_is_reordered(options
     for wanted in (list(range(36)), [0, 5, 9, 24, 29, 34]):
         taken = Taken()
         with Video(path) as video:
-            assert video._trusted
+            assert video._stream.trusted
             video.each(wanted, taken)
         # None came only with a second attempt.
         assert taken.places == [[place] for place in range(len(wanted))]
@@ -222,7 +222,7 @@ def test_a_first_packet_that_is_no_key_frame_whatever_the_container_says(missing
     path = remux(source, tmp_path / "video.mp4", lie)
     images, _ = decode_plainly(path)
     with Video(path) as video:
-        assert not video._trusted
+        assert not video._stream.trusted
         assert video.num_frames == len(images)
         assert np.array_equal(video.frames(range(len(images))), np.stack(images))
 
@@ -233,5 +233,5 @@ def test_a_first_packet_that_is_no_key_frame_whatever_the_container_says(missing
 def test_parsers_look_into_all_else(name, codec, tmp_path):
     path = write_video(tmp_path / name, codec)
     with Video(path) as video:
-        assert not video._trusted
+        assert not video._stream.trusted
         assert np.array_equal(video.frames(range(36)), np.stack(decode_plainly(path)[0]))
