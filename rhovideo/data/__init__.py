@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from rhovideo.data.sampling.clip_samplers import (
         RandomClipSampler,
         RhoClipSampler,
-        SegmentSampler,
         UniformClipSampler,
         build_clip_sampler,
     )
+    from rhovideo.data.sampling.segment_sampler import SegmentSampler
     from rhovideo.data.video.image_frames import ImageFrames, IndexedFrames
     from rhovideo.data.video.picture.frame import RgbPicture
     from rhovideo.data.video.reader import Video, VideoReadError
@@ -82,7 +82,7 @@ __getattr__, __dir__ = lazy_names(
         "RgbPicture": "rhovideo.data.video.picture.frame",
         "RhoClipSampler": "rhovideo.data.sampling.clip_samplers",
         "ScanReport": "rhovideo.data.loading.scanning",
-        "SegmentSampler": "rhovideo.data.sampling.clip_samplers",
+        "SegmentSampler": "rhovideo.data.sampling.segment_sampler",
         "TorchcodecVideo": "rhovideo.data.video.torchcodec_reader",
         "TrainAugmentation": "rhovideo.data.augment.clip_augmentation",
         "UniformClipSampler": "rhovideo.data.sampling.clip_samplers",
