@@ -15,11 +15,11 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.findings import Finding
+from rhovideo.config.list_names import CLASS_NAMES_FILE as NAMES_FILE
 from rhovideo.config.list_names import label_files
 from rhovideo.config.pyslowfast.translation import reads_frame_lists
 from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
 from rhovideo.data.lists.classes.class_names import (
-    FILE_NAME,
     OtherName,
     as_table,
     other_names,
@@ -99,7 +99,7 @@ def compare_with_lists(cfg: CfgNode, names: Sequence[str], owner: str, key: str 
     )
     remedy = (
         "the folder of lists with the classifier's numbers; `rhovideo index FOLDER --out NEW --classes CLASSES` makes "
-        f"them, where CLASSES is the {FILE_NAME} of the training lists or of the run folder"
+        f"them, where CLASSES is the {NAMES_FILE} of the training lists or of the run folder"
     )
     yield Finding((key,), wrong, remedy)
 
@@ -113,11 +113,11 @@ def warn_of_names(cfg: CfgNode, csv: str | Path, num_classes: int, smallest: int
         num_classes: the largest label plus one; 0 if the list has none.
         smallest: the smallest label; labels from 1 are named elsewhere.
     """
-    file = Path(cfg.DATA.PATH_TO_DATA_DIR) / FILE_NAME
+    file = Path(cfg.DATA.PATH_TO_DATA_DIR) / NAMES_FILE
     if reads_frame_lists(cfg) or not num_classes or not file.is_file():
         return
     names = read_class_names(file.parent)
-    remedy = f"one name a line, that of label 0 first; `rhovideo index FOLDER --out NEW` writes lists and {FILE_NAME}"
+    remedy = f"one name a line, that of label 0 first; `rhovideo index FOLDER --out NEW` writes lists and {NAMES_FILE}"
     lines: dict[str, int] = {}
     for line, name in enumerate(names, 1):
         if name and lines.setdefault(name, line) != line:
@@ -153,10 +153,13 @@ def check_folders(csv: str, paths: Sequence[str], labels: Sequence[int], names: 
         return
     different = [OtherName(label, names[label], names[known[one]]) for label, one in sorted(other.items())]
     wrong = (
-        f"{csv}: its videos are in the folders of other classes than {FILE_NAME} next to it says:\n"
-        f"{as_table(different, f'in {FILE_NAME}', 'folder of the videos')}\n    so it was made without this {FILE_NAME}"
+        f"{csv}: its videos are in the folders of other classes than {NAMES_FILE} next to it says:\n"
+        f"{as_table(different, f'in {NAMES_FILE}', 'folder of the videos')}\n"
+        f"    so it was made without this {NAMES_FILE}"
     )
-    remedy = f"a list with the numbers of {FILE_NAME}; `rhovideo index FOLDER --out NEW --classes {FILE_NAME}` makes it"
+    remedy = (
+        f"a list with the numbers of {NAMES_FILE}; `rhovideo index FOLDER --out NEW --classes {NAMES_FILE}` makes it"
+    )
     yield Finding((_DATA,), wrong, remedy, "error" if len(different) > 1 else "warning")
 
 
@@ -171,7 +174,7 @@ def not_compared(cfg: CfgNode, names: Sequence[str], owner: str) -> str:
     here = names_of_lists(cfg)
     if bool(here) == bool(names):
         return ""
-    without = owner if here else f"{cfg.DATA.PATH_TO_DATA_DIR} (no {FILE_NAME})"
+    without = owner if here else f"{cfg.DATA.PATH_TO_DATA_DIR} (no {NAMES_FILE})"
     other = cfg.DATA.PATH_TO_DATA_DIR if here else owner
     return f"{without} does not name its classes, so it is not checked whether its labels are those of {other}"
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rhovideo.atomic_files import written_whole
+from rhovideo.config.list_names import CLASS_NAMES_FILE
 
-FILE_NAME = "classes.txt"
 # Rows of a table of names.
 _SHOWN = 10
 _IGNORED = str.maketrans("", "", " _-")
@@ -43,7 +43,7 @@ def read_class_names(folder: str | os.PathLike[str]) -> list[str]:
         The names by label; empty where there is no classes.txt.
     """
     try:
-        content = (Path(folder) / FILE_NAME).read_bytes()
+        content = (Path(folder) / CLASS_NAMES_FILE).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return []
     return names_in(content)
@@ -70,7 +70,7 @@ def write_class_names(folder: str | os.PathLike[str], names: Sequence[str]) -> N
         folder: of the lists, or of a run; it exists.
         names: by label.
     """
-    path = Path(folder) / FILE_NAME
+    path = Path(folder) / CLASS_NAMES_FILE
     if not names:
         path.unlink(missing_ok=True)
         return

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rhovideo.atomic_files import written_whole
+from rhovideo.config.list_names import CLASS_NAMES_FILE
 from rhovideo.data.lists.classes.class_files import in_given_order, notes_on_order
 from rhovideo.data.lists.classes.class_names import write_class_names
 from rhovideo.data.lists.csv_parsing import NO_LABEL, VIDEO_ENDINGS
@@ -178,7 +179,7 @@ def refuse_to_overwrite(out_dir: Path, force: bool) -> None:
     Raises:
         ListsExistError: there are lists.
     """
-    existing = [name for name in (*(f"{split}.csv" for split in SPLITS), "classes.txt") if (out_dir / name).exists()]
+    existing = [name for name in (*(f"{split}.csv" for split in SPLITS), CLASS_NAMES_FILE) if (out_dir / name).exists()]
     if existing and not force:
         raise ListsExistError(
             f"{out_dir} already holds {', '.join(existing)}: choose another folder, or force overwriting"
