@@ -50,8 +50,8 @@ Manifest.open(folder / "train.csv", cache_dir=disk)
 """,
     "contact sheet": """
 import numpy as np
-from rhovideo.demo.contact_sheet import _finish
-_finish(np.random.default_rng(0).integers(0, 255, (999, 999, 3), np.uint8), disk / "sheet.png")
+from rhovideo.pictures.canvas import finish
+finish(np.random.default_rng(0).integers(0, 255, (999, 999, 3), np.uint8), disk / "sheet.png")
 """,
 }
 FILL = """

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rhovideo.demo.clip_animation import animated_clips, side_by_side, write_film
+from rhovideo.pictures.clip_animation import animated_clips, side_by_side, write_film
 
 
 def grey_clips(views=2, frames=5, side=33):
