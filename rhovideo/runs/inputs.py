@@ -25,10 +25,10 @@ from fvcore.common.config import CfgNode
 import rhovideo
 from rhovideo.atomic_files import write_text
 from rhovideo.config.list_names import CLASS_NAMES_FILE, label_files, list_name, needed_splits, reads_label_files
-from rhovideo.config.task_defaults import MEASURES
 from rhovideo.errors import JobError
 from rhovideo.runs.file_hash import file_sha256
 from rhovideo.runs.folder import INPUTS_FILE, list_checkpoints
+from rhovideo.runs.job_checkpoint import job_checkpoint
 
 # The roles of inputs: the file with the names of the classes, and a checkpoint.
 CLASS_NAMES = "class names"
@@ -149,13 +149,9 @@ def input_files(cfg: CfgNode) -> Iterator[tuple[str, Path]]:
 
 def _checkpoint(cfg: CfgNode) -> str:
     """The checkpoint that a job begins from or measures; empty without one."""
-    started_from = cfg.TRAIN.CHECKPOINT_FILE_PATH
-    if cfg.TASK not in MEASURES:
-        return str(started_from)
-    # In the order of the tasks themselves; an extraction takes none of its folder.
+    # An extraction takes none of its folder.
     found = [] if cfg.TASK == "extract" else list_checkpoints(cfg.OUTPUT_DIR)
-    own = str(found[0]) if found else ""
-    return str(cfg.TEST.CHECKPOINT_FILE_PATH or (started_from or own if cfg.TRAIN.ENABLE else own or started_from))
+    return job_checkpoint(cfg, str(found[0]) if found else "")
 
 
 def measure(cfg: CfgNode) -> list[Input]:

@@ -30,6 +30,7 @@ from rhovideo.data.lists.classes.class_names import (
 from rhovideo.data.lists.classes.template_labels import read_templates
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.runs.folder import list_checkpoints
+from rhovideo.runs.job_checkpoint import measured_checkpoint
 
 _DATA = "DATA.PATH_TO_DATA_DIR"
 
@@ -69,7 +70,7 @@ def check_class_names(cfg: CfgNode, trained_by: CfgNode | None = None) -> Iterat
             names, place = read_class_names(cfg.OUTPUT_DIR), cfg.OUTPUT_DIR
             yield from compare_with_lists(cfg, names, f"the run in {place}")
         return
-    checkpoint = Path(cfg.TEST.CHECKPOINT_FILE_PATH or (cfg.TRAIN.CHECKPOINT_FILE_PATH if cfg.TASK == "test" else ""))
+    checkpoint = Path(measured_checkpoint(cfg) if cfg.TASK == "test" else cfg.TEST.CHECKPOINT_FILE_PATH)
     if checkpoint.parent.name == "checkpoints":
         names = read_class_names(checkpoint.parent.parent)
         yield from compare_with_lists(cfg, names, str(checkpoint))

@@ -26,6 +26,7 @@ from rhovideo.data.lists.csv_parsing import NO_LABEL, ManifestError, read_rows
 from rhovideo.data.lists.manifest import root_of
 from rhovideo.data.lists.same_videos import MOST_PATHS, video_ids
 from rhovideo.runs.file_hash import file_sha256
+from rhovideo.runs.job_checkpoint import measured_checkpoint
 from rhovideo.runs.lineage import read_config
 
 _DATA = "DATA.PATH_TO_DATA_DIR"
@@ -171,7 +172,7 @@ def trained_on(cfg: CfgNode) -> ListFile | None:
     Args:
         cfg: of the job.
     """
-    checkpoint = Path(cfg.TEST.CHECKPOINT_FILE_PATH or cfg.TRAIN.CHECKPOINT_FILE_PATH)
+    checkpoint = Path(measured_checkpoint(cfg))
     if cfg.TASK != "test" or checkpoint.parent.name != "checkpoints" or reads_frame_lists(cfg) or lists_itself(cfg):
         return None
     before = read_config(checkpoint.parent.parent)

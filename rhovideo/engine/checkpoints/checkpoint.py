@@ -32,6 +32,7 @@ from fvcore.common.config import CfgNode
 from rhovideo.atomic_files import try_to_write, writing, written_whole
 from rhovideo.errors import JobError
 from rhovideo.runs.folder import list_checkpoints
+from rhovideo.runs.job_checkpoint import measured_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -133,11 +134,9 @@ def newest_checkpoint(output_dir: str | Path) -> tuple[Path, dict[str, Any]] | N
 
 
 def checkpoint_to_measure(cfg: CfgNode) -> str:
-    """The checkpoint that TASK test or knn measures.
+    """The checkpoint that TASK test or knn measures, see :func:`rhovideo.runs.job_checkpoint.measured_checkpoint`.
 
-    It is TEST.CHECKPOINT_FILE_PATH, else TRAIN.CHECKPOINT_FILE_PATH, else the newest in OUTPUT_DIR. With TRAIN.ENABLE
-    False a training configuration measures the result of that training: there the newest in OUTPUT_DIR comes before
-    TRAIN.CHECKPOINT_FILE_PATH, which training began with.
+    The job's own is the newest in OUTPUT_DIR that can be read.
 
     Args:
         cfg: the job's.
@@ -146,6 +145,4 @@ def checkpoint_to_measure(cfg: CfgNode) -> str:
         A path or a released checkpoint's name; an empty text where there is neither.
     """
     found = newest_checkpoint(cfg.OUTPUT_DIR) if list_checkpoints(cfg.OUTPUT_DIR) else None
-    own = str(found[0]) if found else ""
-    started_from = cfg.TRAIN.CHECKPOINT_FILE_PATH
-    return str(cfg.TEST.CHECKPOINT_FILE_PATH or (started_from or own if cfg.TRAIN.ENABLE else own or started_from))
+    return measured_checkpoint(cfg, str(found[0]) if found else "")

@@ -29,6 +29,7 @@ from rhovideo.engine.log.logging_setup import progress
 from rhovideo.errors import JobError
 from rhovideo.models.encoder import Encoder
 from rhovideo.runs.file_hash import file_sha256
+from rhovideo.runs.job_checkpoint import measured_checkpoint
 from rhovideo.zoo.pretrained import load_pretrained
 from rhovideo.zoo.sources import local_path
 
@@ -83,7 +84,7 @@ def run_extract(cfg: CfgNode) -> dict[str, float]:
     Raises:
         JobError: no checkpoint is named, or OUTPUT_DIR holds features of something else.
     """
-    source = cfg.TEST.CHECKPOINT_FILE_PATH or cfg.TRAIN.CHECKPOINT_FILE_PATH
+    source = measured_checkpoint(cfg)
     if not source:
         raise JobError("TASK extract takes a checkpoint: write TEST.CHECKPOINT_FILE_PATH path/to/checkpoint.pyth")
     encoder = load_pretrained(source, cfg, encoder=cfg.TRAIN.CHECKPOINT_ENCODER)
