@@ -23,7 +23,7 @@ from benchmarks.timing import interleaved
 from rhovideo.atomic_files import written_whole
 from rhovideo.config import get_cfg
 from rhovideo.demo.synthetic_videos import write_synthetic
-from rhovideo.engine.checkpoint import FORMAT, newest_checkpoint, save_checkpoint
+from rhovideo.engine.checkpoints.checkpoint import FORMAT, newest_checkpoint, save_checkpoint
 from rhovideo.optim import build_optimizer
 from rhovideo.runs.folder import STATS_FILE, checkpoint_path
 from rhovideo.ssl.build import build_method

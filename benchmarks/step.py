@@ -26,7 +26,7 @@ from rhovideo.engine.model_setup import place
 from rhovideo.models import build_backbone
 from rhovideo.optim import LARS
 from rhovideo.ssl.build import build_method
-from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
+from rhovideo.ssl.memory.momentum import MomentumUpdate, momentum_copy
 
 _RHO, _BATCH, _FRAMES, _CROP = 2, 4, 4, 64
 _LR, _MOMENTUM, _WEIGHT_DECAY = 0.01, 0.9, 1e-4

@@ -18,8 +18,8 @@ from rhovideo.data.augment.colour import ColourAugmentation
 from rhovideo.integrations.pytorchvideo import Views
 from rhovideo.models import ProjectionMLP
 from rhovideo.ssl.losses import multi_positive_nce, unit
-from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
-from rhovideo.ssl.queue import Queue
+from rhovideo.ssl.memory.momentum import MomentumUpdate, momentum_copy
+from rhovideo.ssl.memory.queue import Queue
 
 rhovideo.register()
 

@@ -25,7 +25,7 @@ ESSENTIAL = (
     "data/sampling",
     "data/video",
     "data/loading/test_loader.py",
-    "engine/test_checkpoint.py",
+    "engine/checkpoints/test_checkpoint.py",
     "optim",
     "ssl",
 )

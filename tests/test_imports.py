@@ -18,22 +18,19 @@ TORCH_FREE = (
     *(f"rhovideo.launch.{name}" for name in ("before_start", "chains", "failures", "finished_jobs", "plan")),
     *("rhovideo.launch.run_state", "rhovideo.launch.sweep", "rhovideo.launch.local.runner"),
     *(f"rhovideo.zoo.{name}" for name in ("catalogue", "figures", "sources")),
+    *(f"rhovideo.checks.{name}" for name in ("files", "finished_runs", "fitting", "video_sizes")),
     *(
-        f"rhovideo.checks.{name}"
+        f"rhovideo.checks.lists.{name}"
         for name in (
             "class_agreement",
-            "files",
-            "finished_runs",
-            "fitting",
+            "job_lists",
             "label_numbers",
             "list_contents",
             "list_warnings",
-            "lists",
             "shared_videos",
-            "video_sizes",
         )
     ),
-    "rhovideo.data.lists.class_names",
+    "rhovideo.data.lists.classes.class_names",
     *("rhovideo.engine.evaluation.intervals", "rhovideo.engine.evaluation.predictions"),
     *(f"rhovideo.report.{name}" for name in ("run_record", "subjects", "per_video", "drawing", "markup")),
     *("rhovideo.errors", "rhovideo.randomness", "rhovideo.terminal"),
@@ -66,3 +63,10 @@ def test_no_module_name_stands_twice():
         name.rpartition(".")[2] for name in MODULES if name not in packages and not name.startswith(wrappers)
     )
     assert {name for name, count in names.items() if count > 1} <= MAY_REPEAT
+
+
+def test_a_folder_holds_about_ten_files():
+    """The command line has one for each command."""
+    packages = {module.name for module in pkgutil.walk_packages(rhovideo.__path__, "rhovideo.") if module.ispkg}
+    files = Counter(name.rpartition(".")[0] for name in MODULES if name not in packages)
+    assert {folder: count for folder, count in files.items() if count > 12 and folder != "rhovideo.cli"} == {}

@@ -16,9 +16,9 @@ PACKAGE = Path(__file__).parents[1] / "rhovideo"
 LEFT_OUT = {
     "launch/slurm/job_queue.py": "squeue, sacct and scancel",
     "launch/slurm/submitit_adapter.py": "sbatch's line with the number of the job",
-    "config/values.py": "names of types, such as `float list`",
-    "engine/json_stats.py": "the lines of numbers in a log: `json_stats: {...}`, as PySlowFast has them",
-    "engine/logging_setup.py": "the name of a log handler",
+    "config/files/values.py": "names of types, such as `float list`",
+    "engine/log/json_stats.py": "the lines of numbers in a log: `json_stats: {...}`, as PySlowFast has them",
+    "engine/log/logging_setup.py": "the name of a log handler",
     "report/drawing.py": "the markup of a drawing",
 }
 # Methods that take a text apart or look for something in it, when they get an argument: `" ".join(text.split())` only

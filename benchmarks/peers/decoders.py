@@ -12,9 +12,9 @@ import av
 import numpy as np
 
 from benchmarks.inputs import Source
-from rhovideo.data.video.containers import open_container
-from rhovideo.data.video.frame import Picture, RgbPicture
+from rhovideo.data.video.picture.frame import Picture, RgbPicture
 from rhovideo.data.video.reader import Taker, Video
+from rhovideo.data.video.stream.containers import open_container
 
 # A file and indices int64 [rho,T], ascending in each clip, to frames.
 Decoder = Callable[[Path, np.ndarray], np.ndarray]

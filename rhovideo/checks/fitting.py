@@ -84,7 +84,7 @@ def _videos(cfg: CfgNode) -> tuple[int | None, str]:
     if "train" not in needed_splits(cfg):
         return None, f"TASK {cfg.TASK} reads no training videos"
     # They import NumPy, for which a look at runs must not wait.
-    from rhovideo.checks.list_contents import read_contents
+    from rhovideo.checks.lists.list_contents import read_contents
     from rhovideo.data.lists.csv_parsing import ManifestError
 
     try:

@@ -105,8 +105,8 @@ def _wrong_argument(options: argparse.Namespace, configs: list[str]) -> str:
 
 
 def _write(out: Path, shown: ShownClips, title: str) -> None:
-    from rhovideo.demo.clip_animation import animation, write_film
-    from rhovideo.demo.contact_sheet import contact_sheet
+    from rhovideo.pictures.clip_animation import animation, write_film
+    from rhovideo.pictures.contact_sheet import contact_sheet
 
     clips = [video.clips for video in shown.videos]
     names, rows = [_title(video) for video in shown.videos], [_times(video) for video in shown.videos]
@@ -127,7 +127,7 @@ def _playing(clips: list[np.ndarray], names: list[str], rows: list[list[str]], t
     """The pictures of a film, uint8 [T,H,W,3]: a row for each video, its clips side by side."""
     import numpy as np
 
-    from rhovideo.demo.contact_sheet import playing_sheet
+    from rhovideo.pictures.contact_sheet import playing_sheet
 
     return np.stack([playing_sheet(clips, time, names, rows, title) for time in range(clips[0].shape[1])])
 

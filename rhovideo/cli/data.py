@@ -86,8 +86,8 @@ def add_commands(commands: Commands) -> None:
 def index_command(options: argparse.Namespace) -> int:
     """Run ``rhovideo index``."""
     from rhovideo.data.lists.csv_parsing import ManifestError
-    from rhovideo.data.lists.indexing import IndexingError, ListsExistError, index_folder
-    from rhovideo.data.lists.official_splits import index_hmdb51, index_ucf101
+    from rhovideo.data.lists.indexing.folder_index import IndexingError, ListsExistError, index_folder
+    from rhovideo.data.lists.indexing.official_splits import index_hmdb51, index_ucf101
 
     out = options.out or options.folder
     if options.classes and (options.ucf101 or options.hmdb51):

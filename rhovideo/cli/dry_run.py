@@ -24,7 +24,7 @@ from rhovideo.runs.folder import list_checkpoints
 from rhovideo.terminal import print_line
 
 if TYPE_CHECKING:
-    from rhovideo.checks.list_contents import ListContents
+    from rhovideo.checks.lists.list_contents import ListContents
 
 
 def show_run(plan: Plan) -> None:
@@ -97,7 +97,7 @@ def _check(plan: Plan, place: Place, resume: bool, also: Sequence[str] = (), wit
 
 def _in_short(cfg: CfgNode) -> str:
     """A job in a line: its task, its videos, its steps, its processes and its run folder."""
-    from rhovideo.checks.list_contents import read_contents
+    from rhovideo.checks.lists.list_contents import read_contents
 
     splits = () if lists_itself(cfg) else needed_splits(cfg)
     lists = {split: read_contents(cfg, split) for split in splits}

@@ -17,10 +17,10 @@ from rhovideo.checks.files import check_list_files
 from rhovideo.cli.generated_configs import add_parser, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.cli.parsers import Commands
 from rhovideo.cli.run import flags_as_overrides
+from rhovideo.config.files.reading import Loaded
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Finding, Origin, Problem
 from rhovideo.config.list_names import needed_splits
 from rhovideo.config.pyslowfast.translation import FRAME_LISTS
-from rhovideo.config.reading import Loaded
 from rhovideo.errors import JobError
 from rhovideo.protocols import outcome
 from rhovideo.protocols.evaluation_folder import is_to_run
@@ -175,7 +175,7 @@ def _is_of_others(out: Path, checkpoint: Path, data: Path) -> bool:
 
 def _check_lists(loaded: Loaded, overrides: Sequence[object]) -> None:
     """Refuse wrong lists before the checkpoint is read, in the command's own terms. Warnings come with the start."""
-    from rhovideo.checks.lists import ListCheck
+    from rhovideo.checks.lists.job_lists import ListCheck
 
     findings = list(check_list_files(loaded.cfg)) or ListCheck()(loaded.cfg)
     errors = [finding for finding in findings if finding.severity == "error"]
@@ -193,7 +193,7 @@ def _of_lists(finding: Finding, overrides: Sequence[object]) -> Problem:
 
 def _refuse_other_classes(loaded: Loaded, subject: Subject) -> None:
     """Refuse lists that number their classes in another way than the checkpoint's classifier."""
-    from rhovideo.checks.class_agreement import compare_with_lists
+    from rhovideo.checks.lists.class_agreement import compare_with_lists
 
     findings = compare_with_lists(loaded.cfg, subject.class_names, subject.path)
     if problems := [_of_lists(finding, ()) for finding in findings]:

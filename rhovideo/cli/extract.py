@@ -14,6 +14,7 @@ from rhovideo.atomic_files import writing, written_whole
 from rhovideo.cli.generated_configs import add_parser, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.cli.parsers import Commands
 from rhovideo.cli.run import flags_as_overrides
+from rhovideo.config.list_names import CLASS_NAMES_FILE
 from rhovideo.errors import JobError
 from rhovideo.protocols.evaluation_folder import is_to_run
 from rhovideo.protocols.recipes import as_yaml, extract_recipe, resolve
@@ -23,7 +24,7 @@ from rhovideo.zoo.sources import local_path
 
 CONFIG_NAME = "extract.yaml"
 # The list as it was when the extraction began, in OUT.
-_LIST, _CLASSES = Path("list/test.csv"), Path("list/classes.txt")
+_LIST, _CLASSES = Path("list/test.csv"), Path("list", CLASS_NAMES_FILE)
 _CLIPS = 10
 
 EXTRACT_HELP = """\
@@ -126,13 +127,13 @@ def _videos(data: Path, out: Path, cfg: CfgNode) -> tuple[bytes, list[str], str]
     Raises:
         JobError: there is nothing of this name, no video, or the list cannot be used.
     """
-    from rhovideo.data.lists.class_names import read_class_names
+    from rhovideo.data.lists.classes.class_names import read_class_names
     from rhovideo.data.lists.csv_parsing import VIDEO_ENDINGS, ManifestError
     from rhovideo.data.lists.frame_lists import FIRST_WORD
     from rhovideo.data.lists.manifest import Manifest, root_of
 
     if data.is_dir():
-        from rhovideo.data.lists.indexing import IndexingError, list_folder
+        from rhovideo.data.lists.indexing.folder_index import IndexingError, list_folder
 
         try:
             listed, classes, left_out = list_folder(data, out / _LIST.parent)

@@ -56,8 +56,8 @@ def weights_command(options: argparse.Namespace) -> int:
     path = local_path(options.checkpoint)
     _warnings_to_stderr()
     from rhovideo.models.network_size import describe
-    from rhovideo.zoo.architecture import architecture
-    from rhovideo.zoo.checkpoint_files import read_weights
+    from rhovideo.zoo.files.architecture import architecture
+    from rhovideo.zoo.files.checkpoint_files import read_weights
     from rhovideo.zoo.pretrained import classes_of, load_pretrained
 
     file = read_weights(path)
@@ -89,7 +89,7 @@ def export_command(options: argparse.Namespace) -> int:
         raise WeightsError(f"{options.out}: PySlowFast looks for names that end in .pyth; write {options.out}.pyth")
     path = local_path(options.checkpoint)
     _warnings_to_stderr()
-    from rhovideo.zoo.exporting import export
+    from rhovideo.zoo.released_format.exporting import export
 
     print(export(path, options.out, encoder=options.encoder))
     return 0

@@ -6,8 +6,8 @@ from rhovideo.config.extension.registries import (
     register_logger,
     register_method,
 )
+from rhovideo.config.files.reading import cfg_from_released, load_cfg
 from rhovideo.config.findings import ConfigError
-from rhovideo.config.reading import cfg_from_released, load_cfg
 from rhovideo.config.schema import get_cfg, register_key
 
 __all__ = [

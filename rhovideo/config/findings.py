@@ -1,8 +1,8 @@
 """The results of checks: :class:`Finding`, and :class:`Problem`, a finding with its place in the files.
 
 A check gets a configuration, so it knows keys and values, but not the line of a file on which a key was written. It
-returns findings. :class:`rhovideo.config.reading.Loaded` has read the files and knows the lines. It turns the findings
-into problems, which are shown.
+returns findings. :class:`rhovideo.config.files.reading.Loaded` has read the files and knows the lines. It turns the
+findings into problems, which are shown.
 """
 
 from __future__ import annotations

@@ -9,6 +9,9 @@ from fvcore.common.config import CfgNode
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.pyslowfast.translation import reads_frame_lists
 
+# The names of the classes, by label, next to the lists; a run keeps a copy in its folder.
+CLASS_NAMES_FILE = "classes.txt"
+
 
 def needed_splits(cfg: CfgNode) -> tuple[str, ...]:
     """The splits that the task reads: some of train, val and test."""

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
     from rhovideo.data.augment.crops import EvalCrops
     from rhovideo.data.lists.bad_videos import BadVideoLedger
     from rhovideo.data.lists.csv_parsing import ManifestError
-    from rhovideo.data.lists.indexing import index_folder
+    from rhovideo.data.lists.indexing.folder_index import index_folder
+    from rhovideo.data.lists.indexing.official_splits import index_hmdb51, index_ucf101
     from rhovideo.data.lists.manifest import Manifest
-    from rhovideo.data.lists.official_splits import index_hmdb51, index_ucf101
     from rhovideo.data.lists.video_list import VideoList
     from rhovideo.data.loading.batches import Batch
     from rhovideo.data.loading.datasets import VideoDataset, build_dataset, open_manifest
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from rhovideo.data.sampling.clip_samplers import (
         RandomClipSampler,
         RhoClipSampler,
-        SegmentSampler,
         UniformClipSampler,
         build_clip_sampler,
     )
-    from rhovideo.data.video.frame import RgbPicture
+    from rhovideo.data.sampling.segment_sampler import SegmentSampler
     from rhovideo.data.video.image_frames import ImageFrames, IndexedFrames
+    from rhovideo.data.video.picture.frame import RgbPicture
     from rhovideo.data.video.reader import Video, VideoReadError
     from rhovideo.data.video.torchcodec_reader import TorchcodecVideo, open_video
 
@@ -79,10 +79,10 @@ __getattr__, __dir__ = lazy_names(
         "Manifest": "rhovideo.data.lists.manifest",
         "ManifestError": "rhovideo.data.lists.csv_parsing",
         "RandomClipSampler": "rhovideo.data.sampling.clip_samplers",
-        "RgbPicture": "rhovideo.data.video.frame",
+        "RgbPicture": "rhovideo.data.video.picture.frame",
         "RhoClipSampler": "rhovideo.data.sampling.clip_samplers",
         "ScanReport": "rhovideo.data.loading.scanning",
-        "SegmentSampler": "rhovideo.data.sampling.clip_samplers",
+        "SegmentSampler": "rhovideo.data.sampling.segment_sampler",
         "TorchcodecVideo": "rhovideo.data.video.torchcodec_reader",
         "TrainAugmentation": "rhovideo.data.augment.clip_augmentation",
         "UniformClipSampler": "rhovideo.data.sampling.clip_samplers",
@@ -94,9 +94,9 @@ __getattr__, __dir__ = lazy_names(
         "build_clip_sampler": "rhovideo.data.sampling.clip_samplers",
         "build_dataset": "rhovideo.data.loading.datasets",
         "build_loader": "rhovideo.data.loading.loader",
-        "index_folder": "rhovideo.data.lists.indexing",
-        "index_hmdb51": "rhovideo.data.lists.official_splits",
-        "index_ucf101": "rhovideo.data.lists.official_splits",
+        "index_folder": "rhovideo.data.lists.indexing.folder_index",
+        "index_hmdb51": "rhovideo.data.lists.indexing.official_splits",
+        "index_ucf101": "rhovideo.data.lists.indexing.official_splits",
         "normalise": "rhovideo.data.augment.clip_augmentation",
         "open_manifest": "rhovideo.data.loading.datasets",
         "open_video": "rhovideo.data.video.torchcodec_reader",

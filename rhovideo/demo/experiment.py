@@ -20,9 +20,9 @@ from fvcore.common.config import CfgNode
 from rhovideo.atomic_files import write_text
 from rhovideo.config import load_cfg
 from rhovideo.data.loading.shown_clips import shown_clips
-from rhovideo.demo.contact_sheet import save_report
+from rhovideo.demo.loss_curve import save_report
 from rhovideo.demo.synthetic_videos import class_names, write_synthetic
-from rhovideo.engine.json_stats import read_json_stats
+from rhovideo.engine.log.json_stats import read_json_stats
 from rhovideo.engine.run import run
 from rhovideo.launch.local.processes import launch
 from rhovideo.terminal import stage, stop_beats

@@ -15,6 +15,7 @@ import av
 import numpy as np
 
 from rhovideo.atomic_files import write_text, writing
+from rhovideo.config.list_names import CLASS_NAMES_FILE
 from rhovideo.randomness import Stream, generator
 
 SPLITS = ("train", "val")
@@ -117,7 +118,7 @@ def write_labelled_set(
     folder.mkdir(parents=True, exist_ok=True)
     for name, rows in (("train", train), ("val", val), ("test", val)):
         _write_manifest(folder / f"{name}.csv", rows)
-    write_text(folder / "classes.txt", "".join(f"{name}\n" for name in kind.classes))
+    write_text(folder / CLASS_NAMES_FILE, "".join(f"{name}\n" for name in kind.classes))
     write_text(folder / RECEIPT, json.dumps(receipt, indent=1))
     return folder
 

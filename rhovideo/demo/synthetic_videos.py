@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -36,34 +37,22 @@ def class_names(num_classes: int) -> list[str]:
     return names[:num_classes]
 
 
-def write_synthetic(
-    folder: str | Path,
-    *,
-    num_classes: int = 6,
-    train_videos: int = 240,
-    val_videos: int = 120,
-    seconds: float | tuple[float, float] = (4.0, 6.0),
-    fps: int = 15,
-    size: tuple[int, int] = (96, 128),
-    seed: int = 0,
-) -> Path:
-    """Write videos of shapes; files and arguments are those of :func:`rhovideo.demo.labelled_set.write_labelled_set`.
+def write_synthetic(folder: str | Path, *, num_classes: int = 6, **options: Any) -> Path:
+    """Write videos of shapes and their lists, see :func:`rhovideo.demo.labelled_set.write_labelled_set`.
 
     Args:
         folder: made if missing.
         num_classes: classes; label i belongs to ``class_names(num_classes)[i]``.
-        train_videos: number of training videos.
-        val_videos: number of validation videos.
-        seconds: length of a video, or the range from which it is drawn.
-        fps: frames a second.
-        size: height and width of the pictures, even numbers of at least 32 pixels.
-        seed: of the whole set.
+        options: those of ``write_labelled_set``: ``train_videos``, ``val_videos``, ``seconds``, ``fps``, ``size`` and
+            ``seed``.
 
     Returns:
         ``folder``.
+
+    Raises:
+        ValueError: a number is out of range.
     """
-    counts = {"train_videos": train_videos, "val_videos": val_videos}
-    return write_labelled_set(folder, shapes(num_classes), **counts, seconds=seconds, fps=fps, size=size, seed=seed)
+    return write_labelled_set(folder, shapes(num_classes), **options)
 
 
 def shapes(num_classes: int) -> VideoKind:

@@ -13,20 +13,20 @@ from fvcore.common.config import CfgNode
 
 from rhovideo import distributed, stopping
 from rhovideo.atomic_files import write_text
-from rhovideo.checks.class_agreement import check_class_names, record_class_names
 from rhovideo.checks.finished_runs import refuse, set_aside, standing
+from rhovideo.checks.lists.class_agreement import check_class_names, record_class_names
+from rhovideo.checks.lists.whole_lists import check_whole_lists
 from rhovideo.checks.video_sizes import compare_videos, look_at_videos, with_sizes, write_sizes
-from rhovideo.checks.whole_lists import check_whole_lists
 from rhovideo.config.findings import Finding
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading.workers import cores, worker_count
-from rhovideo.engine.cpu_notes import note_cpu, note_mixed_precision
 from rhovideo.engine.device_inputs import use_sound_kernels
 from rhovideo.engine.evaluation.feature_file import check_features, has_blocks
 from rhovideo.engine.evaluation.intervals import Numbers
-from rhovideo.engine.json_stats import to_json
-from rhovideo.engine.logging_setup import set_up_logging
+from rhovideo.engine.log.cpu_notes import note_cpu, note_mixed_precision
+from rhovideo.engine.log.json_stats import to_json
+from rhovideo.engine.log.logging_setup import set_up_logging
 from rhovideo.engine.tasks.classify import run_classify
 from rhovideo.engine.tasks.extract import run_extract
 from rhovideo.engine.tasks.knn import run_knn

@@ -23,14 +23,14 @@ from torch import Tensor, nn
 from rhovideo import distributed, stopping
 from rhovideo.data.lists.bad_videos import BadVideoLedger
 from rhovideo.data.loading.loader import Batch, Loader
+from rhovideo.engine.checkpoints.training_state import SavedTask, TrainingState
 from rhovideo.engine.device_inputs import autocast, job_device, mixed_precision
 from rhovideo.engine.evaluation.intervals import Numbers
+from rhovideo.engine.log.step_logger import StepLogger
 from rhovideo.engine.step.agreement import Agreement, Decision, StepRecord
 from rhovideo.engine.step.gradients import GradientAverager
 from rhovideo.engine.step.weight_guard import WeightGuard
-from rhovideo.engine.step_logger import StepLogger
 from rhovideo.engine.timetable import Position, Timetable
-from rhovideo.engine.training_state import SavedTask, TrainingState
 from rhovideo.errors import JobError
 from rhovideo.optim import build_optimizer, describe_learning_rate, learning_rate, rate_factor, set_learning_rate
 from rhovideo.randomness import Stream
@@ -90,7 +90,7 @@ class Trainer:
     """Trains a task to SOLVER.MAX_EPOCH, from the newest checkpoint in OUTPUT_DIR where there is one.
 
     Args:
-        cfg: as :func:`rhovideo.engine.resuming.settle` leaves it.
+        cfg: as :func:`rhovideo.engine.checkpoints.resuming.settle` leaves it.
         task: the model and its losses.
         loader: of the training videos.
         factor: of the learning rates, as at the run's first launch; None: as configured.

@@ -24,7 +24,9 @@ import torch
 from pytorchvideo.data import clip_sampling as theirs
 
 from rhovideo.data.augment.clip_augmentation import TrainAugmentation, normalise
-from rhovideo.data.sampling.clip_samplers import RhoClipSampler, SegmentSampler, clip_frames
+from rhovideo.data.sampling.clip_samplers import RhoClipSampler
+from rhovideo.data.sampling.clip_spans import clip_frames
+from rhovideo.data.sampling.segment_sampler import SegmentSampler
 from rhovideo.integrations.substitution import substitute
 from rhovideo.randomness import python_generator
 

@@ -226,13 +226,13 @@ def _processes_on_slurm(start: Start) -> Found:
 
 
 def _lists(start: Start) -> Found:
-    from rhovideo.checks.lists import ListCheck
+    from rhovideo.checks.lists.job_lists import ListCheck
 
     return _of_each_job(start, ListCheck())
 
 
 def _class_names(start: Start) -> Found:
-    from rhovideo.checks.class_agreement import check_class_names
+    from rhovideo.checks.lists.class_agreement import check_class_names
 
     for cell in start.plan.cells:
         for number, job in enumerate(cell.jobs):

@@ -9,12 +9,13 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from rhovideo.checks.files import check_files, check_folder_name
+from rhovideo.config.files.reading import Loaded
 from rhovideo.config.findings import Finding, Problem
 from rhovideo.config.keys import set_value
-from rhovideo.config.reading import Loaded
 from rhovideo.config.task_defaults import CLASSIFIES, MEASURES, TRAINS
 from rhovideo.errors import JobError
 from rhovideo.runs.folder import list_checkpoints
+from rhovideo.runs.job_checkpoint import job_checkpoint
 
 # The tasks of earlier jobs from which a task takes its weights.
 _SOURCES = {
@@ -44,10 +45,10 @@ def check_chain(jobs: Sequence[Loaded]) -> list[Problem]:
         made_before = tuple(earlier.cfg.OUTPUT_DIR for earlier in jobs[:number])
         findings = check_files(job.cfg, made_before)
         made = job.cfg.TASK != "extract" and list_checkpoints(job.cfg.OUTPUT_DIR)
-        if job.cfg.TASK in MEASURES and not (_checkpoint(job.cfg) or made or _source(jobs, number)):
+        if job.cfg.TASK in MEASURES and not (job_checkpoint(job.cfg) or made or _source(jobs, number)):
             wrong = f"is empty, and TASK {job.cfg.TASK} takes a checkpoint"
             findings.append(Finding(("TEST.CHECKPOINT_FILE_PATH",), wrong, "path/to/checkpoint.pyth"))
-        if job.cfg.TASK in CLASSIFIES and job.cfg.TASK in TRAINS and not (_checkpoint(job.cfg) or made):
+        if job.cfg.TASK in CLASSIFIES and job.cfg.TASK in TRAINS and not (job_checkpoint(job.cfg) or made):
             findings += [] if _source(jobs, number) else [_RANDOM_WEIGHTS]
         problems += [job.problem(finding) for finding in findings]
     return problems
@@ -80,7 +81,7 @@ def checkpoint_source(jobs: Sequence[Loaded], number: int) -> tuple[str, Path] |
         job names its checkpoint or takes none.
     """
     source = _source(jobs, number)
-    if source is None or _checkpoint(jobs[number].cfg):
+    if source is None or job_checkpoint(jobs[number].cfg):
         return None
     section = "TEST" if jobs[number].cfg.TASK in MEASURES else "TRAIN"
     return f"{section}.CHECKPOINT_FILE_PATH", Path(source.cfg.OUTPUT_DIR)
@@ -114,13 +115,6 @@ def with_checkpoint(cfg: CfgNode, source: tuple[str, Path] | None) -> CfgNode:
     set_value(cfg, key, str(checkpoints[0]))
     cfg.freeze()
     return cfg
-
-
-def _checkpoint(cfg: CfgNode) -> str:
-    """The checkpoint that a job starts from or measures, where one is named."""
-    if cfg.TASK in MEASURES:
-        return cfg.TEST.CHECKPOINT_FILE_PATH or cfg.TRAIN.CHECKPOINT_FILE_PATH
-    return cfg.TRAIN.CHECKPOINT_FILE_PATH
 
 
 def _source(jobs: Sequence[Loaded], number: int) -> Loaded | None:

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.files.reading import Loaded
 from rhovideo.config.findings import Finding, Problem
-from rhovideo.config.reading import Loaded
 from rhovideo.launch.chains import NoCheckpoint, checkpoint_source, with_checkpoint
 from rhovideo.runs.file_hash import file_sha256
 from rhovideo.runs.first_launch import read_first_launch, resumes

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from rhovideo.checks.files import check_folder_name
 from rhovideo.checks.fitting import fit_to_list
+from rhovideo.config.files.reading import Loaded, import_plugins_of, load
+from rhovideo.config.files.values import from_word
+from rhovideo.config.files.yaml_settings import Setting
 from rhovideo.config.findings import ConfigError, Origin, Problem, Severity, as_lines
-from rhovideo.config.reading import Loaded, import_plugins_of, load
 from rhovideo.config.slurm_options import cluster_file
-from rhovideo.config.values import from_word
-from rhovideo.config.yaml_settings import Setting
 from rhovideo.errors import JobError
 from rhovideo.launch.sweep import SWEEP, cells, check_overrides, parse_sweep, settings
 from rhovideo.runs.first_launch import as_resumed

@@ -8,12 +8,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from rhovideo.config.files.values import ValueProblem, from_word, interpret
+from rhovideo.config.files.yaml_settings import Setting
 from rhovideo.config.findings import ConfigError, Origin, Problem
 from rhovideo.config.keys import nearest_key
 from rhovideo.config.pyslowfast import other_keys
 from rhovideo.config.schema import Key, definitions
-from rhovideo.config.values import ValueProblem, from_word, interpret
-from rhovideo.config.yaml_settings import Setting
 
 SWEEP = Origin("--sweep")
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rhovideo.engine.json_stats import last_json_stats
+from rhovideo.engine.log.json_stats import last_json_stats
 from rhovideo.launch.run_state import RUNNING, Answer, State, ask_slurm, events_of, judge
 from rhovideo.monitor.tables import Table
 from rhovideo.runs import records

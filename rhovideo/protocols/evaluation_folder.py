@@ -10,8 +10,8 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.checks.finished_runs import compare_inputs, joined
 from rhovideo.config.comparison import differing_values, global_batch, in_words, keys_without_effect
+from rhovideo.config.files.reading import load
 from rhovideo.config.findings import ConfigError
-from rhovideo.config.reading import load
 from rhovideo.errors import JobError
 from rhovideo.protocols.recipes import BATCHES
 from rhovideo.runs.first_launch import read_first_launch

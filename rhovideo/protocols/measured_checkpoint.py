@@ -5,9 +5,9 @@ from __future__ import annotations
 from fvcore.common.config import CfgNode
 
 from rhovideo.protocols.recipes import Subject
-from rhovideo.zoo.architecture import architecture
 from rhovideo.zoo.catalogue import entry_named, entry_of_file
-from rhovideo.zoo.checkpoint_files import WeightsFile, class_names_in, read_weights
+from rhovideo.zoo.files.architecture import architecture
+from rhovideo.zoo.files.checkpoint_files import WeightsFile, class_names_in, read_weights
 from rhovideo.zoo.pretrained import load_classifier, load_pretrained
 from rhovideo.zoo.sources import local_path
 

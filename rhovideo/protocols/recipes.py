@@ -16,11 +16,11 @@ from fvcore.common.config import CfgNode
 from rhovideo.checks.fitting import fit_to_list
 from rhovideo.config.combinations import ONE_SIZE
 from rhovideo.config.extension.registries import BACKBONES
+from rhovideo.config.files.reading import Loaded, load
+from rhovideo.config.files.yaml_settings import read_overrides
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Origin, Problem
 from rhovideo.config.keys import get_value, leaves
-from rhovideo.config.reading import Loaded, load
 from rhovideo.config.schema import definitions, is_registered
-from rhovideo.config.yaml_settings import read_overrides
 
 PROTOCOLS = ("knn", "fast", "linear", "finetune", "test", "retrieval")
 TASK_OF = {

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.reading import load_cfg
+from rhovideo.config.files.reading import load_cfg
 from rhovideo.data.loading.datasets import SampleKey, VideoDataset, build_dataset
 from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_network_input
 from rhovideo.report.per_video import Neighbour, Prediction, Predictions, Query

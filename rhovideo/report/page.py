@@ -24,7 +24,7 @@ from rhovideo.report.sections.what_was_run import (
     warnings_section,
 )
 from rhovideo.report.sections.wording import count, duration, listed, percent
-from rhovideo.report.subjects import Subject, deviation, mean_score, read_subject
+from rhovideo.report.subjects import Subject, deviation, mean_of_chains, read_subject
 from rhovideo.terminal import stage
 
 FORMATS = ("html", "md", "png")
@@ -148,7 +148,7 @@ def _headline(subject: Subject) -> list[tuple[str, str]]:
     if main.score is None:
         return []
     if spread is not None:
-        mean = f"{mean_score(chains):.1f} ± {spread:.1f} %"
+        mean = f"{mean_of_chains(chains):.1f} ± {spread:.1f} %"
         return [
             (f"{main.score_name}, mean ± standard deviation of n = {len(chains)} seeds", mean),
             (f"the best of them, seed {main.seed}", percent(main.score)),

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
 
-from rhovideo.engine.evaluation.predictions import NEIGHBOURS_FILE, PREDICTIONS_FILE
+from rhovideo.engine.evaluation.predictions import (
+    NEIGHBOURS_FILE,
+    PREDICTIONS_FILE,
+    DamagedRowError,
+    Row,
+    neighbour_row,
+    prediction_row,
+    read_rows,
+)
 from rhovideo.report.run_record import RunRecord
 from rhovideo.terminal import print_line
-
-Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -100,9 +104,9 @@ class ClassScore:
 
 def read_predictions(run: RunRecord) -> Predictions | None:
     """Read predictions.csv or the scores of a test; None where the run has neither."""
-    found = _rows(run.folder / PREDICTIONS_FILE, _prediction)
+    found = _rows(run.folder / PREDICTIONS_FILE, prediction_row)
     if found:
-        return Predictions(found, f"{run.name}/{PREDICTIONS_FILE}")
+        return Predictions([Prediction(*row) for row in found], f"{run.name}/{PREDICTIONS_FILE}")
     path = run.folder / "test_scores.npz"
     try:
         with np.load(path) as arrays:
@@ -120,34 +124,17 @@ def read_predictions(run: RunRecord) -> Predictions | None:
 def read_neighbours(run: RunRecord) -> list[Query]:
     """Read neighbours.csv; empty where the run has none."""
     queries: dict[str, tuple[int, list[Neighbour]]] = {}
-    for path, label, neighbour in _rows(run.folder / NEIGHBOURS_FILE, _neighbour):
-        queries.setdefault(path, (label, []))[1].append(neighbour)
+    for path, label, near, near_label, similarity in _rows(run.folder / NEIGHBOURS_FILE, neighbour_row):
+        queries.setdefault(path, (label, []))[1].append(Neighbour(near, near_label, similarity))
     return [Query(path, label, neighbours) for path, (label, neighbours) in queries.items()]
-
-
-def _prediction(row: Mapping[str, str]) -> Prediction:
-    return Prediction(row["path"], int(row["label"]), int(row["prediction"]), float(row["confidence"]))
-
-
-def _neighbour(row: Mapping[str, str]) -> tuple[str, int, Neighbour]:
-    """A query, its label and one of its neighbours."""
-    near = Neighbour(row["neighbour"], _label(row["neighbour_label"]), float(row["similarity"]))
-    return row["path"], _label(row["label"]), near
-
-
-def _label(text: str) -> int:
-    return int(text) if text else -1
 
 
 def _rows(path: Path, parse: Callable[[Mapping[str, str]], Row]) -> list[Row]:
     """The parsed lines of a CSV file; empty where there is none, or where it is damaged, which is said."""
     try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            lines = csv.DictReader(file)
-            try:
-                return [parse(line) for line in lines]
-            except (csv.Error, KeyError, TypeError, ValueError):
-                print_line(f"{path}, line {lines.line_num}: is damaged, so the page is made without this file")
+        return read_rows(path, parse) or []
+    except DamagedRowError as error:
+        print_line(f"{path}, line {error.line}: is damaged, so the page is made without this file")
     except OSError:
         pass
     return []

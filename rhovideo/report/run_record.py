@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from rhovideo.data.lists.class_names import read_class_names
-from rhovideo.engine.json_stats import read_json_stats
+from rhovideo.data.lists.classes.class_names import read_class_names
+from rhovideo.engine.log.json_stats import read_json_stats
 from rhovideo.protocols.outcome import FILE_NAME as OUTCOME_FILE
 from rhovideo.runs.first_launch import FILE_NAME as FIRST_LAUNCH_FILE
 from rhovideo.runs.folder import FAILURE_FILE, INPUTS_FILE, LOG_FILE, STATS_FILE, list_checkpoints, read_results

@@ -87,7 +87,7 @@ def groups(chains: Iterable[Chain]) -> dict[str, list[Chain]]:
     return found
 
 
-def mean_score(chains: Sequence[Chain]) -> float:
+def mean_of_chains(chains: Sequence[Chain]) -> float:
     """The mean of the numbers of chains that all have one, in percent."""
     return statistics.fmean(chain.score or 0.0 for chain in chains)
 
@@ -140,7 +140,7 @@ class Subject:
     @property
     def best_group(self) -> list[Chain]:
         """The chains, alike but for their seeds, with the highest mean; empty where none has a number."""
-        return max(self.scored.values(), key=lambda chains: (mean_score(chains), _pretrained(chains)), default=[])
+        return max(self.scored.values(), key=lambda chains: (mean_of_chains(chains), _pretrained(chains)), default=[])
 
     @property
     def main(self) -> Chain:

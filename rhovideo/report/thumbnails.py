@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from rhovideo.data.lists.video_list import OpenVideo
-from rhovideo.data.video.frame import Picture, RgbPicture
+from rhovideo.data.video.picture.frame import Picture, RgbPicture
 from rhovideo.data.video.reader import VideoReadError
 from rhovideo.data.video.torchcodec_reader import open_video
 from rhovideo.terminal import print_line

@@ -24,14 +24,13 @@ from fvcore.common.config import CfgNode
 
 import rhovideo
 from rhovideo.atomic_files import write_text
-from rhovideo.config.list_names import label_files, list_name, needed_splits, reads_label_files
-from rhovideo.config.task_defaults import MEASURES
+from rhovideo.config.list_names import CLASS_NAMES_FILE, label_files, list_name, needed_splits, reads_label_files
 from rhovideo.errors import JobError
 from rhovideo.runs.file_hash import file_sha256
 from rhovideo.runs.folder import INPUTS_FILE, list_checkpoints
+from rhovideo.runs.job_checkpoint import job_checkpoint
 
-# The file with the names of the classes, in the folder of the lists.
-CLASSES_FILE = "classes.txt"
+# The roles of inputs: the file with the names of the classes, and a checkpoint.
 CLASS_NAMES = "class names"
 CHECKPOINT = "checkpoint"
 # The roles of lists, which have rows.
@@ -141,7 +140,7 @@ def input_files(cfg: CfgNode) -> Iterator[tuple[str, Path]]:
         found.append((f"{split} list", data / list_name(cfg, split)))
         if reads_label_files(cfg, split):
             found += [(f"{split} {name}", data / name) for name in label_files(split)]
-    found.append((CLASS_NAMES, data / CLASSES_FILE))
+    found.append((CLASS_NAMES, data / CLASS_NAMES_FILE))
     found.append((CHECKPOINT, Path(_checkpoint(cfg))))
     for role, path in found:
         if path.is_file():
@@ -150,13 +149,9 @@ def input_files(cfg: CfgNode) -> Iterator[tuple[str, Path]]:
 
 def _checkpoint(cfg: CfgNode) -> str:
     """The checkpoint that a job begins from or measures; empty without one."""
-    started_from = cfg.TRAIN.CHECKPOINT_FILE_PATH
-    if cfg.TASK not in MEASURES:
-        return str(started_from)
-    # In the order of the tasks themselves; an extraction takes none of its folder.
+    # An extraction takes none of its folder.
     found = [] if cfg.TASK == "extract" else list_checkpoints(cfg.OUTPUT_DIR)
-    own = str(found[0]) if found else ""
-    return str(cfg.TEST.CHECKPOINT_FILE_PATH or (started_from or own if cfg.TRAIN.ENABLE else own or started_from))
+    return job_checkpoint(cfg, str(found[0]) if found else "")
 
 
 def measure(cfg: CfgNode) -> list[Input]:
@@ -231,7 +226,7 @@ def changes(before: Sequence[Input], now: Sequence[Input]) -> list[Change]:
     return [
         Change(item, present.get(item.role))
         for item in before
-        if (item.role in present or Path(item.path).name != CLASSES_FILE)
+        if (item.role in present or Path(item.path).name != CLASS_NAMES_FILE)
         and (item.role not in present or present[item.role].sha256 != item.sha256)
     ]
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
         separate_positive_nce,
         swapped_prediction,
     )
+    from rhovideo.ssl.memory.momentum import MomentumUpdate, annealed_momentum, momentum_copy
+    from rhovideo.ssl.memory.momentum_keys import BatchShuffle
+    from rhovideo.ssl.memory.queue import Queue
     from rhovideo.ssl.moco import MoCo
-    from rhovideo.ssl.momentum import MomentumUpdate, annealed_momentum, momentum_copy
-    from rhovideo.ssl.momentum_keys import BatchShuffle
-    from rhovideo.ssl.queue import Queue
     from rhovideo.ssl.simclr import SimCLR
     from rhovideo.ssl.sinkhorn import sinkhorn_knopp
     from rhovideo.ssl.swav import SwAV
@@ -48,17 +48,17 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "BYOL": "rhovideo.ssl.byol",
-        "BatchShuffle": "rhovideo.ssl.momentum_keys",
+        "BatchShuffle": "rhovideo.ssl.memory.momentum_keys",
         "Method": "rhovideo.ssl.interface",
         "MoCo": "rhovideo.ssl.moco",
-        "MomentumUpdate": "rhovideo.ssl.momentum",
-        "Queue": "rhovideo.ssl.queue",
+        "MomentumUpdate": "rhovideo.ssl.memory.momentum",
+        "Queue": "rhovideo.ssl.memory.queue",
         "SimCLR": "rhovideo.ssl.simclr",
         "SwAV": "rhovideo.ssl.swav",
-        "annealed_momentum": "rhovideo.ssl.momentum",
+        "annealed_momentum": "rhovideo.ssl.memory.momentum",
         "build_method": "rhovideo.ssl.build",
         "clip_nce": "rhovideo.ssl.losses",
-        "momentum_copy": "rhovideo.ssl.momentum",
+        "momentum_copy": "rhovideo.ssl.memory.momentum",
         "multi_positive_nce": "rhovideo.ssl.losses",
         "negative_cosine": "rhovideo.ssl.losses",
         "separate_positive_nce": "rhovideo.ssl.losses",

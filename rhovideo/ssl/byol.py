@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from rhovideo.ssl.diagnostics import collapse_signals, similarity_to_keys, spread_signals
 from rhovideo.ssl.interface import all_but, check_form, check_views, sum_of_losses
 from rhovideo.ssl.losses import negative_cosine, unit
-from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
-from rhovideo.ssl.momentum_keys import momentum_keys
+from rhovideo.ssl.memory.momentum import MomentumUpdate, momentum_copy
+from rhovideo.ssl.memory.momentum_keys import momentum_keys
 
 
 class BYOL(nn.Module):

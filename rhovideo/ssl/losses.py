@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rhovideo.ssl.queue_softmax import attend
+from rhovideo.ssl.memory.queue_softmax import attend
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,7 +63,8 @@ def log_sum_of_negatives(queries: Tensor, negatives: Tensor, temperature: float)
 
     If the negatives take no gradient, like those of a queue, nothing of size N is kept for the backward pass. The
     gradient is the mean of the negatives under the softmax, [B, D]. It is computed in the forward pass, while the
-    negatives are in the cache (:func:`rhovideo.ssl.queue_softmax.attend`). The result can then be differentiated once.
+    negatives are in the cache (:func:`rhovideo.ssl.memory.queue_softmax.attend`). The result can then be differentiated
+    once.
 
     Args:
         queries: [B, D].

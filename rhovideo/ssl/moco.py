@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from rhovideo.ssl.diagnostics import collapse_signals, contrast_top1, similarity_to_queue, spread_signals
 from rhovideo.ssl.interface import all_but, check_form, check_views, sum_of_losses
 from rhovideo.ssl.losses import multi_positive_nce, separate_positive_nce, unit
-from rhovideo.ssl.momentum import MomentumUpdate, momentum_copy
-from rhovideo.ssl.momentum_keys import BatchShuffle, momentum_keys
-from rhovideo.ssl.queue import Queue
+from rhovideo.ssl.memory.momentum import MomentumUpdate, momentum_copy
+from rhovideo.ssl.memory.momentum_keys import BatchShuffle, momentum_keys
+from rhovideo.ssl.memory.queue import Queue
 
 
 class MoCo(nn.Module):

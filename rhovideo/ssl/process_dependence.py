@@ -11,7 +11,7 @@ import logging
 from fvcore.common.config import CfgNode
 
 from rhovideo.distributed import is_main, neighbour_group, world_size
-from rhovideo.ssl.momentum_keys import BatchShuffle
+from rhovideo.ssl.memory.momentum_keys import BatchShuffle
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from rhovideo.ssl.diagnostics import (
 )
 from rhovideo.ssl.interface import check_form, check_views, sum_of_losses
 from rhovideo.ssl.losses import products, swapped_prediction, unit
-from rhovideo.ssl.queue import Queue
+from rhovideo.ssl.memory.queue import Queue
 from rhovideo.ssl.sinkhorn import sinkhorn_knopp
 
 # The released form predicts the codes of clips 0 and 1.

@@ -8,7 +8,6 @@ from rhovideo.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from rhovideo.errors import WeightsError
-    from rhovideo.zoo.exporting import export
     from rhovideo.zoo.pretrained import (
         load_classifier,
         load_classifier_weights,
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
         load_method,
         load_pretrained,
     )
+    from rhovideo.zoo.released_format.exporting import export
 
 __all__ = [
     "WeightsError",
@@ -30,7 +30,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "WeightsError": "rhovideo.errors",
-        "export": "rhovideo.zoo.exporting",
+        "export": "rhovideo.zoo.released_format.exporting",
         "load_classifier": "rhovideo.zoo.pretrained",
         "load_classifier_weights": "rhovideo.zoo.pretrained",
         "load_encoder_weights": "rhovideo.zoo.pretrained",

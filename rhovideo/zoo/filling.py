@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from rhovideo.config.keys import get_value
 from rhovideo.errors import WeightsError
-from rhovideo.zoo.architecture import describe_architecture
-from rhovideo.zoo.checkpoint_files import WeightsFile
-from rhovideo.zoo.name_mapping import BLOCKS
+from rhovideo.zoo.files.architecture import describe_architecture
+from rhovideo.zoo.files.checkpoint_files import WeightsFile
+from rhovideo.zoo.released_format.name_mapping import BLOCKS
 
 # Counters that no result depends on.
 _OPTIONAL = ("num_batches_tracked",)

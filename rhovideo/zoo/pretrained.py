@@ -16,11 +16,11 @@ from rhovideo.config.extension.registries import METHODS
 from rhovideo.errors import WeightsError
 from rhovideo.models import Classifier, Encoder, build_backbone, build_classifier
 from rhovideo.ssl.build import build_method
-from rhovideo.zoo.architecture import ASK_FOR_CFG, architecture, describe_unknown
-from rhovideo.zoo.checkpoint_files import OWN, WeightsFile, read_weights
+from rhovideo.zoo.files.architecture import ASK_FOR_CFG, architecture, describe_unknown
+from rhovideo.zoo.files.checkpoint_files import OWN, WeightsFile, read_weights
+from rhovideo.zoo.files.tensor_location import Located, check_which, classifier_head, find_any, find_known
 from rhovideo.zoo.filling import LoadReport, describe_file, fill, other_network
-from rhovideo.zoo.name_mapping import BLOCKS, head_to_ours, to_ours
-from rhovideo.zoo.tensor_location import Located, check_which, classifier_head, find_any, find_known
+from rhovideo.zoo.released_format.name_mapping import BLOCKS, head_to_ours, to_ours
 
 logger = logging.getLogger(__name__)
 
@@ -201,7 +201,7 @@ def classes_of(file: WeightsFile, cfg: CfgNode) -> int:
 
     Args:
         file: a checkpoint.
-        cfg: from :func:`rhovideo.zoo.architecture.architecture`.
+        cfg: from :func:`rhovideo.zoo.files.architecture.architecture`.
     """
     head = classifier_head(file, find_any(file.state, "online"), cfg.MODEL.ARCH)
     return next((len(value) for ours, value in head.values() if ours == "head.projection.weight"), 0)

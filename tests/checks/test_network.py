@@ -10,8 +10,8 @@ import pytest
 from rhovideo.checks import network
 from rhovideo.checks.network import NetworkCheck
 from rhovideo.config.extension.registries import BACKBONES
+from rhovideo.config.files.reading import load_cfg
 from rhovideo.config.findings import ConfigError, Finding
-from rhovideo.config.reading import load_cfg
 from rhovideo.launch.before_start import CHECKS, Start, check_before_start
 from rhovideo.launch.plan import make_plan
 from tests.configured_runs import METHOD_KEYS

@@ -6,7 +6,7 @@ import pytest
 
 from rhovideo.config import ConfigError, load_cfg
 from rhovideo.config.combinations import check_processes
-from rhovideo.config.reading import load
+from rhovideo.config.files.reading import load
 
 
 def keys_of(*overrides):

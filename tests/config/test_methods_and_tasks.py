@@ -9,7 +9,7 @@ import pytest
 from rhovideo.config.schema.job import TASKS
 from rhovideo.config.task_defaults import CLASSIFIES, MEASURES, TRAINS
 from rhovideo.data.loading.shown_clips import READS
-from rhovideo.engine.json_stats import read_json_stats
+from rhovideo.engine.log.json_stats import read_json_stats
 from rhovideo.engine.run import RUNNERS
 from tests.configured_runs import METHOD_KEYS, run, write_config
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from rhovideo.engine.json_stats import read_json_stats
+from rhovideo.engine.log.json_stats import read_json_stats
 from tests.config.own_parts import DATASET, ENCODER, METHOD, write_modules
 from tests.configured_runs import ROOT, final_state, run, write_config
 

@@ -12,8 +12,8 @@ import rhovideo
 from rhovideo.cli import main
 from rhovideo.config import ConfigError, cfg_from_released, load_cfg
 from rhovideo.config.extension.plugins import local_sources, plugin_folders
+from rhovideo.config.files.reading import load
 from rhovideo.config.keys import leaves
-from rhovideo.config.reading import load
 from rhovideo.launch.plan import make_plan
 from tests.config.own_parts import ENCODER, METHOD, write_modules
 from tests.configured_runs import ROOT

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from rhovideo.config import ConfigError, cfg_from_released, load_cfg
+from rhovideo.config.files.reading import load
 from rhovideo.config.keys import get_value, leaves
-from rhovideo.config.reading import load
 
 # A file as PySlowFast's are: keys given twice, sections that nothing reads, numbers that YAML takes for text.
 PRETRAIN = """

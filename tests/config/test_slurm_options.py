@@ -9,7 +9,7 @@ import pytest
 from submitit.slurm import slurm as submitit_slurm
 
 from rhovideo.config import ConfigError
-from rhovideo.config.reading import load
+from rhovideo.config.files.reading import load
 from rhovideo.config.slurm_options import cluster_file, sbatch_parameters, time_limit
 from rhovideo.optim.schedules import rate_factor
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from rhovideo.cli import main
-from rhovideo.data.lists.class_names import read_class_names, write_class_names
+from rhovideo.data.lists.classes.class_names import read_class_names, write_class_names
 from rhovideo.zoo import export
 from tests.configured_runs import write_config
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from rhovideo.engine.checkpoint import newest_checkpoint
+from rhovideo.engine.checkpoints.checkpoint import newest_checkpoint
 from tests.configured_runs import METHOD_KEYS, ROOT, final_state, run, write_config
 from tests.small_disk import run_on_small_disk
 
@@ -16,7 +16,7 @@ BYOL = ["CONTRASTIVE.TYPE", "byol", *METHOD_KEYS["byol"]]
 # One after the other on a disk that a file fills; each line is one that a user would meet.
 WRITERS = {
     "checkpoint": """
-from rhovideo.engine.checkpoint import FORMAT, save_checkpoint
+from rhovideo.engine.checkpoints.checkpoint import FORMAT, save_checkpoint
 save_checkpoint({"format": FORMAT, "weight": torch.zeros(2**20)}, disk / "checkpoints/checkpoint_epoch_00001.pyth", 0)
 """,
     "results.json": """
@@ -50,8 +50,8 @@ Manifest.open(folder / "train.csv", cache_dir=disk)
 """,
     "contact sheet": """
 import numpy as np
-from rhovideo.demo.contact_sheet import _finish
-_finish(np.random.default_rng(0).integers(0, 255, (999, 999, 3), np.uint8), disk / "sheet.png")
+from rhovideo.pictures.canvas import finish
+finish(np.random.default_rng(0).integers(0, 255, (999, 999, 3), np.uint8), disk / "sheet.png")
 """,
 }
 FILL = """

@@ -8,8 +8,8 @@ import shutil
 import pytest
 import torch
 
-from rhovideo.checks.lists import ListCheck
-from rhovideo.engine.checkpoint import CheckpointError
+from rhovideo.checks.lists.job_lists import ListCheck
+from rhovideo.engine.checkpoints.checkpoint import CheckpointError
 from rhovideo.engine.run import run
 from tests.configured_runs import METHOD_KEYS, final_state, finish, start, write_config
 
@@ -85,7 +85,7 @@ def test_the_bank_keeps_the_embeddings_of_the_videos_that_are_left(configure, tm
     with_bank = run(configure("pretrain", *keys, "SOLVER.MAX_EPOCH", 3))
     assert with_bank["knn_top1"] >= 0
 
-    from rhovideo.engine.evaluation.knn_bank import KnnBank
+    from rhovideo.engine.evaluation.knn.knn_bank import KnnBank
 
     for cap in (0, 10):
         old, new = KnnBank(24, 8, cap), KnnBank(20, 8, cap)

@@ -13,11 +13,11 @@ from rhovideo import stopping
 from rhovideo.config import load_cfg
 from rhovideo.engine import trainer
 from rhovideo.engine.evaluation import evaluation_batches
-from rhovideo.engine.json_stats import read_json_stats
+from rhovideo.engine.log.json_stats import read_json_stats
 from rhovideo.engine.run import run as run_here
 from rhovideo.runs.folder import progress
 from tests.configured_runs import METHOD_KEYS, final_state, run, start, write_config
-from tests.engine.test_resume import assert_same
+from tests.engine.checkpoints.test_resume import assert_same
 
 MOCO = ["CONTRASTIVE.TYPE", "moco", *METHOD_KEYS["moco"], "DATA.TRAIN_CROP_NUM_TEMPORAL", 2]
 EPOCHS = 5

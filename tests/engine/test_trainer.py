@@ -19,9 +19,9 @@ from rhovideo.data.loading import shuffling
 from rhovideo.data.loading.loader import build_loader
 from rhovideo.data.loading.workers import worker_count
 from rhovideo.engine import run as engine_run
-from rhovideo.engine.checkpoint import CheckpointError
+from rhovideo.engine.checkpoints.checkpoint import CheckpointError
 from rhovideo.engine.device_inputs import autocast, job_device
-from rhovideo.engine.json_stats import read_json_stats
+from rhovideo.engine.log.json_stats import read_json_stats
 from rhovideo.engine.run import run
 from rhovideo.engine.tasks.pretrain import PretrainTask
 from rhovideo.engine.trainer import Trainer, TrainingStopped

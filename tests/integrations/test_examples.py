@@ -19,7 +19,7 @@ import torch
 
 import rhovideo
 from rhovideo.config.extension.registries import METHODS
-from rhovideo.engine.json_stats import read_json_stats
+from rhovideo.engine.log.json_stats import read_json_stats
 
 ROOT = Path(__file__).parents[2]
 SMALL = ["--epochs", "2", "--batch", "8", "--crop", "32", "--depth", "18", "--width", "4", "--workers", "0"]

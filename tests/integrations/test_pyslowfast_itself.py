@@ -22,9 +22,9 @@ from rhovideo.config import cfg_from_released
 from rhovideo.models import build_classifier
 from rhovideo.optim.build import build_optimizer
 from rhovideo.zoo import export
-from rhovideo.zoo.name_mapping import to_released
+from rhovideo.zoo.released_format.name_mapping import to_released
 from tests.zoo.drawn_weights import clip
-from tests.zoo.test_exporting import REFERENCE, trained_method, write
+from tests.zoo.released_format.test_exporting import REFERENCE, trained_method, write
 
 ROOT = Path(__file__).parents[2]
 CHECKOUT = os.environ.get("RHOVIDEO_PYSLOWFAST", "")

@@ -23,7 +23,7 @@ def configure(run: Path, task: str, *overrides: object, config: str | None = Non
 
 def train(cfg: Any, steps: int = 5, of: int = 10, loss: float = 2.5, evaluation: dict | None = None) -> None:
     """Steps of the first epoch in the log, with an evaluation before the last one."""
-    from rhovideo.engine.step_logger import StepLogger
+    from rhovideo.engine.log.step_logger import StepLogger
 
     log = StepLogger(cfg, steps_per_epoch=of)
     log.start_epoch(0)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rhovideo.config import ConfigError
-from rhovideo.config.reading import load
+from rhovideo.config.files.reading import load
 from rhovideo.config.task_defaults import MEASURES
 from rhovideo.errors import JobError
 from rhovideo.launch.before_start import Start, check_before_start

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rhovideo.config.reading import Loaded, load
+from rhovideo.config.files.reading import Loaded, load
 from rhovideo.launch.chains import checkpoint_source, with_checkpoint
 from rhovideo.launch.finished_jobs import begun_from_other_weights, finished_before
 from rhovideo.runs.file_hash import file_sha256

@@ -12,7 +12,7 @@ from rhovideo.models import build_classifier
 from rhovideo.protocols.measured_checkpoint import examine
 from rhovideo.protocols.recipes import recipe, resolve
 from rhovideo.zoo import WeightsError
-from rhovideo.zoo.name_mapping import to_released
+from rhovideo.zoo.released_format.name_mapping import to_released
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 

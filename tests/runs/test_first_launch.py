@@ -13,9 +13,9 @@ from dataclasses import replace
 import pytest
 
 from rhovideo.config import ConfigError, load_cfg
-from rhovideo.config.reading import load
-from rhovideo.engine.json_stats import read_json_stats
-from rhovideo.engine.resuming import settle
+from rhovideo.config.files.reading import load
+from rhovideo.engine.checkpoints.resuming import settle
+from rhovideo.engine.log.json_stats import read_json_stats
 from rhovideo.errors import JobError
 from rhovideo.runs.first_launch import FirstLaunch, adapt, as_resumed, read_first_launch, write_first_launch
 from rhovideo.runs.folder import checkpoint_path, list_checkpoints

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from rhovideo.engine.json_stats import read_json_stats
+from rhovideo.engine.log.json_stats import read_json_stats
 from rhovideo.runs.folder import progress
 from rhovideo.runs.records import Job, read_attempts, read_job
 from tests.configured_runs import ROOT

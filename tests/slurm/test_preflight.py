@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rhovideo.config.reading import Loaded, load
+from rhovideo.config.files.reading import Loaded, load
 from rhovideo.runs import records
 from tests.configured_runs import write_config
 from tests.launch.slurm.test_preflight import RECORD, problems_of

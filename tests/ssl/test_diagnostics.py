@@ -4,10 +4,22 @@ import math
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from rhovideo.ssl import BYOL, MoCo, SimCLR, SwAV
-from rhovideo.ssl.diagnostics import contrast_top1, effective_rank, prototype_signals, spread_signals, uniformity
+from rhovideo.ssl.diagnostics import (
+    contrast_top1,
+    effective_rank,
+    embedding_std,
+    negative_similarity,
+    positive_similarity,
+    prototype_signals,
+    similarity_to_keys,
+    spread_signals,
+    uniformity,
+)
 from rhovideo.ssl.losses import unit
 
 
@@ -118,3 +130,30 @@ def test_signals_that_cost_more_are_there_on_request_and_change_no_loss(name, me
     assert all(value.ndim == 0 and not value.requires_grad and value.isfinite() for value in method.signals.values())
     # SwAV makes its prototypes unit vectors again in each call, which rounds.
     assert diagnosed == pytest.approx(plain, rel=1e-5)
+
+
+def test_signals_tell_a_collapse_from_a_spread():
+    torch.manual_seed(0)
+    spread = unit(torch.randn(3, 400, 64))
+    collapsed = unit(torch.ones(3, 400, 64))
+    assert float(embedding_std(spread[0])) == pytest.approx(1.0, abs=0.05)
+    assert float(embedding_std(collapsed[0])) == pytest.approx(0.0, abs=1e-6)
+    assert float(positive_similarity(collapsed)) == pytest.approx(1.0)
+    assert float(negative_similarity(collapsed)) == pytest.approx(1.0)
+    assert float(negative_similarity(spread)) == pytest.approx(0.0, abs=0.01)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(2, 4), st.integers(2, 5), st.integers(0, 99))
+def test_similarities_are_means_over_pairs(views, videos, seed):
+    z = unit(torch.randn(views, videos, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)))
+    cosines = torch.einsum("vbd,wgd->vbwg", z, z)
+    clips = [(v, b) for v in range(views) for b in range(videos)]
+    pairs = [(one, two) for one in clips for two in clips if one != two]
+    for same_video, found in ((True, positive_similarity(z)), (False, negative_similarity(z))):
+        wanted = [cosines[one + two] for one, two in pairs if (one[1] == two[1]) == same_video]
+        assert torch.allclose(found, torch.stack(wanted).mean())
+    own, others = similarity_to_keys(z[0], z[1:])
+    for same_video, found in ((True, own), (False, others)):
+        wanted = [cosines[0, b, w, g] for b in range(videos) for w, g in clips if w > 0 and (b == g) == same_video]
+        assert torch.allclose(found, torch.stack(wanted).mean())

@@ -11,8 +11,8 @@ from rhovideo import distributed
 from rhovideo.models import SyncBatchNorm
 from rhovideo.ssl.build import METHODS
 from rhovideo.ssl.byol import BYOL
+from rhovideo.ssl.memory.momentum_keys import BatchShuffle
 from rhovideo.ssl.moco import MoCo
-from rhovideo.ssl.momentum_keys import BatchShuffle
 from rhovideo.ssl.simclr import SimCLR
 from rhovideo.ssl.swav import SwAV
 from tests.processes import run_processes

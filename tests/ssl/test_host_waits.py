@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from rhovideo.optim import LARS
 from rhovideo.ssl.build import METHODS
 from rhovideo.ssl.byol import BYOL
+from rhovideo.ssl.memory.momentum_keys import BatchShuffle
 from rhovideo.ssl.moco import MoCo
-from rhovideo.ssl.momentum_keys import BatchShuffle
 from rhovideo.ssl.simclr import SimCLR
 from rhovideo.ssl.swav import SwAV
 

@@ -14,8 +14,8 @@ from rhovideo.config import get_cfg
 from rhovideo.ssl.build import METHODS, build_method
 from rhovideo.ssl.byol import BYOL
 from rhovideo.ssl.losses import unit
+from rhovideo.ssl.memory.momentum_keys import BatchShuffle
 from rhovideo.ssl.moco import MoCo
-from rhovideo.ssl.momentum_keys import BatchShuffle
 from rhovideo.ssl.process_dependence import batch_shuffle, process_dependence, warn_of_process_dependence
 from rhovideo.ssl.simclr import SimCLR
 from rhovideo.ssl.swav import SwAV

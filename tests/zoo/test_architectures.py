@@ -16,11 +16,11 @@ from pytorchvideo.models.hub import slowfast as hub_slowfast
 from rhovideo.config import cfg_from_released, get_cfg
 from rhovideo.models import build_classifier
 from rhovideo.zoo import WeightsError, load_classifier, load_pretrained
-from rhovideo.zoo.architecture import architecture
-from rhovideo.zoo.caffe2 import released_name
-from rhovideo.zoo.checkpoint_files import read_weights
-from rhovideo.zoo.name_mapping import to_released
-from rhovideo.zoo.released_cfg import released_cfg
+from rhovideo.zoo.files.architecture import architecture
+from rhovideo.zoo.files.caffe2 import released_name
+from rhovideo.zoo.files.checkpoint_files import read_weights
+from rhovideo.zoo.released_format.name_mapping import to_released
+from rhovideo.zoo.released_format.released_cfg import released_cfg
 from tests.zoo.drawn_weights import clip, drawn
 
 # What PySlowFast computed, in eval mode, with the weights of `drawn`: every n-th entry of the pooled feature of one

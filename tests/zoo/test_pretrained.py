@@ -22,8 +22,8 @@ from rhovideo.zoo import (
     load_method,
     load_pretrained,
 )
-from rhovideo.zoo.exporting import export
-from rhovideo.zoo.name_mapping import BLOCKS, encoder_to_released
+from rhovideo.zoo.released_format.exporting import export
+from rhovideo.zoo.released_format.name_mapping import BLOCKS, encoder_to_released
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 LINEAR = REFERENCE / "linear_tiny_epoch_00060.pyth"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rhovideo.zoo import load_method, load_pretrained
-from rhovideo.zoo.name_mapping import to_released
+from rhovideo.zoo.released_format.name_mapping import to_released
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 METHODS = ("byol", "moco", "simclr", "swav")

@@ -13,7 +13,7 @@ import pytest
 from rhovideo.errors import WeightsError
 from rhovideo.zoo import sources
 from rhovideo.zoo.catalogue import entry_named
-from rhovideo.zoo.checkpoint_files import read_weights
+from rhovideo.zoo.files.checkpoint_files import read_weights
 from rhovideo.zoo.sources import discard_download, local_path
 
 CONTENT = bytes(range(256)) * 100

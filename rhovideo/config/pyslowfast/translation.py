@@ -2,7 +2,8 @@
 
 A file is PySlowFast's if its TASK is ``ssl`` or ``ssl_eval...``. Most keys mean the same in both. What
 differs is shown at each key in :mod:`rhovideo.config.schema` (``released``, ``read_as``) and translated here, so that
-everything behind the configuration knows one meaning only. :mod:`rhovideo.zoo.released_cfg` translates back.
+everything behind the configuration knows one meaning only. :mod:`rhovideo.zoo.released_format.released_cfg` translates
+back.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rhovideo.config.files.yaml_settings import Setting, read_file
 from rhovideo.config.findings import ConfigError, Problem
-from rhovideo.config.yaml_settings import Setting, read_file
 
 # The paragraph of a recipe's comment that names what its user must write.
 _TO_BE_GIVEN = "To be given"

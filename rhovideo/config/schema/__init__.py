@@ -3,8 +3,8 @@
 Names, defaults and meanings are PySlowFast's wherever it has the key; ``released`` says what it does otherwise, and
 keys of our own are marked ``ours``. Keys of PySlowFast that would change nothing here are not in it; files may hold
 them, see :mod:`rhovideo.config.pyslowfast.other_keys`. What reads the definitions: :func:`get_cfg`, the reading of
-values (:mod:`rhovideo.config.values`), the check of each value (:func:`check_values`), SLURM's flags, ``rhovideo keys``
-and docs/configuration.md (:mod:`rhovideo.config.schema.reference`).
+values (:mod:`rhovideo.config.files.values`), the check of each value (:func:`check_values`), SLURM's flags,
+``rhovideo keys`` and docs/configuration.md (:mod:`rhovideo.config.schema.reference`).
 """
 
 from __future__ import annotations

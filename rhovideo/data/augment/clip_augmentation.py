@@ -24,8 +24,8 @@ from rhovideo.data.augment.crops import (
     draw_short_side_box,
     resize_into,
 )
-from rhovideo.data.video.box import Box
-from rhovideo.data.video.frame import Picture, RgbPicture
+from rhovideo.data.video.picture.box import Box
+from rhovideo.data.video.picture.frame import Picture, RgbPicture
 
 # The range of aspect ratios where DATA.TRAIN_JITTER_ASPECT_RELATIVE is empty.
 _DEFAULT_ASPECTS = (3 / 4, 4 / 3)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from rhovideo.data.video.box import Box
+from rhovideo.data.video.picture.box import Box
 
 # With more shrinking, bilinear samples would skip source pixels, so the box is halved before.
 _BILINEAR_SHRINKS_UP_TO = 2.0

@@ -9,9 +9,9 @@ from rhovideo.lazy_names import lazy_names
 if TYPE_CHECKING:
     from rhovideo.data.lists.bad_videos import BadVideoLedger
     from rhovideo.data.lists.csv_parsing import ManifestError
-    from rhovideo.data.lists.indexing import index_folder
+    from rhovideo.data.lists.indexing.folder_index import index_folder
+    from rhovideo.data.lists.indexing.official_splits import index_hmdb51, index_ucf101
     from rhovideo.data.lists.manifest import Manifest
-    from rhovideo.data.lists.official_splits import index_hmdb51, index_ucf101
 
 __all__ = ["BadVideoLedger", "Manifest", "ManifestError", "index_folder", "index_hmdb51", "index_ucf101"]
 __getattr__, __dir__ = lazy_names(
@@ -20,8 +20,8 @@ __getattr__, __dir__ = lazy_names(
         "BadVideoLedger": "rhovideo.data.lists.bad_videos",
         "Manifest": "rhovideo.data.lists.manifest",
         "ManifestError": "rhovideo.data.lists.csv_parsing",
-        "index_folder": "rhovideo.data.lists.indexing",
-        "index_hmdb51": "rhovideo.data.lists.official_splits",
-        "index_ucf101": "rhovideo.data.lists.official_splits",
+        "index_folder": "rhovideo.data.lists.indexing.folder_index",
+        "index_hmdb51": "rhovideo.data.lists.indexing.official_splits",
+        "index_ucf101": "rhovideo.data.lists.indexing.official_splits",
     },
 )

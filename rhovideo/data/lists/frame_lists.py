@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from rhovideo.data.lists.classes.template_labels import read_labels
 from rhovideo.data.lists.csv_parsing import NO_LABEL, ManifestError, Rows
 from rhovideo.data.lists.manifest import Manifest
-from rhovideo.data.lists.template_labels import read_labels
 from rhovideo.data.video.image_frames import ImageFrames
 from rhovideo.data.video.reader import VideoReadError
 

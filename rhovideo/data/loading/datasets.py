@@ -27,7 +27,7 @@ from rhovideo.data.lists.csv_parsing import NO_LABEL
 from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.lists.video_list import OpenVideo, VideoList
 from rhovideo.data.sampling.clip_samplers import build_clip_sampler
-from rhovideo.data.video.frame import Picture, RgbPicture
+from rhovideo.data.video.picture.frame import Picture, RgbPicture
 from rhovideo.data.video.reader import Taker, Video, VideoReadError
 from rhovideo.data.video.torchcodec_reader import require_torchcodec
 from rhovideo.randomness import Stream, generator

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from rhovideo.data.sampling.clip_samplers import (
         RandomClipSampler,
         RhoClipSampler,
-        SegmentSampler,
         UniformClipSampler,
         build_clip_sampler,
     )
+    from rhovideo.data.sampling.segment_sampler import SegmentSampler
 
 __all__ = ["RandomClipSampler", "RhoClipSampler", "SegmentSampler", "UniformClipSampler", "build_clip_sampler"]
 __getattr__, __dir__ = lazy_names(
@@ -21,7 +21,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "RandomClipSampler": "rhovideo.data.sampling.clip_samplers",
         "RhoClipSampler": "rhovideo.data.sampling.clip_samplers",
-        "SegmentSampler": "rhovideo.data.sampling.clip_samplers",
+        "SegmentSampler": "rhovideo.data.sampling.segment_sampler",
         "UniformClipSampler": "rhovideo.data.sampling.clip_samplers",
         "build_clip_sampler": "rhovideo.data.sampling.clip_samplers",
     },

@@ -2,11 +2,8 @@
 
 A sampler can be used in two ways. ``sample`` returns frame indices for a video of N frames, drawn from a generator that
 the caller passes in; our data sets use this. Calling the sampler returns times in seconds, for PyTorchVideo's
-``LabeledVideoDataset``; its draws come from Python's ``random``, as in PyTorchVideo's samplers.
-
-A clip of T frames, one in every tau at the target rate, spans L = max(1, round(T tau fps / target rate)) frames of the
-source. Its frames are floor(linspace(start, start + L - 1, T)), limited to the video. So a video that is shorter than a
-clip repeats its last frame, as in PySlowFast's ``temporal_sampling``.
+``LabeledVideoDataset``; its draws come from Python's ``random``, as in PyTorchVideo's samplers. Which frames a clip has
+from its start on is in :mod:`rhovideo.data.sampling.clip_spans`.
 """
 
 from __future__ import annotations
@@ -20,53 +17,10 @@ from fvcore.common.config import CfgNode
 from pytorchvideo.data.clip_sampling import ClipInfo, ClipInfoList, ClipSampler
 
 from rhovideo.config.pyslowfast.translation import reads_frame_lists
+from rhovideo.data.sampling.clip_spans import check_clip, clip_frames, clip_length, clip_seconds, clip_times, frames_of
+from rhovideo.data.sampling.segment_sampler import SegmentSampler
 from rhovideo.data.sampling.start_times import draw_starts, even_starts
 from rhovideo.randomness import python_generator
-
-__all__ = [
-    "RandomClipSampler",
-    "RhoClipSampler",
-    "SegmentSampler",
-    "UniformClipSampler",
-    "build_clip_sampler",
-    "clip_frames",
-    "clip_length",
-    "draw_starts",
-]
-
-
-def clip_length(num_frames: int, sampling_rate: float, fps: float, target_fps: float) -> int:
-    """L, the frames of the source from a clip's first to its last, both included.
-
-    Args:
-        num_frames: T, frames of the clip.
-        sampling_rate: tau, one frame in every tau at the target rate.
-        fps: frames per second of the source.
-        target_fps: frames per second to which tau refers.
-
-    Returns:
-        L, at least 1.
-    """
-    return max(1, round(num_frames * sampling_rate * fps / target_fps))
-
-
-def clip_frames(starts: np.ndarray, length: int, num_frames: int, video_frames: int) -> np.ndarray:
-    """The source frames of clips that start at ``starts``.
-
-    Args:
-        starts: int64 [n_clips], first frames.
-        length: L, see :func:`clip_length`.
-        num_frames: T, frames of a clip.
-        video_frames: N, frames of the video; later indices become its last frame.
-
-    Returns:
-        int64 [n_clips, T].
-    """
-    steps = max(1, num_frames - 1)
-    # Integers, since floor(linspace) in floating point may be one too small.
-    offsets = np.arange(num_frames, dtype=np.int64) * (length - 1) // steps
-    frames: np.ndarray = np.asarray(starts, dtype=np.int64)[:, None] + offsets
-    return frames.clip(0, video_frames - 1)
 
 
 class RhoClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has no types.
@@ -102,7 +56,7 @@ class RhoClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has no 
         fps_jitter_relative: float = 0.0,
         same_time: bool = False,
     ) -> None:
-        _check_clip(num_frames, sampling_rate, target_fps)
+        check_clip(num_frames, sampling_rate, target_fps)
         if rho < 1:
             raise ValueError(f"DATA.TRAIN_CROP_NUM_TEMPORAL (rho) is {rho}: write 1 or more")
         if not gap_min <= gap_max:
@@ -115,7 +69,7 @@ class RhoClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has no 
             raise ValueError(
                 f"DATA.TRAIN_JITTER_FPS_RELATIVE is {fps_jitter_relative}: write 0 or more and less than 1, e.g. 0.5"
             )
-        super().__init__(_seconds(num_frames, sampling_rate, target_fps))
+        super().__init__(clip_seconds(num_frames, sampling_rate, target_fps))
         self.rho = rho
         self.num_frames = num_frames
         self.sampling_rate = sampling_rate
@@ -157,9 +111,9 @@ class RhoClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has no 
             Start and end of the clips in seconds, and PyTorchVideo's other lists; they are the video's last clips.
         """
         starts, length = self._place(
-            _frames_of(video_duration, self.target_fps), float(self.target_fps), python_generator()
+            frames_of(video_duration, self.target_fps), float(self.target_fps), python_generator()
         )
-        return _clip_times(starts, length, self.target_fps)
+        return clip_times(starts, length, self.target_fps)
 
     def _place(self, num_frames: int, fps: float, rng: np.random.Generator) -> tuple[np.ndarray, int]:
         """First frames of the clips, int64 [rho], and their length."""
@@ -231,10 +185,10 @@ class UniformClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has
     def __init__(
         self, num_clips: int, num_frames: int, sampling_rate: float, target_fps: float = 30, to_the_end: bool = True
     ) -> None:
-        _check_clip(num_frames, sampling_rate, target_fps)
+        check_clip(num_frames, sampling_rate, target_fps)
         if num_clips < 1:
             raise ValueError(f"TEST.NUM_ENSEMBLE_VIEWS is {num_clips}: write 1 or more")
-        super().__init__(_seconds(num_frames, sampling_rate, target_fps))
+        super().__init__(clip_seconds(num_frames, sampling_rate, target_fps))
         self.num_clips = num_clips
         self.num_frames = num_frames
         self.sampling_rate = sampling_rate
@@ -262,8 +216,8 @@ class UniformClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has
         annotation: dict[str, Any] | None,
     ) -> ClipInfoList:
         """Times of all clips at once, for PyTorchVideo; arguments as for :class:`RhoClipSampler`."""
-        starts, length = self._place(_frames_of(video_duration, self.target_fps), float(self.target_fps))
-        return _clip_times(starts, length, self.target_fps)
+        starts, length = self._place(frames_of(video_duration, self.target_fps), float(self.target_fps))
+        return clip_times(starts, length, self.target_fps)
 
     def _place(self, num_frames: int, fps: float) -> tuple[np.ndarray, int]:
         length = clip_length(self.num_frames, self.sampling_rate, fps, self.target_fps)
@@ -273,74 +227,6 @@ class UniformClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has
         if self.num_clips == 1:
             return even_starts(last, 1), length
         return np.arange(self.num_clips, dtype=np.int64) * last // (self.num_clips - 1), length
-
-
-class SegmentSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has no types.
-    """One clip over the whole video: a frame from each of T equal segments, as is usual for Something-Something.
-
-    Segment i holds the frames floor(i N / T) to floor((i + 1) N / T) - 1. Training draws one of them uniformly, and
-    testing takes the middle one. A video of fewer than T frames repeats some of them.
-
-    Args:
-        num_frames: T, segments.
-        training: draw the frames; False takes the middle ones.
-        target_fps: frames per second that videos are assumed to have when PyTorchVideo calls the sampler.
-        shared_ends: segment i holds the frames round(i (N - 1) / T) to round((i + 1) (N - 1) / T) instead, so that
-            neighbours share a frame, as in PySlowFast's ``ssv2``.
-
-    Raises:
-        ValueError: an argument is out of range.
-    """
-
-    def __init__(self, num_frames: int, training: bool, target_fps: float = 30, shared_ends: bool = False) -> None:
-        _check_clip(num_frames, 1, target_fps)
-        super().__init__(_seconds(1, 1, target_fps))
-        self.num_frames = num_frames
-        self.training = training
-        self.target_fps = target_fps
-        self.shared_ends = shared_ends
-
-    def sample(self, num_frames: int, fps: float, rng: np.random.Generator | None = None) -> np.ndarray:
-        """Source frames of the clip of a video.
-
-        Args:
-            num_frames: N, frames of the video, at least 1.
-            fps: not used.
-            rng: generator to draw from, needed for training.
-
-        Returns:
-            int64 [1, T].
-
-        Raises:
-            ValueError: training without a generator.
-        """
-        first, last = self._segments(num_frames)
-        if not self.training:
-            chosen: np.ndarray = (first + last) // 2
-        elif rng is not None:
-            chosen = rng.integers(first, last + 1)
-        else:
-            raise ValueError("in training a frame of each segment is drawn: give a generator as rng")
-        return chosen.reshape(1, -1)
-
-    def _segments(self, num_frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """The first and the last frame of each segment, int64 [T]."""
-        if self.shared_ends:
-            places = np.arange(self.num_frames + 1) * ((num_frames - 1) / self.num_frames)
-            bounds = np.round(places).astype(np.int64)
-            return bounds[:-1], bounds[1:]
-        bounds = np.arange(self.num_frames + 1, dtype=np.int64) * num_frames // self.num_frames
-        return bounds[:-1], np.maximum(bounds[1:] - 1, bounds[:-1])
-
-    def __call__(
-        self,
-        last_clip_end: float | Fraction | None,
-        video_duration: float | Fraction,
-        annotation: dict[str, Any] | None,
-    ) -> ClipInfoList:
-        """Times of the T frames for PyTorchVideo, each as a clip of one frame; arguments as for RhoClipSampler."""
-        frames = self.sample(_frames_of(video_duration, self.target_fps), float(self.target_fps), python_generator())
-        return _clip_times(frames[0], 1, self.target_fps)
 
 
 def build_clip_sampler(cfg: CfgNode, purpose: str) -> ClipSampler:
@@ -383,28 +269,3 @@ def build_clip_sampler(cfg: CfgNode, purpose: str) -> ClipSampler:
         return RandomClipSampler(*clip, **jitter)
     to_the_end = purpose != "test" or data.USE_OFFSET_SAMPLING is not False
     return UniformClipSampler(uniform_clips[purpose], *clip, to_the_end=to_the_end)
-
-
-def _check_clip(num_frames: int, sampling_rate: float, target_fps: float) -> None:
-    if num_frames < 1:
-        raise ValueError(f"DATA.NUM_FRAMES is {num_frames}: write 1 or more")
-    if not (sampling_rate > 0 and target_fps > 0):
-        raise ValueError(
-            f"DATA.SAMPLING_RATE is {sampling_rate} and DATA.TARGET_FPS {target_fps}: write numbers above 0"
-        )
-
-
-def _seconds(num_frames: int, sampling_rate: float, target_fps: float) -> Fraction:
-    return num_frames * Fraction(sampling_rate) / Fraction(target_fps)
-
-
-def _frames_of(video_duration: float | Fraction, fps: float) -> int:
-    return max(1, round(float(video_duration) * fps))
-
-
-def _clip_times(starts: np.ndarray, length: int, fps: float) -> ClipInfoList:
-    """Start and end of clips in exact seconds, marked as the video's last clips."""
-    rate, count = Fraction(fps), len(starts)
-    begin = [Fraction(start) / rate for start in starts.tolist()]
-    end = [Fraction(start + length) / rate for start in starts.tolist()]
-    return ClipInfoList(begin, end, list(range(count)), [0] * count, [True] * count)

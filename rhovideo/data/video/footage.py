@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from rhovideo.data.video.containers import VideoReadError, main_stream, open_container
-from rhovideo.data.video.reader import READ_ERRORS
-from rhovideo.data.video.tone_mapping import TRANSFERS
+from rhovideo.data.video.picture.tone_mapping import TRANSFERS
+from rhovideo.data.video.stream.containers import READ_ERRORS, VideoReadError, main_stream, open_container
 
 _MICROSECONDS = 1e6
 

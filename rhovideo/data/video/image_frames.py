@@ -10,7 +10,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from rhovideo.data.video.frame import RgbPicture
+from rhovideo.data.video.picture.frame import RgbPicture
 from rhovideo.data.video.reader import Taker, VideoReadError
 
 

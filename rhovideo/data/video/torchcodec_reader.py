@@ -17,11 +17,12 @@ from typing import Any
 import av
 import numpy as np
 
-from rhovideo.data.video.bitstreams import RESTARTABLE_CODECS
-from rhovideo.data.video.frame import RgbPicture
-from rhovideo.data.video.orientation import has_matrix
-from rhovideo.data.video.reader import READ_ERRORS, Taker, Video
-from rhovideo.data.video.tone_mapping import is_hdr
+from rhovideo.data.video.picture.frame import RgbPicture
+from rhovideo.data.video.picture.orientation import has_matrix
+from rhovideo.data.video.picture.tone_mapping import is_hdr
+from rhovideo.data.video.reader import Taker, Video
+from rhovideo.data.video.stream.bitstreams import RESTARTABLE_CODECS
+from rhovideo.data.video.stream.containers import READ_ERRORS
 from rhovideo.errors import JobError
 
 # Converted in the same way by both: one path of FFmpeg's scaler, on whole pairs of rows and columns.
@@ -98,12 +99,12 @@ class TorchcodecVideo(Video):
 
     def _torchcodec_images(self, labels: np.ndarray) -> np.ndarray | None:
         """uint8 [len(labels),H,W,3]; None if torchcodec has other pictures at these times."""
-        times = np.sort(self._table.pts[self._table.shown])
+        times = np.sort(self._stream.table.pts[self._stream.table.shown])
         decoder, shape = self._decoder, self._shape_if_alike
         if len(decoder) != len(times) or shape is None:
             return None
         batch = decoder.get_frames_at(np.searchsorted(times, labels).tolist())
-        unit = float(self._time_base)
+        unit = float(self._stream.time_base)
         seconds = (labels * unit).astype(np.float64)
         same_times = np.abs(batch.pts_seconds.numpy() - seconds).max() <= unit / 2
         if not same_times or tuple(batch.data.shape[1:]) != (*shape, 3):
@@ -125,20 +126,20 @@ class TorchcodecVideo(Video):
     @cached_property
     def _shape_if_alike(self) -> tuple[int, int] | None:
         """Height and width of the pictures if torchcodec gives the same ones; None if it might not."""
-        if not self._table.timed or self._format in _SOUGHT_ROUGHLY:
+        if not self._stream.table.timed or self._stream.format in _SOUGHT_ROUGHLY:
             return None
         # With new headers on the way, later pictures may be interlaced.
-        if self._codec in RESTARTABLE_CODECS and not self._table.restart[0]:
+        if self._stream.codec in RESTARTABLE_CODECS and not self._stream.table.restart[0]:
             return None
-        first = int(self._table.pts[self._table.shown].min())
-        with contextlib.closing(self._pictures_by_time({first})) as frames:
+        first = int(self._stream.table.pts[self._stream.table.shown].min())
+        with contextlib.closing(self._stream.pictures_by_time({first})) as frames:
             _, frame = next(frames, (None, None))
             if frame is None or not _is_converted_alike(frame):
                 return None
             # torchcodec has no tone mapping.
             if self.tone_map and is_hdr(frame.color_trc):
                 return None
-            if self._stated_size not in (None, (frame.width, frame.height)):
+            if self._stream.stated_size not in (None, (frame.width, frame.height)):
                 return None
             return frame.height, frame.width
 

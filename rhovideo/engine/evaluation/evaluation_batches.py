@@ -9,7 +9,7 @@ from fvcore.common.config import CfgNode
 from rhovideo import distributed, stopping
 from rhovideo.data.lists.bad_videos import BadVideoLedger
 from rhovideo.data.loading.loader import Batch, Loader
-from rhovideo.engine.logging_setup import progress
+from rhovideo.engine.log.logging_setup import progress
 
 
 def readable_batches(loader: Loader, cfg: CfgNode, description: str) -> Iterator[Batch]:

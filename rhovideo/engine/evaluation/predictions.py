@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rhovideo.atomic_files import written_whole
 from rhovideo.engine.evaluation.intervals import wilson
@@ -25,6 +25,21 @@ _PREDICTIONS = ("path", "label", "prediction", "confidence")
 _NEIGHBOURS = ("path", "label", "rank", "neighbour", "neighbour_label", "similarity")
 _CLASSES = ("class", "name", "videos", "correct", "accuracy", "low", "high")
 _CONFUSION = ("label", "prediction", "count")
+
+Row = TypeVar("Row")
+
+
+class DamagedRowError(ValueError):
+    """A line of a file cannot be read.
+
+    Args:
+        path: of the file.
+        line: its number, from 1.
+    """
+
+    def __init__(self, path: Path, line: int) -> None:
+        super().__init__(f"{path}, line {line}: is damaged")
+        self.line = line
 
 
 @dataclass(frozen=True)
@@ -131,18 +146,58 @@ def write_neighbours(folder: str | Path, rows: Iterable[tuple[str, int, int, str
 
 
 def read_predictions(folder: str | Path) -> Predictions | None:
-    """Read predictions.csv of a run folder; None where there is none."""
+    """Read predictions.csv of a run folder; None where there is none.
+
+    Raises:
+        DamagedRowError: it is damaged.
+    """
     import numpy as np
 
-    rows = _read(Path(folder) / PREDICTIONS_FILE)
+    rows = read_rows(Path(folder) / PREDICTIONS_FILE, prediction_row)
     if rows is None:
         return None
     return Predictions(
-        [row["path"] for row in rows],
-        np.array([int(row["label"]) for row in rows], np.int64),
-        np.array([int(row["prediction"]) for row in rows], np.int64),
-        np.array([float(row["confidence"]) for row in rows], np.float64),
+        [row[0] for row in rows],
+        np.array([row[1] for row in rows], np.int64),
+        np.array([row[2] for row in rows], np.int64),
+        np.array([row[3] for row in rows], np.float64),
     )
+
+
+def prediction_row(row: Mapping[str, str]) -> tuple[str, int, int, float]:
+    """A line of predictions.csv: path, label, predicted class and confidence."""
+    return row["path"], int(row["label"]), int(row["prediction"]), float(row["confidence"])
+
+
+def neighbour_row(row: Mapping[str, str]) -> tuple[str, int, str, int, float]:
+    """A line of neighbours.csv: a query and its label, a neighbour, its label and its cosine; -1 without a label."""
+    labels = [int(row[key] or -1) for key in ("label", "neighbour_label")]
+    return row["path"], labels[0], row["neighbour"], labels[1], float(row["similarity"])
+
+
+def read_rows(path: Path, parse: Callable[[Mapping[str, str]], Row]) -> list[Row] | None:
+    """Read the lines of one of these files.
+
+    Args:
+        path: of the file.
+        parse: turns a line into what is wanted, such as :func:`prediction_row`.
+
+    Returns:
+        The parsed lines; None where there is no file.
+
+    Raises:
+        DamagedRowError: a line cannot be parsed.
+        OSError: the file cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            lines = csv.DictReader(file)
+            try:
+                return [parse(line) for line in lines]
+            except (csv.Error, KeyError, TypeError, ValueError) as error:
+                raise DamagedRowError(path, lines.line_num) from error
+    except FileNotFoundError:
+        return None
 
 
 def read_class_numbers(folder: str | Path) -> dict[str, Any]:
@@ -155,7 +210,7 @@ def read_class_numbers(folder: str | Path) -> dict[str, Any]:
         ``per_class``, an object for each line of per_class.csv, and ``confusion``, a list [label, prediction, count]
         for each line of confusion.csv; empty where the run has written neither.
     """
-    classes, pairs = _read(Path(folder) / CLASSES_FILE), _read(Path(folder) / CONFUSION_FILE)
+    classes, pairs = read_rows(Path(folder) / CLASSES_FILE, dict), read_rows(Path(folder) / CONFUSION_FILE, dict)
     if classes is None or pairs is None:
         return {}
     whole, parts = ("class", "videos", "correct"), ("accuracy", "low", "high")
@@ -179,11 +234,3 @@ def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) 
         writer.writerow(header)
         writer.writerows(rows)
         text.detach()
-
-
-def _read(path: Path) -> list[dict[str, str]] | None:
-    try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            return list(csv.DictReader(file))
-    except FileNotFoundError:
-        return None

@@ -1,4 +1,4 @@
-"""A picture of the clips of a batch: a row for each clip, its frames from left to right."""
+"""A picture of the clips of a batch, such as it goes into the network."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import torch
 
 from rhovideo.data.augment.device_colour import apply_operations
 from rhovideo.data.loading.loader import Batch
+from rhovideo.pictures.contact_sheet import contact_sheet
 
 _VIDEOS = 4
-_FRAMES = 8
-# White pixels between the clips of two videos.
-_GAP = 6
 
 
 @torch.no_grad()
@@ -27,11 +25,4 @@ def clip_sheet(batch: Batch) -> np.ndarray:
     clips = batch.clips[:_VIDEOS].cpu()
     if batch.operations is not None:
         clips = apply_operations(clips, batch.operations[:_VIDEOS])
-    frames = clips.shape[2]
-    clips = clips[:, :, torch.linspace(0, frames - 1, min(frames, _FRAMES)).long()]
-    videos, views, frames, height, width, _ = clips.shape
-    # [videos, views, T, H, W, 3] to rows of one clip each.
-    rows = clips.permute(0, 1, 3, 2, 4, 5).reshape(videos, views * height, frames * width, 3).numpy()
-    sheet = np.full((videos, views * height + _GAP, frames * width, 3), 255, dtype=np.uint8)
-    sheet[:, : views * height] = rows
-    return sheet.reshape(-1, frames * width, 3)[:-_GAP]
+    return contact_sheet(list(clips.numpy()))

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rhovideo.config.list_names import label_files
-from rhovideo.data.lists.class_names import as_table, other_names, read_class_names
+from rhovideo.data.lists.classes.class_names import as_table, other_names, read_class_names
 from rhovideo.data.lists.same_videos import MOST_PATHS, video_ids
 from rhovideo.engine.evaluation.feature_file import FEATURES, IDENTITY, MANIFEST
 from rhovideo.errors import JobError

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rhovideo.engine.evaluation.neighbours import SameVideos, nearest_rows, vote_of
+from rhovideo.engine.evaluation.knn.neighbours import SameVideos, nearest_rows, vote_of
 from rhovideo.engine.probes.feature_set import ProbeData
 from rhovideo.engine.probes.held_out import folds
 from rhovideo.engine.probes.linear_grid import GRID, LinearGrid, train_grid

@@ -16,13 +16,13 @@ from torch.nn import functional
 from rhovideo import distributed
 from rhovideo.data.lists.kept_rows import KeptRows
 from rhovideo.data.loading.loader import Batch, Loader, build_loader
+from rhovideo.engine.checkpoints.resuming import settle
 from rhovideo.engine.device_inputs import job_device, to_network_input
 from rhovideo.engine.evaluation.counts import ks_for
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
 from rhovideo.engine.evaluation.intervals import Numbers, with_intervals
 from rhovideo.engine.evaluation.metrics import topk_correct
 from rhovideo.engine.model_setup import place
-from rhovideo.engine.resuming import settle
 from rhovideo.engine.tasks.multi_view_test import run_test, test_classifier
 from rhovideo.engine.trainer import Trainer
 from rhovideo.models.build import build_classifier

@@ -15,7 +15,7 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from rhovideo import __version__, distributed, stopping
-from rhovideo.checks.class_agreement import names_of_lists
+from rhovideo.checks.lists.class_agreement import names_of_lists
 from rhovideo.config.comparison import FILES, settings_with_effect
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.list_names import label_files, reads_label_files
@@ -25,10 +25,11 @@ from rhovideo.data.loading.loader import Batch, Loader
 from rhovideo.data.loading.workers import worker_count
 from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_network_input
 from rhovideo.engine.evaluation.feature_file import FEATURES, FeatureFile
-from rhovideo.engine.logging_setup import progress
+from rhovideo.engine.log.logging_setup import progress
 from rhovideo.errors import JobError
 from rhovideo.models.encoder import Encoder
 from rhovideo.runs.file_hash import file_sha256
+from rhovideo.runs.job_checkpoint import measured_checkpoint
 from rhovideo.zoo.pretrained import load_pretrained
 from rhovideo.zoo.sources import local_path
 
@@ -83,7 +84,7 @@ def run_extract(cfg: CfgNode) -> dict[str, float]:
     Raises:
         JobError: no checkpoint is named, or OUTPUT_DIR holds features of something else.
     """
-    source = cfg.TEST.CHECKPOINT_FILE_PATH or cfg.TRAIN.CHECKPOINT_FILE_PATH
+    source = measured_checkpoint(cfg)
     if not source:
         raise JobError("TASK extract takes a checkpoint: write TEST.CHECKPOINT_FILE_PATH path/to/checkpoint.pyth")
     encoder = load_pretrained(source, cfg, encoder=cfg.TRAIN.CHECKPOINT_ENCODER)

@@ -11,16 +11,16 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from rhovideo import distributed
-from rhovideo.checks.class_agreement import names_of_lists
-from rhovideo.data.lists.class_names import read_class_names
+from rhovideo.checks.lists.class_agreement import names_of_lists
+from rhovideo.data.lists.classes.class_names import read_class_names
 from rhovideo.data.loading.datasets import open_manifest
 from rhovideo.data.loading.loader import build_loader
-from rhovideo.engine.checkpoint import checkpoint_to_measure
+from rhovideo.engine.checkpoints.checkpoint import checkpoint_to_measure
 from rhovideo.engine.device_inputs import DTYPES, job_device
 from rhovideo.engine.evaluation.counts import as_count
 from rhovideo.engine.evaluation.features import Features, extract_features
 from rhovideo.engine.evaluation.intervals import Numbers, class_mean, in_brackets, with_intervals
-from rhovideo.engine.evaluation.neighbours import (
+from rhovideo.engine.evaluation.knn.neighbours import (
     SameVideos,
     Votes,
     knn_vote,
@@ -29,8 +29,8 @@ from rhovideo.engine.evaluation.neighbours import (
     top1_of,
     usable_neighbours,
 )
+from rhovideo.engine.evaluation.knn.video_numbers import video_numbers
 from rhovideo.engine.evaluation.predictions import Predictions, write_neighbours, write_predictions
-from rhovideo.engine.evaluation.video_numbers import video_numbers
 from rhovideo.zoo.pretrained import load_pretrained
 
 logger = logging.getLogger(__name__)

@@ -12,11 +12,11 @@ from fvcore.common.config import CfgNode
 from torch import nn
 
 from rhovideo import distributed
-from rhovideo.checks.class_agreement import names_of_lists
-from rhovideo.data.lists.class_names import read_class_names
+from rhovideo.checks.lists.class_agreement import names_of_lists
+from rhovideo.data.lists.classes.class_names import read_class_names
 from rhovideo.data.loading.datasets import open_manifest
 from rhovideo.data.loading.loader import build_loader
-from rhovideo.engine.checkpoint import checkpoint_to_measure
+from rhovideo.engine.checkpoints.checkpoint import checkpoint_to_measure
 from rhovideo.engine.device_inputs import DTYPES, job_device
 from rhovideo.engine.evaluation.counts import as_count
 from rhovideo.engine.evaluation.features import extract_features

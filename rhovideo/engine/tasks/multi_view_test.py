@@ -10,28 +10,28 @@ import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed
-from rhovideo.checks.class_agreement import compare_with_lists, names_of_lists, not_compared
-from rhovideo.data.lists.class_names import read_class_names
+from rhovideo.checks.lists.class_agreement import compare_with_lists, names_of_lists, not_compared
+from rhovideo.data.lists.classes.class_names import read_class_names
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading.loader import build_loader
-from rhovideo.engine.checkpoint import checkpoint_to_measure
+from rhovideo.engine.checkpoints.checkpoint import checkpoint_to_measure
 from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_network_input
 from rhovideo.engine.evaluation.counts import as_count, ks_for
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
 from rhovideo.engine.evaluation.intervals import Numbers, class_mean, in_brackets, with_intervals
 from rhovideo.engine.evaluation.predictions import write_predictions
 from rhovideo.engine.evaluation.scores import MultiViewScores, write_scores
-from rhovideo.engine.json_stats import JsonStats
+from rhovideo.engine.log.json_stats import JsonStats
 from rhovideo.models.build import build_classifier
 from rhovideo.models.classifier import Classifier
-from rhovideo.zoo.checkpoint_files import WeightsFile, class_names_in, read_weights
+from rhovideo.zoo.files.checkpoint_files import WeightsFile, class_names_in, read_weights
 from rhovideo.zoo.pretrained import load_classifier_weights
 
 logger = logging.getLogger(__name__)
 
 
 def run_test(cfg: CfgNode) -> Numbers:
-    """Test the classifier of :func:`rhovideo.engine.checkpoint.checkpoint_to_measure`.
+    """Test the classifier of :func:`rhovideo.engine.checkpoints.checkpoint.checkpoint_to_measure`.
 
     Args:
         cfg: the job's.

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from rhovideo import distributed
 from rhovideo.data.lists.kept_rows import KeptRows
 from rhovideo.data.loading.loader import Batch, Loader, build_loader
-from rhovideo.engine.collapse_watch import CollapseWatch
+from rhovideo.engine.checkpoints.resuming import settle
 from rhovideo.engine.device_inputs import job_device, to_network_input
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
 from rhovideo.engine.evaluation.intervals import Numbers, with_intervals
-from rhovideo.engine.evaluation.knn_bank import KnnBank
-from rhovideo.engine.evaluation.neighbours import SameVideos
-from rhovideo.engine.evaluation.video_numbers import video_numbers
+from rhovideo.engine.evaluation.knn.knn_bank import KnnBank
+from rhovideo.engine.evaluation.knn.neighbours import SameVideos
+from rhovideo.engine.evaluation.knn.video_numbers import video_numbers
+from rhovideo.engine.log.collapse_watch import CollapseWatch
 from rhovideo.engine.model_setup import place
-from rhovideo.engine.resuming import settle
 from rhovideo.engine.trainer import Trainer
 from rhovideo.models.network_size import describe
 from rhovideo.randomness import Stream

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from slowfast.datasets import transform
 
-from rhovideo.data.sampling.clip_samplers import clip_length
+from rhovideo.data.sampling.clip_spans import clip_length
 from rhovideo.data.sampling.start_times import draw_starts
 from rhovideo.data.video.reader import Video, VideoReadError
 from rhovideo.randomness import python_generator

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.files.reading import cfg_from_released
 from rhovideo.config.keys import leaves
 from rhovideo.config.pyslowfast.other_keys import NO_EFFECT
-from rhovideo.config.reading import cfg_from_released
 
 # Sections that decide what a clip looks like.
 _DATA_SECTIONS = ("DATA.", "AUG.", "MULTIGRID.", "DETECTION.")

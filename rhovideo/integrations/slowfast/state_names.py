@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rhovideo.zoo.name_mapping import TENSORS
+from rhovideo.zoo.released_format.name_mapping import TENSORS
 
 # The beginnings of our modules' names, and of PySlowFast's for the same.
 _PREFIXES = {

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rhovideo.config.extension.plugins import plugin_folders
+from rhovideo.config.files.reading import Loaded
 from rhovideo.config.findings import ConfigError
-from rhovideo.config.reading import Loaded
 from rhovideo.errors import JobError
 from rhovideo.launch.before_start import Start, check_before_start
 from rhovideo.launch.chains import checkpoint_source

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rhovideo.config.files.reading import Loaded
 from rhovideo.config.findings import Finding, Origin, Problem
-from rhovideo.config.reading import Loaded
 from rhovideo.errors import JobError
 from rhovideo.launch.plan import Plan
 from rhovideo.launch.run_state import ask_slurm, judge

@@ -13,7 +13,7 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.extension.plugins import local_sources
-from rhovideo.config.reading import Loaded
+from rhovideo.config.files.reading import Loaded
 from rhovideo.config.slurm_options import sbatch_parameters
 from rhovideo.launch.plan import Plan
 from rhovideo.launch.slurm import submitit_adapter

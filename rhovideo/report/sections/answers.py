@@ -9,7 +9,7 @@ from rhovideo.report.blocks import Answer
 from rhovideo.report.per_video import ClassScore, Predictions, class_scores, confusions
 from rhovideo.report.run_record import RunRecord, number, series
 from rhovideo.report.sections.wording import class_name, count, listed, percent
-from rhovideo.report.subjects import Chain, Subject, deviation, mean_score
+from rhovideo.report.subjects import Chain, Subject, deviation, mean_of_chains
 
 # A share of the step's time that waits for data, from which data is the bottleneck, and one to keep an eye on.
 _BOTTLENECK, _NOTICEABLE = 0.5, 0.2
@@ -78,12 +78,12 @@ def _best(subject: Subject, guesses: bool) -> Answer:
         return Answer(question, "not known yet", "No run has finished with a number.", "unknown")
     missing = len(subject.chains) - sum(map(len, grouped.values()))
     unfinished = f" {count(missing, 'run')} without a number left out." if missing else ""
-    others = sorted((group for name, group in grouped.items() if name != top.group), key=mean_score)
+    others = sorted((group for name, group in grouped.items() if name != top.group), key=mean_of_chains)
     reason = f"{top.score_name}: {mean_text(chains)}."
     luck, fewest = "", 0
     if others:
         second = others[-1]
-        gap = f"{mean_score(chains) - mean_score(second):.1f} points lower"
+        gap = f"{mean_of_chains(chains) - mean_of_chains(second):.1f} points lower"
         reason += f" Next is {second[0].group} with {mean_text(second)}, {gap}."
         luck, fewest = _luck(chains, second), min(len(chains), len(second))
         reason += luck
@@ -108,8 +108,8 @@ def mean_text(chains: Sequence[Chain]) -> str:
     """
     spread = deviation(chains)
     if spread is None:
-        return percent(mean_score(chains))
-    return f"{mean_score(chains):.1f} ± {spread:.1f} % (mean ± standard deviation, n = {len(chains)} seeds)"
+        return percent(mean_of_chains(chains))
+    return f"{mean_of_chains(chains):.1f} ± {spread:.1f} % (mean ± standard deviation, n = {len(chains)} seeds)"
 
 
 def choice(subject: Subject) -> str:
@@ -153,7 +153,7 @@ def _luck(one: Sequence[Chain], other: Sequence[Chain]) -> str:
     if first is None or second is None:
         return " With one seed it is not known how much of that is luck."
     noise = (first**2 / len(one) + second**2 / len(other)) ** 0.5
-    gap = mean_score(one) - mean_score(other)
+    gap = mean_of_chains(one) - mean_of_chains(other)
     return "" if gap > 2 * noise else " That is within what the seeds differ by, so it may be luck."
 
 

@@ -13,7 +13,7 @@ from rhovideo.report.run_record import RunRecord, series
 from rhovideo.report.sections.signal_curves import Curve, draw_curves, signals, title_of
 from rhovideo.report.sections.what_was_run import cost_text
 from rhovideo.report.sections.wording import percent
-from rhovideo.report.subjects import SEED, Chain, Subject, groups, labels_of, mean_score
+from rhovideo.report.subjects import SEED, Chain, Subject, groups, labels_of, mean_of_chains
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -112,7 +112,7 @@ def _against_swept(subject: Subject) -> Section:
 def looks_of(subject: Subject) -> dict[str, int]:
     """The number of each group's colour, the same in all figures; the best group has the first."""
     grouped = groups(subject.chains)
-    best = sorted(grouped, key=lambda name: -mean_score(grouped[name]))
+    best = sorted(grouped, key=lambda name: -mean_of_chains(grouped[name]))
     return {name: number for number, name in enumerate(best)}
 
 

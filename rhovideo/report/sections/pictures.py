@@ -217,7 +217,7 @@ def _opener(dataset: VideoDataset, row: int) -> Opener:
 
 def _clips(run: RunRecord, names: Sequence[str]) -> list[Picture]:
     from rhovideo.data.loading.shown_clips import shown_clips
-    from rhovideo.demo.clip_animation import animated_clips
+    from rhovideo.pictures.clip_animation import animated_clips
     from rhovideo.report.measured_features import as_cfg
 
     shown = shown_clips(as_cfg(run), _CLIPS)

@@ -12,8 +12,8 @@ from typing import Any
 
 from rhovideo import __version__
 from rhovideo.config.comparison import FILES, MACHINE, differences
+from rhovideo.config.files.reading import load_cfg
 from rhovideo.config.findings import ConfigError
-from rhovideo.config.reading import load_cfg
 from rhovideo.config.recipes.recipe_files import recipes
 from rhovideo.errors import JobError
 from rhovideo.report.blocks import Block, Listing, Rows, Section, Text

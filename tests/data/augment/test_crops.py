@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from rhovideo.data.augment.crops import EvalCrops, draw_area_box, draw_short_side_box, resize_into
-from rhovideo.data.video.box import Box
+from rhovideo.data.video.picture.box import Box
 
 
 def ramps(height, width, frames=2):

@@ -10,7 +10,7 @@ from torchvision.transforms.v2 import functional as tv
 from rhovideo.data.augment import colour
 from rhovideo.data.augment.clip_augmentation import TrainAugmentation
 from rhovideo.data.augment.colour import ColourAugmentation
-from rhovideo.data.video.box import Box
+from rhovideo.data.video.picture.box import Box
 from tests.data.augment.test_colour import textured_clip
 from tests.data.augment.test_crops import resize_box
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from rhovideo.config import load_cfg
+from rhovideo.data.lists.classes.template_labels import read_labels
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.lists.frame_lists import FrameListManifest, Run
 from rhovideo.data.lists.manifest import Manifest
-from rhovideo.data.lists.template_labels import read_labels
 from rhovideo.data.loading.datasets import SampleKey, build_dataset, open_manifest
 from rhovideo.data.loading.loader import build_loader
 from rhovideo.data.video.image_frames import ImageFrames

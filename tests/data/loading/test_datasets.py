@@ -13,7 +13,7 @@ from rhovideo.data.augment.clip_augmentation import build_augmentation
 from rhovideo.data.augment.crops import EvalCrops
 from rhovideo.data.loading.datasets import SampleKey, build_dataset
 from rhovideo.data.sampling.clip_samplers import build_clip_sampler
-from rhovideo.data.video.frame import RgbPicture
+from rhovideo.data.video.picture.frame import RgbPicture
 from rhovideo.data.video.reader import Video
 from rhovideo.randomness import Stream, generator
 from tests.data.conftest import NUM_VIDEOS

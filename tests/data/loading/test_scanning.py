@@ -17,8 +17,8 @@ import pytest
 from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.loading import scanning
 from rhovideo.data.loading.scanning import check_video, scan
-from rhovideo.data.video.tone_mapping import HLG, PQ
-from tests.data.video.test_tone_mapping import write_hdr
+from rhovideo.data.video.picture.tone_mapping import HLG, PQ
+from tests.data.video.picture.test_tone_mapping import write_hdr
 from tests.videos import write_broken_video, write_video
 
 

@@ -19,11 +19,11 @@ from rhovideo.config.schema import get_cfg
 from rhovideo.data.sampling.clip_samplers import (
     RandomClipSampler,
     RhoClipSampler,
-    SegmentSampler,
     UniformClipSampler,
     build_clip_sampler,
-    clip_frames,
 )
+from rhovideo.data.sampling.clip_spans import clip_frames
+from rhovideo.data.sampling.segment_sampler import SegmentSampler
 
 
 def rng(seed=0):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import rhovideo.data.video.reader as decoding
-from rhovideo.data.video.orientation import has_matrix
+from rhovideo.data.video.picture.orientation import has_matrix
 from rhovideo.data.video.reader import Video
+from rhovideo.data.video.stream import decoding
 from tests.data.video_files import decode_plainly, picture, remux, write_video
 
 # Frames are shown for 20 ms in the first half, for 50 and 90 ms in turn in the second.

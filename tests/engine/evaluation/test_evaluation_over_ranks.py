@@ -8,12 +8,12 @@ import torch.multiprocessing
 
 from rhovideo import distributed
 from rhovideo.config.schema import get_cfg
-from rhovideo.engine.evaluation.knn_bank import KnnBank
+from rhovideo.engine.evaluation.knn.knn_bank import KnnBank
 from rhovideo.engine.evaluation.scores import MultiViewScores
-from rhovideo.engine.json_stats import read_json_stats
-from rhovideo.engine.logging_setup import set_up_logging, shut_down_logging
+from rhovideo.engine.log.json_stats import read_json_stats
+from rhovideo.engine.log.logging_setup import set_up_logging, shut_down_logging
+from rhovideo.engine.log.step_logger import StepLogger
 from rhovideo.engine.step.agreement import Agreement, StepRecord
-from rhovideo.engine.step_logger import StepLogger
 
 VIDEOS, QUERIES, CLASSES = 12, 5, 3
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from rhovideo.engine.json_stats import read_json_stats
+from rhovideo.engine.log.json_stats import read_json_stats
 from tests.configured_runs import METHOD_KEYS, finish, kill, run, start, write_config
 
 KEYS = ["CONTRASTIVE.TYPE", "simclr", *METHOD_KEYS["simclr"], "LOG_PERIOD", 1]

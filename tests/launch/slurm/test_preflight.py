@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from rhovideo.config.files.reading import Loaded, load
 from rhovideo.config.findings import ConfigError, Problem
-from rhovideo.config.reading import Loaded, load
 from rhovideo.launch.before_start import Start, check_before_start
 from rhovideo.launch.plan import Cell, Plan
 from rhovideo.launch.slurm.preflight import check_shared_folders

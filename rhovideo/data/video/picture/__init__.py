@@ -1,0 +1,1 @@
+"""One decoded picture: its box, orientation and colours, up to RGB."""

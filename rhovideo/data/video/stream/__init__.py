@@ -1,0 +1,1 @@
+"""The coded stream of a video file: its container, packets and times."""

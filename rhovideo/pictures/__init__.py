@@ -1,0 +1,1 @@
+"""Pictures of clips: contact sheets, films and animated pictures."""

@@ -1,0 +1,1 @@
+"""Checkpoint files: reading them safely, and finding the network in them."""
