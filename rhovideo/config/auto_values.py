@@ -11,10 +11,10 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.files.yaml_settings import Setting
 from rhovideo.config.fitted import BATCH, QUEUE, WARMUP, batches_of_machine, fitting_queue
 from rhovideo.config.keys import get_value
 from rhovideo.config.schema import definitions
-from rhovideo.config.yaml_settings import Setting
 
 AUTO = "auto"
 EPOCHS = "SOLVER.MAX_EPOCH"

@@ -8,8 +8,8 @@ import pytest
 from rhovideo.checks.fitting import fit_to_list
 from rhovideo.config import ConfigError, load_cfg
 from rhovideo.config.auto_values import AUTO_KEYS, auto_values
+from rhovideo.config.files.reading import load
 from rhovideo.config.keys import get_value
-from rhovideo.config.reading import load
 from rhovideo.config.schema import definitions
 
 METHODS = ("simclr", "moco", "byol", "swav")
