@@ -123,6 +123,20 @@ def write_labelled_set(
     return folder
 
 
+def read_list(folder: str | Path, split: str) -> list[tuple[Path, int]]:
+    """The paths and labels of a set's videos, in their order.
+
+    Args:
+        folder: of the set.
+        split: ``train``, ``val`` or ``test``.
+
+    Raises:
+        OSError: the list is missing.
+    """
+    with open(Path(folder) / f"{split}.csv", newline="", encoding="utf-8") as file:
+        return [(Path(folder) / name, int(label)) for name, label in csv.reader(file, delimiter=" ")]
+
+
 def _check(
     kind: VideoKind, train_videos: int, val_videos: int, seconds: tuple[float, float], fps: int, size: tuple[int, int]
 ) -> None:

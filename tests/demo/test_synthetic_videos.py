@@ -7,6 +7,7 @@ import av
 import numpy as np
 import pytest
 
+from rhovideo.demo.baselines import colour_histogram
 from rhovideo.demo.synthetic_shapes import SHAPES
 from rhovideo.demo.synthetic_videos import MOTIONS, class_names, render_video, write_synthetic
 from rhovideo.randomness import Stream, generator
@@ -137,11 +138,8 @@ def nearest_neighbours_accuracy(train, train_labels, val, val_labels, k=10):
     return np.mean(np.array(guesses) == val_labels)
 
 
-def colour_histograms(videos, bins=6):
-    levels = (videos.astype(int) * bins) // 256
-    codes = (levels[..., 0] * bins + levels[..., 1]) * bins + levels[..., 2]
-    flat = codes.reshape(len(videos), -1)
-    return np.sqrt(np.stack([np.bincount(row, minlength=bins**3) for row in flat]) / flat.shape[1])
+def colour_histograms(videos):
+    return np.sqrt(np.stack([colour_histogram(video, bins=6) for video in videos]))
 
 
 def test_colour_histograms_say_little_about_class_shape_and_motion():
