@@ -75,15 +75,15 @@ def plan_of(cell: Cell, out: Path, linear_recipe: str | None = None, epochs: int
     linear_recipe = linear_recipe or cell.recipe.replace("{method}", "linear")
     rho: list[object] = ["DATA.TRAIN_CROP_NUM_TEMPORAL", cell.rho]
     runs = out / _folder_name(cell)
-    cfg = settings_of(recipe, data.folder, runs / cell.folder, cell.seed, rho)
+    cfg = settings_of(recipe, data, runs / cell.folder, cell.seed, rho)
     wanted = max(1, round((epochs or cfg.SOLVER.MAX_EPOCH) * cell.epochs_factor))
     if wanted != cfg.SOLVER.MAX_EPOCH:
         # The warm-up keeps its share of the training.
         warm_up = cfg.SOLVER.WARMUP_EPOCHS * wanted / cfg.SOLVER.MAX_EPOCH
         rho += ["SOLVER.MAX_EPOCH", wanted, "SOLVER.WARMUP_EPOCHS", warm_up]
-        cfg = settings_of(recipe, data.folder, runs / cell.folder, cell.seed, rho)
+        cfg = settings_of(recipe, data, runs / cell.folder, cell.seed, rho)
     output = runs / f"{cell.kind}_random_seed{cell.seed}_linear"
-    random_cfg = settings_of(linear_recipe, data.folder, output, cell.seed, _head(data))
+    random_cfg = settings_of(linear_recipe, data, output, cell.seed, _head(data))
     of_random = {"set": _set_identity(data), "linear": _changed_keys(random_cfg)}
     of_cell = {**of_random, "pretrain": _changed_keys(cfg)}
     return Plan(cell, data, cfg, random_cfg, linear_recipe, _hash(of_cell), _hash(of_random))
@@ -111,8 +111,8 @@ def measure(plan: Plan, rows: Rows) -> dict[str, Any]:
     output = Path(plan.cfg.OUTPUT_DIR)
     pretrained = time.monotonic()
     linear_output = output.with_name(f"{output.name}_linear")
-    seed, folder = plan.cell.seed, plan.data.folder
-    linear = settings_of(plan.linear_recipe, folder, linear_output, seed, _head(plan.data), output)
+    seed = plan.cell.seed
+    linear = settings_of(plan.linear_recipe, plan.data, linear_output, seed, _head(plan.data), output)
     learned = run_afresh(linear)["test_top1"]
     ended = time.monotonic()
     steps, batch = _steps(output, plan.cfg.SOLVER.MAX_EPOCH), _batch(output)

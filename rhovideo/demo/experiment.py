@@ -87,7 +87,7 @@ def _measure(experiment: Experiment, data: MadeSet, seed: int, method: str, rho:
         warm_up = min(2.0, experiment.epochs / 10)
         overrides += ["SOLVER.MAX_EPOCH", experiment.epochs, "SOLVER.WARMUP_EPOCHS", warm_up]
     print(f"\nPre-training: {method}, rho {rho}, seed {seed}; log in {output}")
-    cfg = settings_of(f"demo/{method}", data.folder, output, seed, overrides)
+    cfg = settings_of(f"demo/{method}", data, output, seed, overrides)
     numbers = run_afresh(cfg)
     _draw(cfg, experiment.out / "demo.png", f"What {method} saw, rho = {rho}: augmented clips")
     learned = _linear_top1(experiment.out, data, seed, output)
@@ -106,7 +106,7 @@ def _linear_top1(out: Path, data: MadeSet, seed: int, pretrained: Path | None) -
     name = pretrained.name if pretrained else f"{_prefix(data)}random_seed{seed}"
     print(f"\nLinear classifier on {f'the encoder of {name}' if pretrained else 'a random encoder'}")
     overrides = ["MODEL.NUM_CLASSES", data.classes]
-    cfg = settings_of("demo/linear", data.folder, out / f"{name}_linear", seed, overrides, pretrained)
+    cfg = settings_of("demo/linear", data, out / f"{name}_linear", seed, overrides, pretrained)
     return run_afresh(cfg)["test_top1"]
 
 

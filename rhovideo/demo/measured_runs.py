@@ -66,13 +66,18 @@ def made_set(out: Path, name: str, videos: int) -> MadeSet:
 
 
 def settings_of(
-    recipe: str, data: Path, output: Path, seed: int, overrides: Sequence[object] = (), pretrained: Path | None = None
+    recipe: str,
+    data: MadeSet,
+    output: Path,
+    seed: int,
+    overrides: Sequence[object] = (),
+    pretrained: Path | None = None,
 ) -> CfgNode:
     """The configuration of a run.
 
     Args:
         recipe: its name, or a YAML file.
-        data: folder of the lists.
+        data: its lists are trained on.
         output: folder of the run.
         seed: of weights, clips and augmentation.
         overrides: more keys and values.
@@ -81,10 +86,10 @@ def settings_of(
     Raises:
         ConfigError: a key or a value is wrong, or there is no such recipe.
     """
-    pairs: list[object] = ["DATA.PATH_TO_DATA_DIR", data, "OUTPUT_DIR", output, "RNG_SEED", seed, *overrides]
+    pairs: list[object] = ["DATA.PATH_TO_DATA_DIR", data.folder, "OUTPUT_DIR", output, "RNG_SEED", seed, *overrides]
     if pretrained:
         pairs += ["TRAIN.CHECKPOINT_FILE_PATH", max((pretrained / "checkpoints").glob("*.pyth"))]
-    return load_cfg(recipe, [str(each) for each in pairs])
+    return load_cfg(recipe, [str(each) for each in pairs], videos=data.videos)
 
 
 def run_afresh(cfg: CfgNode) -> dict[str, float]:
