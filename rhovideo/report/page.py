@@ -10,6 +10,7 @@ from rhovideo.errors import JobError
 from rhovideo.report.blocks import Page
 from rhovideo.report.drawing import LIGHT, as_png, require_libraries
 from rhovideo.report.markup import as_html, as_markdown
+from rhovideo.report.nearest_recipe import recipe_or_name
 from rhovideo.report.per_video import Predictions, read_predictions
 from rhovideo.report.sections.accuracy import classes_section, confusion_section, results_section
 from rhovideo.report.sections.answers import answers, choice
@@ -19,7 +20,6 @@ from rhovideo.report.sections.signal_curves import curves_section
 from rhovideo.report.sections.what_was_run import (
     again_section,
     cost_text,
-    recipe_or_name,
     run_section,
     warnings_section,
 )

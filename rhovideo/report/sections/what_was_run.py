@@ -6,17 +6,13 @@ import hashlib
 import math
 import shlex
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from rhovideo import __version__
-from rhovideo.config.comparison import FILES, MACHINE, differences
-from rhovideo.config.files.reading import load_cfg
-from rhovideo.config.findings import ConfigError
-from rhovideo.config.recipes.recipe_files import recipes
-from rhovideo.errors import JobError
+from rhovideo.config.comparison import FILES
 from rhovideo.report.blocks import Block, Listing, Rows, Section, Text
+from rhovideo.report.nearest_recipe import MOST_OVERRIDES, nearest_recipe, recipe_text
 from rhovideo.report.run_record import RunRecord, cfg_value
 from rhovideo.report.sections.wording import count, duration, hours, listed, shown
 from rhovideo.report.subjects import Chain, Subject
@@ -28,8 +24,6 @@ _MOST_BAD = 20
 _MOST_WARNINGS = 30
 # Runs that are named with one warning.
 _MOST_PLACES = 3
-# A command with more changed keys is shorter with the run's own file.
-MOST_OVERRIDES = 12
 # No result depends on these, but which checkpoints there are to go on from, and which bad videos stop a run.
 _ALSO_REPEATED = ("TRAIN.CHECKPOINT_PERIOD", "TRAIN.CHECKPOINT_KEEP", "DATA.MAX_BAD_VIDEO_SHARE")
 _CHECKPOINTS = ("TRAIN.CHECKPOINT_FILE_PATH", "TEST.CHECKPOINT_FILE_PATH")
@@ -117,53 +111,6 @@ def _code(run: RunRecord) -> str:
         return f"not recorded (page by rhovideo {__version__})"
     commit = f", commit {str(code['commit'])[:10]}" if code.get("commit") else ""
     return f"rhovideo {code.get('version')}{commit}"
-
-
-@cache
-def _recipes(videos: int | None) -> list[tuple[str, Mapping[str, Any]]]:
-    """The recipes and their values; those with ``auto`` only where the number of training videos is known."""
-    found: list[tuple[str, Mapping[str, Any]]] = []
-    for recipe in recipes():
-        try:
-            found.append((recipe.name, load_cfg(recipe.path, videos=videos)))
-        except (ConfigError, JobError):
-            continue
-    return found
-
-
-def nearest_recipe(run: RunRecord) -> tuple[str, Mapping[str, Any], list[str]] | None:
-    """The recipe of the same task with the fewest other keys: its name, its values, and those keys.
-
-    None where the run's configuration is not known.
-    """
-    if not run.cfg:
-        return None
-    besides = (*MACHINE, *FILES, "RNG_SEED")
-    of_task = [(name, cfg) for name, cfg in _recipes(_training_videos(run)) if cfg.get("TASK") == run.task]
-    fits = [(name, cfg, differences(cfg, run.cfg, besides)) for name, cfg in of_task]
-    return min(fits, key=lambda each: len(each[2]), default=None)
-
-
-def _training_videos(run: RunRecord) -> int | None:
-    for item in run.inputs.get("inputs") or []:
-        if isinstance(item, dict) and item.get("role") == "train list" and isinstance(item.get("rows"), int):
-            return int(item["rows"]) or None
-    return None
-
-
-def recipe_or_name(run: RunRecord) -> str:
-    """The name of the nearest recipe, or the run's where more than a few keys differ from it."""
-    nearest = nearest_recipe(run)
-    return nearest[0] if nearest and len(nearest[2]) <= MOST_OVERRIDES else run.name
-
-
-def recipe_text(run: RunRecord) -> str:
-    """The name of the nearest recipe, and how many keys differ."""
-    nearest = nearest_recipe(run)
-    if nearest is None:
-        return "–"
-    changed = nearest[2]
-    return f"{nearest[0]}, {count(len(changed), 'key')} changed" if changed else nearest[0]
 
 
 def _changed(run: RunRecord) -> list[Block]:
