@@ -70,6 +70,24 @@ def test_a_predictor_can_have_a_rate_of_its_own():
     assert all(abs(rate - (0.2 if parameter in fast else 0.02)) < 1e-9 for parameter, rate in rates.items())
 
 
+def test_a_predictor_can_have_a_decay_of_its_own():
+    model = Network()
+    model.predictor = nn.Sequential(nn.Linear(2, 4, bias=False), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    cfg = get_cfg()
+    cfg.SOLVER.WEIGHT_DECAY, cfg.BN.WEIGHT_DECAY = 0.3, 0.01
+    before = decays(cfg, model)
+    cfg.SOLVER.PREDICTOR_WEIGHT_DECAY = 0.0
+    assert {name: decay for name, decay in decays(cfg, model).items() if name.startswith("predictor")} == {
+        "predictor.0.weight": 0.0,
+        "predictor.1.weight": 0.0,
+        "predictor.1.bias": 0.0,
+        "predictor.2.weight": 0.0,
+        "predictor.2.bias": 0.0,
+    }
+    rest = {name: decay for name, decay in decays(cfg, model).items() if not name.startswith("predictor")}
+    assert rest == {name: decay for name, decay in before.items() if not name.startswith("predictor")}
+
+
 def test_the_factor_changes_nothing_without_a_predictor():
     cfg = get_cfg()
     cfg.SOLVER.PREDICTOR_LR_FACTOR = 10.0

@@ -85,6 +85,8 @@ SOLVER = (
     Key("SOLVER.NESTEROV", True, "Nesterov's form of SGD's momentum."),
     Key("SOLVER.BETAS", (0.9, 0.999), "The two decay rates of AdamW."),
     Key("SOLVER.WEIGHT_DECAY", 1e-4, "Weight decay of all but batch norms, which have BN.WEIGHT_DECAY.", at_least=0),
+    Key("SOLVER.PREDICTOR_WEIGHT_DECAY", None, "Weight decay of BYOL's predictor with its batch norms. Empty: as the "
+        "rest.", "float", at_least=0, ours=True),
     Key("SOLVER.ZERO_WD_1D_PARAM", False, "No weight decay for biases and other 1-D parameters."),
     Key("SOLVER.LARS_ON", False, "Scale SGD's steps layer by layer (LARS)."),
     Key("SOLVER.LARS_TRUST", 0.001, "Trust coefficient of LARS.", above=0, ours=True),
