@@ -23,7 +23,7 @@ def _pendulum(scene: Scene) -> Action:
     """A ball swings on a rod that hangs from a beam on two posts."""
     height, half_width = scene.plan.uniform(1.7, 1.95), scene.plan.uniform(0.7, 0.9)
     length, radius = height - scene.plan.uniform(0.45, 0.6), scene.plan.uniform(0.22, 0.32)
-    frame, weight = scene.look(), scene.look()
+    frame, weight = scene.draw_look(), scene.draw_look()
     scene.box(scene.at(0, height), (half_width + 0.1, 0.08, 0.06), look=frame)
     for side in (-half_width, half_width):
         scene.box(scene.at(side, height / 2), (0.06, 0.08, height / 2), look=frame)
@@ -60,7 +60,7 @@ def _slide(scene: Scene) -> Action:
     """Balls or boxes slide down a ramp, one after the other."""
     scene.gravity()
     tilt, half_length, size = scene.plan.uniform(0.5, 0.75), 1.15, scene.plan.uniform(0.16, 0.22)
-    side, wood = scene.rng.choice([-1, 1]), scene.look()
+    side, wood = scene.rng.choice([-1, 1]), scene.draw_look()
     right, up = side * np.cos(tilt), np.sin(tilt)
     top = half_length * up
     ramp = scene.box(scene.at(0, top), (half_length, 0.35, 0.04), tilt=side * tilt, look=wood)
@@ -82,8 +82,8 @@ def _slide(scene: Scene) -> Action:
 def _dominoes(scene: Scene) -> Action:
     """A row of dominoes falls, one by the other, and is set up again."""
     scene.gravity()
-    count, half_height = scene.plan.integers(6, 9), scene.plan.uniform(0.38, 0.5)
-    gap, side, stones = scene.plan.uniform(0.27, 0.32), scene.rng.choice([-1, 1]), scene.look()
+    count, half_height = scene.plan.integers(6, 9), scene.plan.uniform(0.42, 0.58)
+    gap, side, stones = scene.plan.uniform(0.27, 0.32), scene.rng.choice([-1, 1]), scene.draw_look()
     half_sides = (0.05, scene.plan.uniform(0.2, 0.3), half_height)
     places = [scene.at(side * gap * (number - (count - 1) / 2), half_height) for number in range(count)]
     row = [scene.box(place, half_sides, mass=1, look=stones) for place in places]
@@ -105,7 +105,7 @@ def _seesaw(scene: Scene) -> Action:
     half_length, pivot = scene.plan.uniform(0.9, 1.1), scene.plan.uniform(0.5, 0.65)
     size, half = scene.plan.uniform(0.17, 0.25), pivot / 2**0.5
     scene.box(scene.at(0, 0), (half, 0.25, half), tilt=np.pi / 4)
-    plank, load = scene.look(), scene.look()
+    plank, load = scene.draw_look(), scene.draw_look()
     board = scene.box(scene.at(0, pivot), (half_length, 0.22, 0.04), look=plank)
     loads = _loads(scene, 2, size, look=load)
     reach = np.arcsin(0.9 * pivot / half_length)
@@ -125,7 +125,7 @@ def _seesaw(scene: Scene) -> Action:
 def _rain(scene: Scene) -> Action:
     """Many small balls or boxes fall out of the sky."""
     count, size, high = int(scene.plan.integers(16, 25)), scene.plan.uniform(0.08, 0.13), 2.6
-    bodies = _loads(scene, count, size, look=scene.look())
+    bodies = _loads(scene, count, size, look=scene.draw_look())
     sideways, depth = scene.rng.uniform(-1.4, 1.4, count), scene.rng.uniform(-0.8, 0.6, count)
     start, pace = scene.rng.uniform(0, high, count), scene.rng.uniform(2.0, 3.0, count)
 
@@ -141,7 +141,7 @@ def _wheel(scene: Scene) -> Action:
     height, radius = scene.plan.uniform(0.9, 1.1), scene.plan.uniform(0.65, 0.85)
     bars = scene.plan.integers(2, 5)
     scene.box(scene.at(0, height / 2, -0.2), (0.09, 0.07, height / 2))
-    spoke = scene.look()
+    spoke = scene.draw_look()
     spokes = [scene.box(scene.at(0, height), (radius, 0.05, 0.06), look=spoke) for _ in range(bars)]
     scene.ball(scene.at(0, height), 0.16)
     pace, start = scene.rng.choice([-1, 1]) * scene.rng.uniform(3, 6), scene.rng.uniform(0, 2 * np.pi)
@@ -157,7 +157,7 @@ def _bounce(scene: Scene) -> Action:
     """A ball jumps to and fro between two walls."""
     half_width, wall = scene.plan.uniform(0.75, 0.95), scene.plan.uniform(0.45, 0.7)
     radius, high = scene.plan.uniform(0.22, 0.32), scene.plan.uniform(0.8, 1.2)
-    walls = scene.look()
+    walls = scene.draw_look()
     for side in (-half_width, half_width):
         scene.box(scene.at(side, wall), (0.07, 0.4, wall), look=walls)
     ball = scene.ball(scene.at(0, 0), radius)

@@ -55,8 +55,8 @@ _FEWEST = 3
 _PARTS = {"train": (0.0, 0.65), "val": (0.7, 1.0)}
 _SHORT_SIDE = 192
 # Of the window: its height as a share of the shot's, and how far it is turned, in degrees.
-_SHARES = (0.3, 0.55)
-_MOST_TURN = 40.0
+_SHARES = (0.35, 0.6)
+_MOST_TURN = 30.0
 # A window whose levels' standard deviation is smaller shows nothing.
 _FLAT = 8.0
 
@@ -165,12 +165,12 @@ def _seen(picture: np.ndarray, window: np.ndarray, size: tuple[int, int]) -> np.
 
 def _in_a_drawn_look(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """The pictures of a video, uint8 [T, H, W, 3], with other colours, another contrast, a shadow and noise."""
-    bright = 255 * (frames / np.float32(255)) ** np.float32(rng.uniform(0.6, 1.6))
+    bright = 255 * (frames / np.float32(255)) ** np.float32(rng.uniform(0.75, 1.35))
     # As a camera's exposure and white balance do: afterwards colours say nothing about the shot.
     even = (bright - bright.mean((0, 1, 2))) / (bright.std((0, 1, 2)) + 1)
-    mix = np.eye(3) * rng.uniform(0.2, 1.0, 3) + rng.dirichlet([0.6] * 3, 3) * rng.uniform(0.3, 0.8, (3, 1))
-    levels = even @ (mix * rng.uniform(25, 60)).T.astype(np.float32) + rng.uniform(70, 185, 3).astype(np.float32)
-    noise = rng.normal(0, rng.uniform(0, 10), frames.shape).astype(np.float32)
+    mix = np.eye(3) * rng.uniform(0.4, 1.0, 3) + rng.dirichlet([0.6] * 3, 3) * rng.uniform(0.2, 0.6, (3, 1))
+    levels = even @ (mix * rng.uniform(35, 60)).T.astype(np.float32) + rng.uniform(105, 150, 3).astype(np.float32)
+    noise = rng.normal(0, rng.uniform(0, 6), frames.shape).astype(np.float32)
     return np.clip(levels * _draw_shadow(frames.shape[1:3], rng) + noise, 0, 255).astype(np.uint8)
 
 
@@ -178,5 +178,5 @@ def _draw_shadow(size: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
     """The share of the light that is left, float32 [H, W, 1]: less and less to one side."""
     y, x = np.mgrid[-1 : 1 : size[0] * 1j, -1 : 1 : size[1] * 1j]
     angle = rng.uniform(0, 2 * np.pi)
-    shadow = 1 - rng.uniform(0, 0.5) * (0.5 + 0.5 * (np.cos(angle) * x + np.sin(angle) * y))
+    shadow = 1 - rng.uniform(0, 0.3) * (0.5 + 0.5 * (np.cos(angle) * x + np.sin(angle) * y))
     return shadow[..., None].astype(np.float32)

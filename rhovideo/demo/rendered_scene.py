@@ -56,11 +56,7 @@ class Scene:
         self._towards = np.array([np.cos(self.azimuth), np.sin(self.azimuth), 0.0])
         self._right = np.array([-np.sin(self.azimuth), np.cos(self.azimuth), 0.0])
         self.box(self.at(0, -_FLOOR), (_FLOOR, _FLOOR, _FLOOR))
-        # So that not every body in a picture belongs to the motion.
-        for _ in range(rng.integers(1, 5)):
-            side = rng.uniform(0.12, 0.4)
-            place = self.at(rng.uniform(-2, 2), side, -rng.uniform(1.0, 2.2))
-            self.box(place, (side, side, side)) if rng.integers(2) else self.ball(place, side)
+        self._add_background()
 
     def at(self, right: float, up: float, towards: float = 0.0) -> np.ndarray:
         """The place that is so far to the right, above the floor and towards the viewer."""
@@ -70,7 +66,7 @@ class Scene:
         """Let the bodies that have a mass fall."""
         self.bullet.setGravity(0, 0, -9.8, physicsClientId=self.client)
 
-    def look(self) -> Look:
+    def draw_look(self) -> Look:
         """Draw a look, for bodies that belong together."""
         path = self._folder / f"{self._textures}.png"
         self._textures += 1
@@ -130,9 +126,20 @@ class Scene:
         """Simulate a moment, 1 / STEPS seconds."""
         self.bullet.stepSimulation(physicsClientId=self.client)
 
+    def _add_background(self) -> None:
+        """Bodies behind the motion, so that not every body in a picture belongs to it."""
+        rng = self.rng
+        for _ in range(rng.integers(1, 5)):
+            half = rng.uniform(0.12, 0.4)
+            place = self.at(rng.uniform(-2, 2), half, -rng.uniform(1.0, 2.2))
+            if rng.integers(2):
+                self.box(place, (half, half, half))
+            else:
+                self.ball(place, half)
+
     def _add(self, shape: dict[str, Any], at: np.ndarray, mass: float, tilt: float, look: Look | None) -> int:
         bullet, own = self.bullet, {"physicsClientId": self.client}
-        look = look or self.look()
+        look = look or self.draw_look()
         solid, seen = bullet.createCollisionShape(**shape, **own), bullet.createVisualShape(**shape, **own)
         made: int = bullet.createMultiBody(mass, solid, seen, list(at), self._turn(tilt), **own)
         bullet.changeVisualShape(made, -1, textureUniqueId=look.texture, rgbaColor=look.colour, **own)
