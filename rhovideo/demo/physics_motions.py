@@ -82,7 +82,7 @@ def _slide(scene: Scene) -> Action:
 def _dominoes(scene: Scene) -> Action:
     """A row of dominoes falls, one by the other, and is set up again."""
     scene.gravity()
-    count, half_height = scene.plan.integers(6, 9), scene.plan.uniform(0.42, 0.58)
+    count, half_height = scene.plan.integers(6, 9), scene.plan.uniform(0.38, 0.5)
     gap, side, stones = scene.plan.uniform(0.27, 0.32), scene.rng.choice([-1, 1]), scene.draw_look()
     half_sides = (0.05, scene.plan.uniform(0.2, 0.3), half_height)
     places = [scene.at(side * gap * (number - (count - 1) / 2), half_height) for number in range(count)]

@@ -1,7 +1,7 @@
 """Rendered scenes of moving bodies, by the physics simulator PyBullet and its software renderer (no display, no GPU).
 
 A class is a kind of motion, e.g. ``pendulum``, with the apparatus that it needs: a ball, a rod and a frame with a beam.
-A video is cut into scenes of about 1.7 seconds. Each scene draws its textures, colours, light, floor, sky, background
+A video is cut into scenes of about 2.5 seconds. Each scene draws its textures, colours, light, floor, sky, background
 and camera anew, so the look of one clip says nothing about the look of another. Two clips of different scenes (rho of 2
 or more) share the motion and the geometry of the apparatus alone; two views of one clip also share the look.
 """
@@ -18,7 +18,7 @@ from rhovideo.demo.physics_motions import MOTIONS
 from rhovideo.demo.rendered_scene import STEPS, Camera, open_scene
 from rhovideo.errors import SettingError
 
-_SCENE_SECONDS = 1.7
+_SCENE_SECONDS = 2.5
 
 
 def physics() -> VideoKind:

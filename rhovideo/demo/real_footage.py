@@ -1,4 +1,4 @@
-"""Videos cut from the real footage that packages ship: a class is a shot, and every video has a heavy look.
+"""Videos cut from the real footage that packages ship: a class is a shot, and every video has a look of its own.
 
 A video is a small window that crosses its shot, turns and zooms, while the shot plays to and fro at a pace of its own.
 So neither the place of things in the picture nor one part of the shot gives the class away, but what is seen does:

@@ -36,7 +36,7 @@ class Look:
 
 
 class Scene:
-    """A floor, one to four bodies in the background that stand still, and those that a motion adds.
+    """A floor, up to two bodies in the background that stand still, and those that a motion adds.
 
     Args:
         bullet: the module.
@@ -129,9 +129,9 @@ class Scene:
     def _add_background(self) -> None:
         """Bodies behind the motion, so that not every body in a picture belongs to it."""
         rng = self.rng
-        for _ in range(rng.integers(1, 5)):
-            half = rng.uniform(0.12, 0.4)
-            place = self.at(rng.uniform(-2, 2), half, -rng.uniform(1.0, 2.2))
+        for _ in range(rng.integers(0, 3)):
+            half = rng.uniform(0.12, 0.28)
+            place = self.at(rng.uniform(-1.8, 1.8), half, -rng.uniform(0.9, 1.8))
             if rng.integers(2):
                 self.box(place, (half, half, half))
             else:
@@ -175,17 +175,17 @@ class Camera:
     def __init__(self, scene: Scene, size: tuple[int, int]) -> None:
         self._bullet, self._size, rng = scene.bullet, size, scene.rng
         own = {"physicsClientId": scene.client}
-        # To the side, upwards, how far it leans to a side, and how far it is from what it looks at.
-        yaw, elevation, roll = rng.uniform(-0.7, 0.7), rng.uniform(0.05, 0.6), rng.uniform(-0.25, 0.25)
-        distance, (right, up, near) = rng.uniform(2.4, 3.6), rng.uniform(-0.3, 0.3, 3)
-        target, upwards = scene.at(right, 0.85 + up, near), scene.at(np.sin(roll), np.cos(roll))
+        # To the side, upwards, and away from what it looks at.
+        yaw, elevation, distance = rng.uniform(-0.5, 0.5), rng.uniform(0.08, 0.5), rng.uniform(2.6, 3.4)
+        right, up, near = rng.uniform(-0.2, 0.2, 3)
+        target = scene.at(right, 0.85 + up, near)
         level = scene.at(np.sin(yaw), 0, np.cos(yaw))
         eye = target + distance * (np.cos(elevation) * level + [0, 0, np.sin(elevation)])
         height, width = size
         self._arguments = {
             "width": width,
             "height": height,
-            "viewMatrix": self._bullet.computeViewMatrix(eye.tolist(), target.tolist(), upwards.tolist(), **own),
+            "viewMatrix": self._bullet.computeViewMatrix(eye.tolist(), target.tolist(), [0, 0, 1], **own),
             "projectionMatrix": self._bullet.computeProjectionMatrixFOV(50, width / height, 0.1, 40, **own),
             "lightDirection": (2 * level + rng.uniform(-1.5, 1.5, 3) + [0, 0, 2.5]).tolist(),
             "lightColor": rng.uniform(0.7, 1, 3).tolist(),
