@@ -3,9 +3,9 @@
 A video is a small window that crosses its shot, turns and zooms, while the shot plays to and fro at a pace of its own.
 So neither the place of things in the picture nor one part of the shot gives the class away, but what is seen does:
 fur and grass, a face in a car, windows of towers. The look of a video (colours, contrast, shadow, noise) is drawn for
-its whole length. So the look is the easiest thing that two clips share, and says nothing about the class; two clips of
-different moments (rho of 2 or more) show different parts of the shot. Training videos come from the first part of a
-shot and validation videos from the last, so no picture is in both.
+its whole length: all its clips share it, and it says nothing about the class. What two clips of different moments (rho
+of 2 or more) share besides is the shot, of which they show different parts. Training videos come from the first part of
+a shot and validation videos from the last, so no picture is in both.
 """
 
 from __future__ import annotations
