@@ -42,9 +42,11 @@ Write a small labelled set of H.264 videos with its lists, to try things out.
 
 kinds:
   shapes    textured shapes move over a changing background; a class is a kind of shape
-  physics   rendered scenes; a class is a kind of motion, and the look changes within a video (needs PyBullet)
-  footage   cut from real footage that some Python packages ship; a class is a source, and the look differs between
-            videos (the command names the packages that it needs)
+  physics   rendered scenes; a class is a kind of motion with its apparatus, e.g. a pendulum. Looks and camera change
+            within a video, so clips of different moments (rho of 2 or more) share the motion (needs PyBullet)
+  footage   cut from real footage that some Python packages ship; a class is a shot, seen through a small window that
+            crosses it and turns. The look stays for a video and differs between videos (the command names the
+            packages that it needs)
 """
 
 
