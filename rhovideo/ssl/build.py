@@ -22,8 +22,8 @@ _REMEDIES = {
     "simclr": "Lower SOLVER.BASE_LR or raise CONTRASTIVE.T.",
     "moco": "Lower SOLVER.BASE_LR, or shorten CONTRASTIVE.QUEUE_LEN: the keys of a long queue are of an older encoder.",
     "byol": (
-        "Set CONTRASTIVE.BN_MLP and BN_EMBEDDING True, give each process more clips (TRAIN.BATCH_SIZE), raise "
-        "SOLVER.WEIGHT_DECAY and SOLVER.PREDICTOR_LR_FACTOR, and set SOLVER.PREDICTOR_WEIGHT_DECAY 0."
+        "Set CONTRASTIVE.BN_MLP True, give each process more clips (TRAIN.BATCH_SIZE), and raise SOLVER.WEIGHT_DECAY "
+        "or SOLVER.PREDICTOR_LR_FACTOR."
     ),
     "swav": (
         "Raise CONTRASTIVE.T to 0.5, set CONTRASTIVE.BN_EMBEDDING True, raise CONTRASTIVE.SWAV_SINKHORN_ITERATIONS to "
