@@ -11,7 +11,7 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.auto_values import auto_values
+from rhovideo.config.auto_values import AUTO_KEYS, auto_values
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.findings import Finding
 from rhovideo.config.fitted import KEYS, fitted_values, without_a_gpu
@@ -40,14 +40,23 @@ def fit_to_list(cfg: CfgNode, own: Collection[str], automatic: Collection[str] =
     videos, unknown = _videos(cfg)
     if not videos:
         notes += _change(cfg, fitted_values(cfg, None, free), f"fitted to {cfg.SOLVER.MAX_EPOCH} epochs")
-        write = "a number for each, or give a list of training videos"
-        return notes, [Finding((*automatic,), f"is auto, and {unknown}", write)] if automatic else []
+        return notes, _unfound(automatic, unknown)
     count = "1 video" if videos == 1 else f"{videos} videos"
     found = auto_values(cfg, videos, automatic)
     if found:
         _set(cfg, found)
         notes.append(f"auto for {count}: {', '.join(f'{key} {_word(value)}' for key, value in found.items())}")
     return notes + _change(cfg, fitted_values(cfg, videos, free), f"fitted to {count}"), []
+
+
+def _unfound(automatic: Collection[str], unknown: str) -> list[Finding]:
+    """A finding for all keys together: they have one reason."""
+    keys = tuple(key for key in AUTO_KEYS if key in automatic)
+    if not keys:
+        return []
+    also = f", and so {'is' if len(keys) == 2 else 'are'} {', '.join(keys[1:])}" if keys[1:] else ""
+    write = "DATA.PATH_TO_DATA_DIR, the folder of the lists, or a number for each"
+    return [Finding(keys, f"is auto{also}; {unknown}", write)]
 
 
 def _change(cfg: CfgNode, values: Mapping[str, Any], why: str) -> list[str]:
@@ -83,13 +92,17 @@ def _videos(cfg: CfgNode) -> tuple[int | None, str]:
         return None, f"a data set {cfg.TRAIN.DATASET} does not say its number of videos before it is read"
     if "train" not in needed_splits(cfg):
         return None, f"TASK {cfg.TASK} reads no training videos"
+    if not cfg.DATA.PATH_TO_DATA_DIR:
+        return None, "DATA.PATH_TO_DATA_DIR names no folder in which the training videos could be counted"
     # They import NumPy, for which a look at runs must not wait.
     from rhovideo.checks.lists.list_contents import read_contents
     from rhovideo.data.lists.csv_parsing import ManifestError
 
     try:
-        return read_contents(cfg, "train").videos, "the training list is too long to be counted before the start"
+        contents = read_contents(cfg, "train")
     except ManifestError as error:
         return None, f"the training list cannot be used: {error}"
     except (OSError, ValueError) as error:
         return None, f"the training list cannot be read: {error}"
+    why = "is too long to be counted before the start" if contents.videos is None else "is empty"
+    return contents.videos, f"the training list {contents.csv} {why}"

@@ -15,8 +15,8 @@ from rhovideo.config.files.yaml_settings import Setting
 from rhovideo.config.fitted import BATCH, QUEUE, WARMUP, batches_of_machine, fitting_queue
 from rhovideo.config.keys import get_value
 from rhovideo.config.schema import definitions
+from rhovideo.config.schema.definition import AUTO
 
-AUTO = "auto"
 EPOCHS = "SOLVER.MAX_EPOCH"
 MOMENTUM = "CONTRASTIVE.MOMENTUM"
 PROTOTYPES = "CONTRASTIVE.SWAV_NUM_PROTOTYPES"

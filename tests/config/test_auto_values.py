@@ -11,6 +11,7 @@ from rhovideo.config.auto_values import AUTO_KEYS, auto_values
 from rhovideo.config.files.reading import load
 from rhovideo.config.keys import get_value
 from rhovideo.config.schema import definitions
+from rhovideo.launch.plan import make_plan
 
 METHODS = ("simclr", "moco", "byol", "swav")
 
@@ -108,8 +109,37 @@ def test_without_the_number_of_videos_each_key_is_named_with_its_line(tmp_path):
 
 
 def test_a_list_that_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"is auto, and the training list cannot be read: .*train\.csv"):
+    with pytest.raises(
+        ConfigError, match=r"TRAIN\.BATCH_SIZE: is auto, .*MAX_EPOCH.*; the training list cannot be read: .*train\.csv"
+    ):
         load("small/simclr_cpu", ["DATA.PATH_TO_DATA_DIR", tmp_path], fitted=fit_to_list)
+
+
+def test_a_sweep_may_have_it_as_one_of_its_values(tmp_path):
+    words = [*of_list(tmp_path, 256)[:2], "MODEL.NUM_CLASSES", 7]
+    plan = make_plan(["small/simclr_cpu"], words, "TRAIN.BATCH_SIZE=auto,16", str(tmp_path / "study"))
+    assert [job.cfg.TRAIN.BATCH_SIZE for job in plan.jobs] == [32, 16]
+    assert [job.cfg.SOLVER.MAX_EPOCH for job in plan.jobs] == [80, 40]
+
+
+def test_an_empty_list_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"TRAIN\.BATCH_SIZE: is auto, .*train\.csv.*(empty|no video)"):
+        load("small/simclr_cpu", of_list(tmp_path, 0), fitted=fit_to_list)
+
+
+def test_a_resumed_run_keeps_the_numbers_that_it_began_with(tmp_path):
+    words = of_list(tmp_path, 480)
+    first = load("small/moco_cpu", words, fitted=fit_to_list).cfg
+    (tmp_path / "out/checkpoints").mkdir(parents=True)
+    (tmp_path / "out/config.yaml").write_text(first.dump())
+    (tmp_path / "out/checkpoints/checkpoint_epoch_00001.pyth").touch()
+    again = load("small/moco_cpu", of_list(tmp_path, 100), fitted=fit_to_list).cfg
+    assert {key: get_value(again, key) for key in AUTO_KEYS} == {key: get_value(first, key) for key in AUTO_KEYS}
+
+
+def test_without_a_folder_the_missing_key_is_named():
+    with pytest.raises(ConfigError, match=r"DATA\.PATH_TO_DATA_DIR names no folder"):
+        load("small/simclr_cpu", fitted=fit_to_list)
 
 
 def test_a_key_without_rules_is_never_auto():

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from rhovideo.config.schema.definition import EXAMPLES, Key
+from rhovideo.config.schema.definition import AUTO, EXAMPLES, Key
 
 # What PyYAML raises for a value: its own errors; ValueError for ``2026-02-30``, which looks like a date and is none;
 # and the others where a tag does not fit, as in ``!!int ""``, ``!!bool maybe`` and ``!!timestamp x``.
@@ -30,7 +30,7 @@ class ValueProblem(ValueError):
 
 
 def interpret(key: Key, value: Any, text: str | None = None) -> Any:
-    """``value`` in the type that ``key`` needs.
+    """``value`` in the type that ``key`` needs, or the word ``auto`` where it may be that.
 
     Args:
         key: its definition; an empty value (None) means its default.
@@ -42,6 +42,8 @@ def interpret(key: Key, value: Any, text: str | None = None) -> Any:
     """
     if value is None or value == "None":
         return copy.deepcopy(key.default)
+    if key.auto and value == AUTO:
+        return AUTO
     if key.kind.endswith("list"):
         return type(key.default)(_sequence(value, key.kind))
     if key.kind == "str" and text is not None:

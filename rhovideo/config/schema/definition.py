@@ -28,6 +28,10 @@ EXAMPLES = {
 _LARGEST = 2**53
 
 
+# The value of a key that is found from the number of training videos and the devices.
+AUTO = "auto"
+
+
 @dataclass(frozen=True)
 class Key:
     """One key of the configuration.
