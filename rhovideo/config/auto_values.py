@@ -59,7 +59,8 @@ def auto_values(cfg: CfgNode, videos: int, keys: Collection[str]) -> dict[str, A
     values = {key: get_value(cfg, key) for key in AUTO_KEYS}
     if BATCH in keys:
         values[BATCH] = _batch(cfg, videos)
-    step = values[BATCH] * cfg.NUM_SHARDS
+    # What the user wrote may be out of range; the check of the keys, which comes later, says so.
+    step = max(values[BATCH] * cfg.NUM_SHARDS, 1)
     steps_of_epoch = max(videos // step, 1)
     if EPOCHS in keys:
         steps = _STEPS.get(cfg.TASK, _STEPS["pretrain"])[bool(cfg.NUM_GPUS)]
@@ -81,7 +82,7 @@ def _batch(cfg: CfgNode, videos: int) -> int:
 
     A list of very few videos gets the fewest that make a step, and at most half the list.
     """
-    machines = cfg.NUM_SHARDS
+    machines = max(cfg.NUM_SHARDS, 1)
     most = _MOST_ON_GPU * cfg.NUM_GPUS if cfg.NUM_GPUS else _MOST_ON_CPU
     wanted = min(max(videos // _STEPS_OF_EPOCH // machines, _FEWEST_IN_BATCH), max(videos // 2 // machines, 1), most)
     possible = list(batches_of_machine(cfg))

@@ -13,6 +13,7 @@ from rhovideo.config.recipes.recipe_files import recipes
 from rhovideo.errors import JobError
 from rhovideo.report.run_record import RunRecord
 from rhovideo.report.sections.wording import count
+from rhovideo.runs.inputs import TRAINING_LIST
 
 # A command with more changed keys is shorter with the run's own file.
 MOST_OVERRIDES = 12
@@ -60,6 +61,6 @@ def _recipes(videos: int | None) -> list[tuple[str, Mapping[str, Any]]]:
 
 def _training_videos(run: RunRecord) -> int | None:
     for item in run.inputs.get("inputs") or []:
-        if isinstance(item, dict) and item.get("role") == "train list" and isinstance(item.get("rows"), int):
+        if isinstance(item, dict) and item.get("role") == TRAINING_LIST and isinstance(item.get("rows"), int):
             return int(item["rows"]) or None
     return None

