@@ -7,7 +7,7 @@ from fvcore.common.config import CfgNode
 from torch import Tensor
 
 from rhovideo import distributed
-from rhovideo.data.augment.clip_augmentation import normalise
+from rhovideo.data.augment.clip_augmentation import normalise, standardise
 from rhovideo.data.augment.device_colour import apply_operations
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
@@ -32,7 +32,7 @@ def to_network_input(clips: Tensor, cfg: CfgNode, device: torch.device, operatio
 
     Args:
         clips: uint8 ``[..., T, S, S, 3]``, RGB.
-        cfg: DATA.MEAN, DATA.STD, DATA.REVERSE_INPUT_CHANNEL and TRAIN.DTYPE.
+        cfg: DATA.MEAN, DATA.STD, DATA.STANDARDISE_CLIPS, DATA.REVERSE_INPUT_CHANNEL and TRAIN.DTYPE.
         device: where the network is.
         operations: float64 ``[..., K, 2]``, see :func:`rhovideo.data.augment.device_colour.apply_operations`.
 
@@ -44,7 +44,8 @@ def to_network_input(clips: Tensor, cfg: CfgNode, device: torch.device, operatio
         clips = apply_operations(clips, operations)
     if cfg.DATA.REVERSE_INPUT_CHANNEL:
         clips = clips.flip(-1)
-    return normalise(clips, cfg.DATA.MEAN, cfg.DATA.STD, DTYPES[cfg.TRAIN.DTYPE])
+    normalised = normalise(clips, cfg.DATA.MEAN, cfg.DATA.STD, DTYPES[cfg.TRAIN.DTYPE])
+    return standardise(normalised) if cfg.DATA.STANDARDISE_CLIPS else normalised
 
 
 def mixed_precision(cfg: CfgNode, device: torch.device) -> bool:

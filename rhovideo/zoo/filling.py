@@ -103,6 +103,18 @@ def describe_file(file: WeightsFile) -> str:
     return f"the file says {describe_architecture(file.cfg)}, MODEL.NUM_CLASSES {file.cfg.MODEL.NUM_CLASSES}"
 
 
+# What an encoder's input depends on beside the clip's pixels.
+_INPUT_KEYS = ("DATA.MEAN", "DATA.STD", "DATA.STANDARDISE_CLIPS")
+
+
+def other_input(file: WeightsFile, cfg: CfgNode | None) -> str:
+    """The keys in which the input of a file's encoder differs from the configured one, with the file's values."""
+    if file.cfg is None or cfg is None:
+        return ""
+    values = [(key, get_value(file.cfg, key), get_value(cfg, key)) for key in _INPUT_KEYS]
+    return " ".join(f"{key} {theirs}" for key, theirs, ours in values if theirs != ours)
+
+
 def other_network(file: WeightsFile, cfg: CfgNode | None) -> str:
     """The keys in which a file's network differs from the configured one, with the file's values; empty if none."""
     if file.cfg is None or cfg is None:

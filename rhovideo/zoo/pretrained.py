@@ -19,7 +19,7 @@ from rhovideo.ssl.build import build_method
 from rhovideo.zoo.files.architecture import ASK_FOR_CFG, architecture, describe_unknown
 from rhovideo.zoo.files.checkpoint_files import OWN, WeightsFile, read_weights
 from rhovideo.zoo.files.tensor_location import Located, check_which, classifier_head, find_any, find_known
-from rhovideo.zoo.filling import LoadReport, describe_file, fill, other_network
+from rhovideo.zoo.filling import LoadReport, describe_file, fill, other_input, other_network
 from rhovideo.zoo.released_format.name_mapping import BLOCKS, head_to_ours, to_ours
 
 logger = logging.getLogger(__name__)
@@ -238,6 +238,8 @@ def _load_encoder(encoder: Encoder, file: WeightsFile, cfg: CfgNode | None, whic
             raise
         raise WeightsError(f"{file.name}: holds another network than is configured: write {other}") from error
     logger.info("%s: %s encoder: %s", file.name, which, report)
+    if other := other_input(file, cfg):
+        logger.warning("%s: its encoder was trained on another input than is configured: write %s", file.name, other)
     return report
 
 

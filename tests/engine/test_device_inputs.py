@@ -36,3 +36,16 @@ def test_fast_kernels_are_off_for_bfloat16_alone():
         assert torch.backends.mkldnn.enabled
     finally:
         torch.backends.mkldnn.enabled = before
+
+
+def test_clips_are_standardised_where_it_is_asked_for():
+    """Two clips that differ in brightness and contrast alone become the same input."""
+    cfg = get_cfg()
+    cfg.DATA.STANDARDISE_CLIPS = True
+    dark = torch.randint(0, 100, (1, 1, 4, 8, 8, 3), dtype=torch.uint8)
+    both = torch.cat([dark, 2 * dark + 30])
+    found = to_network_input(both, cfg, torch.device("cpu"))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=1e-3)
+    cfg.DATA.STANDARDISE_CLIPS = False
+    plain = to_network_input(both, cfg, torch.device("cpu"))
+    assert not torch.allclose(plain[0], plain[1], atol=0.1)

@@ -197,6 +197,18 @@ def test_another_architecture_is_refused_and_nothing_is_loaded():
         assert all(torch.equal(before[name], value) for name, value in encoder.state_dict().items())
 
 
+def test_an_encoder_that_saw_other_input_is_named(tmp_path, caplog):
+    """Its weights fit, and its features would be worth little, without a word."""
+    cfg = file_cfg(LINEAR)
+    cfg.DATA.STANDARDISE_CLIPS = True
+    path = ours(tmp_path / "checkpoint.pyth", cfg, build_classifier(cfg), "linear")
+    load_encoder_weights(build_backbone(cfg), path, cfg)
+    assert "another input" not in caplog.text
+    cfg.DATA.STANDARDISE_CLIPS = False
+    load_encoder_weights(build_backbone(cfg), path, cfg)
+    assert "another input than is configured: write DATA.STANDARDISE_CLIPS True" in caplog.text
+
+
 def test_an_incomplete_encoder_is_refused(tmp_path):
     content = torch.load(released("moco"), weights_only=True)
     del content["model_state"]["backbone.s3.pathway0_res1.branch2.b.weight"]

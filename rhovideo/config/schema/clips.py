@@ -30,6 +30,9 @@ DATA = (
     Key("DATA.INPUT_CHANNEL_NUM", [3], "Channels of each pathway's input: 3."),
     Key("DATA.MEAN", [0.45, 0.45, 0.45], "Mean of each channel, which is taken off."),
     Key("DATA.STD", [0.225, 0.225, 0.225], "Standard deviation of each channel, which divides it."),
+    Key("DATA.STANDARDISE_CLIPS", False, "After that, bring each channel of each clip to mean 0 and variance 1 over "
+        "its own pixels, which takes brightness and tint away. A classifier must see its clips as its encoder did.",
+        ours=True),
     Key("DATA.REVERSE_INPUT_CHANNEL", False, "Give the network BGR.", released="Frames of ssv2 begin as BGR, so True "
         "makes them RGB. A file of PySlowFast's is turned round."),
     Key("DATA.TRAIN_JITTER_SCALES", [256, 320], "Range of the short side in pixels before a square crop."),

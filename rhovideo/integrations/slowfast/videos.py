@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 
-from rhovideo.data.augment.clip_augmentation import normalise
+from rhovideo.data.augment.clip_augmentation import normalise, standardise
 from rhovideo.data.loading.datasets import FrameSampler, Sample, SampleKey, build_dataset
 from rhovideo.data.video.reader import VideoReadError
 from rhovideo.integrations.slowfast.losses import RhoContrastiveLoss
@@ -131,7 +131,8 @@ class Rhovideo(torch.utils.data.Dataset[Item]):
         data = self.cfg.DATA
         if data.REVERSE_INPUT_CHANNEL:
             clip = clip.flip(-1)
-        frames = normalise(clip, data.MEAN, data.STD).contiguous()
+        frames = normalise(clip, data.MEAN, data.STD)
+        frames = (standardise(frames) if data.get("STANDARDISE_CLIPS", False) else frames).contiguous()
         if not is_multi_pathway(self.cfg):
             return [frames]
         count = frames.shape[1]
