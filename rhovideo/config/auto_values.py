@@ -83,7 +83,8 @@ def _batch(cfg: CfgNode, videos: int) -> int:
     A list of very few videos gets the fewest that make a step, and at most half the list.
     """
     machines = max(cfg.NUM_SHARDS, 1)
-    most = _MOST_ON_GPU * cfg.NUM_GPUS if cfg.NUM_GPUS else _MOST_ON_CPU
+    # NUM_GPUS -1 takes all of a machine that is not known here: the batch is that of one.
+    most = _MOST_ON_GPU * max(cfg.NUM_GPUS, 1) if cfg.NUM_GPUS else _MOST_ON_CPU
     wanted = min(max(videos // _STEPS_OF_EPOCH // machines, _FEWEST_IN_BATCH), max(videos // 2 // machines, 1), most)
     possible = list(batches_of_machine(cfg))
     return max((batch for batch in possible if batch <= wanted), default=possible[0])

@@ -61,6 +61,11 @@ def test_more_videos_never_make_an_epoch_shorter_or_a_batch_smaller(recipe):
     assert epochs == sorted(epochs, reverse=True)
 
 
+def test_all_gpus_of_a_machine_get_at_least_the_batch_of_one():
+    batches = [load_cfg("small/simclr_1gpu", ["NUM_GPUS", gpus], videos=4800).TRAIN.BATCH_SIZE for gpus in (1, -1)]
+    assert batches == [64, 64]
+
+
 def test_a_training_has_about_as_many_steps_whatever_the_list():
     for videos in (128, 256, 480, 1000):
         cfg = load_cfg("small/simclr_cpu", videos=videos)

@@ -152,7 +152,8 @@ def _for_videos(videos: int) -> Fit:
 def _unknown_videos(cfg: CfgNode, own: Collection[str], automatic: Collection[str]) -> tuple[list[str], list[Finding]]:
     write = "a number, or load_cfg(..., videos=N) with the number of training videos"
     return [], [
-        Finding((key,), "is auto, and the number of training videos is not known here", write) for key in automatic
+        Finding((key,), "is auto, and the number of training videos is not known here", write)
+        for key in sorted(automatic)
     ]
 
 
