@@ -165,6 +165,16 @@ def neighbour_group(size: int) -> dist.ProcessGroup | None:
     return _neighbours[size]
 
 
+class SharedGroup:
+    """A process group inside a module. A group cannot be copied, so a copy of the module keeps the same one."""
+
+    def __init__(self, group: dist.ProcessGroup | None) -> None:
+        self.group = group
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SharedGroup:
+        return self
+
+
 def barrier() -> None:
     """Wait until every process has come here."""
     if is_initialised():
@@ -258,24 +268,24 @@ def gather_objects(value: T) -> list[T]:
 
 class _Gather(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, tensor: Tensor) -> Tensor:
-        ctx.batch = tensor.shape[0]
-        return gather(tensor)
+    def forward(ctx: Any, tensor: Tensor, group: dist.ProcessGroup | None) -> Tensor:
+        ctx.batch, ctx.group = tensor.shape[0], group
+        return gather(tensor, group)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        total = sum_over_ranks(gradient.contiguous())
-        first = rank() * ctx.batch
-        return total[first : first + ctx.batch]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        total = sum_over_ranks(gradient.contiguous(), ctx.group)
+        first = group_rank(ctx.group) * ctx.batch
+        return total[first : first + ctx.batch], None
 
 
-def gather_with_gradient(tensor: Tensor) -> Tensor:
+def gather_with_gradient(tensor: Tensor, group: dist.ProcessGroup | None = None) -> Tensor:
     """As :func:`gather`, and differentiable.
 
     The gradient of a rank's part is the *sum* over all ranks' losses. Averaging the parameters' gradients over ranks
     then gives the gradient of the mean of the ranks' losses.
     """
-    return tensor if world_size() == 1 else _Gather.apply(tensor)
+    return tensor if group_size(group) == 1 else _Gather.apply(tensor, group)
 
 
 def average_gradients(parameters: Iterable[nn.Parameter], bucket_bytes: int = BUCKET_BYTES) -> None:

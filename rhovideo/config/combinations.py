@@ -60,7 +60,37 @@ def check_processes(cfg: CfgNode, processes: int) -> list[Finding]:
         keys = ("TRAIN.BATCH_SIZE", count_key, "TRAIN.ACCUMULATE_STEPS", "CONTRASTIVE.BN_MLP")
         wrong = "each process gets one video at a time, and batch norm in the projection needs two or more"
         findings.append(Finding(keys, wrong, f"TRAIN.BATCH_SIZE {2 * share} or more"))
+    findings += _whitening_of_few(cfg, processes)
     return findings
+
+
+def _whitening_of_few(cfg: CfgNode, processes: int) -> Iterator[Finding]:
+    """A covariance of g dimensions has no inverse where it is of g clips or fewer."""
+    group, share = cfg.CONTRASTIVE.WHITEN_EMBEDDING, processes * cfg.TRAIN.ACCUMULATE_STEPS
+    if cfg.TASK != "pretrain" or not group or cfg.TRAIN.BATCH_SIZE % share:
+        return
+    clips = cfg.TRAIN.BATCH_SIZE // share * _processes_of_mlp_norm(cfg, processes * cfg.NUM_SHARDS)
+    if clips > group:
+        return
+    wrong = f"{group} dimensions cannot be whitened with the statistics of {clips} videos"
+    remedies = (
+        [f"CONTRASTIVE.WHITEN_EMBEDDING {fitting}"] if (fitting := _divisor(cfg.CONTRASTIVE.DIM, clips // 2)) else []
+    )
+    remedies.append("a larger TRAIN.BATCH_SIZE")
+    if processes > 1 and not cfg.CONTRASTIVE.BN_SYNC_MLP:
+        remedies.append("CONTRASTIVE.BN_SYNC_MLP True with BN.GLOBAL_SYNC True")
+    yield Finding(("CONTRASTIVE.WHITEN_EMBEDDING", "TRAIN.BATCH_SIZE"), wrong, ", or ".join(remedies))
+
+
+def _processes_of_mlp_norm(cfg: CfgNode, world: int) -> int:
+    if not cfg.CONTRASTIVE.BN_SYNC_MLP:
+        return 1
+    return world if cfg.BN.GLOBAL_SYNC else min(max(1, cfg.BN.NUM_SYNC_DEVICES), world)
+
+
+def _divisor(value: int, at_most: int) -> int:
+    """The largest divisor of ``value`` above 1 that is at most ``at_most``; 0: there is none."""
+    return next((divisor for divisor in range(at_most, 1, -1) if value % divisor == 0), 0)
 
 
 def _needs_two_videos(cfg: CfgNode, world: int) -> bool:
@@ -72,7 +102,7 @@ def _needs_two_videos(cfg: CfgNode, world: int) -> bool:
 
 def _synchronises(cfg: CfgNode) -> bool:
     node = cfg.CONTRASTIVE
-    mlp = cfg.TASK == "pretrain" and (node.BN_MLP or node.BN_EMBEDDING) and node.BN_SYNC_MLP
+    mlp = cfg.TASK == "pretrain" and (node.BN_MLP or node.BN_EMBEDDING or node.WHITEN_EMBEDDING) and node.BN_SYNC_MLP
     return cfg.BN.NORM_TYPE == "sync_batchnorm" or mlp
 
 
@@ -117,6 +147,7 @@ def _methods(cfg: CfgNode) -> Iterator[Finding]:
         keys = ("TRAIN.ACCUMULATE_STEPS", "CONTRASTIVE.TYPE")
         wrong = f"{kind}'s loss compares all videos of a batch, so summing over micro-batches would change it"
         yield Finding(keys, wrong, "1, with a TRAIN.BATCH_SIZE that fits in memory")
+    yield from _whitening(cfg)
     if cfg.MODEL.FROZEN_BN:
         yield Finding(
             ("MODEL.FROZEN_BN", "TASK"), "True freezes statistics that pre-training has not learned yet", "False"
@@ -124,6 +155,17 @@ def _methods(cfg: CfgNode) -> Iterator[Finding]:
     if cfg.DATA.CLIP_SAMPLING == "segment":
         wrong = "segment sampling spreads one clip over the whole video, and pre-training needs clips at several times"
         yield Finding(("DATA.CLIP_SAMPLING", "TASK"), wrong, "random")
+
+
+def _whitening(cfg: CfgNode) -> Iterator[Finding]:
+    group, dim = cfg.CONTRASTIVE.WHITEN_EMBEDDING, cfg.CONTRASTIVE.DIM
+    if group and cfg.CONTRASTIVE.BN_EMBEDDING:
+        keys = ("CONTRASTIVE.WHITEN_EMBEDDING", "CONTRASTIVE.BN_EMBEDDING")
+        yield Finding(keys, "both normalise the embedding", "CONTRASTIVE.BN_EMBEDDING False, or WHITEN_EMBEDDING 0")
+    if group and dim % group:
+        wrong = f"an embedding of {dim} dimensions cannot be whitened in groups of {group}"
+        remedy = f"{_divisor(dim, group) or dim}, a divisor of {dim}, or 0"
+        yield Finding(("CONTRASTIVE.WHITEN_EMBEDDING", "CONTRASTIVE.DIM"), wrong, remedy)
 
 
 def _network(cfg: CfgNode) -> Iterator[Finding]:

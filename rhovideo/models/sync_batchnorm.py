@@ -18,6 +18,7 @@ from torch.distributed import ProcessGroup
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from rhovideo import distributed
+from rhovideo.models.whitening import GroupWhitening
 
 Norm = Callable[..., nn.Module]
 
@@ -35,7 +36,7 @@ def norm_layer(cfg: CfgNode) -> Norm:
     if kind == "batchnorm":
         return nn.BatchNorm3d
     if kind in ("sync_batchnorm", "sync_batchnorm_apex"):
-        return _synchronised(cfg, nn.BatchNorm3d)
+        return _over_processes(cfg, nn.BatchNorm3d, SyncBatchNorm)
     raise ValueError(f"BN.NORM_TYPE is {kind!r}: write 'batchnorm' or 'sync_batchnorm'")
 
 
@@ -48,23 +49,29 @@ def mlp_norm_layer(cfg: CfgNode) -> Norm | None:
 
 
 def embedding_norm_layer(cfg: CfgNode) -> Norm | None:
-    """The same for the embedding itself, without scale and shift, as CONTRASTIVE.BN_EMBEDDING says; None: no norm.
+    """The same for the embedding itself, as CONTRASTIVE.BN_EMBEDDING and WHITEN_EMBEDDING say; None: no norm.
 
-    Every process must call it, in the same order.
+    Neither has a scale and a shift. Every process must call it, in the same order.
     """
-    return partial(_mlp_norm(cfg), affine=False) if cfg.CONTRASTIVE.BN_EMBEDDING else None
+    node = cfg.CONTRASTIVE
+    if node.WHITEN_EMBEDDING:
+        whitening = partial(GroupWhitening, group_size=node.WHITEN_EMBEDDING)
+        synchronised = partial(whitening, synchronised=True)
+        return _over_processes(cfg, whitening, synchronised) if node.BN_SYNC_MLP else whitening
+    return partial(_mlp_norm(cfg), affine=False) if node.BN_EMBEDDING else None
 
 
 def _mlp_norm(cfg: CfgNode) -> Norm:
-    return _synchronised(cfg, nn.BatchNorm1d) if cfg.CONTRASTIVE.BN_SYNC_MLP else nn.BatchNorm1d
+    return _over_processes(cfg, nn.BatchNorm1d, SyncBatchNorm) if cfg.CONTRASTIVE.BN_SYNC_MLP else nn.BatchNorm1d
 
 
-def _synchronised(cfg: CfgNode, alone: Norm) -> Norm:
+def _over_processes(cfg: CfgNode, alone: Norm, synchronised: Norm) -> Norm:
+    """``synchronised`` for the processes that share statistics as BN says; ``alone`` where each has its own."""
     if cfg.BN.GLOBAL_SYNC:
-        return SyncBatchNorm
+        return synchronised
     if cfg.BN.NUM_SYNC_DEVICES <= 1:
         return alone
-    return partial(SyncBatchNorm, group=distributed.neighbour_group(cfg.BN.NUM_SYNC_DEVICES))
+    return partial(synchronised, group=distributed.neighbour_group(cfg.BN.NUM_SYNC_DEVICES))
 
 
 class SyncBatchNorm(_BatchNorm):
@@ -94,7 +101,7 @@ class SyncBatchNorm(_BatchNorm):
         group: ProcessGroup | None = None,
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats)
-        self._shared = _SharedGroup(group)
+        self._shared = distributed.SharedGroup(group)
 
     def _check_input_dim(self, input: Tensor) -> None:
         if not 2 <= input.dim() <= 5 or input.shape[1] != self.num_features:
@@ -125,16 +132,6 @@ class SyncBatchNorm(_BatchNorm):
         self.running_mean.lerp_(mean.to(self.running_mean.dtype), share)
         unbiased = variance * (count / (count - 1).clamp(min=1))
         self.running_var.lerp_(unbiased.to(self.running_var.dtype), share)
-
-
-class _SharedGroup:
-    """A process group inside a module. A group cannot be copied, so a copy of the module keeps the same one."""
-
-    def __init__(self, group: ProcessGroup | None) -> None:
-        self.group = group
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> _SharedGroup:
-        return self
 
 
 def _global_statistics(x: Tensor, group: ProcessGroup | None) -> tuple[Tensor, Tensor, Tensor]:

@@ -55,7 +55,7 @@ def process_dependence(cfg: CfgNode, processes: int | None = None) -> dict[str, 
     found: dict[str, tuple[str, ...]] = {}
     if _encoder_norm_span(cfg, total) < total:
         found["the encoder's batch norm"] = everywhere
-    if (node.BN_MLP or node.BN_EMBEDDING) and _mlp_norm_span(cfg, total) < total:
+    if (node.BN_MLP or node.BN_EMBEDDING or node.WHITEN_EMBEDDING) and _mlp_norm_span(cfg, total) < total:
         found["the MLPs' batch norm"] = ("CONTRASTIVE.BN_SYNC_MLP True", everywhere[1])
     if node.TYPE == "moco" and _shuffles(cfg, total):
         found["shuffling batch norm"] = everywhere

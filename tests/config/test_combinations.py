@@ -243,3 +243,22 @@ def test_warm_up_that_is_too_long_may_be_left_out(task):
     assert problem.write.startswith("SOLVER.WARMUP_EPOCHS 0, or less than 2")
     # Recipes of pre-training are no measure of a classifier's.
     assert ("35 of 200" in problem.write) == (task == "pretrain")
+
+
+@pytest.mark.parametrize(
+    ("words", "refused"),
+    [
+        ((), []),
+        (("CONTRASTIVE.WHITEN_EMBEDDING", 5), ["CONTRASTIVE.WHITEN_EMBEDDING"]),
+        (("CONTRASTIVE.BN_EMBEDDING", True), ["CONTRASTIVE.WHITEN_EMBEDDING"]),
+        # 16 videos over 2 processes, each with its own statistics: as many clips as dimensions.
+        (("NUM_CPU_PROCESSES", 2), ["CONTRASTIVE.WHITEN_EMBEDDING"]),
+        (("NUM_CPU_PROCESSES", 2, "CONTRASTIVE.BN_SYNC_MLP", True, "BN.GLOBAL_SYNC", True), []),
+        (("NUM_CPU_PROCESSES", 2, "CONTRASTIVE.WHITEN_EMBEDDING", 4), []),
+        (("CONTRASTIVE.TYPE", "moco", "TRAIN.ACCUMULATE_STEPS", 2), ["CONTRASTIVE.WHITEN_EMBEDDING"]),
+    ],
+)
+def test_whitening_needs_a_divisor_and_enough_videos(words, refused):
+    whitened = ("NUM_GPUS", 0, "TRAIN.BATCH_SIZE", 16, "CONTRASTIVE.DIM", 32, "CONTRASTIVE.WHITEN_EMBEDDING", 8)
+    queue = ("CONTRASTIVE.QUEUE_LEN", 64)
+    assert keys_of(*PRETRAIN, *whitened, *queue, *words) == refused

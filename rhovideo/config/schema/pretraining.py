@@ -22,6 +22,9 @@ CONTRASTIVE = (
     Key("CONTRASTIVE.BN_SYNC_MLP", False, "Batch norm in these MLPs over several processes."),
     Key("CONTRASTIVE.BN_EMBEDDING", False, "Batch norm without scale and shift on the embedding, before it is made a "
         "unit vector. It centres the embeddings, which keeps SwAV from collapsing in small batches.", ours=True),
+    Key("CONTRASTIVE.WHITEN_EMBEDDING", 0, "In its place: whiten the embedding in groups of so many dimensions, a "
+        "divisor of CONTRASTIVE.DIM and at most half of the clips that share statistics; 0: do not. It keeps BYOL's "
+        "embeddings from falling onto one line in small batches.", at_least=0, ours=True),
     Key("CONTRASTIVE.PREDICTOR_DEPTHS", [], "Layers of each predictor MLP; [2] is BYOL's.", "int list"),
     Key("CONTRASTIVE.MOMENTUM", 0.5, "Momentum of the momentum encoder.", at_least=0, at_most=1, auto=True),
     Key("CONTRASTIVE.MOMENTUM_ANNEALING", False, "Let this momentum rise to 1 along a cosine."),
