@@ -12,7 +12,15 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.files.yaml_settings import Setting
-from rhovideo.config.fitted import BATCH, QUEUE, WARMUP, batches_of_machine, fitting_queue
+from rhovideo.config.fitted import (
+    BATCH,
+    QUEUE,
+    WARMUP,
+    batches_of_machine,
+    fitting_queue,
+    videos_of_mlp_statistics,
+    whitening_that_fits,
+)
 from rhovideo.config.keys import get_value
 from rhovideo.config.schema import definitions
 from rhovideo.config.schema.definition import AUTO
@@ -20,8 +28,9 @@ from rhovideo.config.schema.definition import AUTO
 EPOCHS = "SOLVER.MAX_EPOCH"
 MOMENTUM = "CONTRASTIVE.MOMENTUM"
 PROTOTYPES = "CONTRASTIVE.SWAV_NUM_PROTOTYPES"
+WHITENING = "CONTRASTIVE.WHITEN_EMBEDDING"
 # In the order in which they are found: each may depend on those before it.
-AUTO_KEYS = (BATCH, EPOCHS, WARMUP, MOMENTUM, QUEUE, PROTOTYPES)
+AUTO_KEYS = (BATCH, EPOCHS, WARMUP, MOMENTUM, QUEUE, PROTOTYPES, WHITENING)
 
 # Contrast, batch norm and Sinkhorn-Knopp need several videos at once; an epoch needs several steps.
 _FEWEST_IN_BATCH = 16
@@ -36,6 +45,8 @@ _WARMUP_SHARE = 0.025
 # The momentum encoder averages over this share of all steps, but never over more than the paper's 1 / (1 - 0.996).
 _AVERAGED_SHARE = 1 / 32
 _MOST_AVERAGED = 250
+# Larger groups learn a little slower, see docs/diagnosis.md.
+_MOST_WHITENED = 8
 _FEWEST_PROTOTYPES, _MOST_PROTOTYPES = 128, 1024
 
 
@@ -74,6 +85,9 @@ def auto_values(cfg: CfgNode, videos: int, keys: Collection[str]) -> dict[str, A
         values[QUEUE] = fitting_queue(cfg, videos, step)
     if PROTOTYPES in keys:
         values[PROTOTYPES] = _prototypes(cfg, videos)
+    if WHITENING in keys:
+        alike = videos_of_mlp_statistics(cfg, values[BATCH], max(cfg.NUM_GPUS or cfg.NUM_CPU_PROCESSES, 1))
+        values[WHITENING] = whitening_that_fits(cfg.CONTRASTIVE.DIM, alike, _MOST_WHITENED)
     return {key: values[key] for key in AUTO_KEYS if key in keys}
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.findings import Finding
+from rhovideo.config.fitted import videos_of_mlp_statistics, whitening_that_fits
 from rhovideo.config.schema import check_values
 from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
 
@@ -65,32 +66,21 @@ def check_processes(cfg: CfgNode, processes: int) -> list[Finding]:
 
 
 def _whitening_of_few(cfg: CfgNode, processes: int) -> Iterator[Finding]:
-    """A covariance of g dimensions has no inverse where it is of g clips or fewer."""
+    """A covariance of g dimensions has no inverse where it is of g videos or fewer."""
     group, share = cfg.CONTRASTIVE.WHITEN_EMBEDDING, processes * cfg.TRAIN.ACCUMULATE_STEPS
     if cfg.TASK != "pretrain" or not group or cfg.TRAIN.BATCH_SIZE % share:
         return
-    clips = cfg.TRAIN.BATCH_SIZE // share * _processes_of_mlp_norm(cfg, processes * cfg.NUM_SHARDS)
-    if clips > group:
+    videos = videos_of_mlp_statistics(cfg, cfg.TRAIN.BATCH_SIZE, processes)
+    if videos > group:
         return
-    wrong = f"{group} dimensions cannot be whitened with the statistics of {clips} videos"
-    remedies = (
-        [f"CONTRASTIVE.WHITEN_EMBEDDING {fitting}"] if (fitting := _divisor(cfg.CONTRASTIVE.DIM, clips // 2)) else []
-    )
+    wrong = f"{group} dimensions cannot be whitened with the statistics of {videos} videos"
+    remedies = []
+    if fitting := whitening_that_fits(cfg.CONTRASTIVE.DIM, videos):
+        remedies.append(f"CONTRASTIVE.WHITEN_EMBEDDING {fitting}")
     remedies.append("a larger TRAIN.BATCH_SIZE")
     if processes > 1 and not cfg.CONTRASTIVE.BN_SYNC_MLP:
         remedies.append("CONTRASTIVE.BN_SYNC_MLP True with BN.GLOBAL_SYNC True")
     yield Finding(("CONTRASTIVE.WHITEN_EMBEDDING", "TRAIN.BATCH_SIZE"), wrong, ", or ".join(remedies))
-
-
-def _processes_of_mlp_norm(cfg: CfgNode, world: int) -> int:
-    if not cfg.CONTRASTIVE.BN_SYNC_MLP:
-        return 1
-    return world if cfg.BN.GLOBAL_SYNC else min(max(1, cfg.BN.NUM_SYNC_DEVICES), world)
-
-
-def _divisor(value: int, at_most: int) -> int:
-    """The largest divisor of ``value`` above 1 that is at most ``at_most``; 0: there is none."""
-    return next((divisor for divisor in range(at_most, 1, -1) if value % divisor == 0), 0)
 
 
 def _needs_two_videos(cfg: CfgNode, world: int) -> bool:
@@ -164,7 +154,7 @@ def _whitening(cfg: CfgNode) -> Iterator[Finding]:
         yield Finding(keys, "both normalise the embedding", "CONTRASTIVE.BN_EMBEDDING False, or WHITEN_EMBEDDING 0")
     if group and dim % group:
         wrong = f"an embedding of {dim} dimensions cannot be whitened in groups of {group}"
-        remedy = f"{_divisor(dim, group) or dim}, a divisor of {dim}, or 0"
+        remedy = f"{whitening_that_fits(dim, 2 * group) or dim}, a divisor of {dim}, or 0"
         yield Finding(("CONTRASTIVE.WHITEN_EMBEDDING", "CONTRASTIVE.DIM"), wrong, remedy)
 
 

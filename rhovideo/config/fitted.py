@@ -116,3 +116,30 @@ def batches_of_machine(cfg: CfgNode) -> Iterator[int]:
     """The batches that a machine's processes share evenly: a power of two for each micro-batch."""
     processes = max(cfg.NUM_GPUS if cfg.NUM_GPUS else cfg.NUM_CPU_PROCESSES, 1)
     return (processes * cfg.TRAIN.ACCUMULATE_STEPS * 2**power for power in range(12))
+
+
+def videos_of_mlp_statistics(cfg: CfgNode, batch: int, processes: int) -> int:
+    """The videos whose embeddings share the statistics of the MLPs' norms in a step.
+
+    Args:
+        cfg: a resolved configuration.
+        batch: videos of a step and machine.
+        processes: of each machine.
+    """
+    each = batch // (processes * cfg.TRAIN.ACCUMULATE_STEPS)
+    if not cfg.CONTRASTIVE.BN_SYNC_MLP:
+        return each
+    world = processes * cfg.NUM_SHARDS
+    return each * (world if cfg.BN.GLOBAL_SYNC else min(max(1, cfg.BN.NUM_SYNC_DEVICES), world))
+
+
+def whitening_that_fits(dim: int, videos: int, most: int | None = None) -> int:
+    """The largest group of dimensions that the statistics of ``videos`` can whiten; 0: there is none.
+
+    Args:
+        dim: dimensions of an embedding.
+        videos: those that share statistics, twice as many as a group's dimensions.
+        most: dimensions of a group; None: no limit.
+    """
+    largest = min(dim, videos // 2, most or dim)
+    return next((size for size in range(largest, 1, -1) if dim % size == 0), 0)

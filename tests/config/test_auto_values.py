@@ -66,6 +66,23 @@ def test_all_gpus_of_a_machine_get_at_least_the_batch_of_one():
     assert batches == [64, 64]
 
 
+@pytest.mark.parametrize(
+    ("videos", "words", "group"),
+    [
+        (256, (), 8),
+        # A batch of 8.
+        (20, (), 4),
+        (4, (), 0),
+        # 16 videos of each process, which share their statistics, and which do not.
+        (256, ("NUM_CPU_PROCESSES", 4), 8),
+        (256, ("NUM_CPU_PROCESSES", 4, "CONTRASTIVE.BN_SYNC_MLP", False), 4),
+        (256, ("CONTRASTIVE.DIM", 30), 6),
+    ],
+)
+def test_as_much_is_whitened_as_the_batch_allows(videos, words, group):
+    assert load_cfg("small/byol_cpu", words, videos=videos).CONTRASTIVE.WHITEN_EMBEDDING == group
+
+
 def test_a_training_has_about_as_many_steps_whatever_the_list():
     for videos in (128, 256, 480, 1000):
         cfg = load_cfg("small/simclr_cpu", videos=videos)

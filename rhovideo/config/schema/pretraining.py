@@ -24,7 +24,7 @@ CONTRASTIVE = (
         "unit vector. It centres the embeddings, which keeps SwAV from collapsing in small batches.", ours=True),
     Key("CONTRASTIVE.WHITEN_EMBEDDING", 0, "In its place: whiten the embedding in groups of so many dimensions, a "
         "divisor of CONTRASTIVE.DIM and at most half of the clips that share statistics; 0: do not. It keeps BYOL's "
-        "embeddings from falling onto one line in small batches.", at_least=0, ours=True),
+        "embeddings from falling onto one line in small batches.", at_least=0, ours=True, auto=True),
     Key("CONTRASTIVE.PREDICTOR_DEPTHS", [], "Layers of each predictor MLP; [2] is BYOL's.", "int list"),
     Key("CONTRASTIVE.MOMENTUM", 0.5, "Momentum of the momentum encoder.", at_least=0, at_most=1, auto=True),
     Key("CONTRASTIVE.MOMENTUM_ANNEALING", False, "Let this momentum rise to 1 along a cosine."),
