@@ -4,10 +4,12 @@ python -m benchmarks.curves --out outputs/curves [--epochs 20] [--method byol] [
 
 Each method is trained three times at once, with the demo's recipe in one process: with our loss; with lightly's around
 a copy of the same networks; and with our loss again, after its first weights were changed by one part in ten million.
-All see the same clips in each step. What differs between the first two is the code that computes the loss, the queue
-and the momentum update. (lightly's MoCo puts the keys of the first view into the queue before the second view's loss;
-ours does it after the step, as the paper does.) How far the third one parts from the first says what no difference in the code is: the noise
-of rounding, which training multiplies.
+All see the same clips in each step.
+
+What differs between the first two is the code that computes the loss, the queue and the momentum update. (lightly's
+MoCo puts the keys of the first view into the queue before the second view's loss; ours does it after the step, as the
+paper does.) How far the third one parts from the first is no difference in the code: it is the noise of rounding, which
+training multiplies.
 """
 
 from __future__ import annotations
