@@ -16,6 +16,7 @@ from rhovideo.config.fitted import (
     BATCH,
     QUEUE,
     WARMUP,
+    WHITENING,
     batches_of_machine,
     fitting_queue,
     videos_of_mlp_statistics,
@@ -28,7 +29,6 @@ from rhovideo.config.schema.definition import AUTO
 EPOCHS = "SOLVER.MAX_EPOCH"
 MOMENTUM = "CONTRASTIVE.MOMENTUM"
 PROTOTYPES = "CONTRASTIVE.SWAV_NUM_PROTOTYPES"
-WHITENING = "CONTRASTIVE.WHITEN_EMBEDDING"
 # In the order in which they are found: each may depend on those before it.
 AUTO_KEYS = (BATCH, EPOCHS, WARMUP, MOMENTUM, QUEUE, PROTOTYPES, WHITENING)
 
@@ -40,6 +40,8 @@ _MOST_ON_CPU = 32
 _MOST_ON_GPU = 64
 # Steps of a training, on a CPU and on GPUs: minutes and hours.
 _STEPS = {"pretrain": (640, 20_000), "linear": (160, 2_000), "finetune": (320, 5_000)}
+# A pre-training that goes on with a checkpoint's weights takes this share of them.
+_STEPS_AFTER_A_CHECKPOINT = 0.25
 _MOST_EPOCHS = 400
 _WARMUP_SHARE = 0.025
 # The momentum encoder averages over this share of all steps, but never over more than the paper's 1 / (1 - 0.996).
@@ -74,8 +76,7 @@ def auto_values(cfg: CfgNode, videos: int, keys: Collection[str]) -> dict[str, A
     step = max(values[BATCH] * cfg.NUM_SHARDS, 1)
     steps_of_epoch = max(videos // step, 1)
     if EPOCHS in keys:
-        steps = _STEPS.get(cfg.TASK, _STEPS["pretrain"])[bool(cfg.NUM_GPUS)]
-        values[EPOCHS] = min(max(round(steps / steps_of_epoch), 1), _MOST_EPOCHS)
+        values[EPOCHS] = min(max(round(_steps(cfg) / steps_of_epoch), 1), _MOST_EPOCHS)
     if WARMUP in keys:
         values[WARMUP] = round(_WARMUP_SHARE * values[EPOCHS], 2)
     if MOMENTUM in keys:
@@ -102,6 +103,13 @@ def _batch(cfg: CfgNode, videos: int) -> int:
     wanted = min(max(videos // _STEPS_OF_EPOCH // machines, _FEWEST_IN_BATCH), max(videos // 2 // machines, 1), most)
     possible = list(batches_of_machine(cfg))
     return max((batch for batch in possible if batch <= wanted), default=possible[0])
+
+
+def _steps(cfg: CfgNode) -> float:
+    """The optimizer steps of a training."""
+    steps = _STEPS.get(cfg.TASK, _STEPS["pretrain"])[bool(cfg.NUM_GPUS)]
+    goes_on = cfg.TASK == "pretrain" and cfg.TRAIN.CHECKPOINT_FILE_PATH
+    return steps * _STEPS_AFTER_A_CHECKPOINT if goes_on else steps
 
 
 def _prototypes(cfg: CfgNode, videos: int) -> int:

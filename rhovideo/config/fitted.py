@@ -18,11 +18,12 @@ from rhovideo.config.task_defaults import TRAINS
 
 BATCH = "TRAIN.BATCH_SIZE"
 QUEUE = "CONTRASTIVE.QUEUE_LEN"
+WHITENING = "CONTRASTIVE.WHITEN_EMBEDDING"
 NEIGHBOURS = "KNN.K"
 WARMUP = "SOLVER.WARMUP_EPOCHS"
 PRECISION = "TRAIN.MIXED_PRECISION"
-# In the order in which they are fitted: the queue depends on the batch.
-KEYS_OF_LIST = (BATCH, QUEUE, NEIGHBOURS, WARMUP)
+# In the order in which they are fitted: the queue and the whitening depend on the batch.
+KEYS_OF_LIST = (BATCH, QUEUE, WHITENING, NEIGHBOURS, WARMUP)
 KEYS = (*KEYS_OF_LIST, PRECISION)
 
 # The share of the released pre-training that is its warm-up: 35 of 200 epochs.
@@ -68,6 +69,10 @@ def _fit_to_videos(values: dict[str, Any], cfg: CfgNode, videos: int, free: Coll
     step = values[BATCH] * cfg.NUM_SHARDS
     if cfg.TASK == "pretrain" and cfg.CONTRASTIVE.TYPE == "moco" and QUEUE in free and 0 < step <= videos:
         values[QUEUE] = fitting_queue(cfg, videos, step)
+    if cfg.TASK == "pretrain" and WHITENING in free and values[BATCH] < cfg.TRAIN.BATCH_SIZE:
+        alike = videos_of_mlp_statistics(cfg, values[BATCH], max(cfg.NUM_GPUS or cfg.NUM_CPU_PROCESSES, 1))
+        if alike <= values[WHITENING]:
+            values[WHITENING] = whitening_that_fits(cfg.CONTRASTIVE.DIM, alike, values[WHITENING])
     # A logistic regression asks no neighbours.
     if NEIGHBOURS in free and values[NEIGHBOURS] > videos and cfg.TASK != "logistic":
         # As many as a class of a small set may have: with all videos as neighbours every query has the same ones.

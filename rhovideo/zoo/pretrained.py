@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -31,6 +31,7 @@ _OWN_STATE = (
 )
 # The tensors of a released method without its queues and counters; PySlowFast does not use all of those.
 _TRAINED = ("encoder.", "momentum_", "projection.", "predictor.", "prototypes.")
+_QUEUES = ("queue.keys", "code_queue.keys")
 # Names inside an encoder of PySlowFast, PyTorchVideo or Caffe2, also of parts that ours does not have.
 _INSIDE_ENCODER = re.compile(r"(s[1-5](\.|_fuse)|blocks\.\d+\.|nonlocal_|(t_)?(res|conv)\d)")
 
@@ -122,6 +123,8 @@ def load_method(source: str | Path | WeightsFile, form: str = "released") -> nn.
 def load_method_weights(method: nn.Module, source: Source) -> LoadReport:
     """Put all of a pre-training checkpoint into a method that was built before.
 
+    A queue of another length than the file's begins anew: the method fills it with keys of its own.
+
     Args:
         method: from :func:`rhovideo.ssl.build.build_method`.
         source: a released pre-training checkpoint, or one of this package.
@@ -135,7 +138,8 @@ def load_method_weights(method: nn.Module, source: Source) -> LoadReport:
     file = _file(source)
     own, held = method.state_dict(), _method_tensors(file, _method_cfg(file))
     shapes = {ours: value.shape for ours, value in held.values()}
-    differ = [name for name in own if name not in _OWN_STATE and own[name].shape != shapes.get(name)]
+    anew = (*_OWN_STATE, *_of_queues_of_other_length(own, held))
+    differ = [name for name in own if name not in anew and own[name].shape != shapes.get(name)]
     differ += [name for name in shapes if name not in own and (file.ours or name.startswith(_TRAINED))]
     if differ:
         raise WeightsError(
@@ -307,8 +311,10 @@ def _method_tensors(file: WeightsFile, cfg: CfgNode) -> dict[str, tuple[str, Ten
 def _fill_method(method: nn.Module, file: WeightsFile) -> LoadReport:
     """Fill a method. A released queue is taken to be full, since it is after the first epoch."""
     target, named = method.state_dict(), _method_tensors(file, _method_cfg(file))
+    anew = _of_queues_of_other_length(target, named)
+    named = {name: tensor for name, tensor in named.items() if tensor[0] not in anew}
     if file.ours:
-        report = fill(method, named, file)
+        report = fill(method, named, file, optional=anew)
         logger.info("%s: %s", file.name, report)
         return report
     codes = named.get("queue_swav")
@@ -316,14 +322,24 @@ def _fill_method(method: nn.Module, file: WeightsFile) -> LoadReport:
     # empty.
     if codes is not None and (codes[0] not in target or target[codes[0]].shape != codes[1].shape):
         del named["queue_swav"]
-    report = fill(method, named, file, optional=_OWN_STATE)
+    report = fill(method, named, file, optional=(*_OWN_STATE, *anew))
     if "queue_x" in report.used:
         _mark_as_full(method, "queue", target["queue.keys"])
     if "queue_swav" in report.used and target["code_queue.keys"].any(dim=1).all():
         _mark_as_full(method, "code_queue", target["code_queue.keys"])
-    _restore_own_state(method, file)
+    _restore_own_state(method, file, anew)
     logger.info("%s: %s", file.name, report)
     return report
+
+
+def _of_queues_of_other_length(own: Mapping[str, Tensor], held: Mapping[str, tuple[str, Tensor]]) -> set[str]:
+    """The tensors of a method's queues that differ from the file's in their number of keys alone."""
+    shapes = {ours: value.shape for ours, value in held.values()}
+    both = [(name, own[name].shape, shapes[name]) for name in _QUEUES if name in own and name in shapes]
+    other = [
+        name.removesuffix("keys") for name, ours, theirs in both if ours[0] != theirs[0] and ours[1:] == theirs[1:]
+    ]
+    return {name for name in own if name.startswith(tuple(other))}
 
 
 def _mark_as_full(method: nn.Module, queue: str, keys: Tensor) -> None:
@@ -331,13 +347,19 @@ def _mark_as_full(method: nn.Module, queue: str, keys: Tensor) -> None:
     method.load_state_dict({f"{queue}.filled": torch.tensor(len(keys))}, strict=False)
 
 
-def _restore_own_state(method: nn.Module, file: WeightsFile) -> None:
-    """Restore the tensors that an export of this package keeps in addition to those with released names."""
+def _restore_own_state(method: nn.Module, file: WeightsFile, anew: Collection[str]) -> None:
+    """Restore the tensors that an export of this package keeps in addition to those with released names.
+
+    Args:
+        method: to fill.
+        file: the export.
+        anew: names that stay as they are.
+    """
     target, state = method.state_dict(), file.content.get(OWN, {}).get("state", {})
     fitting = {
         name: value
         for name, value in state.items()
-        if name in target and isinstance(value, Tensor) and value.shape == target[name].shape
+        if name in target and name not in anew and isinstance(value, Tensor) and value.shape == target[name].shape
     }
     method.load_state_dict(fitting, strict=False)
 

@@ -41,6 +41,13 @@ def test_the_recipe_fits_the_list(jobs_folder, videos, words, fitted):
     assert values(planned(*words).cfg) == fitted
 
 
+@pytest.mark.parametrize(("videos", "batch", "group"), [(64, 32, 8), (31, 8, 4), (9, 4, 2), (3, 1, 0)])
+def test_a_smaller_batch_whitens_fewer_dimensions(jobs_folder, videos, batch, group):
+    listing(jobs_folder, videos)
+    cfg = planned("CONTRASTIVE.BN_MLP", False, config="demo/byol").cfg
+    assert (cfg.TRAIN.BATCH_SIZE, cfg.CONTRASTIVE.WHITEN_EMBEDDING) == (batch, group)
+
+
 def test_what_a_person_wrote_is_left_alone(jobs_folder):
     listing(jobs_folder, 64)
     words = ["CONTRASTIVE.QUEUE_LEN", 128, "KNN.K", 50]

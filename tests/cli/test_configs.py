@@ -25,7 +25,8 @@ def test_it_lists_every_recipe_with_a_line(capsys):
     assert all(re.fullmatch(r"\S+ {2,}\w.*\.", line) for line in lines)
     assert main(["configs", "MOCO_slow"]) == 0
     shown = capsys.readouterr()
-    assert [line.split()[0] for line in shown.out.splitlines()] == ["pretrain/MoCo_SlowR50_8x8", MOCO]
+    found = [line.split()[0] for line in shown.out.splitlines() if line]
+    assert found == ["continue/MoCo_SlowR50_8x8_continued", "pretrain/MoCo_SlowR50_8x8", MOCO]
     assert "rhovideo configs --copy" in shown.err
     assert main(["configs", "nothing-like-it"]) == 2
 

@@ -12,6 +12,7 @@ from rhovideo.config.files.reading import load
 from rhovideo.config.keys import get_value
 from rhovideo.config.schema import definitions
 from rhovideo.launch.plan import make_plan
+from rhovideo.zoo.catalogue import ENTRIES
 
 METHODS = ("simclr", "moco", "byol", "swav")
 
@@ -88,6 +89,20 @@ def test_a_training_has_about_as_many_steps_whatever_the_list():
         cfg = load_cfg("small/simclr_cpu", videos=videos)
         steps = cfg.SOLVER.MAX_EPOCH * (videos // cfg.TRAIN.BATCH_SIZE)
         assert 600 <= steps <= 680
+
+
+@pytest.mark.parametrize("method", ["BYOL", "MoCo", "SimCLR", "SwAV"])
+def test_going_on_with_a_released_encoder_is_short_and_slow(method):
+    """A tenth of the rate of the pre-training, for a quarter of the steps, with the network and heads of the file."""
+    there = load_cfg(f"pretrain/{method}_SlowR50_8x8_paper")
+    here = load_cfg(f"continue/{method}_SlowR50_8x8_continued", videos=1024)
+    fresh = load_cfg(f"continue/{method}_SlowR50_8x8_continued", ["TRAIN.CHECKPOINT_FILE_PATH", ""], videos=1024)
+    assert here.SOLVER.BASE_LR == pytest.approx(there.SOLVER.BASE_LR / 10)
+    assert (here.TRAIN.BATCH_SIZE, here.SOLVER.MAX_EPOCH, fresh.SOLVER.MAX_EPOCH) == (64, 312, 400)
+    assert here.TRAIN.CHECKPOINT_FILE_PATH in {entry.name for entry in ENTRIES}
+    for key in ("TYPE", "DIM", "MLP_DIM", "NUM_MLP_LAYERS", "PREDICTOR_DEPTHS", "T", "LOSS_FORM"):
+        assert here.CONTRASTIVE[key] == there.CONTRASTIVE[key]
+    assert (here.MODEL, here.RESNET) == (there.MODEL, there.RESNET)
 
 
 def test_what_depends_on_another_key_follows_the_one_that_is_written():

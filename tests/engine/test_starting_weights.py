@@ -11,6 +11,7 @@ from rhovideo.config import cfg_from_released, load_cfg
 from rhovideo.engine.tasks.pretrain import start_from
 from rhovideo.errors import WeightsError
 from rhovideo.ssl.build import build_method
+from rhovideo.zoo import export
 from rhovideo.zoo.pretrained import load_method
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -40,6 +41,39 @@ def test_every_weight_of_the_file_is_taken(name):
     for key in expected:
         assert torch.equal(now[key], (fresh if key in place else expected)[key]), key
     assert any(not torch.equal(now[key], fresh[key]) for key in now)
+
+
+def of_our_format(path: Path) -> Path:
+    """The released MoCo as a checkpoint of this package."""
+    cfg = configuration("moco").clone()
+    cfg.defrost()
+    cfg.TASK = "pretrain"
+    state = load_method(checkpoint("moco")).state_dict()
+    torch.save({"format": "rhovideo", "task": "pretrain", "cfg": cfg.dump(), "model_state": state}, path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["released", "ours", "exported"])
+def test_a_queue_of_another_length_begins_anew(kind, tmp_path):
+    """One's own videos are fewer than those of the file, and so are the keys that its queue should hold."""
+    file = checkpoint("moco") if kind == "released" else of_our_format(tmp_path / "ours.pyth")
+    if kind == "exported":
+        export(file, tmp_path / "exported.pyth")
+        file = tmp_path / "exported.pyth"
+    cfg = configuration("moco").clone()
+    cfg.defrost()
+    cfg.CONTRASTIVE.QUEUE_LEN //= 2
+    method = build_method(cfg)
+    fresh = method.queue.keys.clone()
+    start_from(method, str(file))
+    assert torch.equal(method.queue.keys, fresh)
+    assert (method.queue.filled, method.queue.pointer) == (0, 0)
+    expected = load_method(file).state_dict()
+    weights = {
+        name: value for name, value in method.state_dict().items() if not name.startswith(("queue.", "momentum."))
+    }
+    assert weights
+    assert all(torch.equal(value, expected[name]) for name, value in weights.items())
 
 
 def test_another_method_or_size_is_refused():
