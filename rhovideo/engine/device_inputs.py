@@ -7,8 +7,9 @@ from fvcore.common.config import CfgNode
 from torch import Tensor
 
 from rhovideo import distributed
-from rhovideo.data.augment.clip_augmentation import normalise, standardise
+from rhovideo.data.augment.clip_augmentation import normalise
 from rhovideo.data.augment.device_colour import apply_operations
+from rhovideo.models.encoder import standardise
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
 

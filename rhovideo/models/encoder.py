@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -22,7 +23,11 @@ class Encoder(nn.Module):
     Attributes:
         dim: size of the pooled feature.
         stride: as given.
+        standardises: bring the clips to mean 0 and variance 1 first (:func:`standardise`). The tasks do that with the
+            clips themselves, as DATA.STANDARDISE_CLIPS says; an encoder that is loaded for other uses does it here.
     """
+
+    standardises: bool = False
 
     def __init__(self, blocks: nn.ModuleList, dim: int, checkpoint_activations: bool = False, stride: int = 32) -> None:
         super().__init__()
@@ -37,10 +42,19 @@ class Encoder(nn.Module):
 
     def feature_map(self, x: Tensor) -> Tensor:
         """Clips [N,3,T,H,W] to local features [N,dim,T',H',W']."""
-        check_clips(x)
+        x = self.input_of(x)
         for block in self.blocks:
             x = self._run(block, x)
         return x
+
+    def input_of(self, x: Tensor) -> Tensor:
+        """What the first block gets of clips [N,3,T,H,W].
+
+        Raises:
+            ValueError: these are no clips.
+        """
+        check_clips(x)
+        return standardise(x) if self.standardises else x
 
     def window_features(self, x: Tensor, size: int) -> Tensor:
         """Features of every window of ``size`` x ``size`` places (all of time), with stride 1.
@@ -58,6 +72,21 @@ class Encoder(nn.Module):
 
     def _run(self, block: nn.Module, *inputs: object) -> Any:
         return run_checkpointed(block, *inputs) if self.checkpoint_activations else block(*inputs)
+
+
+def standardise(clips: Tensor) -> Tensor:
+    """Bring each channel of each clip to mean 0 and variance 1 over its own frames and pixels.
+
+    Args:
+        clips: floats [...,3,T,H,W].
+
+    Returns:
+        As ``clips``, in their dtype; 0 where a channel has one value alone. Standardised clips stay as they are.
+    """
+    compute = clips if clips.dtype == torch.float64 else clips.float()
+    variance, mean = torch.var_mean(compute, dim=(-3, -2, -1), correction=0, keepdim=True)
+    # As in torch's instance norm.
+    return ((compute - mean) * torch.rsqrt(variance + 1e-5)).to(clips.dtype)
 
 
 def check_clips(x: Tensor) -> None:

@@ -49,6 +49,8 @@ def load_pretrained(source: Source, cfg: CfgNode | None = None, encoder: str = "
     Batch norms work on each process alone, even if those of the file's job were synchronised. So any number of
     processes can load the file, and also one process of several.
 
+    An encoder that was trained with DATA.STANDARDISE_CLIPS standardises the clips that it is given.
+
     Args:
         source: a released pre-training checkpoint or classifier, a checkpoint of this package, or PyTorchVideo's
             ``model_state``: its path, URL or short name (``byol_slow_r50_8x8_rho4``), or a state dict.
@@ -71,6 +73,7 @@ def load_pretrained(source: Source, cfg: CfgNode | None = None, encoder: str = "
     known = cfg or _of_one_process(architecture(file, encoder))
     built = _build(build_backbone, file, known)
     built.load_report = _load_encoder(built, file, cfg, encoder, known.MODEL.ARCH)  # type: ignore[assignment]
+    _standardise_as_trained(built, known)
     return built.eval()
 
 
@@ -91,6 +94,7 @@ def load_classifier(source: Source, cfg: CfgNode | None = None) -> Classifier:
     cfg = cfg or _of_one_process(architecture(file))
     built = _build(build_classifier, file, cfg)
     built.load_report = load_classifier_weights(built, file, cfg)  # type: ignore[assignment]
+    _standardise_as_trained(built, cfg)
     return built.eval()
 
 
@@ -117,6 +121,7 @@ def load_method(source: str | Path | WeightsFile, form: str = "released") -> nn.
     cfg.CONTRASTIVE.LOSS_FORM = form
     method = _build(build_method, file, cfg)
     method.load_report = _fill_method(method, file)  # type: ignore[assignment]
+    _standardise_as_trained(method, cfg)
     return method
 
 
@@ -262,6 +267,13 @@ def _check_nothing_left(file: WeightsFile, found: Located) -> None:
             f"built, such as {', '.join(left[:3])}; {describe_file(file)}"
             + ("" if file.cfg is not None else f"; {ASK_FOR_CFG}")
         )
+
+
+def _standardise_as_trained(module: nn.Module, cfg: CfgNode) -> None:
+    """Let the encoders in ``module`` see their clips as in training, whatever clips they are given."""
+    for part in module.modules():
+        if isinstance(part, Encoder):
+            part.standardises = bool(cfg.DATA.STANDARDISE_CLIPS)
 
 
 def _of_one_process(cfg: CfgNode) -> CfgNode:

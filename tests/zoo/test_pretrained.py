@@ -209,6 +209,18 @@ def test_an_encoder_that_saw_other_input_is_named(tmp_path, caplog):
     assert "another input than is configured: write DATA.STANDARDISE_CLIPS True" in caplog.text
 
 
+@pytest.mark.parametrize("standardised", [True, False])
+def test_a_loaded_network_sees_its_clips_as_in_training(standardised, tmp_path):
+    cfg, method_cfg = file_cfg(LINEAR), file_cfg(released("byol"))
+    cfg.DATA.STANDARDISE_CLIPS = standardised
+    method_cfg.defrost()
+    method_cfg.DATA.STANDARDISE_CLIPS = standardised
+    classifier = ours(tmp_path / "linear.pyth", cfg, build_classifier(cfg), "linear")
+    method = load_method(ours(tmp_path / "byol.pyth", method_cfg, load_method(released("byol")), "pretrain"))
+    encoders = [load_pretrained(classifier), load_classifier(classifier).encoder, method.encoder]
+    assert [encoder.standardises for encoder in [*encoders, method.momentum_encoder]] == [standardised] * 4
+
+
 def test_an_incomplete_encoder_is_refused(tmp_path):
     content = torch.load(released("moco"), weights_only=True)
     del content["model_state"]["backbone.s3.pathway0_res1.branch2.b.weight"]

@@ -288,21 +288,6 @@ def normalise(
     return torch.addcmul(shift, clips, scale).to(dtype).movedim(-1, -4)
 
 
-def standardise(clips: torch.Tensor) -> torch.Tensor:
-    """Bring each channel of each clip to mean 0 and variance 1 over its own frames and pixels.
-
-    Args:
-        clips: floats [...,3,T,H,W].
-
-    Returns:
-        As ``clips``, in their dtype; 0 where a channel has one value alone.
-    """
-    compute = clips if clips.dtype == torch.float64 else clips.float()
-    variance, mean = torch.var_mean(compute, dim=(-3, -2, -1), correction=0, keepdim=True)
-    # As in torch's instance norm.
-    return ((compute - mean) * torch.rsqrt(variance + 1e-5)).to(clips.dtype)
-
-
 @lru_cache(maxsize=8)
 def _shift_and_scale(
     mean: tuple[float, ...], std: tuple[float, ...], device: torch.device, dtype: torch.dtype

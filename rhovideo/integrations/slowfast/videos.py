@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 
-from rhovideo.data.augment.clip_augmentation import normalise, standardise
+from rhovideo.data.augment.clip_augmentation import normalise
 from rhovideo.data.loading.datasets import FrameSampler, Sample, SampleKey, build_dataset
 from rhovideo.data.video.reader import VideoReadError
 from rhovideo.integrations.slowfast.losses import RhoContrastiveLoss
 from rhovideo.integrations.slowfast.settings import check_data, is_contrastive, is_multi_pathway, our_settings
+from rhovideo.models.encoder import standardise
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from pytorchvideo.models.vision_transformers import (
 from torch import Tensor
 
 from rhovideo.errors import SettingError
-from rhovideo.models.encoder import Encoder, check_clips
+from rhovideo.models.encoder import Encoder
 
 
 class MViTEncoder(Encoder):
@@ -56,7 +56,7 @@ class MViTEncoder(Encoder):
         return self.cls_positional_encoding.cls_embed_on
 
     def _tokens(self, x: Tensor) -> tuple[Tensor, list[int]]:
-        check_clips(x)
+        x = self.input_of(x)
         if tuple(x.shape[2:]) != self.clip_shape:
             raise ValueError(
                 f"this MViT is built for clips of {self.clip_shape} (T, H, W), not {tuple(x.shape[2:])}: "

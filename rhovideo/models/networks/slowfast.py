@@ -8,7 +8,7 @@ from pytorchvideo.models.slowfast import create_slowfast
 from torch import Tensor, nn
 
 from rhovideo.errors import SettingError
-from rhovideo.models.encoder import Encoder, check_clips
+from rhovideo.models.encoder import Encoder
 from rhovideo.models.networks.resnet import check_resnet, initialise_residual, relu, temporal_kernels, total_stride
 from rhovideo.models.sync_batchnorm import norm_layer
 
@@ -39,7 +39,7 @@ class SlowFastEncoder(Encoder):
 
     def feature_map(self, x: Tensor) -> Tensor:
         """Clips [N,3,T,H,W] of the fast pathway's frames to [N,dim,1,H',W']."""
-        check_clips(x)
+        x = self.input_of(x)
         pathways = [self._slow_frames(x), x]
         for block in self.blocks:
             pathways = self._run(block, pathways)

@@ -8,7 +8,7 @@ from fvcore.common.config import CfgNode
 from pytorchvideo.models.x3d import create_x3d
 from torch import Tensor, nn
 
-from rhovideo.models.encoder import Encoder, average_windows, check_clips
+from rhovideo.models.encoder import Encoder, average_windows
 from rhovideo.models.networks.resnet import initialise_residual, relu
 from rhovideo.models.sync_batchnorm import norm_layer
 
@@ -33,7 +33,7 @@ class X3DEncoder(Encoder):
         return self._widen(average_windows(self._narrow_map(x), size).unsqueeze(2)).squeeze(2)
 
     def _narrow_map(self, x: Tensor) -> Tensor:
-        check_clips(x)
+        x = self.input_of(x)
         *stages, head = self.blocks
         for stage in stages:
             x = self._run(stage, x)

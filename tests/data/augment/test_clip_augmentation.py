@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from rhovideo.config.schema import get_cfg
-from rhovideo.data.augment.clip_augmentation import TrainAugmentation, build_augmentation, normalise, standardise
+from rhovideo.data.augment.clip_augmentation import TrainAugmentation, build_augmentation, normalise
 from rhovideo.data.augment.colour import ColourAugmentation, temporal_difference
 from rhovideo.data.augment.crops import EvalCrops, draw_short_side_box
 from rhovideo.randomness import Stream, generator
@@ -198,24 +198,6 @@ def test_normalise_is_the_textbook_formula_and_channels_last(dtype, leading):
     torch.testing.assert_close(out.double(), expected, rtol=torch.finfo(dtype).eps, atol=8 * torch.finfo(dtype).eps)
     if len(leading) == 1:
         assert out.is_contiguous(memory_format=torch.channels_last_3d)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
-def test_standardised_clips_have_no_brightness_and_no_tint(dtype):
-    """Each channel of each clip is brought to mean 0 and variance 1, whatever the others hold."""
-    clips = torch.from_numpy(np.random.default_rng(0).normal(size=(2, 3, 3, 4, 5, 6))).to(dtype)
-    tint = torch.tensor([3.0, 0.5, 1.0], dtype=dtype)[:, None, None, None]
-    out = standardise(clips)
-    assert out.dtype == dtype
-    expected = clips.double().numpy()
-    for place in np.ndindex(2, 3, 3):
-        channel = expected[place]
-        expected[place] = (channel - channel.mean()) / np.sqrt(channel.var() + 1e-5)
-    tolerance = 4 * torch.finfo(dtype).eps
-    torch.testing.assert_close(out.double(), torch.from_numpy(expected), rtol=tolerance, atol=4 * tolerance)
-    if dtype == torch.float64:
-        torch.testing.assert_close(standardise(clips * tint + tint), out, rtol=1e-3, atol=1e-3)
-    assert standardise(torch.full((3, 2, 4, 4), 7.0)).abs().max() == 0
 
 
 def test_short_sides_are_drawn_as_the_configuration_says():
