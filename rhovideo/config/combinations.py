@@ -9,8 +9,9 @@ from itertools import pairwise
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.findings import Finding
+from rhovideo.config.pyslowfast.translation import reads_charades, reads_templates
 from rhovideo.config.schema import check_values
-from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
+from rhovideo.config.task_defaults import CLASSIFIES, MULTI_LABEL, TRAINS
 
 # Architectures whose position encodings fit crops of one size only.
 ONE_SIZE = ("mvit",)
@@ -289,9 +290,37 @@ def _evaluation(cfg: CfgNode) -> Iterator[Finding]:
         yield Finding(("KNN.K", "KNN.BANK_MAX"), wrong, f"{knn.BANK_MAX} or less")
     if not knn.RECALL_AT or min(knn.RECALL_AT) < 1:
         yield Finding(("KNN.RECALL_AT",), f"{knn.RECALL_AT} are not ranks from 1 on", "[1, 5, 10, 20, 50]")
-    if cfg.TASK in CLASSIFIES and cfg.MODEL.LOSS_FUNC != "cross_entropy":
-        keys = ("MODEL.LOSS_FUNC", "TASK")
-        yield Finding(keys, f"{cfg.MODEL.LOSS_FUNC} is not available in TASK {cfg.TASK}", "cross_entropy")
+    if cfg.TASK == "pretrain" and cfg.BN.USE_PRECISE_STATS:
+        keys = ("BN.USE_PRECISE_STATS", "TASK")
+        yield Finding(keys, "True is for classifiers: a pre-training keeps its running statistics", "False")
+
+
+def _labels(cfg: CfgNode) -> Iterator[Finding]:
+    """What one label a video, or several, do not go with."""
+    keys: tuple[str, ...]
+    several, loss = cfg.DATA.MULTI_LABEL, cfg.MODEL.LOSS_FUNC
+    if reads_charades(cfg) and not several:
+        keys = ("DATA.MULTI_LABEL", "TRAIN.DATASET")
+        yield Finding(keys, f"False, and the lists of {cfg.TRAIN.DATASET} have several labels a video", "True")
+        return
+    if several and reads_templates(cfg):
+        keys = ("DATA.MULTI_LABEL", "TRAIN.DATASET")
+        yield Finding(keys, "True, and Something-Something's JSON files have one label a video", "False")
+    if several and cfg.TASK in ("knn", "logistic"):
+        keys = ("TASK", "DATA.MULTI_LABEL", "TRAIN.DATASET")
+        wrong = f"TASK {cfg.TASK} takes one label a video, and these lists have several"
+        yield Finding(keys, wrong, "TASK: linear or finetune, which measure mAP; or a list with one label a video")
+    if cfg.TASK not in CLASSIFIES:
+        return
+    right = MULTI_LABEL["MODEL.LOSS_FUNC"] if several else "cross_entropy"
+    if loss != right:
+        keys = ("MODEL.LOSS_FUNC", "DATA.MULTI_LABEL", "TASK")
+        labels = "several labels a video (DATA.MULTI_LABEL True)" if several else "one label a video"
+        other = ", or DATA.MULTI_LABEL True with several labels a video" if loss in MULTI_LABEL.values() else ""
+        yield Finding(keys, f"{loss} is not available in TASK {cfg.TASK} with {labels}", right + other)
+    if several and cfg.MODEL.HEAD_ACT == "softmax":
+        keys = ("MODEL.HEAD_ACT", "DATA.MULTI_LABEL")
+        yield Finding(keys, "softmax lets the classes of a video take from each other; it may have several", "sigmoid")
 
 
 _RULES = (
@@ -306,4 +335,5 @@ _RULES = (
     _schedule,
     _optimizer,
     _evaluation,
+    _labels,
 )

@@ -10,6 +10,9 @@ from rhovideo.config.schema.definition import Key
 DATA = (
     Key("DATA.PATH_TO_DATA_DIR", "", "Folder of train.csv, val.csv and test.csv: a path and a label a line."),
     Key("DATA.PATH_LABEL_SEPARATOR", " ", "What stands between path and label."),
+    Key("DATA.MULTI_LABEL", False, 'A video has several labels, or none: `path "3,9,21"` on each line of a list of '
+        "videos. Binary cross-entropy, sigmoid scores and mAP. Where it is not written, it is True for TRAIN.DATASET "
+        "charades."),
     Key("DATA.PATH_PREFIX", "", "Folder that relative paths start from. Empty: that of the list."),
     Key("DATA.SKIP_ROWS", 0, "Lines to leave out at the top of each list.", at_least=0),
     Key("DATA.MANIFEST_CACHE", "", "Folder of the packed lists. Empty: the machine's temporary folder.", ours=True),

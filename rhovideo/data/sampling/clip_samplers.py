@@ -16,8 +16,9 @@ import numpy as np
 from fvcore.common.config import CfgNode
 from pytorchvideo.data.clip_sampling import ClipInfo, ClipInfoList, ClipSampler
 
-from rhovideo.config.pyslowfast.translation import reads_frame_lists
+from rhovideo.config.pyslowfast.translation import reads_charades, reads_templates
 from rhovideo.data.sampling.clip_spans import check_clip, clip_frames, clip_length, clip_seconds, clip_times, frames_of
+from rhovideo.data.sampling.frame_list_samplers import FrameStepSampler, FrameWindowSampler
 from rhovideo.data.sampling.segment_sampler import SegmentSampler
 from rhovideo.data.sampling.start_times import draw_starts, even_starts
 from rhovideo.randomness import python_generator
@@ -229,7 +230,7 @@ class UniformClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has
         return np.arange(self.num_clips, dtype=np.int64) * last // (self.num_clips - 1), length
 
 
-def build_clip_sampler(cfg: CfgNode, purpose: str) -> ClipSampler:
+def build_clip_sampler(cfg: CfgNode, purpose: str) -> ClipSampler | FrameStepSampler | FrameWindowSampler:
     """Build the sampler of a configuration.
 
     Args:
@@ -250,8 +251,10 @@ def build_clip_sampler(cfg: CfgNode, purpose: str) -> ClipSampler:
     if data.CLIP_SAMPLING not in ("random", "segment"):
         raise ValueError(f"DATA.CLIP_SAMPLING is {data.CLIP_SAMPLING!r}: write random or segment")
     if data.CLIP_SAMPLING == "segment" and purpose != "pretrain":
-        shared = reads_frame_lists(cfg)
+        shared = reads_templates(cfg)
         return SegmentSampler(data.NUM_FRAMES, purpose == "train", target_fps=data.TARGET_FPS, shared_ends=shared)
+    if reads_charades(cfg) and purpose in ("train", "eval", "test"):
+        return _charades_sampler(cfg, None if purpose == "train" else uniform_clips[purpose], purpose == "eval")
     clip = (data.NUM_FRAMES, data.SAMPLING_RATE, data.TARGET_FPS)
     jitter = {"fps_jitter": data.TRAIN_JITTER_FPS, "fps_jitter_relative": data.TRAIN_JITTER_FPS_RELATIVE}
     if purpose == "pretrain":
@@ -269,3 +272,11 @@ def build_clip_sampler(cfg: CfgNode, purpose: str) -> ClipSampler:
         return RandomClipSampler(*clip, **jitter)
     to_the_end = purpose != "test" or data.USE_OFFSET_SAMPLING is not False
     return UniformClipSampler(uniform_clips[purpose], *clip, to_the_end=to_the_end)
+
+
+def _charades_sampler(cfg: CfgNode, clips: int | None, middle: bool) -> FrameStepSampler | FrameWindowSampler:
+    """PySlowFast's clips of lists of frames with labels, which count frames of the list."""
+    clip = (cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE, clips)
+    if cfg.TRAIN.DATASET.lower() == "ptvcharades":
+        return FrameWindowSampler(*clip, middle=middle)
+    return FrameStepSampler(*clip)
