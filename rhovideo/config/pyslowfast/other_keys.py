@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 # Section: keys that are only read when something in NO_EFFECT is switched on, or that change no result, because the
-# data (CONTRASTIVE.LENGTH), the file (CHECKPOINT_TYPE) or the architecture (RESNET.TRANS_FUNC) decides, or what they ask
-# for is always done: one clip's graph at a time wherever that is exact (CONTRASTIVE.SEQUENTIAL).
+# data (CONTRASTIVE.LENGTH), the file (CHECKPOINT_TYPE) or the architecture (RESNET.TRANS_FUNC) decides, or what they
+# ask for is always done: one clip's graph at a time wherever that is exact (CONTRASTIVE.SEQUENTIAL).
 # TRAIN.CHECKPOINT_EPOCH_RESET and TEST.DATASET may only say what is done anyway, see
 # rhovideo.config.pyslowfast.translation.
 _DROPPED = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo.data.lists.csv_parsing import ManifestError
-from rhovideo.data.lists.multi_label.label_sets import LabelSets, multi_hot
+from rhovideo.data.lists.multi_label.label_sets import LabelSets
 
 
 class MultiHotTargets:
@@ -38,6 +40,13 @@ class MultiHotTargets:
     def none(self) -> torch.Tensor:
         """The target of a sample without a video, uint8 [C] of zeros."""
         return torch.zeros(self._classes, dtype=torch.uint8)
+
+
+def multi_hot(labels: Sequence[int], classes: int) -> np.ndarray:
+    """uint8 [classes], 1 at each of the labels."""
+    row = np.zeros(classes, np.uint8)
+    row[list(labels)] = 1
+    return row
 
 
 def build_targets(cfg: CfgNode, manifest: object, purpose: str) -> MultiHotTargets | None:

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from rhovideo.data.loading.loader import Batch
 from rhovideo.engine.evaluation.intervals import Numbers
-from rhovideo.engine.evaluation.multi_label.scores import MultiLabelScores, targets_of
+from rhovideo.engine.evaluation.multi_label.label_set_scores import MultiLabelScores, targets_of
 from rhovideo.engine.tasks.classifier_training import ClassifyTask
 
 

@@ -21,8 +21,8 @@ from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_netwo
 from rhovideo.engine.evaluation.counts import as_count, ks_for
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
 from rhovideo.engine.evaluation.intervals import Numbers, class_mean, in_brackets, with_intervals
-from rhovideo.engine.evaluation.multi_label.files import PRECISIONS_FILE, class_precisions, write_label_sets
-from rhovideo.engine.evaluation.multi_label.scores import MultiLabelScores, write_label_set_scores
+from rhovideo.engine.evaluation.multi_label.label_set_files import PRECISIONS_FILE, class_precisions, write_label_sets
+from rhovideo.engine.evaluation.multi_label.label_set_scores import MultiLabelScores, write_label_set_scores
 from rhovideo.engine.evaluation.predictions import write_predictions
 from rhovideo.engine.evaluation.scores import MultiViewScores, write_scores
 from rhovideo.engine.log.json_stats import JsonStats
@@ -160,7 +160,7 @@ def _test_label_sets(cfg: CfgNode, classifier: Classifier) -> Numbers:
             "Test: mAP %.2f %% over %d classes, of %d videos, %d views of each; scores in %s, each class's AP in %s",
             *(result.mean_precision, len(ap), len(tested), views, path, Path(cfg.OUTPUT_DIR) / PRECISIONS_FILE),
         )
-        final = {"_type": "test_final", "split": "test_final", "map": result.mean_precision}
+        final = {"_type": "test_final", "split": "test_final", "test_map": result.mean_precision}
         JsonStats(cfg.OUTPUT_DIR).write(final)
     return {"test_map": result.mean_precision, "test_classes": len(ap), "test_videos": len(result.indices)}
 

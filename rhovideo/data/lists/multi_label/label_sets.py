@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Protocol, TypeAlias, runtime_checkable
-
-import numpy as np
 
 LabelSet: TypeAlias = tuple[int, ...]
 
@@ -53,13 +51,6 @@ def read_label_set(text: str) -> LabelSet:
 def label_text(labels: Iterable[int]) -> str:
     """The labels as a packed list holds them: ``3,9,21``."""
     return ",".join(map(str, labels))
-
-
-def multi_hot(labels: Sequence[int], classes: int) -> np.ndarray:
-    """uint8 [classes], 1 at each of the labels."""
-    row = np.zeros(classes, np.uint8)
-    row[list(labels)] = 1
-    return row
 
 
 def _short(text: str) -> str:

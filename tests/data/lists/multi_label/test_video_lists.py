@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rhovideo.data.lists.csv_parsing import ManifestError
-from rhovideo.data.lists.multi_label.label_sets import multi_hot, read_label_set
+from rhovideo.data.lists.multi_label.label_sets import read_label_set
 from rhovideo.data.lists.multi_label.video_lists import LabelSetManifest
+from rhovideo.data.loading.targets import multi_hot
 
 
 @pytest.fixture

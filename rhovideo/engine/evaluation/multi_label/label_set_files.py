@@ -96,4 +96,6 @@ def read_precisions(folder: str | Path) -> list[ClassPrecision] | None:
 
 
 def _class_row(row: Mapping[str, str]) -> ClassPrecision:
-    return ClassPrecision(int(row["class"]), row["name"], int(row["videos"]), float(row["ap"]))
+    # JSON, which holds these too, is text.
+    name = row["name"].encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return ClassPrecision(int(row["class"]), name, int(row["videos"]), float(row["ap"]))
