@@ -10,7 +10,6 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.list_names import label_files
 from rhovideo.config.pyslowfast.translation import CHARADES, FRAME_LISTS
-from rhovideo.data.lists.frame_lists import FIRST_WORD
 
 # The data sets with a protocol: name to number of classes.
 CLASSES = {"K400": 400, "K600": 600, "K700": 700, "UCF101": 101, "HMDB51": 51, "SSv2": 174, "Charades": 157}
@@ -50,6 +49,9 @@ def reader(folder: Path) -> str:
     """The TRAIN.DATASET of a folder's lists: ssv2 with Something-Something's JSON files, charades for other frames."""
     if any((folder / name).is_file() for split in ("train", "val") for name in label_files(split)):
         return FRAME_LISTS
+    # Imports NumPy, which looking at results does not wait for.
+    from rhovideo.data.lists.frame_lists import FIRST_WORD
+
     return CHARADES[0] if any(line.startswith(FIRST_WORD) for line in _first_lines(folder)) else "kinetics"
 
 
