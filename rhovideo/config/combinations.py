@@ -154,6 +154,27 @@ def _gaps(cfg: CfgNode) -> Iterator[Finding]:
         yield Finding(keys, f"no gap between clips is from {low:g} to {high:g} frames", "-inf and inf for no limits")
 
 
+def _gaps_in_seconds(cfg: CfgNode) -> Iterator[Finding]:
+    node = cfg.CONTRASTIVE
+    low, high = node.DELTA_SECONDS_MIN, node.DELTA_SECONDS_MAX
+    keys = ("CONTRASTIVE.DELTA_SECONDS_MIN", "CONTRASTIVE.DELTA_SECONDS_MAX")
+    if low > high:
+        wrong = f"the smallest distance of clips, {low:g} s, is above the largest, {high:g} s"
+        yield Finding(keys, wrong, f"{high:g} or less")
+    elif low == math.inf:
+        yield Finding(keys, "no distance of clips is infinite", "0 for no limit")
+    in_frames = (node.DELTA_CLIPS_MIN, node.DELTA_CLIPS_MAX) != (-math.inf, math.inf)
+    if in_frames and (low, high) != (0, math.inf):
+        wrong = (
+            f"the distance of clips is limited twice: from {low:g} to {high:g} seconds, and from "
+            f"{node.DELTA_CLIPS_MIN:g} to {node.DELTA_CLIPS_MAX:g} frames"
+        )
+        write = (
+            "one kind: DELTA_CLIPS_MIN -inf and DELTA_CLIPS_MAX inf, or DELTA_SECONDS_MIN 0 and DELTA_SECONDS_MAX inf"
+        )
+        yield Finding((keys[1], keys[0], "CONTRASTIVE.DELTA_CLIPS_MIN", "CONTRASTIVE.DELTA_CLIPS_MAX"), wrong, write)
+
+
 def _cropping(cfg: CfgNode) -> Iterator[Finding]:
     keys: tuple[str, ...]
     data = cfg.DATA
@@ -330,6 +351,7 @@ _RULES = (
     _network,
     _devices,
     _gaps,
+    _gaps_in_seconds,
     _cropping,
     _clips,
     _schedule,

@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.augmentation_shorthands import expand
 from rhovideo.config.findings import Finding
 from rhovideo.config.keys import get_value, set_value
 from rhovideo.config.pyslowfast import translation
@@ -69,6 +70,7 @@ def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None
         cfg.MODEL.FROZEN_BN = cfg.TASK == "linear" and not slowfast
     _clips(cfg, given, notes)
     _several_labels(cfg, given)
+    findings += expand(cfg, notes)
     _keys(cfg, given, notes)
     for key in definitions().values():
         if key.read_as:
