@@ -49,12 +49,12 @@ DATA = (
     Key("DATA.AUG_TEMPORAL", True, "Clips of a video at different times; False for an ablation.", ours=True),
     Key("DATA.AUG_SPATIAL", True, "Random crops; False for an ablation.", ours=True),
     Key("DATA.AUG_PARTS", "keys", "The augmentations of a pre-training that are on, as in figure 3 of the paper: T "
-        "(clips at different times), S (random sizes and flips), C (colour). base: none of them, one clip, its short side "
-        "scaled to the crop, which moves along the long side. keys: as the other keys say.",
+        "(clips at different times), S (random sizes and flips), C (colour). base: none of them, one clip, its short "
+        "side scaled to the crop, which moves along the long side. keys: as the other keys say.",
         choices=("keys", "base", "T", "S", "C", "TS", "TC", "SC", "TSC"), ours=True),
     Key("DATA.COLOR_STRENGTH", None, "The paper's colour strength s of a pre-training: brightness, contrast and "
-        "saturation 0.4 s, hue 0.1 s (table 7: 0.5, 0.75, 1). Empty: as SSL_COLOR_BRI_CON_SAT and SSL_COLOR_HUE say.", "float", at_least=0,
-        at_most=2.5, ours=True),
+        "saturation 0.4 s, hue 0.1 s (table 7: 0.5, 0.75, 1). Empty: as SSL_COLOR_BRI_CON_SAT and SSL_COLOR_HUE say.",
+        "float", at_least=0, at_most=2.5, ours=True),
     Key("DATA.AUG_DEVICE", "cpu", "Where colour is changed: by the workers, or where the network is, in batches, with "
         "the same draws.", choices=("cpu", "gpu"), ours=True),
     Key("DATA.SSL_COLOR_JITTER", False, "Change the colour of training clips."),
