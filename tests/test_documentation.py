@@ -20,7 +20,7 @@ from tests.configured_runs import ROOT
 
 PAGES = [ROOT / name for name in ("README.md", "INSTALL.md", "MODEL_ZOO.md", "ARCHITECTURE.md", "CONTRIBUTING.md")]
 PAGES += sorted((ROOT / "docs").glob("*.md"))
-RECIPES = ("demo/", "pretrain/", "linear/", "finetune/", "test/")
+RECIPES = ("backbones/", "demo/", "pretrain/", "linear/", "finetune/", "test/")
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -13,7 +13,7 @@ from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.findings import Finding
 from rhovideo.config.keys import get_value, nearest_file
 from rhovideo.config.list_names import label_files, list_name, needed_splits, reads_label_files
-from rhovideo.config.pyslowfast.translation import reads_frame_lists
+from rhovideo.config.pyslowfast.translation import reads_frame_lists, reads_templates
 
 # Of Linux. A run's files have longer paths than its folder, so some bytes are left for them.
 _LONGEST_NAME, _LONGEST_PATH = 255, 3900
@@ -50,8 +50,10 @@ def check_list_files(cfg: CfgNode) -> Iterator[Finding]:
     key = "DATA.PATH_TO_DATA_DIR"
     folder = Path(cfg.DATA.PATH_TO_DATA_DIR)
     how = "the folder of train.csv, val.csv and test.csv, which `rhovideo index FOLDER` makes from a folder of videos"
-    if reads_frame_lists(cfg):
+    if reads_templates(cfg):
         how = "the folder of train.csv, val.csv and something-something-v2-{train,validation,labels}.json"
+    elif reads_frame_lists(cfg):
+        how = "the folder of Charades' train.csv and val.csv, lists of frames with labels"
     if not cfg.DATA.PATH_TO_DATA_DIR:
         yield Finding((key,), "is empty: where are the lists of videos?", how)
     elif not folder.is_dir():

@@ -24,21 +24,32 @@ from rhovideo.config.pyslowfast.translation import FRAME_LISTS
 from rhovideo.errors import JobError
 from rhovideo.protocols import outcome
 from rhovideo.protocols.evaluation_folder import is_to_run
-from rhovideo.protocols.known_datasets import CLASSES, Videos, look_at, reader
+from rhovideo.protocols.known_datasets import CLASSES, Videos, has_label_sets, look_at, reader
 from rhovideo.protocols.outcome import Evaluation
-from rhovideo.protocols.recipes import PROTOCOLS, TASK_OF, Settings, Subject, as_yaml, recipe, resolve
+from rhovideo.protocols.recipes import (
+    PROTOCOLS,
+    TASK_OF,
+    Settings,
+    Subject,
+    as_yaml,
+    for_several_labels,
+    recipe,
+    resolve,
+)
 from rhovideo.runs.folder import read_results
 from rhovideo.terminal import print_line
 from rhovideo.zoo.sources import local_path
 
 CONFIG_NAME = "eval.yaml"
+# What lists with several labels a video look like.
+LISTS = 'lists of frames with labels, as Charades\', or lists of videos with labels in quotes, as in `a.mp4 "3,9,21"`'
 # Labels are at most 2^31 - 1.
 _MOST_CLASSES = 2**31
 
 EVAL_HELP = """\
 Measure a checkpoint by one of the paper's protocols: with its own T x tau and crop, and with the classes of your lists.
 
-  rhovideo eval CHECKPOINT --data DIR --protocol knn|fast|linear|finetune|test|retrieval [KEY VALUE ...]
+  rhovideo eval CHECKPOINT --data DIR --protocol PROTOCOL [KEY VALUE ...]
 
 CHECKPOINT is a file, a URL, or the short name of a released one (byol_slow_r50_8x8_rho4, ...). DIR holds train.csv,
 val.csv and test.csv, as `rhovideo index` writes them.
@@ -49,6 +60,8 @@ val.csv and test.csv, as `rhovideo index` writes them.
   linear     a linear classifier on the frozen encoder, 60 epochs; tested on 10 clips x 3 crops
   finetune   the whole network is trained: 200 epochs (UCF101, HMDB51 and others) or 22 (SSv2); tested on 10 x 3 views
              (SSv2: 1 x 1)
+  charades   the whole network is trained on videos with several labels each, 60 epochs of 16 x 8 frames; mAP of 10 x 3
+             views. linear, finetune and test measure mAP on such lists too
   test       tests a trained classifier's checkpoint on the views of its configuration
 
 examples:
@@ -109,6 +122,9 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
     """The evaluation, and the text of its configuration."""
     protocol, places = options.protocol, _places(options)
     dataset = options.dataset or ("SSv2" if places["TRAIN.DATASET"] == FRAME_LISTS else None)
+    if protocol == "charades" and "DATA.MULTI_LABEL" not in places:
+        wrong = f"{options.data}: its lists have one label a video, and protocol charades is for several"
+        raise ConfigError(Problem("", Origin("--data"), wrong, f"{LISTS}; or --protocol finetune"))
     # First what takes no torch: the arguments and the files. The number of classes is known once the lists are read.
     any_classes = {"MODEL.NUM_CLASSES": _MOST_CLASSES}
     first = resolve(recipe(None, protocol, dataset or "", 1) | any_classes | places, overrides, fitted=True)
@@ -143,6 +159,8 @@ def _places(options: argparse.Namespace) -> Settings:
         "DATA.PATH_TO_DATA_DIR": str(data),
         "OUTPUT_DIR": options.out or _default_out(options, data),
     }
+    if has_label_sets(data):
+        places |= for_several_labels(options.protocol)
     if TASK_OF[options.protocol] in ("linear", "finetune") and data.is_dir() and not (data / "val.csv").is_file():
         places["TRAIN.EVAL_PERIOD"] = 0
     return places

@@ -10,8 +10,9 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.findings import Finding
 from rhovideo.config.fitted import videos_of_mlp_statistics, whitening_that_fits
+from rhovideo.config.pyslowfast.translation import reads_charades, reads_templates
 from rhovideo.config.schema import check_values
-from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
+from rhovideo.config.task_defaults import CLASSIFIES, MULTI_LABEL, TRAINS
 
 # Architectures whose position encodings fit crops of one size only.
 ONE_SIZE = ("mvit",)
@@ -185,6 +186,27 @@ def _gaps(cfg: CfgNode) -> Iterator[Finding]:
         yield Finding(keys, f"no gap between clips is from {low:g} to {high:g} frames", "-inf and inf for no limits")
 
 
+def _gaps_in_seconds(cfg: CfgNode) -> Iterator[Finding]:
+    node = cfg.CONTRASTIVE
+    low, high = node.DELTA_SECONDS_MIN, node.DELTA_SECONDS_MAX
+    keys = ("CONTRASTIVE.DELTA_SECONDS_MIN", "CONTRASTIVE.DELTA_SECONDS_MAX")
+    if low > high:
+        wrong = f"the smallest distance of clips, {low:g} s, is above the largest, {high:g} s"
+        yield Finding(keys, wrong, f"{high:g} or less")
+    elif low == math.inf:
+        yield Finding(keys, "no distance of clips is infinite", "0 for no limit")
+    in_frames = (node.DELTA_CLIPS_MIN, node.DELTA_CLIPS_MAX) != (-math.inf, math.inf)
+    if in_frames and (low, high) != (0, math.inf):
+        wrong = (
+            f"the distance of clips is limited twice: from {low:g} to {high:g} seconds, and from "
+            f"{node.DELTA_CLIPS_MIN:g} to {node.DELTA_CLIPS_MAX:g} frames"
+        )
+        write = (
+            "one kind: DELTA_CLIPS_MIN -inf and DELTA_CLIPS_MAX inf, or DELTA_SECONDS_MIN 0 and DELTA_SECONDS_MAX inf"
+        )
+        yield Finding((keys[1], keys[0], "CONTRASTIVE.DELTA_CLIPS_MIN", "CONTRASTIVE.DELTA_CLIPS_MAX"), wrong, write)
+
+
 def _cropping(cfg: CfgNode) -> Iterator[Finding]:
     keys: tuple[str, ...]
     data = cfg.DATA
@@ -321,9 +343,37 @@ def _evaluation(cfg: CfgNode) -> Iterator[Finding]:
         yield Finding(("KNN.K", "KNN.BANK_MAX"), wrong, f"{knn.BANK_MAX} or less")
     if not knn.RECALL_AT or min(knn.RECALL_AT) < 1:
         yield Finding(("KNN.RECALL_AT",), f"{knn.RECALL_AT} are not ranks from 1 on", "[1, 5, 10, 20, 50]")
-    if cfg.TASK in CLASSIFIES and cfg.MODEL.LOSS_FUNC != "cross_entropy":
-        keys = ("MODEL.LOSS_FUNC", "TASK")
-        yield Finding(keys, f"{cfg.MODEL.LOSS_FUNC} is not available in TASK {cfg.TASK}", "cross_entropy")
+    if cfg.TASK == "pretrain" and cfg.BN.USE_PRECISE_STATS:
+        keys = ("BN.USE_PRECISE_STATS", "TASK")
+        yield Finding(keys, "True is for classifiers: a pre-training keeps its running statistics", "False")
+
+
+def _labels(cfg: CfgNode) -> Iterator[Finding]:
+    """What one label a video, or several, do not go with."""
+    keys: tuple[str, ...]
+    several, loss = cfg.DATA.MULTI_LABEL, cfg.MODEL.LOSS_FUNC
+    if reads_charades(cfg) and not several:
+        keys = ("DATA.MULTI_LABEL", "TRAIN.DATASET")
+        yield Finding(keys, f"False, and the lists of {cfg.TRAIN.DATASET} have several labels a video", "True")
+        return
+    if several and reads_templates(cfg):
+        keys = ("DATA.MULTI_LABEL", "TRAIN.DATASET")
+        yield Finding(keys, "True, and Something-Something's JSON files have one label a video", "False")
+    if several and cfg.TASK in ("knn", "logistic"):
+        keys = ("TASK", "DATA.MULTI_LABEL", "TRAIN.DATASET")
+        wrong = f"TASK {cfg.TASK} takes one label a video, and these lists have several"
+        yield Finding(keys, wrong, "TASK: linear or finetune, which measure mAP; or a list with one label a video")
+    if cfg.TASK not in CLASSIFIES:
+        return
+    right = MULTI_LABEL["MODEL.LOSS_FUNC"] if several else "cross_entropy"
+    if loss != right:
+        keys = ("MODEL.LOSS_FUNC", "DATA.MULTI_LABEL", "TASK")
+        labels = "several labels a video (DATA.MULTI_LABEL True)" if several else "one label a video"
+        other = ", or DATA.MULTI_LABEL True with several labels a video" if loss in MULTI_LABEL.values() else ""
+        yield Finding(keys, f"{loss} is not available in TASK {cfg.TASK} with {labels}", right + other)
+    if several and cfg.MODEL.HEAD_ACT == "softmax":
+        keys = ("MODEL.HEAD_ACT", "DATA.MULTI_LABEL")
+        yield Finding(keys, "softmax lets the classes of a video take from each other; it may have several", "sigmoid")
 
 
 _RULES = (
@@ -333,9 +383,11 @@ _RULES = (
     _network,
     _devices,
     _gaps,
+    _gaps_in_seconds,
     _cropping,
     _clips,
     _schedule,
     _optimizer,
     _evaluation,
+    _labels,
 )

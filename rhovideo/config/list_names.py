@@ -7,7 +7,7 @@ from pathlib import Path
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.extension.registries import lists_itself
-from rhovideo.config.pyslowfast.translation import reads_frame_lists
+from rhovideo.config.pyslowfast.translation import reads_frame_lists, reads_templates
 
 # The names of the classes, by label, next to the lists; a run keeps a copy in its folder.
 CLASS_NAMES_FILE = "classes.txt"
@@ -26,8 +26,15 @@ def needed_splits(cfg: CfgNode) -> tuple[str, ...]:
 
 
 def list_name(cfg: CfgNode, split: str) -> str:
-    """The CSV of a split; lists of frames (TRAIN.DATASET ssv2) test on val.csv, as in PySlowFast."""
-    return "val.csv" if split == "test" and reads_frame_lists(cfg) else f"{split}.csv"
+    """The CSV of a split; lists of frames test on val.csv, as in PySlowFast.
+
+    Its ptvcharades tests on test.csv; where there is none, on val.csv too.
+    """
+    name = f"{split}.csv"
+    if split != "test" or not reads_frame_lists(cfg):
+        return name
+    own = cfg.TRAIN.DATASET.lower() == "ptvcharades" and (Path(cfg.DATA.PATH_TO_DATA_DIR) / name).is_file()
+    return name if own else "val.csv"
 
 
 def label_files(split: str) -> tuple[str, str]:
@@ -44,15 +51,23 @@ def has_label_files(cfg: CfgNode, split: str) -> bool:
 def reads_label_files(cfg: CfgNode, split: str) -> bool:
     """True if JSON files label the videos; a task that needs no labels reads them only if they exist."""
     without_need = cfg.TASK == "extract" or (cfg.TASK == "pretrain" and split == "train")
-    return reads_frame_lists(cfg) and (not without_need or has_label_files(cfg, split))
+    return reads_templates(cfg) and (not without_need or has_label_files(cfg, split))
+
+
+def reads_plain_list(cfg: CfgNode) -> bool:
+    """True if a list is a path and at most one label a line, which can be read through in seconds."""
+    return not (reads_frame_lists(cfg) or lists_itself(cfg) or cfg.DATA.MULTI_LABEL)
 
 
 def _has_labels(cfg: CfgNode) -> bool:
     """True if the first line of train.csv has a label; for a list of frames, if its JSON files exist.
 
-    A registered data set has labels, unless CONTRASTIVE.KNN_ON False says that they are not needed.
+    A registered data set has labels, unless CONTRASTIVE.KNN_ON False says that they are not needed. Several labels a
+    video are none for neighbours that vote.
     """
-    if reads_frame_lists(cfg):
+    if cfg.DATA.MULTI_LABEL:
+        return False
+    if reads_templates(cfg):
         return has_label_files(cfg, "train")
     if lists_itself(cfg):
         return True

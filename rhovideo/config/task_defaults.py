@@ -10,6 +10,7 @@ from collections.abc import Collection
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.augmentation_shorthands import expand
 from rhovideo.config.findings import Finding
 from rhovideo.config.keys import get_value, set_value
 from rhovideo.config.pyslowfast import translation
@@ -17,12 +18,28 @@ from rhovideo.config.pyslowfast.translation import is_slowfast_task
 from rhovideo.config.schema import definitions
 from rhovideo.config.schema.job import TASKS
 
-__all__ = ["CLASSIFIES", "MEASURES", "TASKS", "TRAINS", "is_slowfast_task", "resolve"]
+__all__ = ["CLASSIFIES", "MEASURES", "TASKS", "TRAINS", "is_slowfast_task", "resolve", "supply_task"]
 
 TRAINS = ("pretrain", "linear", "finetune")
 # They take a checkpoint and train no network. Each task is in one of these two.
 MEASURES = ("test", "knn", "logistic", "extract")
 CLASSIFIES = ("linear", "finetune", "test")
+# What several labels a video need.
+MULTI_LABEL = {"MODEL.LOSS_FUNC": "bce_logit", "MODEL.HEAD_ACT": "sigmoid"}
+
+
+def supply_task(cfg: CfgNode, notes: list[str]) -> None:
+    """Give a file for Charades without TASK that of PySlowFast's supervised files, in place: they leave it out.
+
+    Args:
+        cfg: merged, not frozen.
+        notes: gets a sentence where it does.
+    """
+    if not cfg.TASK and translation.reads_charades(cfg):
+        cfg.TASK = "ssl_eval"
+        notes.append(
+            f"TASK is empty and TRAIN.DATASET {cfg.TRAIN.DATASET}: a supervised file of PySlowFast's (ssl_eval)"
+        )
 
 
 def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None) -> list[Finding]:
@@ -52,6 +69,8 @@ def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None
         # The paper's features are frozen; the released loop keeps batch norm in training mode.
         cfg.MODEL.FROZEN_BN = cfg.TASK == "linear" and not slowfast
     _clips(cfg, given, notes)
+    _several_labels(cfg, given)
+    findings += expand(cfg, notes)
     _keys(cfg, given, notes)
     for key in definitions().values():
         if key.read_as:
@@ -68,10 +87,21 @@ def _from_slowfast(cfg: CfgNode) -> str:
     return str(cfg.TASK)
 
 
+def _several_labels(cfg: CfgNode, given: Collection[str]) -> None:
+    """Set what several labels a video need, where it is not written."""
+    if translation.reads_charades(cfg) and "DATA.MULTI_LABEL" not in given:
+        cfg.DATA.MULTI_LABEL = True
+    if not cfg.DATA.MULTI_LABEL or cfg.TASK not in CLASSIFIES:
+        return
+    for key, value in MULTI_LABEL.items():
+        if key not in given:
+            set_value(cfg, key, value)
+
+
 def _clips(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
     """Set the clips: one of segments for a classifier of Something-Something; and the starts of test clips."""
     classifies = cfg.TASK in CLASSIFIES
-    if translation.reads_frame_lists(cfg) and classifies and "DATA.CLIP_SAMPLING" not in given:
+    if translation.reads_templates(cfg) and classifies and "DATA.CLIP_SAMPLING" not in given:
         cfg.DATA.CLIP_SAMPLING = "segment"
     if cfg.DATA.CLIP_SAMPLING == "segment" and classifies and cfg.TEST.NUM_ENSEMBLE_VIEWS != 1:
         if "TEST.NUM_ENSEMBLE_VIEWS" in given:

@@ -31,6 +31,8 @@ _NUMBERS: dict[str, _Columns] = {
     "logistic": (("top1", ("test_top1",)),),
     "knn": (("top1", ("knn_top1",)), ("recall@1", ("recall_at_1",))),
 }
+# Of several labels a video.
+_SEVERAL: _Columns = (("mAP", ("test_map", "map")),)
 _NOTHING_KNOWN: _Columns = (("", ()),)
 
 
@@ -44,6 +46,7 @@ class _Run:
         state: its state.
         numbers: its results; empty before it has finished.
         figure: the paper's figure for its settings.
+        several_labels: its videos have several labels each (DATA.MULTI_LABEL).
     """
 
     folder: Path
@@ -51,6 +54,7 @@ class _Run:
     state: State
     numbers: Mapping[str, Any]
     figure: Figure | None
+    several_labels: bool
 
 
 @dataclass(frozen=True)
@@ -96,11 +100,16 @@ def _of_folder(folder: Path, precise: bool) -> Table:
     rows = []
     for each in folders:
         run = runs[each]
-        shown = _NUMBERS.get(run.task, _NOTHING_KNOWN)[:1]
+        shown = _shown(run)[:1]
         value = _numbers(run, shown, precise)[0] if run.state.word == FINISHED else ""
         rows.append([str(each.relative_to(folder)), run.task, run.state.word, shown[0][0], value])
     notes = [f"SLURM was not asked: {trouble}"] if trouble else []
     return Table(("run", "task", "state", "measure", "%"), rows, notes, numbers=("%",))
+
+
+def _shown(run: _Run) -> _Columns:
+    """The columns of a run's numbers."""
+    return _SEVERAL if run.several_labels and run.task in CLASSIFIES else _NUMBERS.get(run.task, _NOTHING_KNOWN)
 
 
 def _swept(study: Study, folder: Path, in_full: bool) -> tuple[list[str], list[list[str]]]:
@@ -121,7 +130,8 @@ def _runs(folders: Sequence[Path]) -> tuple[dict[Path, _Run], str]:
         numbers = read_results(folder) if state.word == FINISHED else {}
         cfg = read_config(folder)
         task = cfg.get("TASK") or (job.task if job else "")
-        runs[folder] = _Run(folder, task, state, numbers, _figure(folder) if task in CLASSIFIES else None)
+        several = bool((cfg.get("DATA") or {}).get("MULTI_LABEL"))
+        runs[folder] = _Run(folder, task, state, numbers, _figure(folder) if task in CLASSIFIES else None, several)
     return runs, answer.trouble
 
 
@@ -154,7 +164,7 @@ def _columns(runs: Sequence[_Run | None], precise: bool) -> tuple[list[str], lis
     """Headings of the jobs at one place of the chains, and the texts of every row."""
     known = [run for run in runs if run is not None]
     name = known[0].folder.name
-    shown = next((_NUMBERS[run.task] for run in known if run.task in _NUMBERS), _NOTHING_KNOWN)
+    shown = next((_shown(run) for run in known if run.task in _NUMBERS), _NOTHING_KNOWN)
     with_paper = any(run.figure for run in known)
     intervals = [_interval(run, shown) for run in runs]
     headings = [f"{name} {heading}".rstrip() for heading, _ in shown]

@@ -15,7 +15,10 @@ from rhovideo.runs.folder import FAILURE_FILE, STATS_FILE, read_results
 from rhovideo.runs.records import FAILED, Job, read_job, run_folders
 
 # Names of the accuracy in results.json and in the log, and its name in the table; the first that is there is shown.
-ACCURACIES = {"test_top1": "test", "top1_acc": "test", "top1": "top1", "knn_top1": "knn"}
+ACCURACIES = {
+    **{"test_top1": "test", "top1_acc": "test", "test_map": "test mAP"},
+    **{"top1": "top1", "map": "mAP", "knn_top1": "knn"},
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class RunStatus:
         nodes: where it runs, or ran last.
         epoch, step, eta: of the last line of the log, such as ``3/200``; empty before the first.
         loss: of that line.
-        accuracy: of the last evaluation, in percent; ``accuracy_of``: its kind, ``knn``, ``top1`` or ``test``.
+        accuracy: of the last evaluation, in percent; ``accuracy_of``: its kind, ``knn``, ``top1``, ``mAP`` or ``test``.
         restarts: attempts after the first; None for a run in a terminal, where they are not counted.
         failure: a line about the failure, where it failed; ``failure_file``: the whole report.
     """

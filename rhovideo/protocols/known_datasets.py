@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.list_names import label_files
-from rhovideo.config.pyslowfast.translation import FRAME_LISTS
+from rhovideo.config.pyslowfast.translation import CHARADES, FRAME_LISTS
 
 # The data sets with a protocol: name to number of classes.
-CLASSES = {"K400": 400, "UCF101": 101, "HMDB51": 51, "SSv2": 174}
+CLASSES = {"K400": 400, "K600": 600, "K700": 700, "UCF101": 101, "HMDB51": 51, "SSv2": 174, "Charades": 157}
 _NAMES = {classes: name for name, classes in CLASSES.items()}
 
 
@@ -46,9 +46,28 @@ class Videos:
 
 
 def reader(folder: Path) -> str:
-    """The TRAIN.DATASET of a folder's lists: they list images if Something-Something's JSON files are there."""
-    there = any((folder / name).is_file() for split in ("train", "val") for name in label_files(split))
-    return FRAME_LISTS if there else "kinetics"
+    """The TRAIN.DATASET of a folder's lists: ssv2 with Something-Something's JSON files, charades for other frames."""
+    if any((folder / name).is_file() for split in ("train", "val") for name in label_files(split)):
+        return FRAME_LISTS
+    # Imports NumPy, which looking at results does not wait for.
+    from rhovideo.data.lists.frame_lists import FIRST_WORD
+
+    return CHARADES[0] if any(line.startswith(FIRST_WORD) for line in _first_lines(folder)) else "kinetics"
+
+
+def has_label_sets(folder: Path) -> bool:
+    """True if the lists of a folder have several labels a video: lists of frames with labels, or labels in quotes."""
+    return reader(folder) == CHARADES[0] or any(line.endswith(('"', "'")) for line in _first_lines(folder))
+
+
+def _first_lines(folder: Path) -> Iterator[str]:
+    """The first line of each list that can be read."""
+    for split in ("train", "val", "test"):
+        try:
+            with (folder / f"{split}.csv").open(encoding="utf-8-sig", errors="replace") as lines:
+                yield next((line.strip() for line in lines if line.strip()), "")
+        except OSError:
+            continue
 
 
 def look_at(cfg: CfgNode, splits: Iterable[str], dataset: str | None) -> Videos:
@@ -76,7 +95,7 @@ def look_at(cfg: CfgNode, splits: Iterable[str], dataset: str | None) -> Videos:
     if dataset and classes > CLASSES[dataset]:
         largest = max(lists.values(), key=lambda manifest: manifest.num_classes)
         labels = np.concatenate([manifest.labels for manifest in lists.values()])
-        if classes == CLASSES[dataset] + 1 and labels[labels >= 0].min() == 1:
+        if classes == CLASSES[dataset] + 1 and min(labels[labels >= 0], default=0) == 1:
             raise ManifestError(
                 f"labels start at 1: those of {largest.csv} are 1 to {classes - 1}, and the first class is 0: "
                 "write each label less one into all lists"

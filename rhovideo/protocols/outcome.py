@@ -16,6 +16,7 @@ from rhovideo.config.comparison import FILES, differences, keys_without_effect
 from rhovideo.config.keys import leaves
 from rhovideo.engine.evaluation.counts import as_count
 from rhovideo.engine.evaluation.intervals import in_brackets
+from rhovideo.engine.evaluation.multi_label.label_set_files import read_precisions
 from rhovideo.engine.evaluation.predictions import read_class_numbers
 from rhovideo.protocols.counted_videos import count_videos, remarks, used_videos
 from rhovideo.protocols.evaluation_folder import batch_of_run, has_protocols_batch
@@ -35,7 +36,9 @@ _SEED = "RNG_SEED"
 NUMBERS = {
     "knn": (("k-NN top-1", "knn_top1"),),
     "retrieval": tuple((f"R@{k}", f"recall_at_{k}") for k in (1, 5, 10, 20, 50)),
-    "linear": (("top-1", "test_top1"), ("top-5", "test_top5")),
+    # Of several labels a video it is the mAP.
+    "linear": (("top-1", "test_top1"), ("top-5", "test_top5"), ("mAP", "test_map")),
+    "charades": (("mAP", "test_map"),),
     "fast": (("top-1", "test_top1"),),
 }
 NUMBERS["finetune"] = NUMBERS["test"] = NUMBERS["linear"]
@@ -190,8 +193,17 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
         "inputs": [asdict(item) for item in record.inputs] if record else None,
         "code": record.code if record else None,
         # None for retrieval, and where an earlier version has measured.
-        **({} if metric and metric.startswith("recall") else read_class_numbers(evaluation.config.parent)),
+        **_class_numbers(evaluation.config.parent, metric),
     }
+
+
+def _class_numbers(folder: Path, metric: str | None) -> dict[str, Any]:
+    if metric == "test_map":
+        found = read_precisions(folder) or ()
+        return {
+            "per_class": [{"class": one.label, "name": one.name, "videos": one.videos, "ap": one.ap} for one in found]
+        }
+    return {} if metric and metric.startswith("recall") else read_class_numbers(folder)
 
 
 def _settings(evaluation: Evaluation) -> dict[str, Any]:
@@ -257,7 +269,10 @@ def as_text(outcome: Mapping[str, Any]) -> str:
 def _count(outcome: Mapping[str, Any], percent: float | None) -> str:
     """The main number as a count of videos, where the file says how many there were."""
     tested, classes = outcome["results"].get("test_videos"), outcome["settings"].get("classes")
-    if percent is None or not tested or not classes or str(outcome["metric"]).startswith("recall"):
+    metric = str(outcome["metric"])
+    if metric == "test_map" and tested:
+        return f", mean over {outcome['results'].get('test_classes')} classes, of {tested} videos"
+    if percent is None or not tested or not classes or metric.startswith("recall"):
         return ""
     return f", {as_count(percent, tested, classes)}"
 

@@ -21,11 +21,12 @@ from rhovideo.config.files.yaml_settings import read_overrides
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Origin, Problem
 from rhovideo.config.keys import get_value, leaves
 from rhovideo.config.schema import definitions, is_registered
+from rhovideo.config.task_defaults import CLASSIFIES
 
-PROTOCOLS = ("knn", "fast", "linear", "finetune", "test", "retrieval")
+PROTOCOLS = ("knn", "fast", "linear", "finetune", "charades", "test", "retrieval")
 TASK_OF = {
     **{"knn": "knn", "retrieval": "knn", "fast": "logistic"},
-    **{"linear": "linear", "finetune": "finetune", "test": "test"},
+    **{"linear": "linear", "finetune": "finetune", "charades": "finetune", "test": "test"},
 }
 
 # Videos in a step, over all machines. For linear classifiers, whose learning rate is in proportion to it: the paper's,
@@ -99,6 +100,29 @@ FINETUNE_SSV2 = {
     "SOLVER.WEIGHT_DECAY": 1e-6,
     **_SSV2_VIEWS,
 }
+# Charades: several labels a video. The clip is twice as long as in pre-training.
+CHARADES_NAME = "Charades"
+_CHARADES_CLIP = {"DATA.NUM_FRAMES": 16, "DATA.SAMPLING_RATE": 8}
+_SEVERAL_LABELS = {"DATA.MULTI_LABEL": True, "MODEL.LOSS_FUNC": "bce_logit", "MODEL.HEAD_ACT": "sigmoid"}
+FINETUNE_CHARADES = {
+    **_FINETUNE,
+    **_SEVERAL_LABELS,
+    "DATA.ENSEMBLE_METHOD": "max",
+    "TRAIN.EVAL_PERIOD": 6,
+    "TRAIN.CHECKPOINT_PERIOD": 6,
+    "MODEL.DROPOUT_RATE": 0.5,
+    "DATA.INV_UNIFORM_SAMPLE": True,
+    "SOLVER.BASE_LR": 0.2,
+    "SOLVER.STEPS": [0, 40, 50],
+    "SOLVER.LRS": [1, 0.1, 0.01],
+    "SOLVER.MAX_EPOCH": 60,
+    "SOLVER.WARMUP_EPOCHS": 5.0,
+    "SOLVER.WARMUP_START_LR": 0.0001,
+    "SOLVER.WEIGHT_DECAY": 1e-4,
+    **_VIEWS,
+}
+# Their inputs have a length of their own.
+_OWN_LENGTH = ("slowfast", "mvit")
 # With ten clips of each video, a batch holds few videos, to save memory. This changes no result.
 KNN = {
     "TRAIN.BATCH_SIZE": 16,
@@ -155,9 +179,16 @@ def protocol_settings(protocol: str, dataset: str) -> Settings:
         return {key: KNN[key] for key in ("TRAIN.BATCH_SIZE", "KNN.NUM_CLIPS")}
     if protocol == "test":
         return dict(_VIEWS)
+    if _is_charades(protocol, dataset):
+        return dict(FINETUNE_CHARADES)
     if protocol == "finetune":
         return dict(FINETUNE_SSV2 if dataset == "SSv2" else FINETUNE)
     return LINEAR | _SSV2_DATA | _SSV2_VIEWS if dataset == "SSv2" else dict(LINEAR)
+
+
+def _is_charades(protocol: str, dataset: str) -> bool:
+    """True for the paper's fine-tuning on Charades."""
+    return protocol == "charades" or (protocol == "finetune" and dataset == CHARADES_NAME)
 
 
 def recipe(subject: Subject | None, protocol: str, dataset: str, classes: int, encoder: str = "online") -> Settings:
@@ -177,6 +208,8 @@ def recipe(subject: Subject | None, protocol: str, dataset: str, classes: int, e
     if subject is None:
         return settings
     settings |= _architecture(subject.cfg) | _clip(subject.cfg)
+    if _is_charades(protocol, dataset) and subject.cfg.MODEL.ARCH not in _OWN_LENGTH:
+        settings |= _CHARADES_CLIP
     section = "TRAIN" if task in ("linear", "finetune") else "TEST"
     settings[f"{section}.CHECKPOINT_FILE_PATH"] = subject.path
     if encoder != "online":
@@ -186,6 +219,17 @@ def recipe(subject: Subject | None, protocol: str, dataset: str, classes: int, e
         settings |= {key: value for key, value in own.items() if value is not None}
         settings["MODEL.NUM_CLASSES"] = subject.classes
     return settings
+
+
+def for_several_labels(protocol: str) -> Settings:
+    """The settings of any protocol on lists with several labels a video, besides its own.
+
+    A protocol that takes one label a video is refused by the check of these settings.
+    """
+    if TASK_OF[protocol] not in CLASSIFIES:
+        return {"DATA.MULTI_LABEL": True}
+    # A trained classifier is tested as its configuration says.
+    return _SEVERAL_LABELS if protocol == "test" else _SEVERAL_LABELS | {"DATA.ENSEMBLE_METHOD": "max"}
 
 
 def extract_recipe(subject: Subject, clips: int, encoder: str = "online") -> Settings:

@@ -16,6 +16,7 @@ from rhovideo.report.sections.accuracy import classes_section, confusion_section
 from rhovideo.report.sections.answers import answers, choice
 from rhovideo.report.sections.cells import comparison_sections
 from rhovideo.report.sections.pictures import Pictures
+from rhovideo.report.sections.precisions import precisions_of, precisions_section
 from rhovideo.report.sections.signal_curves import curves_section
 from rhovideo.report.sections.what_was_run import (
     again_section,
@@ -79,8 +80,19 @@ def make_page(subject: Subject, features: bool = True) -> Page:
     """
     chain = subject.main
     pictures = Pictures(chain, features)
-    predictions = _predictions(subject) or pictures.predictions()
+    precisions = precisions_of(chain)
+    # Several labels a video are no single class that a video is taken for.
+    predictions = None if precisions else _predictions(subject) or pictures.predictions()
     names = next((run.class_names for run in reversed(chain.runs) if run.class_names), [])
+    of_classes = (
+        [precisions_section(precisions, names)]
+        if precisions
+        else [
+            classes_section(predictions, names),
+            confusion_section(predictions, names),
+            pictures.mistakes_section(predictions),
+        ]
+    )
     sections = comparison_sections(subject) if subject.compares else []
     sections += [
         run_section(chain),
@@ -89,16 +101,18 @@ def make_page(subject: Subject, features: bool = True) -> Page:
         pictures.clips_section(),
         pictures.neighbours_section(),
         pictures.map_section(),
-        classes_section(predictions, names),
-        confusion_section(predictions, names),
-        pictures.mistakes_section(predictions),
+        *of_classes,
         warnings_section(subject),
         again_section(subject),
     ]
     return Page(
-        _title(subject), _subtitle(subject), answers(subject, predictions, names), sections, _facts(subject),
+        _title(subject),
+        _subtitle(subject),
+        answers(subject, predictions, names, precisions),
+        sections,
+        _facts(subject),
         choice(subject),
-    )  # fmt: skip
+    )
 
 
 def _predictions(subject: Subject) -> Predictions | None:

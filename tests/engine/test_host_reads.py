@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rhovideo.data.loading.loader import build_loader
-from rhovideo.engine.tasks.classify import ClassifyTask
+from rhovideo.engine.tasks.classifier_training import ClassifyTask
 from rhovideo.engine.tasks.pretrain import PretrainTask
 from rhovideo.engine.trainer import Trainer
 from tests.configured_runs import METHOD_KEYS

@@ -31,10 +31,16 @@ def subject(**changes) -> Subject:
         ("finetune/UCF101_split1_SlowR50_8x8.yaml", "finetune", "UCF101", 101),
         ("finetune/HMDB51_split2_SlowR50_8x8.yaml", "finetune", "HMDB51", 51),
         ("finetune/SSv2_SlowR50_8x8.yaml", "finetune", "SSv2", 174),
+        ("linear/K600_linear_SlowR50_8x8.yaml", "linear", "K600", 600),
+        ("linear/K700_linear_SlowR50_8x8.yaml", "linear", "K700", 700),
+        ("finetune/Charades_SlowR50_16x8.yaml", "charades", "Charades", 157),
+        ("finetune/Charades_SlowR50_16x8.yaml", "finetune", "Charades", 157),
     ],
 )
 def test_recipes_are_those_of_the_configurations(file, protocol, dataset, classes):
-    made = resolve(recipe(subject(), protocol, dataset, classes)).cfg
+    # Which reader the lists need is read off them.
+    places = {"TRAIN.DATASET": "charades"} if dataset == "Charades" else {}
+    made = resolve(recipe(subject(), protocol, dataset, classes) | places).cfg
     assert differences(made, load_cfg(CONFIGS / file), PLACES) == []
 
 

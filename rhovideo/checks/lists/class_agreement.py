@@ -17,7 +17,7 @@ from fvcore.common.config import CfgNode
 from rhovideo.config.findings import Finding
 from rhovideo.config.list_names import CLASS_NAMES_FILE as NAMES_FILE
 from rhovideo.config.list_names import label_files
-from rhovideo.config.pyslowfast.translation import reads_frame_lists
+from rhovideo.config.pyslowfast.translation import reads_templates
 from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
 from rhovideo.data.lists.classes.class_names import (
     OtherName,
@@ -47,7 +47,7 @@ def names_of_lists(cfg: CfgNode) -> list[str]:
     if not cfg.DATA.PATH_TO_DATA_DIR:
         return []
     folder = Path(cfg.DATA.PATH_TO_DATA_DIR)
-    if not reads_frame_lists(cfg):
+    if not reads_templates(cfg):
         return read_class_names(folder)
     try:
         return read_templates(folder / label_files("train")[1])
@@ -115,7 +115,7 @@ def warn_of_names(cfg: CfgNode, csv: str | Path, num_classes: int, smallest: int
         smallest: the smallest label; labels from 1 are named elsewhere.
     """
     file = Path(cfg.DATA.PATH_TO_DATA_DIR) / NAMES_FILE
-    if reads_frame_lists(cfg) or not num_classes or not file.is_file():
+    if reads_templates(cfg) or not num_classes or not file.is_file():
         return
     names = read_class_names(file.parent)
     remedy = f"one name a line, that of label 0 first; `rhovideo index FOLDER --out NEW` writes lists and {NAMES_FILE}"

@@ -17,8 +17,8 @@ from rhovideo.checks.lists.shared_videos import find_shared_in_files
 from rhovideo.checks.lists.training_list import check_training_list
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.findings import Finding
-from rhovideo.config.list_names import needed_splits
-from rhovideo.config.pyslowfast.translation import reads_frame_lists
+from rhovideo.config.list_names import needed_splits, reads_plain_list
+from rhovideo.config.pyslowfast.translation import reads_templates
 from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.lists.manifest import root_of
@@ -55,12 +55,12 @@ class ListCheck:
             for finding in self._check(cfg, split):
                 found.setdefault(_identity(finding), finding)
         if not lists_itself(cfg) and not any(finding.severity == "error" for finding in found.values()):
-            for finding in () if reads_frame_lists(cfg) else find_shared_in_files(cfg).findings:
+            for finding in find_shared_in_files(cfg).findings if reads_plain_list(cfg) else ():
                 found.setdefault(_identity(finding), finding)
         return list(found.values())
 
     def _first_label(self, cfg: CfgNode) -> Iterator[Finding]:
-        if lists_itself(cfg) or reads_frame_lists(cfg) or cfg.TASK == "extract":
+        if lists_itself(cfg) or reads_templates(cfg) or cfg.TASK == "extract":
             return
         try:
             lists = {split: read_contents(cfg, split) for split in needed_splits(cfg)}
@@ -122,7 +122,8 @@ def check_labels(cfg: CfgNode, split: str, csv: str | Path, num_classes: int) ->
         return
     if not num_classes:
         wrong = f"{csv} has no labels, which TASK {cfg.TASK} needs"
-        remedy = "a class number at the end of each line"
+        remedy = "class numbers in quotes" if cfg.DATA.MULTI_LABEL else "a class number"
+        remedy += " at the end of each line"
         if split == "val":
             remedy += ", or TRAIN.EVAL_PERIOD 0 to do without this list"
             yield Finding(("TRAIN.EVAL_PERIOD", "DATA.PATH_TO_DATA_DIR"), wrong, remedy)

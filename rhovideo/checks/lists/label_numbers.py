@@ -36,7 +36,9 @@ def check_first_label(cfg: CfgNode, lists: Mapping[str, ListContents], names: Se
     if not (beyond or raised or (names and largest == len(names))):
         return
     wrong = f"labels start at 1: those of {_files(labelled)} are 1 to {largest}, and the first class is 0"
-    remedy = f"each label less one into all lists, such as with `{_command(cfg)}`"
+    remedy = "each label less one into all lists"
+    if not cfg.DATA.MULTI_LABEL:
+        remedy += f", such as with `{_command(cfg)}`"
     if raised:
         remedy += f", and MODEL.NUM_CLASSES {largest}"
     yield Finding((_DATA, "MODEL.NUM_CLASSES"), wrong, remedy, "error" if beyond else "warning")

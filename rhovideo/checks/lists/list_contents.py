@@ -15,14 +15,17 @@ import numpy as np
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.list_names import label_files, list_name, reads_label_files
-from rhovideo.config.pyslowfast.translation import reads_frame_lists
+from rhovideo.config.pyslowfast.translation import reads_charades, reads_frame_lists
 from rhovideo.data.lists.classes.template_labels import read_labels
 from rhovideo.data.lists.csv_parsing import NO_LABEL, Rows, read_rows
 from rhovideo.data.lists.frame_lists import read_frame_list
+from rhovideo.data.lists.multi_label.video_lists import UnlabelledManifest
+from rhovideo.data.lists.opening import open_charades_list, open_label_sets
 from rhovideo.runs.file_hash import file_sha256
 
 # Bytes of a list from which paths are taken: some hundred rows.
 _FIRST_BYTES = 2**16
+_FIRST_ROWS = 256
 _PATHS = 16
 _SAMPLE = 48
 
@@ -58,6 +61,9 @@ def read_contents(cfg: CfgNode, split: str) -> ListContents:
         OSError: a file cannot be read.
     """
     csv = Path(cfg.DATA.PATH_TO_DATA_DIR) / list_name(cfg, split)
+    if cfg.DATA.MULTI_LABEL:
+        listed = open_charades_list(cfg, split) if reads_charades(cfg) else open_label_sets(cfg, split)
+        return _read_label_sets(listed, reads_charades(cfg))
     if not reads_frame_lists(cfg):
         return _read_videos(csv, cfg.DATA.PATH_LABEL_SEPARATOR, cfg.DATA.SKIP_ROWS, _version(csv))
     labels = [csv.with_name(name) for name in label_files(split)] if reads_label_files(cfg, split) else []
@@ -97,6 +103,24 @@ def _some_paths(rows: Rows, wanted: int = _PATHS) -> tuple[tuple[int, str], ...]
     chosen = _evenly(len(ends), wanted)
     text = rows.paths.tobytes()
     return tuple((int(rows.lines[i]), os.fsdecode(text[ends[i] - rows.lengths[i] : ends[i]])) for i in chosen)
+
+
+def _read_label_sets(manifest: UnlabelledManifest, frames: bool) -> ListContents:
+    """The contents of a list with several labels a video, from its packed file, which the job needs anyway.
+
+    Args:
+        manifest: the list.
+        frames: the videos are images, which need no sample.
+    """
+    numbers = manifest.label_numbers
+    smallest, largest = (numbers[0], numbers[-1]) if numbers else (NO_LABEL, NO_LABEL)
+
+    def some(of: int, wanted: int) -> tuple[tuple[int, str], ...]:
+        return tuple((manifest.line(row), manifest.written_path(row)) for row in _evenly(of, wanted))
+
+    paths = some(min(len(manifest), _FIRST_ROWS), _PATHS)
+    sample = () if frames else some(len(manifest), _SAMPLE)
+    return ListContents(Path(manifest.csv), len(manifest), largest + 1, paths, smallest, len(numbers), sample)
 
 
 @functools.lru_cache(maxsize=64)

@@ -17,10 +17,8 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.checks.lists.class_agreement import check_folders, names_of_lists
 from rhovideo.checks.lists.list_contents import read_contents
-from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.findings import Finding
-from rhovideo.config.list_names import list_name, needed_splits
-from rhovideo.config.pyslowfast.translation import reads_frame_lists
+from rhovideo.config.list_names import list_name, needed_splits, reads_plain_list
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.lists.csv_parsing import NO_LABEL, ManifestError, read_rows
 from rhovideo.data.lists.manifest import root_of
@@ -173,7 +171,7 @@ def trained_on(cfg: CfgNode) -> ListFile | None:
         cfg: of the job.
     """
     checkpoint = Path(measured_checkpoint(cfg))
-    if cfg.TASK != "test" or checkpoint.parent.name != "checkpoints" or reads_frame_lists(cfg) or lists_itself(cfg):
+    if cfg.TASK != "test" or checkpoint.parent.name != "checkpoints" or not reads_plain_list(cfg):
         return None
     before = read_config(checkpoint.parent.parent)
     data, dataset = before.get("DATA"), (before.get("TRAIN") or {}).get("DATASET")

@@ -6,7 +6,7 @@ Both the check before a start and the run itself ask here, so a dry run sees wha
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,12 +18,12 @@ from fvcore.common.config import CfgNode
 from rhovideo.atomic_files import written_whole
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.findings import Finding
-from rhovideo.config.pyslowfast.translation import reads_frame_lists
 from rhovideo.config.task_defaults import CLASSIFIES
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.lists.kept_rows import KeptRows, common_folder, find_kept_rows, fingerprint, names_of, row_digests
 from rhovideo.data.lists.manifest import Manifest
-from rhovideo.data.lists.opening import open_frame_list, open_video_list
+from rhovideo.data.lists.multi_label.label_sets import LabelSets, label_text
+from rhovideo.data.lists.opening import open_list
 from rhovideo.data.lists.video_list import VideoList
 from rhovideo.runs.first_launch import resumes
 from rhovideo.runs.folder import list_checkpoints, progress
@@ -58,6 +58,7 @@ class TrainingList:
         self._output = Path(cfg.OUTPUT_DIR)
         self._manifest = manifest
         self._labelled = cfg.TASK in CLASSIFIES
+        self._several = cfg.DATA.MULTI_LABEL
 
     @cached_property
     def _paths(self) -> list[str]:
@@ -69,8 +70,12 @@ class TrainingList:
 
     def _digests(self, base: str) -> np.ndarray:
         # A wrong label changes what a classifier learns; a pre-training only measures with it.
-        labels = self._manifest.labels.tolist() if self._labelled else None
-        return row_digests(names_of(self._paths, labels), base)
+        return row_digests(names_of(self._paths, self._labels() if self._labelled else None), base)
+
+    def _labels(self) -> Sequence[object]:
+        if self._several and isinstance(self._manifest, LabelSets):
+            return [label_text(self._manifest.label_set(row)) for row in range(len(self._manifest))]
+        return self._manifest.labels.tolist()
 
     def judge(self, position: tuple[int, int]) -> Judged:
         """Compare with the list that a checkpoint of the run was trained on.
@@ -154,7 +159,7 @@ def check_training_list(cfg: CfgNode) -> Iterator[Finding]:
     if list_of_checkpoint(cfg.OUTPUT_DIR, position) is None:
         return
     try:
-        manifest = open_frame_list(cfg, "train") if reads_frame_lists(cfg) else open_video_list(cfg, "train")
+        manifest = open_list(cfg, "train")
     except (ManifestError, OSError):
         return  # found by the other checks, or by the run
     if (finding := TrainingList(cfg, manifest).judge(position).finding) is not None:

@@ -12,10 +12,8 @@ from rhovideo.checks.lists.class_agreement import names_of_lists
 from rhovideo.checks.lists.job_lists import ListCheck, check_labels
 from rhovideo.checks.lists.list_warnings import warn_of_settings
 from rhovideo.checks.lists.shared_videos import Listed, SharedVideos, find_shared, find_shared_in_files
-from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.findings import Finding
-from rhovideo.config.list_names import needed_splits
-from rhovideo.config.pyslowfast.translation import reads_frame_lists
+from rhovideo.config.list_names import needed_splits, reads_plain_list
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.lists.manifest import Manifest
@@ -65,8 +63,8 @@ def _of_start(cfg: CfgNode) -> dict[Finding, bool]:
 
 
 def _is_shown_at_start(cfg: CfgNode) -> bool:
-    """True for lists of video files, which the start has read through."""
-    return not (reads_frame_lists(cfg) or lists_itself(cfg))
+    """True for lists of video files with one label each, which the start has read through."""
+    return reads_plain_list(cfg)
 
 
 def _compare(cfg: CfgNode, lists: Mapping[str, Manifest | VideoList]) -> SharedVideos:

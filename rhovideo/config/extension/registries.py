@@ -135,6 +135,8 @@ DATASETS = Registry(
         "kinetics": "rhovideo.data.lists.opening:open_video_list",
         "ptvkinetics": "rhovideo.data.lists.opening:open_video_list",
         "ssv2": "rhovideo.data.lists.opening:open_frame_list",
+        "charades": "rhovideo.data.lists.opening:open_charades_list",
+        "ptvcharades": "rhovideo.data.lists.opening:open_charades_list",
     },
     any_case=True,
 )

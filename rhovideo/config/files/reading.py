@@ -120,6 +120,7 @@ def load(
         raise ConfigError(_in_order([*problems, _located(missing, origins, file)]))
     automatic = automatic_keys(settings)
     doubtful = _merge(cfg, {key: settings[key] for key in settings if key not in automatic}, problems, notes)
+    task_defaults.supply_task(cfg, notes)
     slowfast = task_defaults.is_slowfast_task(cfg.TASK)
     findings = task_defaults.resolve(cfg, origins.keys(), notes)
     findings += translation.contradictions(cfg, written)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 # Section: keys that are only read when something in NO_EFFECT is switched on, or that change no result, because the
-# data (CONTRASTIVE.LENGTH) or the architecture (RESNET.TRANS_FUNC) decides, or what they ask for is always done: one
-# clip's graph at a time wherever that is exact (CONTRASTIVE.SEQUENTIAL). TRAIN.CHECKPOINT_EPOCH_RESET and TEST.DATASET
-# may only say what is done anyway, see rhovideo.config.pyslowfast.translation.
+# data (CONTRASTIVE.LENGTH), the file (CHECKPOINT_TYPE) or the architecture (RESNET.TRANS_FUNC) decides, or what they
+# ask for is always done: one clip's graph at a time wherever that is exact (CONTRASTIVE.SEQUENTIAL).
+# TRAIN.CHECKPOINT_EPOCH_RESET and TEST.DATASET may only say what is done anyway, see
+# rhovideo.config.pyslowfast.translation.
 _DROPPED = {
-    "TRAIN": "CHECKPOINT_EPOCH_RESET",
-    "TEST": "DATASET",
+    "TRAIN": "CHECKPOINT_EPOCH_RESET CHECKPOINT_TYPE",
+    "TEST": "DATASET CHECKPOINT_TYPE",
     "RESNET": "TRANS_FUNC",
-    "BN": "NUM_BATCHES_PRECISE",
     "CONTRASTIVE": "SEQUENTIAL LENGTH NUM_CLASSES_DOWNSTREAM MEM_TYPE",
     "DATA_LOADER": "ENABLE_MULTI_THREAD_DECODE",
     "SOLVER": "WARMUP_FACTOR GAMMA STEP_SIZE",
@@ -56,12 +56,8 @@ DROPPED = frozenset(f"{section}.{name}" for section, names in _DROPPED.items() f
 NO_EFFECT: dict[str, Any] = {
     "TRAIN.KILL_LOSS_EXPLOSION_FACTOR": 0.0,
     "TRAIN.CHECKPOINT_INFLATE": False,
-    "TRAIN.CHECKPOINT_TYPE": "pytorch",
-    "TEST.CHECKPOINT_TYPE": "pytorch",
-    "BN.USE_PRECISE_STATS": False,
     "BN.NUM_SPLITS": 1,
     "CONTRASTIVE.INTERP_MEMORY": False,
-    "DATA.MULTI_LABEL": False,
     "TRAIN.CHECKPOINT_IN_INIT": False,
     "AUG.ENABLE": False,
     "VIS_MASK.ENABLE": False,

@@ -16,26 +16,23 @@ from fvcore.common.config import CfgNode
 from rhovideo.config.findings import Finding
 
 FRAME_LISTS = "ssv2"
+# Lists of frames that hold the labels themselves, several a frame.
+CHARADES = ("charades", "ptvcharades")
 # Data sets there whose frames are images, which its loader reads as BGR; REVERSE_INPUT_CHANNEL True makes them RGB.
-BGR_THERE = ("ssv2", "charades")
+BGR_THERE = (FRAME_LISTS, *CHARADES)
 
 _DETECTION = (
     "action detection on AVA (person boxes, a RoI head, mAP)",
     "TASK: finetune for data with one class a video. For AVA, fine-tune the same checkpoint with PySlowFast, or put "
     "the encoder of rhovideo.load_pretrained under PyTorchVideo's create_resnet_with_roi_head",
 )
-_MULTI_LABEL = (
-    "multi-label classification (Charades)",
-    "TASK: finetune for data with one class a video. For Charades, fine-tune the same checkpoint with PySlowFast",
-)
 _IMAGES = ("classification of images", "kinetics, with lists of videos")
 _MISSING_DATASETS = {
     "ava": _DETECTION,
-    "charades": _MULTI_LABEL,
     "imagenet": _IMAGES,
     "imagenetprefetch": _IMAGES,
 }
-_MISSING_SWITCHES = {"DETECTION.ENABLE": _DETECTION, "DATA.MULTI_LABEL": _MULTI_LABEL}
+_MISSING_SWITCHES = {"DETECTION.ENABLE": _DETECTION}
 
 
 def is_slowfast_task(task: str) -> bool:
@@ -44,8 +41,18 @@ def is_slowfast_task(task: str) -> bool:
 
 
 def reads_frame_lists(cfg: CfgNode) -> bool:
-    """True if the videos are listed as folders of images (TRAIN.DATASET ssv2)."""
-    return cfg.TRAIN.DATASET.lower() == FRAME_LISTS
+    """True if the videos are listed as folders of images (TRAIN.DATASET ssv2, charades, ptvcharades)."""
+    return reads_templates(cfg) or reads_charades(cfg)
+
+
+def reads_templates(cfg: CfgNode) -> bool:
+    """True if such lists have Something-Something's JSON labels (TRAIN.DATASET ssv2)."""
+    return bool(cfg.TRAIN.DATASET.lower() == FRAME_LISTS)
+
+
+def reads_charades(cfg: CfgNode) -> bool:
+    """True if such lists hold the labels of each frame (TRAIN.DATASET charades, ptvcharades)."""
+    return cfg.TRAIN.DATASET.lower() in CHARADES
 
 
 def missing_task(values: Mapping[str, Any]) -> Finding | None:

@@ -10,6 +10,9 @@ from rhovideo.config.schema.definition import Key
 DATA = (
     Key("DATA.PATH_TO_DATA_DIR", "", "Folder of train.csv, val.csv and test.csv: a path and a label a line."),
     Key("DATA.PATH_LABEL_SEPARATOR", " ", "What stands between path and label."),
+    Key("DATA.MULTI_LABEL", False, 'A video has several labels, or none: `path "3,9,21"` on each line of a list of '
+        "videos. Binary cross-entropy, sigmoid scores and mAP. Where it is not written, it is True for TRAIN.DATASET "
+        "charades."),
     Key("DATA.PATH_PREFIX", "", "Folder that relative paths start from. Empty: that of the list."),
     Key("DATA.SKIP_ROWS", 0, "Lines to leave out at the top of each list.", at_least=0),
     Key("DATA.MANIFEST_CACHE", "", "Folder of the packed lists. Empty: the machine's temporary folder.", ours=True),
@@ -45,6 +48,13 @@ DATA = (
     Key("DATA.RANDOM_FLIP", True, "Mirror half of the training clips."),
     Key("DATA.AUG_TEMPORAL", True, "Clips of a video at different times; False for an ablation.", ours=True),
     Key("DATA.AUG_SPATIAL", True, "Random crops; False for an ablation.", ours=True),
+    Key("DATA.AUG_PARTS", "keys", "The augmentations of a pre-training that are on, as in figure 3 of the paper: T "
+        "(clips at different times), S (random sizes and flips), C (colour). base: none of them, one clip, its short "
+        "side scaled to the crop, which moves along the long side. keys: as the other keys say.",
+        choices=("keys", "base", "T", "S", "C", "TS", "TC", "SC", "TSC"), ours=True),
+    Key("DATA.COLOR_STRENGTH", None, "The paper's colour strength s of a pre-training: brightness, contrast and "
+        "saturation 0.4 s, hue 0.1 s (table 7: 0.5, 0.75, 1). Empty: as SSL_COLOR_BRI_CON_SAT and SSL_COLOR_HUE say.",
+        "float", at_least=0, at_most=2.5, ours=True),
     Key("DATA.AUG_DEVICE", "cpu", "Where colour is changed: by the workers, or where the network is, in batches, with "
         "the same draws.", choices=("cpu", "gpu"), ours=True),
     Key("DATA.SSL_COLOR_JITTER", False, "Change the colour of training clips."),

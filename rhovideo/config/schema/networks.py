@@ -13,7 +13,8 @@ MODEL = (
     Key("MODEL.MODEL_NAME", "", "The class that PySlowFast builds. Here the task decides, and it is read of "
         "checkpoints alone."),
     Key("MODEL.NUM_CLASSES", 400, "Classes of the classifier.", at_least=1),
-    Key("MODEL.LOSS_FUNC", "cross_entropy", "The classifier's loss; cross_entropy is the one there is."),
+    Key("MODEL.LOSS_FUNC", "cross_entropy", "The classifier's loss: cross_entropy, or bce_logit, the binary "
+        "cross-entropy of each class, which DATA.MULTI_LABEL needs and sets."),
     Key("MODEL.DROPOUT_RATE", 0.5, "Share of the feature's entries dropped before the classifier.", at_least=0,
         at_most=1),
     Key("MODEL.FC_INIT_STD", 0.01, "Standard deviation of the classifier's first weights."),
@@ -89,5 +90,8 @@ BN = (
         choices=("batchnorm", "sync_batchnorm"), read_as={"sync_batchnorm_apex": "sync_batchnorm"}),
     Key("BN.NUM_SYNC_DEVICES", 1, "Processes that share statistics with sync_batchnorm.", at_least=1),
     Key("BN.GLOBAL_SYNC", False, "Share statistics over all processes."),
+    Key("BN.USE_PRECISE_STATS", False, "Before an evaluation or a checkpoint at the end of an epoch, set the "
+        "statistics to those of NUM_BATCHES_PRECISE training batches together (linear and fine-tuning)."),
+    Key("BN.NUM_BATCHES_PRECISE", 200, "So many batches, at most an epoch's.", at_least=1),
     Key("BN.WEIGHT_DECAY", 0.0, "Weight decay of the batch norms' scale and shift.", at_least=0),
 )

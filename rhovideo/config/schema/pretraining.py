@@ -48,5 +48,9 @@ CONTRASTIVE = (
     Key("CONTRASTIVE.DELTA_CLIPS_MIN", -math.inf, "Frames from the last frame of a clip to the first one of the next, "
         "at least; below 0 clips overlap.", infinite=True),
     Key("CONTRASTIVE.DELTA_CLIPS_MAX", math.inf, "The same, at most.", infinite=True),
+    Key("CONTRASTIVE.DELTA_SECONDS_MIN", 0.0, "Seconds from the start of a clip to the start of the next one in time, "
+        "at least. In place of DELTA_CLIPS_MIN and MAX, for videos of any frame rate.", at_least=0, ours=True),
+    Key("CONTRASTIVE.DELTA_SECONDS_MAX", math.inf, "The same, at most; 0: all clips at the same instant, as in table 4 "
+        "of the paper.", at_least=0, infinite=True, ours=True),
     Key("CONTRASTIVE.KNN_ON", True, "Measure nearest-neighbour accuracy during pre-training, where there are labels."),
 )

@@ -11,8 +11,10 @@ from rhovideo.config.schema.definition import Key
 TRAIN = (
     Key("TRAIN.ENABLE", True, "Train. False only measures: pretrain becomes knn, linear and finetune become test."),
     Key("TRAIN.DATASET", "kinetics", "How the videos are listed. kinetics: in CSV files, a path and a label a line, "
-        "whatever the data set is. ssv2: as image files, with Something-Something's JSON labels.", choices=DATASETS,
-        released="ssv2 gives the network BGR. A file of PySlowFast's does so here too; in our own tasks it is RGB."),
+        "whatever the data set is. ssv2: as image files, with Something-Something's JSON labels. charades: as image "
+        "files, each with its labels. ptvcharades: the same lists, with PyTorchVideo's clips.", choices=DATASETS,
+        released="ssv2 and charades give the network BGR. A file of PySlowFast's does so here too; in our own tasks it "
+        "is RGB."),
     Key("TRAIN.BATCH_SIZE", 64, "Videos a step of one machine, over all its processes.", at_least=1, auto=True),
     Key("TRAIN.ACCUMULATE_STEPS", 1, "Micro-batches that one step is summed over (MoCo, BYOL, linear and fine-tuning).",
         at_least=1, ours=True),

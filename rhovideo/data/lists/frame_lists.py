@@ -11,10 +11,11 @@ import bisect
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -165,7 +166,7 @@ class FrameListManifest(Manifest):
 
     def _row(self, index: int) -> tuple[str, list[Run]]:
         name, *runs = json.loads(self._text(index))
-        return name, [Run(*run) for run in runs]
+        return name, unpacked_runs(runs)
 
 
 class _Frames:
@@ -199,6 +200,43 @@ def read_frame_list(csv: Path, max_bytes: int | None = None) -> dict[str, Listed
         ManifestError: it is not a frame list, or a line does not have the five fields of the header.
     """
     videos: dict[str, ListedVideo] = {}
+    for row in each_frame(csv, max_bytes):
+        if row.name not in videos:
+            videos[row.name] = ListedVideo(row.line, [])
+        videos[row.name].add(row.path)
+    return videos
+
+
+class FrameRow(NamedTuple):
+    """A line of a frame list.
+
+    Attributes:
+        line: its number, from 1.
+        name: of the video.
+        path: of the image.
+        labels: the last field as it is written, such as ``"3,9"``.
+    """
+
+    line: int
+    name: str
+    path: str
+    labels: str
+
+
+def each_frame(csv: Path, max_bytes: int | None = None) -> Iterator[FrameRow]:
+    """Read the lines of a frame list.
+
+    Args:
+        csv: the list.
+        max_bytes: stop after about so many bytes; None: read all.
+
+    Yields:
+        The lines, at least one.
+
+    Raises:
+        ManifestError: it is not a frame list, or a line does not have the five fields of the header.
+    """
+    any_line = False
     try:
         with csv.open(encoding="utf-8-sig") as lines:
             _check_header(csv, lines.readline())
@@ -211,18 +249,15 @@ def read_frame_list(csv: Path, max_bytes: int | None = None) -> dict[str, Listed
                     raise ManifestError(
                         f"{csv}, line {number}: {line.strip()[:120]!r}: write the five fields `{HEADER}`"
                     )
-                name, path = fields[0], fields[3]
-                if name not in videos:
-                    videos[name] = ListedVideo(number, [])
-                videos[name].add(path)
+                any_line = True
+                yield FrameRow(number, fields[0], fields[3], fields[4])
                 read += len(line)
                 if max_bytes is not None and read >= max_bytes:
                     break
     except UnicodeDecodeError as error:
         raise ManifestError(f"{csv}: is not UTF-8 text ({error.reason}): give a list of frames") from error
-    if not videos:
+    if not any_line:
         raise ManifestError(f"{csv} lists no frame: write `{HEADER}` on line 1, and a frame on each line after it")
-    return videos
 
 
 def _check_header(csv: Path, line: str) -> None:
@@ -256,5 +291,14 @@ def _rows(csv: Path, labels: Mapping[str, int]) -> Iterator[Rows]:
 
 
 def _packed_text(name: str, runs: list[Run]) -> bytes:
-    fields = [[run.before, run.first, run.width, run.after, run.count] for run in runs]
-    return json.dumps([name, *fields], separators=(",", ":")).encode()
+    return json.dumps([name, *packed_runs(runs)], separators=(",", ":")).encode()
+
+
+def packed_runs(runs: Sequence[Run]) -> list[list[Any]]:
+    """Runs as JSON holds them."""
+    return [[run.before, run.first, run.width, run.after, run.count] for run in runs]
+
+
+def unpacked_runs(values: Sequence[Sequence[Any]]) -> list[Run]:
+    """The inverse of :func:`packed_runs`."""
+    return [Run(*value) for value in values]

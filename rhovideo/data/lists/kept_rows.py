@@ -101,6 +101,6 @@ def fingerprint(digests: np.ndarray) -> str:
     return hashlib.sha256(digests.tobytes()).hexdigest()[:16]
 
 
-def names_of(paths: Sequence[str], labels: Sequence[int] | None) -> list[str]:
+def names_of(paths: Sequence[str], labels: Sequence[object] | None) -> list[str]:
     """The names that :func:`row_digests` takes, with labels where a change of one matters."""
     return list(paths) if labels is None else [f"{path} {label}" for path, label in zip(paths, labels, strict=True)]

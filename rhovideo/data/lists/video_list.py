@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -49,12 +49,13 @@ class VideoList:
         name: of the list, for messages.
         paths: of each video; messages show them, and :meth:`open_video` opens them.
         labels: of each video, from 0; -1 for a video without a label. None: the list has no labels.
+        label_sets: the labels of each video that may have several (DATA.MULTI_LABEL), in place of ``labels``.
 
     Attributes:
         csv: ``name``; of a list that was read from a file, its path.
 
     Raises:
-        ValueError: there is no video, or not one label for each.
+        ValueError: there is no video, or not one label or set of labels for each; or a label is below 0.
 
     Example::
 
@@ -68,11 +69,22 @@ class VideoList:
                 return IndexedFrames(self.path(index), len(frames), image_fps, frames.__getitem__)
     """
 
-    def __init__(self, name: str, paths: Sequence[object], labels: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        paths: Sequence[object],
+        labels: Sequence[int] | None = None,
+        label_sets: Sequence[Collection[int]] | None = None,
+    ) -> None:
         if not paths:
             raise ValueError(f"{name} lists no video")
         if labels is not None and len(labels) != len(paths):
             raise ValueError(f"{name} has {len(paths)} videos and {len(labels)} labels")
+        if label_sets is not None and len(label_sets) != len(paths):
+            raise ValueError(f"{name} has {len(paths)} videos and {len(label_sets)} sets of labels")
+        self._sets = None if label_sets is None else [tuple(sorted({int(one) for one in each})) for each in label_sets]
+        if self._sets and min((each[0] for each in self._sets if each), default=0) < 0:
+            raise ValueError(f"{name} has a label below 0: give an empty set where a video has no label")
         self.csv = name
         self._paths = [str(path) for path in paths]
         self.labels = np.full(len(paths), NO_LABEL, np.int64) if labels is None else np.asarray(labels, np.int64)
@@ -95,7 +107,21 @@ class VideoList:
     @property
     def num_classes(self) -> int:
         """The largest label plus one; 0 if no video has a label."""
+        if self._sets is not None:
+            return max((each[-1] for each in self._sets if each), default=-1) + 1
         return int(self.labels.max()) + 1
+
+    def label_set(self, index: int, first: int | None = None, last: int | None = None) -> tuple[int, ...]:
+        """The labels of video ``index``, ascending; override it where a part of a video has labels of its own.
+
+        Args:
+            index: its place in the list, from 0.
+            first: the first frame of a part of the video; None: of the whole video.
+            last: the last frame of that part, inclusive.
+        """
+        if self._sets is not None:
+            return self._sets[index]
+        return tuple(label for label in (self.label(index),) if label != NO_LABEL)
 
     @property
     def has_labels(self) -> bool:

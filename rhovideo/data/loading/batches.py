@@ -34,6 +34,7 @@ class Batch:
         valid: bool [B], False where no video could be read.
         failures: all videos that could not be read on the way.
         operations: float64 [B,V,K,2], changes of each view's colour that are still to be made; None if there are none.
+        targets: uint8 [B,C], 1 for each of several labels of a video; None for one label a video.
     """
 
     clips: torch.Tensor
@@ -42,17 +43,21 @@ class Batch:
     valid: torch.Tensor
     failures: list[Failure]
     operations: torch.Tensor | None = None
+    targets: torch.Tensor | None = None
 
     def select(self, rows: torch.Tensor) -> Batch:
         """The samples where ``rows``, bool [B], is True, with all failures."""
         operations = None if self.operations is None else self.operations[rows]
-        return Batch(self.clips[rows], self.index[rows], self.label[rows], self.valid[rows], self.failures, operations)
+        targets = None if self.targets is None else self.targets[rows]
+        parts = (self.clips[rows], self.index[rows], self.label[rows], self.valid[rows])
+        return Batch(*parts, self.failures, operations, targets)
 
     def pin_memory(self) -> Batch:
         """The batch in page-locked memory; torch's DataLoader calls this method."""
         clips, index, label, valid = (t.pin_memory() for t in (self.clips, self.index, self.label, self.valid))
+        targets = None if self.targets is None else self.targets.pin_memory()
         # The operations are read on the CPU.
-        return Batch(clips, index, label, valid, self.failures, self.operations)
+        return Batch(clips, index, label, valid, self.failures, self.operations, targets)
 
 
 class BatchInSlot:
@@ -73,10 +78,10 @@ class BatchInSlot:
 
     def __reduce__(self) -> tuple[Any, ...]:
         batch = self._batch
-        operations = None if batch.operations is None else batch.operations.numpy()
+        operations, targets = (None if part is None else part.numpy() for part in (batch.operations, batch.targets))
         small = (batch.index.numpy(), batch.label.numpy(), batch.valid.numpy())
         address = self._slot.address(self._loader)
-        return _unpickle, (address, tuple(batch.clips.shape), *small, batch.failures, operations)
+        return _unpickle, (address, tuple(batch.clips.shape), *small, batch.failures, operations, targets)
 
 
 def _unpickle(
@@ -87,10 +92,11 @@ def _unpickle(
     valid: np.ndarray,
     failures: list[Failure],
     operations: np.ndarray | None,
+    targets: np.ndarray | None,
 ) -> Batch:
     clips = shared_slots.clips_at(address, shape)
-    left = None if operations is None else torch.from_numpy(operations)
-    return Batch(clips, torch.from_numpy(index), torch.from_numpy(label), torch.from_numpy(valid), failures, left)
+    rest = (None if part is None else torch.from_numpy(part) for part in (operations, targets))
+    return Batch(clips, torch.from_numpy(index), torch.from_numpy(label), torch.from_numpy(valid), failures, *rest)
 
 
 class BatchReader(Dataset[Batch]):
@@ -134,6 +140,7 @@ def _new_memory(shape: tuple[int, ...]) -> torch.Tensor:
 
 def _batch(clips: torch.Tensor, samples: list[Sample]) -> Batch:
     operations = [sample.operations for sample in samples if sample.operations is not None]
+    targets = [sample.targets for sample in samples if sample.targets is not None]
     return Batch(
         clips,
         torch.tensor([sample.index for sample in samples], dtype=torch.int64),
@@ -141,4 +148,5 @@ def _batch(clips: torch.Tensor, samples: list[Sample]) -> Batch:
         torch.tensor([sample.valid for sample in samples], dtype=torch.bool),
         [failure for sample in samples for failure in sample.failures],
         torch.stack(operations) if operations else None,
+        torch.stack(targets) if targets else None,
     )

@@ -26,6 +26,7 @@ from rhovideo.data.lists.bad_videos import Failure
 from rhovideo.data.lists.csv_parsing import NO_LABEL
 from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.lists.video_list import OpenVideo, VideoList
+from rhovideo.data.loading.targets import MultiHotTargets, build_targets
 from rhovideo.data.sampling.clip_samplers import build_clip_sampler
 from rhovideo.data.video.picture.frame import Picture, RgbPicture
 from rhovideo.data.video.reader import Taker, Video, VideoReadError
@@ -78,6 +79,7 @@ class Sample:
         failures: the videos that could not be read.
         operations: float64 [V,K,2], changes of each view's colour that are still to be made, see
             :mod:`rhovideo.data.augment.device_colour`; None if there are none.
+        targets: uint8 [C], 1 for each label of a video that may have several; None for one label a video.
     """
 
     clips: torch.Tensor
@@ -86,6 +88,7 @@ class Sample:
     valid: bool = True
     failures: list[Failure] = field(default_factory=list)
     operations: torch.Tensor | None = None
+    targets: torch.Tensor | None = None
 
 
 class VideoDataset(torch.utils.data.Dataset[Sample]):
@@ -106,6 +109,7 @@ class VideoDataset(torch.utils.data.Dataset[Sample]):
         colour_later: only draw the colour changes of a :class:`TrainAugmentation`, and return them with the crops
             (DATA.AUG_DEVICE gpu).
         tone_map: turn HDR videos into SDR ones (DATA.TONE_MAP).
+        targets: gives a sample's ``targets``; None: a video has one label.
     """
 
     def __init__(
@@ -122,6 +126,7 @@ class VideoDataset(torch.utils.data.Dataset[Sample]):
         backend: str = "pyav",
         colour_later: bool = False,
         tone_map: bool = True,
+        targets: MultiHotTargets | None = None,
     ) -> None:
         self.manifest = manifest
         self.sampler = sampler
@@ -133,6 +138,7 @@ class VideoDataset(torch.utils.data.Dataset[Sample]):
         self.image_fps = image_fps
         self.backend = backend
         self.tone_map = tone_map
+        self.targets = targets
         self.colour_later = colour_later and isinstance(augmentation, TrainAugmentation)
 
     def __len__(self) -> int:
@@ -158,15 +164,17 @@ class VideoDataset(torch.utils.data.Dataset[Sample]):
             index = self._video(key, attempt)
             path = self.manifest.path(index)
             try:
-                clips, operations = self._read(index, key, attempt, out)
+                times, clips, operations = self._read(index, key, attempt, out)
             except _READ_ERRORS as error:
                 reason = error.reason if isinstance(error, VideoReadError) else str(error)
                 line = self.manifest.line(index)
                 failures.append(Failure(index, path, reason, line, key.epoch, self.manifest.csv))
                 continue
-            return Sample(torch.from_numpy(clips), index, self.manifest.label(index), True, failures, operations)
+            found = (torch.from_numpy(clips), index, self.manifest.label(index), True, failures, operations)
+            return Sample(*found, None if self.targets is None else self.targets.of(index, times))
         nothing, operations = self._black_sample(out)
-        return Sample(nothing, key.index, self.manifest.label(key.index), False, failures, operations)
+        unread = (nothing, key.index, self.manifest.label(key.index), False, failures, operations)
+        return Sample(*unread, None if self.targets is None else self.targets.none())
 
     def _video(self, key: SampleKey, attempt: int) -> int:
         if attempt == 0:
@@ -176,12 +184,12 @@ class VideoDataset(torch.utils.data.Dataset[Sample]):
 
     def _read(
         self, index: int, key: SampleKey, attempt: int, out: np.ndarray | None
-    ) -> tuple[np.ndarray, torch.Tensor | None]:
+    ) -> tuple[np.ndarray, np.ndarray, torch.Tensor | None]:
         address = (self.seed, key.epoch, key.index, attempt)
         with self._open(index) as video:
             times = self._clip_times(video, address)
             pending = self._cropped(video.each, times, address)
-        return self._coloured(pending, out)
+        return times, *self._coloured(pending, out)
 
     def _clip_times(self, video: OpenVideo, address: tuple[int, ...]) -> np.ndarray:
         return self.sampler.sample(video.num_frames, video.fps, generator(Stream.CLIP_TIMES, *address))
@@ -283,18 +291,21 @@ def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
         raise ValueError(f'purpose is "{purpose}": write one of {", ".join(PURPOSES)}')
     if cfg.DATA.DECODING_BACKEND == "torchcodec":
         require_torchcodec()
+    manifest = open_manifest(cfg, split)
     return VideoDataset(
-        open_manifest(cfg, split),
+        manifest,
         build_clip_sampler(cfg, purpose),
         build_augmentation(cfg, purpose),
         seed=cfg.RNG_SEED,
         views_per_clip=_views_per_clip(cfg) if purpose == "pretrain" else 1,
         replace_unreadable=purpose in TRAINING_PURPOSES,
-        needs_labels=purpose != "pretrain" and cfg.TASK != "extract",
+        # Of several labels a video may have none.
+        needs_labels=purpose != "pretrain" and cfg.TASK != "extract" and not cfg.DATA.MULTI_LABEL,
         image_fps=cfg.DATA.TARGET_FPS,
         backend=cfg.DATA.DECODING_BACKEND,
         colour_later=cfg.DATA.AUG_DEVICE == "gpu",
         tone_map=cfg.DATA.TONE_MAP,
+        targets=build_targets(cfg, manifest, purpose),
     )
 
 

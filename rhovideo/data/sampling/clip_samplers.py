@@ -16,10 +16,11 @@ import numpy as np
 from fvcore.common.config import CfgNode
 from pytorchvideo.data.clip_sampling import ClipInfo, ClipInfoList, ClipSampler
 
-from rhovideo.config.pyslowfast.translation import reads_frame_lists
+from rhovideo.config.pyslowfast.translation import reads_charades, reads_templates
 from rhovideo.data.sampling.clip_spans import check_clip, clip_frames, clip_length, clip_seconds, clip_times, frames_of
+from rhovideo.data.sampling.frame_list_samplers import FrameStepSampler, FrameWindowSampler
 from rhovideo.data.sampling.segment_sampler import SegmentSampler
-from rhovideo.data.sampling.start_times import draw_starts, even_starts
+from rhovideo.data.sampling.start_times import draw_starts, even_starts, gaps_of_seconds
 from rhovideo.randomness import python_generator
 
 
@@ -36,6 +37,9 @@ class RhoClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has no 
         target_fps: frames per second to which tau refers.
         gap_min: smallest gap between neighbours, in source frames (CONTRASTIVE.DELTA_CLIPS_MIN).
         gap_max: largest gap between neighbours, in source frames (CONTRASTIVE.DELTA_CLIPS_MAX).
+        seconds_min: smallest distance of neighbours, from start to start, in place of a gap
+            (CONTRASTIVE.DELTA_SECONDS_MIN).
+        seconds_max: largest such distance; 0: all clips at the same time (CONTRASTIVE.DELTA_SECONDS_MAX).
         fps_jitter: x of DATA.TRAIN_JITTER_FPS: U(0, x) is added to ``target_fps``, as in the released code.
         fps_jitter_relative: x of DATA.TRAIN_JITTER_FPS_RELATIVE: ``target_fps`` is multiplied by U(1 - x, 1 + x).
         same_time: all clips have the same frames, so that only space and colour differ (DATA.AUG_TEMPORAL False).
@@ -55,6 +59,8 @@ class RhoClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has no 
         fps_jitter: float = 0.0,
         fps_jitter_relative: float = 0.0,
         same_time: bool = False,
+        seconds_min: float = 0.0,
+        seconds_max: float = math.inf,
     ) -> None:
         check_clip(num_frames, sampling_rate, target_fps)
         if rho < 1:
@@ -62,6 +68,15 @@ class RhoClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has no 
         if not gap_min <= gap_max:
             raise ValueError(
                 f"CONTRASTIVE.DELTA_CLIPS_MIN {gap_min} is not at most DELTA_CLIPS_MAX {gap_max}: no gap is allowed"
+            )
+        if not 0 <= seconds_min <= seconds_max:
+            raise ValueError(
+                f"CONTRASTIVE.DELTA_SECONDS_MIN {seconds_min}, DELTA_SECONDS_MAX {seconds_max}: no distance is allowed"
+            )
+        in_seconds = (seconds_min, seconds_max) != (0, math.inf)
+        if in_seconds and (gap_min, gap_max) != (-math.inf, math.inf):
+            raise ValueError(
+                "CONTRASTIVE.DELTA_SECONDS_MIN or MAX and DELTA_CLIPS_MIN or MAX are both set: write one kind alone"
             )
         if not fps_jitter >= 0:
             raise ValueError(f"DATA.TRAIN_JITTER_FPS is {fps_jitter}: write 0 or more frames a second")
@@ -79,6 +94,7 @@ class RhoClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has no 
         self.fps_jitter = fps_jitter
         self.fps_jitter_relative = fps_jitter_relative
         self.same_time = same_time
+        self.seconds = (seconds_min, seconds_max) if in_seconds else None
 
     def sample(self, num_frames: int, fps: float, rng: np.random.Generator) -> np.ndarray:
         """Source frames of the clips of a video.
@@ -125,7 +141,10 @@ class RhoClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has no 
         length = clip_length(self.num_frames, self.sampling_rate, fps, rate)
         if self.same_time:
             return np.repeat(draw_starts(num_frames, length, 1, -math.inf, math.inf, rng), self.rho), length
-        return draw_starts(num_frames, length, self.rho, self.gap_min, self.gap_max, rng), length
+        gaps = self.gap_min, self.gap_max
+        if self.seconds is not None:
+            gaps = gaps_of_seconds(fps, length, *self.seconds)
+        return draw_starts(num_frames, length, self.rho, *gaps, rng), length
 
 
 class RandomClipSampler(RhoClipSampler):
@@ -229,7 +248,7 @@ class UniformClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has
         return np.arange(self.num_clips, dtype=np.int64) * last // (self.num_clips - 1), length
 
 
-def build_clip_sampler(cfg: CfgNode, purpose: str) -> ClipSampler:
+def build_clip_sampler(cfg: CfgNode, purpose: str) -> ClipSampler | FrameStepSampler | FrameWindowSampler:
     """Build the sampler of a configuration.
 
     Args:
@@ -250,8 +269,10 @@ def build_clip_sampler(cfg: CfgNode, purpose: str) -> ClipSampler:
     if data.CLIP_SAMPLING not in ("random", "segment"):
         raise ValueError(f"DATA.CLIP_SAMPLING is {data.CLIP_SAMPLING!r}: write random or segment")
     if data.CLIP_SAMPLING == "segment" and purpose != "pretrain":
-        shared = reads_frame_lists(cfg)
+        shared = reads_templates(cfg)
         return SegmentSampler(data.NUM_FRAMES, purpose == "train", target_fps=data.TARGET_FPS, shared_ends=shared)
+    if reads_charades(cfg) and purpose in ("train", "eval", "test"):
+        return _charades_sampler(cfg, None if purpose == "train" else uniform_clips[purpose], purpose == "eval")
     clip = (data.NUM_FRAMES, data.SAMPLING_RATE, data.TARGET_FPS)
     jitter = {"fps_jitter": data.TRAIN_JITTER_FPS, "fps_jitter_relative": data.TRAIN_JITTER_FPS_RELATIVE}
     if purpose == "pretrain":
@@ -263,9 +284,19 @@ def build_clip_sampler(cfg: CfgNode, purpose: str) -> ClipSampler:
             gap_min=cfg.CONTRASTIVE.DELTA_CLIPS_MIN,
             gap_max=cfg.CONTRASTIVE.DELTA_CLIPS_MAX,
             same_time=not data.AUG_TEMPORAL,
+            seconds_min=cfg.CONTRASTIVE.DELTA_SECONDS_MIN,
+            seconds_max=cfg.CONTRASTIVE.DELTA_SECONDS_MAX,
             **jitter,
         )
     if purpose == "train":
         return RandomClipSampler(*clip, **jitter)
     to_the_end = purpose != "test" or data.USE_OFFSET_SAMPLING is not False
     return UniformClipSampler(uniform_clips[purpose], *clip, to_the_end=to_the_end)
+
+
+def _charades_sampler(cfg: CfgNode, clips: int | None, middle: bool) -> FrameStepSampler | FrameWindowSampler:
+    """PySlowFast's clips of lists of frames with labels, which count frames of the list."""
+    clip = (cfg.DATA.NUM_FRAMES, cfg.DATA.SAMPLING_RATE, clips)
+    if cfg.TRAIN.DATASET.lower() == "ptvcharades":
+        return FrameWindowSampler(*clip, middle=middle)
+    return FrameStepSampler(*clip)

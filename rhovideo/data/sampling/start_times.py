@@ -17,6 +17,9 @@ from functools import lru_cache
 
 import numpy as np
 
+# The part of a product of seconds and rate that rounding may add or take, such as of 30000 / 1001 in a file.
+_ROUNDING = 1e-9
+
 
 def draw_starts(
     num_frames: int, length: int, rho: int, gap_min: float, gap_max: float, rng: np.random.Generator
@@ -81,6 +84,27 @@ def step_limits(last: int, length: int, gap_min: float, gap_max: float) -> tuple
     low = math.ceil(min(max(gap_min, -widest), widest)) + length - 1
     high = math.floor(min(max(gap_max, -widest), widest)) + length - 1
     return max(0, low), min(last, high)
+
+
+def gaps_of_seconds(fps: float, length: int, seconds_min: float, seconds_max: float) -> tuple[float, float]:
+    """Turn limits in seconds, from start to start of neighbouring clips, into limits on their gap in frames.
+
+    Starts are whole frames, so the smallest difference is rounded up and the largest down. A product that is a whole
+    number but for rounding, such as 0.29 s at 100 frames a second, counts as that number.
+
+    Args:
+        fps: frames per second of the source.
+        length: L, frames of a clip.
+        seconds_min: smallest distance allowed, at least 0.
+        seconds_max: largest distance allowed; ``inf`` for no limit.
+
+    Returns:
+        ``gap_min`` and ``gap_max`` of :func:`draw_starts`. (``-inf``, ``inf``) without limits.
+    """
+    low, high = seconds_min * fps, seconds_max * fps
+    gap_min = math.ceil(low - _ROUNDING * max(low, 1)) - (length - 1) if seconds_min > 0 else -math.inf
+    gap_max = math.floor(high + _ROUNDING * max(high, 1)) - (length - 1) if math.isfinite(high) else math.inf
+    return gap_min, gap_max
 
 
 def even_starts(last: int, rho: int) -> np.ndarray:

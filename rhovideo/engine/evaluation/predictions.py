@@ -125,14 +125,14 @@ def write_predictions(folder: str | Path, predictions: Predictions, names: Seque
     folder = Path(folder)
     columns = (predictions.labels.tolist(), predictions.predicted.tolist(), predictions.confidence.tolist())
     rows = zip(predictions.paths, *columns, strict=True)
-    _write(folder / PREDICTIONS_FILE, _PREDICTIONS, ((*row[:3], f"{row[3]:.6g}") for row in rows))
+    write_rows(folder / PREDICTIONS_FILE, _PREDICTIONS, ((*row[:3], f"{row[3]:.6g}") for row in rows))
     percents = [(each, (each.accuracy, *each.interval)) for each in class_accuracies(predictions, names)]
     lines = [
         (each.label, each.name, each.videos, each.correct, *(f"{value:.4f}" for value in numbers))
         for each, numbers in percents
     ]
-    _write(folder / CLASSES_FILE, _CLASSES, lines)
-    _write(folder / CONFUSION_FILE, _CONFUSION, confusion(predictions))
+    write_rows(folder / CLASSES_FILE, _CLASSES, lines)
+    write_rows(folder / CONFUSION_FILE, _CONFUSION, confusion(predictions))
 
 
 def write_neighbours(folder: str | Path, rows: Iterable[tuple[str, int, int, str, int, float]]) -> None:
@@ -142,7 +142,7 @@ def write_neighbours(folder: str | Path, rows: Iterable[tuple[str, int, int, str
         folder: of the run; call on rank 0 alone.
         rows: path and label of a query, rank of the neighbour from 1, its path, its label and its cosine.
     """
-    _write(Path(folder) / NEIGHBOURS_FILE, _NEIGHBOURS, ((*row[:5], f"{row[5]:.6g}") for row in rows))
+    write_rows(Path(folder) / NEIGHBOURS_FILE, _NEIGHBOURS, ((*row[:5], f"{row[5]:.6g}") for row in rows))
 
 
 def read_predictions(folder: str | Path) -> Predictions | None:
@@ -226,7 +226,8 @@ def read_class_numbers(folder: str | Path) -> dict[str, Any]:
     return {"per_class": per_class, "confusion": [[int(row[key]) for key in _CONFUSION] for row in pairs]}
 
 
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write one of these files as a whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(path) as file:
         text = io.TextIOWrapper(file, encoding="utf-8", errors="surrogateescape", newline="")

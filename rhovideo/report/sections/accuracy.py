@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 # Classes of a matrix that can be read.
 _MOST_CLASSES = 30
-_PERCENTAGES = re.compile(r"(test_|knn_)?(top\d+|class_mean)$|recall_at_\d+$")
+_PERCENTAGES = re.compile(r"(test_|knn_)?(top\d+|class_mean|map)$|recall_at_\d+$")
 _RESULT_NAMES = {
     "test_top1": "test top-1",
     "test_top5": "test top-5",
+    "test_map": "test mAP",
+    "map": "mAP",
     "top1": "top-1",
     "top5": "top-5",
     "knn_top1": "k-NN top-1",
@@ -74,6 +76,9 @@ def _interval(run: RunRecord, name: str) -> str:
     recorded = run.results.get(f"{name}_interval")
     if isinstance(recorded, list) and len(recorded) == 2:
         return f"{recorded[0]:.1f} to {recorded[1]:.1f} %"
+    if name in ("test_map", "map"):
+        # No share of videos, so Wilson's interval is none of it.
+        return "–"
     interval = wilson_of(number(run.results, name), int(number(run.results, "test_videos") or 0))
     return f"{interval[0]:.1f} to {interval[1]:.1f} %" if interval and name.startswith("test_") else "–"
 

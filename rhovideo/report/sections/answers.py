@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rhovideo.engine.evaluation.intervals import wilson, wilson_of
+from rhovideo.engine.evaluation.multi_label.label_set_files import ClassPrecision
 from rhovideo.report.blocks import Answer
 from rhovideo.report.per_video import ClassScore, Predictions, class_scores, confusions
 from rhovideo.report.run_record import RunRecord, number, series
@@ -23,18 +24,25 @@ _MOST_CLASSES = 3
 _STANDS_OUT = 15.0
 
 
-def answers(subject: Subject, predictions: Predictions | None, names: Sequence[str]) -> list[Answer]:
+def answers(
+    subject: Subject,
+    predictions: Predictions | None,
+    names: Sequence[str],
+    precisions: Sequence[ClassPrecision] = (),
+) -> list[Answer]:
     """Answer the questions of the summary.
 
     Args:
         subject: what the page is about.
         predictions: of the main chain's test videos; None where there are none.
         names: of the classes.
+        precisions: of the classes, of test videos with several labels each.
     """
     chain = subject.main
     guesses = at_chance(predictions, chain)
+    failing = low_precisions(precisions, names) if precisions else failing_classes(predictions, names)
     first = _best(subject, guesses) if subject.compares else _score(chain, predictions, guesses)
-    return [first, overfitting(chain, guesses), data_loading(chain), failing_classes(predictions, names)]
+    return [first, overfitting(chain, guesses), data_loading(chain), failing]
 
 
 def at_chance(predictions: Predictions | None, chain: Chain) -> bool:
@@ -57,7 +65,7 @@ def _score(chain: Chain, predictions: Predictions | None, guesses: bool) -> Answ
     if interval is None and predictions and predictions.recorded:
         right = sum(video.right for video in predictions.videos)
         interval, videos = wilson(right, len(predictions.videos)), len(predictions.videos)
-    elif interval is None and videos:
+    elif interval is None and videos and not run.score_name.endswith("map"):
         interval = wilson_of(run.score, int(videos))
     parts = [f"{chain.score_name} of {run.name}."]
     if interval:
@@ -270,6 +278,17 @@ def failing_classes(predictions: Predictions | None, names: Sequence[str]) -> An
     lowest = [score for score in worst if score.accuracy == worst[0].accuracy]
     verdict = f"no class stands out; lowest: {_named(lowest, names)} ({percent(worst[0].accuracy)})"
     return Answer(question, verdict, reason, "neutral")
+
+
+def low_precisions(precisions: Sequence[ClassPrecision], names: Sequence[str]) -> Answer:
+    """The classes of videos with several labels that have the lowest average precision."""
+    overall = sum(each.ap for each in precisions) / len(precisions)
+    lowest = sorted(precisions, key=lambda each: (each.ap, each.label))[:_MOST_CLASSES]
+    parts = [f"{class_name(names, each.label)}: {percent(each.ap)} on {count(each.videos, 'video')}" for each in lowest]
+    reason = f"{'; '.join(parts)}. The mean of all {len(precisions)} classes is {percent(overall)}."
+    failing = [each for each in lowest if each.ap < overall - _STANDS_OUT]
+    verdict = listed([class_name(names, each.label) for each in failing]) if failing else "no class stands out"
+    return Answer("Which classes fail?", verdict, reason, "bad" if failing else "neutral")
 
 
 def _named(scores: Sequence[ClassScore], names: Sequence[str]) -> str:

@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 
 # More curves over each other cannot be told apart; the best groups are drawn.
 _MOST_CURVES = 8
-_SIGNALS = ("loss", "embedding_std", "positive_similarity", "knn_top1", "top1", "top1_err", "lr", "dt", "dt_data")
+_SIGNALS = (
+    "loss",
+    "embedding_std",
+    "positive_similarity",
+    "knn_top1",
+    "top1",
+    "top1_err",
+    "map",
+    "lr",
+    "dt",
+    "dt_data",
+)
 _EXTRA_TITLES = {
     "dt": "Time of a step (s)",
     "dt_data": "Waiting for data in a step (s)",

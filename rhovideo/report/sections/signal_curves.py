@@ -27,6 +27,7 @@ _TITLES = {
     "knn_top1": "k-NN accuracy (%)",
     "top1": "Training accuracy, top-1 (%)",
     "top5": "Training accuracy, top-5 (%)",
+    "map": "Validation mAP (%)",
     "top1_err": "Validation error, top-1 (%)",
     "top5_err": "Validation error, top-5 (%)",
     "prediction_entropy": "Entropy of predictions (1: all alike)",
@@ -113,7 +114,7 @@ def _plots(run: RunRecord) -> list[Plot]:
     times = [_points(run, "dt")._replace(name="whole step"), _points(run, "dt_data")._replace(name="waiting for data")]
     if all(curve.x for curve in times):
         plots.append(_plot(run, "time", "Time of a step (s)", times, _MEANINGS["time"], from_zero=True))
-    first = ["loss", "similarity", "embedding_std", "knn_top1", "top1", "top1_err", "lr", "time"]
+    first = ["loss", "similarity", "embedding_std", "knn_top1", "top1", "top1_err", "map", "lr", "time"]
     order = {f"{run.name}-{name}": place for place, name in enumerate(first)}
     return sorted(plots, key=lambda plot: order.get(plot.name, len(order)))
 

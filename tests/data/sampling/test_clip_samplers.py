@@ -15,7 +15,9 @@ from pytorchvideo.data import LabeledVideoDataset
 from pytorchvideo.data.clip_sampling import ClipInfo, ClipInfoList, ClipSampler
 from torch.utils.data import SequentialSampler
 
+from rhovideo.config import load_cfg
 from rhovideo.config.schema import get_cfg
+from rhovideo.data.loading.datasets import build_dataset
 from rhovideo.data.sampling.clip_samplers import (
     RandomClipSampler,
     RhoClipSampler,
@@ -24,6 +26,7 @@ from rhovideo.data.sampling.clip_samplers import (
 )
 from rhovideo.data.sampling.clip_spans import clip_frames
 from rhovideo.data.sampling.segment_sampler import SegmentSampler
+from tests.videos import write_video
 
 
 def rng(seed=0):
@@ -227,3 +230,52 @@ def test_frame_lists_take_pyslowfasts_segments():
     for cfg.TRAIN.DATASET in ("ssv2", "kinetics"):
         found[cfg.TRAIN.DATASET] = build_clip_sampler(cfg, "test").sample(40, 30)[0].tolist()
     assert found == {"ssv2": [2, 7, 12, 17, 22, 26, 31, 36], "kinetics": [2, 7, 12, 17, 22, 27, 32, 37]}
+
+
+def test_distances_in_seconds_are_the_same_for_all_frame_rates():
+    sampler = RhoClipSampler(2, 8, 4, seconds_min=0.5, seconds_max=2.0)
+    instant = RhoClipSampler(3, 8, 4, seconds_max=0.0)
+    for fps in (24.0, 25.0, 30.0, 60.0, 30000 / 1001):
+        drawn = rng(5)
+        distances = np.array([np.diff(sampler.sample(round(10 * fps), fps, drawn)[:, 0])[0] / fps for _ in range(300)])
+        assert 0.5 - 1e-9 <= distances.min() < 0.6
+        assert 1.9 < distances.max() <= 2.0 + 1e-9
+        clips = instant.sample(round(10 * fps), fps, drawn)
+        assert (clips == clips[0]).all()
+
+
+def test_two_kinds_of_distance_are_refused(small_cfg):
+    with pytest.raises(ValueError, match="write one kind alone"):
+        RhoClipSampler(2, 8, 8, gap_max=30, seconds_max=2)
+    with pytest.raises(ValueError, match="no distance is allowed"):
+        RhoClipSampler(2, 8, 8, seconds_min=3, seconds_max=2)
+    cfg = small_cfg.clone()
+    cfg.defrost()
+    cfg.CONTRASTIVE.DELTA_SECONDS_MAX = 1.5
+    assert build_clip_sampler(cfg, "pretrain").seconds == (0.0, 1.5)
+
+
+def test_a_list_of_mixed_frame_rates_has_one_law_of_distances(tmp_path):
+    """Real videos of 24, 25, 30 and 60 frames a second: their distances in seconds have the same distribution."""
+    rates = (24, 25, 30, 60)
+    for fps in rates:
+        write_video(tmp_path / f"{fps}.mp4", num_frames=3 * fps, size=(32, 32), fps=fps)
+    (tmp_path / "train.csv").write_text("".join(f"{fps}.mp4\n" for fps in rates))
+    keys = ["TASK", "pretrain", "DATA.PATH_TO_DATA_DIR", tmp_path, "DATA.MANIFEST_CACHE", tmp_path / "cache"]
+    keys += ["DATA.NUM_FRAMES", 2, "DATA.SAMPLING_RATE", 3, "DATA.TRAIN_CROP_NUM_TEMPORAL", 2, "NUM_GPUS", 0]
+    keys += ["CONTRASTIVE.DELTA_SECONDS_MAX", 1.5, "DATA.TRAIN_CROP_SIZE", 32, "DATA.TRAIN_JITTER_SCALES", "[32,32]"]
+    dataset = build_dataset(load_cfg(None, keys), "train", "pretrain")
+    distances = {}
+    for index, fps in enumerate(rates):
+        with dataset._open(index) as video:
+            assert video.fps == pytest.approx(fps)
+            drawn = [dataset._clip_times(video, (0, epoch, index, 0))[:, 0] for epoch in range(800)]
+        distances[fps] = np.array([(last - first) / fps for first, last in drawn])
+    # Room is 2.8 s: the density falls linearly from d = 0 on, cut at 1.5 s.
+    room, most = 2.8, 1.5
+    whole = room * most - most**2 / 2
+    for found in distances.values():
+        for edge in (0.3, 0.6, 0.9, 1.2):
+            expected = (room * edge - edge**2 / 2) / whole
+            assert (found <= edge).mean() == pytest.approx(expected, abs=0.07)
+        assert found.max() <= 1.5 + 1e-9

@@ -3,6 +3,8 @@
 import itertools
 import math
 from collections import Counter
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -10,7 +12,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from rhovideo.data.sampling.start_times import count_starts, draw_starts, even_starts, start_of_rank
+from rhovideo.data.sampling.start_times import (
+    count_starts,
+    draw_starts,
+    even_starts,
+    gaps_of_seconds,
+    start_of_rank,
+)
 
 INF = math.inf
 
@@ -109,3 +117,57 @@ def test_unusable_arguments_are_refused():
         draw_starts(100, 10, 2, math.nan, INF, rng)
     with pytest.raises(ValueError, match="at least 1"):
         draw_starts(0, 10, 2, -INF, INF, rng)
+
+
+def law_in_seconds(num_frames, length, rho, fps, seconds_min, seconds_max):
+    """As ``exact_law``, with limits on the exact time from start to start of neighbours."""
+    counts = Counter()
+    low, high = (None if math.isinf(limit) else Fraction(str(limit)) for limit in (seconds_min, seconds_max))
+    for starts in itertools.product(range(num_frames - length + 1), repeat=rho):
+        starts = tuple(sorted(starts))
+        times = [Fraction(after - before) / Fraction(fps) for before, after in itertools.pairwise(starts)]
+        if all(low <= time and (high is None or time <= high) for time in times):
+            counts[starts] += 1
+    total = sum(counts.values())
+    return {starts: count / total for starts, count in counts.items()}
+
+
+@pytest.mark.parametrize("fps", [24, 25, 30, 60])
+@pytest.mark.parametrize(
+    "case",
+    [(3, 0.0, 0.0), (2, 0.0, 0.2), (3, 0.1, 0.3), (2, 0.25, INF), (3, 0.0, 0.15)],
+    ids=str,
+)
+def test_distances_in_seconds_follow_the_exact_law_at_every_rate(fps, case):
+    rho, seconds_min, seconds_max = case
+    # About 0.7 s of video, and clips of 0.2 s.
+    num_frames, length = fps * 7 // 10 if rho < 3 else max(fps * 2 // 5, 14), max(fps // 5, 2)
+    law = law_in_seconds(num_frames, length, rho, fps, seconds_min, seconds_max)
+    gaps = gaps_of_seconds(float(fps), length, seconds_min, seconds_max)
+    rng = np.random.default_rng(2)
+    drawn = Counter(tuple(draw_starts(num_frames, length, rho, *gaps, rng).tolist()) for _ in range(20_000))
+    if not law:
+        # No tuple keeps the limits: the clips are spread evenly.
+        assert list(drawn) == [tuple(even_starts(num_frames - length, rho).tolist())]
+        return
+    assert set(drawn) <= set(law)
+    observed = [drawn[starts] for starts in law]
+    assert len(law) == 1 or chisquare(observed, [20_000 * p for p in law.values()]).pvalue > 1e-3
+
+
+@given(
+    seconds=st.decimals(0, 60, places=3),
+    fps=st.sampled_from([24, 25, 30, 60, Fraction(24000, 1001), Fraction(30000, 1001), 100]),
+    length=st.integers(1, 500),
+)
+@example(seconds=Decimal("0.29"), fps=100, length=1)
+@example(seconds=Decimal("1.001"), fps=Fraction(30000, 1001), length=64)
+def test_seconds_become_frames_without_a_rounding_error(seconds, fps, length):
+    gap_min, gap_max = gaps_of_seconds(float(fps), length, float(seconds), float(seconds))
+    exact = Fraction(seconds) * fps
+    assert gap_max + length - 1 == math.floor(exact)
+    assert gap_min == (-INF if seconds == 0 else math.ceil(exact) - (length - 1))
+
+
+def test_no_limit_in_seconds_is_none_in_frames():
+    assert gaps_of_seconds(30.0, 64, 0.0, INF) == (-INF, INF)

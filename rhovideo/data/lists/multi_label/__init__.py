@@ -1,0 +1,1 @@
+"""Lists of videos with several labels each, as for Charades."""

@@ -1,0 +1,1 @@
+"""Evaluations of videos with several labels each."""
