@@ -85,7 +85,7 @@ def test_overlaps_of_one_half_count_as_in_float64(reference):
     assert ((found >= OVERLAP) == pairs["counted_as_hit"].numpy()).all()
 
 
-# -- against a naive loop -----------------------------------------------------------------------------------------------
+# -- against a naive loop ---------------------------------------------------------------------------------------------
 
 
 def naive_iou(a, b):
@@ -220,7 +220,7 @@ def test_wrong_row_is_named(tmp_path, row, said):
 
 def test_header_and_binary_files_are_refused(tmp_path):
     (tmp_path / "truth.csv").write_text("video,second,x1,y1,x2,y2,action,person\na,902,0,0,1,1,3,0\n")
-    with pytest.raises(ManifestError, match="line 1: .*no header"):
+    with pytest.raises(ManifestError, match=r"line 1: .*no header"):
         ava_map(tmp_path / "truth.csv", tmp_path / "truth.csv", [3])
     (tmp_path / "truth.csv").write_bytes(bytes(range(256)))
     with pytest.raises(ManifestError, match="UTF-8"):

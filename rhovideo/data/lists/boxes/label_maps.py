@@ -1,7 +1,7 @@
 """Label maps: the numbers and names of the classes of boxes. Without torch.
 
-AVA's are text files of blocks, ``item { name: "stand" id: 12 }``; in its older files a block is ``label`` and the number
-``label_id``. One's own may also be a line ``12,stand`` for each class.
+AVA's are text files of blocks, ``item { name: "stand" id: 12 }``; in some of them a block is ``label`` and the
+number ``label_id``. One's own may also be a line ``12,stand`` for each class.
 """
 
 from __future__ import annotations
