@@ -5,15 +5,17 @@ It is built on torch's meta device, which keeps shapes and no numbers: a second 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from fvcore.common.config import CfgNode
+from torch import nn
 
 from rhovideo.config.extension.registries import BACKBONES, METHODS
 from rhovideo.config.findings import Finding
 from rhovideo.errors import JobError, SettingError
 from rhovideo.models.build import build_classifier
+from rhovideo.models.detector import build_detector
 from rhovideo.ssl.build import build_method
 
 # Sections and keys that make no difference to how a network is built.
@@ -21,6 +23,9 @@ _NOT_SHAPING = (
     *("TASK", "OUTPUT_DIR", "RNG_SEED", "LOG_PERIOD", "SLURM", "TENSORBOARD", "LOGGERS"),
     *("TRAIN", "TEST", "KNN", "SOLVER", "DATA_LOADER"),
 )
+
+
+_BUILDERS: dict[str, Callable[[CfgNode], nn.Module]] = {"pretrain": build_method, "detection": build_detector}
 
 
 class NetworkCheck:
@@ -43,16 +48,16 @@ class NetworkCheck:
 
 def _network_key(cfg: CfgNode) -> str:
     """The task's kind of network, and all sections that shape it."""
-    pretrains = cfg.TASK == "pretrain"
+    kind = cfg.TASK if cfg.TASK in _BUILDERS else "classifier"
     shaping = cfg.clone()
     shaping.defrost()
-    for name in (*_NOT_SHAPING, *([] if pretrains else ["CONTRASTIVE"])):
+    for name in (*_NOT_SHAPING, *([] if kind == "pretrain" else ["CONTRASTIVE"])):
         shaping.pop(name)
-    return f"{pretrains}\n{shaping.dump()}"
+    return f"{kind}\n{shaping.dump()}"
 
 
 def _build(cfg: CfgNode) -> Iterator[Finding]:
-    build = build_method if cfg.TASK == "pretrain" else build_classifier
+    build = _BUILDERS.get(cfg.TASK, build_classifier)
     try:
         # Modules are imported before: what they make when they are imported would keep no numbers, for the run too, and
         # torch 2.6 cannot import all of itself there.

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.detection_rules import check_detection
 from rhovideo.config.findings import Finding
 from rhovideo.config.schema import check_values
 from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
@@ -306,4 +307,5 @@ _RULES = (
     _schedule,
     _optimizer,
     _evaluation,
+    check_detection,
 )

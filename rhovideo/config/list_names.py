@@ -22,6 +22,8 @@ def needed_splits(cfg: CfgNode) -> tuple[str, ...]:
     if cfg.TASK == "pretrain":
         evaluates = cfg.CONTRASTIVE.KNN_ON and cfg.TRAIN.EVAL_PERIOD and _has_labels(cfg)
         return ("train", "val") if evaluates else ("train",)
+    if not cfg.TRAIN.ENABLE:
+        return ("test",)
     return ("train", *(["val"] if cfg.TRAIN.EVAL_PERIOD else []), *(["test"] if cfg.TEST.ENABLE else []))
 
 

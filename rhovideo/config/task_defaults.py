@@ -6,10 +6,13 @@ MODEL.FROZEN_BN is a bool.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection
+from typing import Any
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.extension.registries import BOXES, reads_boxes
 from rhovideo.config.findings import Finding
 from rhovideo.config.keys import get_value, set_value
 from rhovideo.config.pyslowfast import translation
@@ -19,7 +22,7 @@ from rhovideo.config.schema.job import TASKS
 
 __all__ = ["CLASSIFIES", "MEASURES", "TASKS", "TRAINS", "is_slowfast_task", "resolve"]
 
-TRAINS = ("pretrain", "linear", "finetune")
+TRAINS = ("pretrain", "linear", "finetune", "detection")
 # They take a checkpoint and train no network. Each task is in one of these two.
 MEASURES = ("test", "knn", "logistic", "extract")
 CLASSIFIES = ("linear", "finetune", "test")
@@ -38,7 +41,7 @@ def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None
     """
     findings = []
     notes = [] if notes is None else notes
-    slowfast = is_slowfast_task(cfg.TASK)
+    slowfast = translation.is_slowfast_file(cfg)
     if slowfast:
         cfg.TASK = _from_slowfast(cfg)
         translation.translate(cfg, given, notes)
@@ -47,6 +50,7 @@ def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None
     if cfg.CONTRASTIVE.LOSS_FORM is None:
         cfg.CONTRASTIVE.LOSS_FORM = "released" if slowfast and cfg.TASK == "pretrain" else "paper"
     findings += _linear_and_finetune(cfg, given, slowfast)
+    findings += _detection(cfg, given)
     findings += _without_training(cfg)
     if cfg.MODEL.FROZEN_BN is None:
         # The paper's features are frozen; the released loop keeps batch norm in training mode.
@@ -63,6 +67,8 @@ def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None
 def _from_slowfast(cfg: CfgNode) -> str:
     if cfg.TASK == "ssl":
         return "pretrain"
+    if translation.asks_for_boxes(cfg):
+        return "detection"
     if cfg.TASK.startswith("ssl_eval"):
         return "linear" if cfg.MODEL.DETACH_FINAL_FC else "finetune"
     return str(cfg.TASK)
@@ -105,6 +111,36 @@ def _without_training(cfg: CfgNode) -> list[Finding]:
     if not cfg.TRAIN.ENABLE:
         cfg.TASK = {"pretrain": "knn", "linear": "test", "finetune": "test"}.get(cfg.TASK, cfg.TASK)
     return []
+
+
+# What TASK detection takes where nothing else is written: one view of a clip, res5 that dilates and does not stride.
+_OF_DETECTION: dict[str, Any] = {
+    "TRAIN.DATASET": BOXES,
+    "MODEL.LOSS_FUNC": "bce",
+    "MODEL.HEAD_ACT": "sigmoid",
+    "RESNET.SPATIAL_STRIDES": [[1], [2], [2], [1]],
+    "RESNET.SPATIAL_DILATIONS": [[1], [1], [1], [2]],
+}
+
+
+def _detection(cfg: CfgNode, given: Collection[str]) -> list[Finding]:
+    """Set what TASK detection needs; find what asks for boxes in another task."""
+    if cfg.TASK == "detection":
+        for key, value in _OF_DETECTION.items():
+            if key not in given:
+                set_value(cfg, key, copy.deepcopy(value))
+        cfg.DETECTION.ENABLE = True
+        cfg.TEST.NUM_ENSEMBLE_VIEWS = cfg.TEST.NUM_SPATIAL_CROPS = 1
+        return []
+    findings = []
+    if cfg.TASK in TASKS and reads_boxes(cfg):
+        wrong = f"{cfg.TRAIN.DATASET} lists boxes, which TASK {cfg.TASK} does not read"
+        findings.append(Finding(("TRAIN.DATASET", "TASK"), wrong, "kinetics for a list of videos, or TASK: detection"))
+    if cfg.TASK in TASKS and cfg.DETECTION.ENABLE:
+        wrong = f"True asks for boxes, which TASK {cfg.TASK} does not read"
+        findings.append(Finding(("DETECTION.ENABLE", "TASK"), wrong, "False, or TASK: detection"))
+    cfg.DETECTION.ENABLE = bool(cfg.DETECTION.ENABLE)
+    return findings
 
 
 def _linear_and_finetune(cfg: CfgNode, given: Collection[str], slowfast: bool) -> list[Finding]:

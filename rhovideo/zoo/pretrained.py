@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from rhovideo.config.extension.registries import METHODS
 from rhovideo.errors import WeightsError
-from rhovideo.models import Classifier, Encoder, build_backbone, build_classifier
+from rhovideo.models import Classifier, Detector, Encoder, build_backbone, build_classifier
 from rhovideo.ssl.build import build_method
 from rhovideo.zoo.files.architecture import ASK_FOR_CFG, architecture, describe_unknown
 from rhovideo.zoo.files.checkpoint_files import OWN, WeightsFile, read_weights
@@ -65,10 +65,10 @@ def load_pretrained(source: Source, cfg: CfgNode | None = None, encoder: str = "
         encoder = rhovideo.load_pretrained("byol_slow_r50_8x8_rho4")
         features = encoder((clips - 0.45) / 0.225)
     """
-    file = _file(source)
+    file = as_file(source)
     check_which(encoder)
-    known = cfg or _of_one_process(architecture(file, encoder))
-    built = _build(build_backbone, file, known)
+    known = cfg or of_one_process(architecture(file, encoder))
+    built = build_described(build_backbone, file, known)
     built.load_report = _load_encoder(built, file, cfg, encoder, known.MODEL.ARCH)  # type: ignore[assignment]
     return built.eval()
 
@@ -86,9 +86,9 @@ def load_classifier(source: Source, cfg: CfgNode | None = None) -> Classifier:
     Raises:
         WeightsError: the file cannot be read, or does not hold the whole classifier.
     """
-    file = _file(source)
-    cfg = cfg or _of_one_process(architecture(file))
-    built = _build(build_classifier, file, cfg)
+    file = as_file(source)
+    cfg = cfg or of_one_process(architecture(file))
+    built = build_described(build_classifier, file, cfg)
     built.load_report = load_classifier_weights(built, file, cfg)  # type: ignore[assignment]
     return built.eval()
 
@@ -110,11 +110,11 @@ def load_method(source: str | Path | WeightsFile, form: str = "released") -> nn.
     Raises:
         WeightsError: the file cannot be read, or does not hold a whole method.
     """
-    file = _file(source)
-    cfg = _of_one_process(_method_cfg(file))
+    file = as_file(source)
+    cfg = of_one_process(_method_cfg(file))
     cfg.defrost()
     cfg.CONTRASTIVE.LOSS_FORM = form
-    method = _build(build_method, file, cfg)
+    method = build_described(build_method, file, cfg)
     method.load_report = _fill_method(method, file)  # type: ignore[assignment]
     return method
 
@@ -132,7 +132,7 @@ def load_method_weights(method: nn.Module, source: Source) -> LoadReport:
     Raises:
         WeightsError: the file cannot be read, or holds no method, or another one. Nothing is loaded then.
     """
-    file = _file(source)
+    file = as_file(source)
     own, held = method.state_dict(), _method_tensors(file, _method_cfg(file))
     shapes = {ours: value.shape for ours, value in held.values()}
     differ = [name for name in own if name not in _OWN_STATE and own[name].shape != shapes.get(name)]
@@ -162,16 +162,16 @@ def load_encoder_weights(encoder: Encoder, source: Source, cfg: CfgNode | None =
     """
     which = cfg.TRAIN.CHECKPOINT_ENCODER if cfg is not None else "online"
     check_which(which)
-    file = _file(source)
+    file = as_file(source)
     known = cfg or file.cfg
     return _load_encoder(encoder, file, cfg, which, None if known is None else known.MODEL.ARCH)
 
 
-def load_classifier_weights(classifier: Classifier, source: Source, cfg: CfgNode) -> LoadReport:
+def load_classifier_weights(classifier: Classifier | Detector, source: Source, cfg: CfgNode) -> LoadReport:
     """Put the weights of a checkpoint's classifier, encoder and head, into ``classifier``.
 
     Args:
-        classifier: from :func:`rhovideo.models.build_classifier`.
+        classifier: from :func:`rhovideo.models.build_classifier`, or a detector.
         source: a released classifier, or one of this package.
         cfg: its MODEL.ARCH is used.
 
@@ -181,13 +181,14 @@ def load_classifier_weights(classifier: Classifier, source: Source, cfg: CfgNode
     Raises:
         WeightsError: the file cannot be read, or does not hold the whole classifier.
     """
-    file = _file(source)
+    file = as_file(source)
     arch = cfg.MODEL.ARCH
     found = find_known(file.state, "online", arch, classifier.encoder.state_dict().keys())
     head = classifier_head(file, found, arch)
     if not head:
         raise WeightsError(
-            f"{file.name}: holds no classifier, only an encoder; test a checkpoint of TASK linear or finetune"
+            f"{file.name}: holds no classifier, only an encoder; test a checkpoint of TASK "
+            + ("detection" if cfg.TASK == "detection" else "linear or finetune")
         )
     _check_nothing_left(file, found)
     named = {name: (f"encoder.{ours}", file.state[name]) for name, ours in found.names.items()} | head
@@ -207,7 +208,12 @@ def classes_of(file: WeightsFile, cfg: CfgNode) -> int:
     return next((len(value) for ours, value in head.values() if ours == "head.projection.weight"), 0)
 
 
-def _build(builder: Callable[[CfgNode], Built], file: WeightsFile, cfg: CfgNode) -> Built:
+def build_described(builder: Callable[[CfgNode], Built], file: WeightsFile, cfg: CfgNode) -> Built:
+    """Build the network that a file describes.
+
+    Raises:
+        WeightsError: its configuration cannot be built.
+    """
     if any("patch_embed.proj." in name for name in file.state):  # PyTorchVideo's names, and so ours, have no such part
         raise WeightsError(f"{file.name}: {describe_unknown(file.state)}")
     try:
@@ -260,7 +266,7 @@ def _check_nothing_left(file: WeightsFile, found: Located) -> None:
         )
 
 
-def _of_one_process(cfg: CfgNode) -> CfgNode:
+def of_one_process(cfg: CfgNode) -> CfgNode:
     """The configuration with batch norms that need no groups of processes; the state has the same names.
 
     The groups in a file's configuration are those of the job that wrote it. Another number of processes may not be
@@ -342,7 +348,8 @@ def _restore_own_state(method: nn.Module, file: WeightsFile) -> None:
     method.load_state_dict(fitting, strict=False)
 
 
-def _file(source: Source) -> WeightsFile:
+def as_file(source: Source) -> WeightsFile:
+    """The checkpoint that a source names, read if it is not yet."""
     if isinstance(source, WeightsFile):
         return source
     if isinstance(source, Mapping):

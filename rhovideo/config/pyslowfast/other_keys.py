@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 # Section: keys that are only read when something in NO_EFFECT is switched on, or that change no result, because the
-# data (CONTRASTIVE.LENGTH) or the architecture (RESNET.TRANS_FUNC) decides, or what they ask for is always done: one
-# clip's graph at a time wherever that is exact (CONTRASTIVE.SEQUENTIAL). TRAIN.CHECKPOINT_EPOCH_RESET and TEST.DATASET
-# may only say what is done anyway, see rhovideo.config.pyslowfast.translation.
+# data (CONTRASTIVE.LENGTH), the architecture (RESNET.TRANS_FUNC) or the file itself (CHECKPOINT_TYPE) decides, or what
+# they ask for is always done: one clip's graph at a time wherever that is exact (CONTRASTIVE.SEQUENTIAL).
+# TRAIN.CHECKPOINT_EPOCH_RESET and TEST.DATASET may only say what is done anyway, see
+# rhovideo.config.pyslowfast.translation.
 _DROPPED = {
-    "TRAIN": "CHECKPOINT_EPOCH_RESET",
-    "TEST": "DATASET",
+    "TRAIN": "CHECKPOINT_EPOCH_RESET CHECKPOINT_TYPE",
+    "TEST": "DATASET CHECKPOINT_TYPE",
     "RESNET": "TRANS_FUNC",
     "BN": "NUM_BATCHES_PRECISE",
     "CONTRASTIVE": "SEQUENTIAL LENGTH NUM_CLASSES_DOWNSTREAM MEM_TYPE",
@@ -31,10 +32,7 @@ _DROPPED = {
     "DATA": "TRAIN_PCA_EIGVAL TRAIN_PCA_EIGVEC PATH_TO_PRELOAD_IMDB DECODING_SHORT_SIZE LOADER_CHUNK_OVERALL_SIZE "
     "IN22K_TRAINVAL IN22k_VAL_IN1K IN_VAL_CROP_RATIO",
     "BENCHMARK": "NUM_EPOCHS LOG_PERIOD SHUFFLE",
-    "DETECTION": "ALIGNED SPATIAL_SCALE_FACTOR ROI_XFORM_RESOLUTION",
-    "AVA": "FRAME_DIR FRAME_LIST_DIR ANNOTATION_DIR TRAIN_LISTS TEST_LISTS TRAIN_GT_BOX_LISTS TRAIN_PREDICT_BOX_LISTS "
-    "TEST_PREDICT_BOX_LISTS DETECTION_SCORE_THRESH BGR TRAIN_USE_COLOR_AUGMENTATION TRAIN_PCA_JITTER_ONLY "
-    "TEST_FORCE_FLIP FULL_TEST_ON_VAL LABEL_MAP_FILE EXCLUSION_FILE GROUNDTRUTH_FILE IMG_PROC_BACKEND",
+    "AVA": "TRAIN_PCA_JITTER_ONLY",
     "MULTIGRID": "EPOCH_FACTOR SHORT_CYCLE_FACTORS LONG_CYCLE_FACTORS BN_BASE_SIZE EVAL_FREQ LONG_CYCLE_SAMPLING_RATE "
     "DEFAULT_B DEFAULT_T DEFAULT_S",
     "MVIT": "ZERO_DECAY_POS_CLS REV.RESPATH_FUSE REV.BUFFER_LAYERS REV.RES_PATH REV.PRE_Q_FUSION",
@@ -56,8 +54,6 @@ DROPPED = frozenset(f"{section}.{name}" for section, names in _DROPPED.items() f
 NO_EFFECT: dict[str, Any] = {
     "TRAIN.KILL_LOSS_EXPLOSION_FACTOR": 0.0,
     "TRAIN.CHECKPOINT_INFLATE": False,
-    "TRAIN.CHECKPOINT_TYPE": "pytorch",
-    "TEST.CHECKPOINT_TYPE": "pytorch",
     "BN.USE_PRECISE_STATS": False,
     "BN.NUM_SPLITS": 1,
     "CONTRASTIVE.INTERP_MEMORY": False,
@@ -95,7 +91,9 @@ NO_EFFECT: dict[str, Any] = {
     "DATA.TRAIN_JITTER_MOTION_SHIFT": False,
     "DATA.LOADER_CHUNK_SIZE": 0,
     "DATA.DUMMY_LOAD": False,
-    "DETECTION.ENABLE": False,
+    "AVA.BGR": False,
+    "AVA.TRAIN_USE_COLOR_AUGMENTATION": False,
+    "AVA.IMG_PROC_BACKEND": "cv2",
     "MULTIGRID.SHORT_CYCLE": False,
     "MULTIGRID.LONG_CYCLE": False,
     "DEMO.ENABLE": False,

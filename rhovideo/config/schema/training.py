@@ -11,7 +11,8 @@ from rhovideo.config.schema.definition import Key
 TRAIN = (
     Key("TRAIN.ENABLE", True, "Train. False only measures: pretrain becomes knn, linear and finetune become test."),
     Key("TRAIN.DATASET", "kinetics", "How the videos are listed. kinetics: in CSV files, a path and a label a line, "
-        "whatever the data set is. ssv2: as image files, with Something-Something's JSON labels.", choices=DATASETS,
+        "whatever the data set is. ssv2: as image files, with Something-Something's JSON labels. ava: key frames with "
+        "boxes, as the AVA section says.", choices=DATASETS,
         released="ssv2 gives the network BGR. A file of PySlowFast's does so here too; in our own tasks it is RGB."),
     Key("TRAIN.BATCH_SIZE", 64, "Videos a step of one machine, over all its processes.", at_least=1, auto=True),
     Key("TRAIN.ACCUMULATE_STEPS", 1, "Micro-batches that one step is summed over (MoCo, BYOL, linear and fine-tuning).",

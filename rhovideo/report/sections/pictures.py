@@ -22,7 +22,7 @@ from rhovideo.terminal import stage
 if TYPE_CHECKING:
     import matplotlib.figure
 
-    from rhovideo.data.loading.datasets import VideoDataset
+    from rhovideo.data.loading.datasets import ClipDataset
     from rhovideo.report.measured_features import MeasuredFeatures
 
 _CLIPS = 6
@@ -211,7 +211,7 @@ class Pictures:
         return Picture(self._thumbnails.of(video.path), text, "wrong", video.path)
 
 
-def _opener(dataset: VideoDataset, row: int) -> Opener:
+def _opener(dataset: ClipDataset, row: int) -> Opener:
     return lambda: dataset.manifest.open_video(row, dataset.image_fps, dataset.backend)
 
 
