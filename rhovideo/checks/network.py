@@ -13,6 +13,7 @@ from torch import nn
 
 from rhovideo.config.extension.registries import BACKBONES, METHODS
 from rhovideo.config.findings import Finding
+from rhovideo.config.task_defaults import DETECTS
 from rhovideo.errors import JobError, SettingError
 from rhovideo.models.build import build_classifier
 from rhovideo.models.detector import build_detector
@@ -25,7 +26,10 @@ _NOT_SHAPING = (
 )
 
 
-_BUILDERS: dict[str, Callable[[CfgNode], nn.Module]] = {"pretrain": build_method, "detection": build_detector}
+_BUILDERS: dict[str, Callable[[CfgNode], nn.Module]] = {
+    "pretrain": build_method,
+    **dict.fromkeys(DETECTS, build_detector),
+}
 
 
 class NetworkCheck:
@@ -48,10 +52,11 @@ class NetworkCheck:
 
 def _network_key(cfg: CfgNode) -> str:
     """The task's kind of network, and all sections that shape it."""
-    kind = cfg.TASK if cfg.TASK in _BUILDERS else "classifier"
+    kind = _BUILDERS.get(cfg.TASK, build_classifier).__name__
+    pretrains = cfg.TASK == "pretrain"
     shaping = cfg.clone()
     shaping.defrost()
-    for name in (*_NOT_SHAPING, *([] if kind == "pretrain" else ["CONTRASTIVE"])):
+    for name in (*_NOT_SHAPING, *([] if pretrains else ["CONTRASTIVE"])):
         shaping.pop(name)
     return f"{kind}\n{shaping.dump()}"
 

@@ -30,7 +30,7 @@ _STEPS_OF_EPOCH = 8
 _MOST_ON_CPU = 32
 _MOST_ON_GPU = 64
 # Steps of a training, on a CPU and on GPUs: minutes and hours.
-_STEPS = {"pretrain": (640, 20_000), "linear": (160, 2_000), "finetune": (320, 5_000)}
+_STEPS = {"pretrain": (640, 20_000), "linear": (160, 2_000), "finetune": (320, 5_000), "detection": (320, 5_000)}
 _MOST_EPOCHS = 400
 _WARMUP_SHARE = 0.025
 # The momentum encoder averages over this share of all steps, but never over more than the paper's 1 / (1 - 0.996).

@@ -10,6 +10,7 @@ from fvcore.common.config import CfgNode
 from rhovideo.config.extension.registries import BACKBONES, BOXES, reads_boxes
 from rhovideo.config.findings import Finding
 from rhovideo.config.list_names import needed_splits
+from rhovideo.config.task_defaults import DETECTS
 
 # Networks of rhovideo whose last map has a place for each cell of 4 times the stages' strides.
 ARCHITECTURES = ("slow", "c2d", "i3d", "slowfast")
@@ -17,7 +18,7 @@ ARCHITECTURES = ("slow", "c2d", "i3d", "slowfast")
 
 def check_detection(cfg: CfgNode) -> Iterator[Finding]:
     """Find what is impossible with boxes, in a resolved configuration."""
-    if cfg.TASK != "detection":
+    if cfg.TASK not in DETECTS:
         return
     yield from _words(cfg)
     yield from _network(cfg)

@@ -15,15 +15,13 @@ CLASS_NAMES_FILE = "classes.txt"
 
 def needed_splits(cfg: CfgNode) -> tuple[str, ...]:
     """The splits that the task reads: some of train, val and test."""
-    if cfg.TASK in ("test", "extract"):
+    if cfg.TASK in ("test", "extract", "detection_test"):
         return ("test",)
     if cfg.TASK in ("knn", "logistic"):
         return ("train", "test")
     if cfg.TASK == "pretrain":
         evaluates = cfg.CONTRASTIVE.KNN_ON and cfg.TRAIN.EVAL_PERIOD and _has_labels(cfg)
         return ("train", "val") if evaluates else ("train",)
-    if not cfg.TRAIN.ENABLE:
-        return ("test",)
     return ("train", *(["val"] if cfg.TRAIN.EVAL_PERIOD else []), *(["test"] if cfg.TEST.ENABLE else []))
 
 

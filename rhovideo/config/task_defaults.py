@@ -20,12 +20,13 @@ from rhovideo.config.pyslowfast.translation import is_slowfast_task
 from rhovideo.config.schema import definitions
 from rhovideo.config.schema.job import TASKS
 
-__all__ = ["CLASSIFIES", "MEASURES", "TASKS", "TRAINS", "is_slowfast_task", "resolve"]
+__all__ = ["CLASSIFIES", "DETECTS", "MEASURES", "TASKS", "TRAINS", "is_slowfast_task", "resolve"]
 
 TRAINS = ("pretrain", "linear", "finetune", "detection")
 # They take a checkpoint and train no network. Each task is in one of these two.
-MEASURES = ("test", "knn", "logistic", "extract")
+MEASURES = ("test", "detection_test", "knn", "logistic", "extract")
 CLASSIFIES = ("linear", "finetune", "test")
+DETECTS = ("detection", "detection_test")
 
 
 def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None) -> list[Finding]:
@@ -109,7 +110,9 @@ def _without_training(cfg: CfgNode) -> list[Finding]:
         keys = ("TEST.ENABLE", "TRAIN.ENABLE", "TASK")
         return [Finding(keys, "neither training nor testing is enabled: nothing to do", "True")]
     if not cfg.TRAIN.ENABLE:
-        cfg.TASK = {"pretrain": "knn", "linear": "test", "finetune": "test"}.get(cfg.TASK, cfg.TASK)
+        cfg.TASK = {"pretrain": "knn", "linear": "test", "finetune": "test", "detection": "detection_test"}.get(
+            cfg.TASK, cfg.TASK
+        )
     return []
 
 
@@ -125,7 +128,7 @@ _OF_DETECTION: dict[str, Any] = {
 
 def _detection(cfg: CfgNode, given: Collection[str]) -> list[Finding]:
     """Set what TASK detection needs; find what asks for boxes in another task."""
-    if cfg.TASK == "detection":
+    if cfg.TASK in DETECTS:
         for key, value in _OF_DETECTION.items():
             if key not in given:
                 set_value(cfg, key, copy.deepcopy(value))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.task_defaults import DETECTS
 from rhovideo.errors import WeightsError
 from rhovideo.models.detector import Detector, build_detector
 from rhovideo.zoo.files.architecture import architecture
@@ -46,7 +47,7 @@ def _architecture(file: WeightsFile) -> CfgNode:
         cfg.defrost()
         cfg.RESNET.SPATIAL_STRIDES, cfg.RESNET.SPATIAL_DILATIONS = [[1], [2], [2], [1]], [[1], [1], [1], [2]]
         cfg.freeze()
-    elif file.cfg.TASK != "detection":
+    elif file.cfg.TASK not in DETECTS:
         raise WeightsError(
             f"{file.name}: holds no detector: it is of TASK {file.cfg.TASK}; write one of TASK detection"
         )

@@ -13,6 +13,7 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from rhovideo.config.extension.registries import METHODS
+from rhovideo.config.task_defaults import DETECTS
 from rhovideo.errors import WeightsError
 from rhovideo.models import Classifier, Detector, Encoder, build_backbone, build_classifier
 from rhovideo.ssl.build import build_method
@@ -188,7 +189,7 @@ def load_classifier_weights(classifier: Classifier | Detector, source: Source, c
     if not head:
         raise WeightsError(
             f"{file.name}: holds no classifier, only an encoder; test a checkpoint of TASK "
-            + ("detection" if cfg.TASK == "detection" else "linear or finetune")
+            + ("detection" if cfg.TASK in DETECTS else "linear or finetune")
         )
     _check_nothing_left(file, found)
     named = {name: (f"encoder.{ours}", file.state[name]) for name, ours in found.names.items()} | head

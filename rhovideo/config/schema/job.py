@@ -13,6 +13,7 @@ TASKS = {
     "linear": "train a classifier on a frozen encoder",
     "finetune": "train a classifier and its encoder",
     "detection": "score the actions of people in boxes",
+    "detection_test": "mean average precision of a detector",
     "test": "multi-view accuracy",
     "knn": "nearest neighbours and retrieval",
     "logistic": "logistic regression on features",

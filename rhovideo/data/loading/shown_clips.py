@@ -24,6 +24,7 @@ READS = {
     "linear": ("train", "train"),
     "finetune": ("train", "train"),
     "detection": ("train", "train"),
+    "detection_test": ("test", "test"),
     "test": ("test", "test"),
     "knn": ("train", "knn"),
     "logistic": ("train", "knn"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.box_file_names import frame_list_files
 from rhovideo.data.lists.csv_parsing import VIDEO_ENDINGS, ManifestError
 from rhovideo.data.lists.frame_lists import FrameListManifest
 from rhovideo.data.lists.video_list import OpenVideo
@@ -70,21 +70,13 @@ def open_footage(cfg: CfgNode, split: str) -> BoxFootage:
     prefix = cfg.AVA.FRAME_DIR or cfg.DATA.PATH_PREFIX
     lists = tuple(
         FrameListManifest.open(path, labels=None, prefix=prefix, cache_dir=cfg.DATA.MANIFEST_CACHE)
-        for path in frame_lists(cfg, split)
+        for path in frame_list_files(cfg, split)
     )
     places: dict[str, tuple[int, int]] = {}
     for number, manifest in enumerate(lists):
         for row in range(len(manifest)):
             places.setdefault(manifest.name(row), (number, row))
     return BoxFootage(lists, places, {})
-
-
-def frame_lists(cfg: CfgNode, split: str) -> list[Path]:
-    """The frame lists of a split; none where the videos are files."""
-    if cfg.AVA.VIDEO_DIR:
-        return []
-    folder = Path(cfg.AVA.FRAME_LIST_DIR or cfg.DATA.PATH_TO_DATA_DIR)
-    return [folder / name for name in (cfg.AVA.TRAIN_LISTS if split == "train" else cfg.AVA.TEST_LISTS)]
 
 
 def _video_files(folder: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.box_file_names import box_files
 from rhovideo.data.lists.boxes.box_files import NO_ACTION, BoxRows, read_box_rows
 from rhovideo.data.lists.boxes.box_footage import BoxFootage, open_footage
 from rhovideo.data.lists.csv_parsing import ManifestError
@@ -47,13 +49,27 @@ class KeyFrameList(VideoList):
         frames: the key frames.
         footage: where the frames of each video are.
         start_second: the second at which the videos begin.
+        unlisted: ids of videos that have boxes, but no frames.
+
+    Attributes:
+        unlisted: as given.
+        labels: int64 [N], a number for the boxes and actions of each key frame, by which a change of one is found.
     """
 
-    def __init__(self, name: str, frames: Sequence[KeyFrame], footage: BoxFootage, start_second: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        frames: Sequence[KeyFrame],
+        footage: BoxFootage,
+        start_second: int,
+        unlisted: Sequence[str] = (),
+    ) -> None:
         self._frames = list(frames)
         self._footage = footage
         self._start = start_second
-        super().__init__(name, [f"{footage.path(frame.video)} at second {frame.second}" for frame in frames])
+        self.unlisted = list(unlisted)
+        paths = [f"{footage.path(frame.video)} at second {frame.second}" for frame in frames]
+        super().__init__(name, paths, [_digest(frame) for frame in frames])
 
     def key_frame(self, index: int) -> KeyFrame:
         """Key frame ``index``."""
@@ -115,18 +131,14 @@ def open_key_frames(cfg: CfgNode, split: str) -> KeyFrameList:
     footage = open_footage(cfg, split)
     frames = collected.of(footage.known(collected.found))
     if not frames:
-        raise _nothing_left(cfg, files, collected.found, footage)
-    return KeyFrameList(str(files[0][0]), frames, footage, start)
+        raise _nothing_left(cfg, every, files, collected.found, footage)
+    unlisted = sorted(collected.found.keys() - set(footage.known(collected.found)))
+    return KeyFrameList(str(files[0][0]), frames, footage, start, unlisted)
 
 
-def box_files(cfg: CfgNode, split: str) -> list[tuple[Path, float | None]]:
-    """The files of a split's boxes, each with the least score that its boxes need; None for true boxes."""
-    folder = Path(cfg.AVA.ANNOTATION_DIR or cfg.DATA.PATH_TO_DATA_DIR)
-    threshold = float(cfg.AVA.DETECTION_SCORE_THRESH)
-    if split != "train":
-        return [(folder / name, threshold) for name in cfg.AVA.TEST_PREDICT_BOX_LISTS]
-    true = [(folder / name, None) for name in cfg.AVA.TRAIN_GT_BOX_LISTS]
-    return [*true, *((folder / name, threshold) for name in cfg.AVA.TRAIN_PREDICT_BOX_LISTS)]
+def _digest(frame: KeyFrame) -> int:
+    text = repr((frame.boxes, [sorted(of_box) for of_box in frame.actions]))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=7).digest(), "big")
 
 
 def start_second(cfg: CfgNode) -> int:
@@ -193,8 +205,16 @@ def _check(rows: BoxRows, start: int, num_classes: int) -> None:
 
 
 def _nothing_left(
-    cfg: CfgNode, files: Sequence[tuple[Path, float | None]], found: Mapping[str, object], footage: BoxFootage
+    cfg: CfgNode,
+    every: int,
+    files: Sequence[tuple[Path, float | None]],
+    found: Mapping[str, object],
+    footage: BoxFootage,
 ) -> ManifestError:
+    if not found and every > 1:
+        wrong = f"{files[0][0]} holds no box of enough score at a second that {every} divides, as the evaluation needs"
+        write = "AVA.FULL_TEST_ON_VAL True for all seconds, or TRAIN.EVAL_PERIOD 0 for no evaluation"
+        return ManifestError(f"{wrong}: write {write}", keys=("AVA.FULL_TEST_ON_VAL",))
     if not found:
         wrong = f"{files[0][0]} holds no box with a score of AVA.DETECTION_SCORE_THRESH {files[0][1]} or more"
         return ManifestError(f"{wrong}: write a lower one, or another file", keys=("AVA.DETECTION_SCORE_THRESH",))
