@@ -180,6 +180,9 @@ def as_cfg(run: RunRecord) -> CfgNode:
     overrides = ["DATA.PATH_TO_DATA_DIR", str(run.data_folder), "DATA.AUG_DEVICE", "cpu"]
     prefix = str(cfg_value(run.cfg, "DATA.PATH_PREFIX") or "")
     overrides += ["DATA.PATH_PREFIX", str(run.located(prefix))] if prefix else []
+    for key in ("AVA.FRAME_DIR", "AVA.FRAME_LIST_DIR", "AVA.ANNOTATION_DIR", "AVA.VIDEO_DIR"):
+        folder = str(cfg_value(run.cfg, key) or "")
+        overrides += [key, str(run.located(folder))] if folder else []
     return load_cfg(run.folder / CONFIG_FILE, overrides)
 
 

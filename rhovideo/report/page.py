@@ -16,6 +16,7 @@ from rhovideo.report.sections.accuracy import classes_section, confusion_section
 from rhovideo.report.sections.answers import answers, choice
 from rhovideo.report.sections.cells import comparison_sections
 from rhovideo.report.sections.pictures import Pictures
+from rhovideo.report.sections.scored_boxes import boxes_section
 from rhovideo.report.sections.signal_curves import curves_section
 from rhovideo.report.sections.what_was_run import (
     again_section,
@@ -82,11 +83,13 @@ def make_page(subject: Subject, features: bool = True) -> Page:
     predictions = _predictions(subject) or pictures.predictions()
     names = next((run.class_names for run in reversed(chain.runs) if run.class_names), [])
     sections = comparison_sections(subject) if subject.compares else []
+    boxes = boxes_section(chain)
     sections += [
         run_section(chain),
         results_section(chain),
         curves_section(chain),
         pictures.clips_section(),
+        *([boxes] if boxes else []),
         pictures.neighbours_section(),
         pictures.map_section(),
         classes_section(predictions, names),

@@ -21,10 +21,12 @@ from rhovideo.runs.lineage import read_config, started_in
 from rhovideo.runs.records import read_attempts
 
 # The names of the main number in results.json; the first that is there is the run's score.
-SCORES = ("test_top1", "top1", "knn_top1", "recall_at_1")
+SCORES = ("test_top1", "top1", "test_map", "map", "knn_top1", "recall_at_1")
 SCORE_NAMES = {
     "test_top1": "test top-1",
     "top1": "top-1",
+    "test_map": "test mAP",
+    "map": "mAP",
     "knn_top1": "k-NN top-1",
     "recall_at_1": "recall at 1",
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rhovideo.config.findings import ConfigError
+from rhovideo.config.task_defaults import DETECTS
 from rhovideo.errors import JobError
 from rhovideo.report.blocks import Gallery, Picture, Plot, Plots, Section, Text
 from rhovideo.report.drawing import Palette, heading, legend, new_figure
@@ -60,7 +61,11 @@ class Pictures:
             return None
         from rhovideo.report.measured_features import has_weights, measure_features
 
-        run = next((run for run in reversed(self._chain.runs) if has_weights(run)), None)
+        whole = (run for run in reversed(self._chain.runs) if run.task not in DETECTS)
+        run = next((run for run in whole if has_weights(run)), None)
+        if run is None and self._chain.runs[-1].task in DETECTS:
+            self._why = "A detector scores boxes, and has no feature of a whole clip."
+            return None
         if run is None:
             self._why = "There is no checkpoint to compute features with: keep the run's folder checkpoints."
             return None

@@ -13,7 +13,7 @@ from fvcore.common.config import CfgNode
 from rhovideo.config.box_file_names import box_files
 from rhovideo.data.lists.boxes.box_files import NO_ACTION, BoxRows, read_box_rows
 from rhovideo.data.lists.boxes.box_footage import BoxFootage, open_footage
-from rhovideo.data.lists.csv_parsing import ManifestError
+from rhovideo.data.lists.csv_parsing import NO_LABEL, ManifestError
 from rhovideo.data.lists.video_list import OpenVideo, VideoList
 
 # The evaluation during training looks at each fourth second, as PySlowFast's does.
@@ -90,6 +90,9 @@ class KeyFrameList(VideoList):
     def offset(self, index: int) -> int:
         """Seconds from the beginning of the video to a key frame."""
         return self._frames[index].second - self._start
+
+    def label(self, index: int) -> int:
+        return NO_LABEL
 
     def line(self, index: int) -> int:
         return self._frames[index].line
