@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import av
@@ -95,10 +95,8 @@ def _pictures(run: RunRecord, names: Mapping[int, str]) -> list[list[Picture]]:
     true_rows = _by_place(truth.videos, truth.seconds)
     found_rows = _by_place(found.videos, found.seconds)
     places = {(frames.key_frame(row).video, frames.key_frame(row).second): row for row in range(len(frames))}
-    common = sorted(true_rows.keys() & found_rows.keys() & places.keys())
-    drawn = np.sort(np.random.default_rng(_SEED).permutation(len(common))[:_SHOWN])
     rows = []
-    for place in (common[number] for number in drawn):
+    for place in _drawn(true_rows.keys() & found_rows.keys() & places.keys()):
         image = _key_frame(frames, places[place], cfg)
         if image is None:
             continue
@@ -111,6 +109,18 @@ def _pictures(run: RunRecord, names: Mapping[int, str]) -> list[list[Picture]]:
             ]
         )
     return rows
+
+
+def _drawn(places: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Some key frames drawn at random, from different videos as far as there are any."""
+    ordered = sorted(places)
+    turns: dict[str, int] = {}
+    ranked = []
+    for number in np.random.default_rng(_SEED).permutation(len(ordered)).tolist():
+        video = ordered[number][0]
+        turns[video] = turns.get(video, 0) + 1
+        ranked.append((turns[video], len(ranked), ordered[number]))
+    return sorted(place for *_, place in sorted(ranked)[:_SHOWN])
 
 
 def _by_place(videos: Sequence[str], seconds: np.ndarray) -> dict[tuple[str, int], list[int]]:
