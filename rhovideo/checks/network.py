@@ -26,12 +26,6 @@ _NOT_SHAPING = (
 )
 
 
-_BUILDERS: dict[str, Callable[[CfgNode], nn.Module]] = {
-    "pretrain": build_method,
-    **dict.fromkeys(DETECTS, build_detector),
-}
-
-
 class NetworkCheck:
     """Builds the networks of jobs one after the other; a network that several of them share is built once."""
 
@@ -52,17 +46,18 @@ class NetworkCheck:
 
 def _network_key(cfg: CfgNode) -> str:
     """The task's kind of network, and all sections that shape it."""
-    kind = _BUILDERS.get(cfg.TASK, build_classifier).__name__
-    pretrains = cfg.TASK == "pretrain"
+    pretrains, detects = cfg.TASK == "pretrain", cfg.TASK in DETECTS
     shaping = cfg.clone()
     shaping.defrost()
     for name in (*_NOT_SHAPING, *([] if pretrains else ["CONTRASTIVE"])):
         shaping.pop(name)
-    return f"{kind}\n{shaping.dump()}"
+    return f"{pretrains} {detects}\n{shaping.dump()}"
 
 
 def _build(cfg: CfgNode) -> Iterator[Finding]:
-    build = _BUILDERS.get(cfg.TASK, build_classifier)
+    build: Callable[[CfgNode], nn.Module] = build_method if cfg.TASK == "pretrain" else build_classifier
+    if cfg.TASK in DETECTS:
+        build = build_detector
     try:
         # Modules are imported before: what they make when they are imported would keep no numbers, for the run too, and
         # torch 2.6 cannot import all of itself there.

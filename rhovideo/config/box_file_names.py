@@ -8,6 +8,9 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.list_names import needed_splits
 
+# What an evaluation measures against: the last part of a key, and the file's part in the run.
+_TRUTH = {"GROUNDTRUTH_FILE": "true boxes", "LABEL_MAP_FILE": "label map", "EXCLUSION_FILE": "exclusions"}
+
 
 def box_files(cfg: CfgNode, split: str) -> list[tuple[Path, float | None]]:
     """The files of a split's boxes, each with the least score that its boxes need; None for true boxes."""
@@ -33,8 +36,7 @@ def annotation_file(cfg: CfgNode, name: str) -> Path:
 
 def truth_files(cfg: CfgNode) -> dict[str, Path]:
     """What an evaluation measures against, by the last part of its key; an empty EXCLUSION_FILE is left out."""
-    names = ("GROUNDTRUTH_FILE", "LABEL_MAP_FILE", "EXCLUSION_FILE")
-    return {name: annotation_file(cfg, cfg.AVA[name]) for name in names if cfg.AVA[name]}
+    return {name: annotation_file(cfg, cfg.AVA[name]) for name in _TRUTH if cfg.AVA[name]}
 
 
 def all_box_files(cfg: CfgNode) -> dict[Path, tuple[str, str]]:
@@ -49,7 +51,7 @@ def all_box_files(cfg: CfgNode) -> dict[Path, tuple[str, str]]:
             found.setdefault(path, ("AVA.ANNOTATION_DIR", f"{split} boxes{_numbered(number)}"))
     if splits != ("train",):
         for name, path in truth_files(cfg).items():
-            found.setdefault(path, (f"AVA.{name}", name.lower().replace("_", " ").removesuffix(" file")))
+            found.setdefault(path, (f"AVA.{name}", _TRUTH[name]))
     return found
 
 
