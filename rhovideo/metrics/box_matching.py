@@ -79,14 +79,11 @@ def find_hits(truth: ImageBoxes, found: ImageBoxes) -> np.ndarray:
         bool [len(found)].
     """
     hits = np.zeros(len(found), bool)
-    pairs, numbers = np.unique(
-        np.stack([np.concatenate([truth.images, found.images]), np.concatenate([truth.classes, found.classes])]),
-        axis=1,
-        return_inverse=True,
-    )
-    numbers = numbers.reshape(-1)
-    of_truth, true_starts = _grouped(numbers[: len(truth)], pairs.shape[1])
-    of_found, found_starts = _grouped(numbers[len(truth) :], pairs.shape[1])
+    kinds = 1 + max(truth.classes.max(initial=0), found.classes.max(initial=0))
+    pairs = np.concatenate([each.images * kinds + each.classes for each in (truth, found)])
+    known, numbers = np.unique(pairs, return_inverse=True)
+    of_truth, true_starts = _grouped(numbers[: len(truth)], len(known))
+    of_found, found_starts = _grouped(numbers[len(truth) :], len(known))
     both = (np.diff(true_starts) > 0) & (np.diff(found_starts) > 0)
     for group in np.flatnonzero(both).tolist():
         true = of_truth[true_starts[group] : true_starts[group + 1]]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+import rhovideo
 from rhovideo.config import load_cfg
 from rhovideo.data.lists.boxes.key_frames import open_key_frames
 from rhovideo.engine.evaluation.detections import Truth, measure, write_classes, write_detections
@@ -20,6 +21,7 @@ from tests.box_sets import ACTIONS, FPS, write_box_set
 from tests.configured_runs import ROOT, final_state
 from tests.metrics.test_ava_map import naive_map
 from tests.processes import run_processes
+from tests.videos import write_video
 
 LABELS = "ava_action_list_v2.2_for_activitynet_2019.pbtxt"
 EXCLUDED = "ava_val_excluded_timestamps_v2.2.csv"
@@ -79,6 +81,14 @@ def test_run_writes_what_ava_map_measures(configure, box_set, tmp_path):
     words = ["TRAIN.ENABLE", False, "TEST.CHECKPOINT_FILE_PATH", checkpoint, "TEST.BATCH_SIZE", 5]
     again = run(configure(*words, output="again"))
     assert again["test_map"] == pytest.approx(results["test_map"], abs=1e-6)
+    # PySlowFast's form of it is a detector too.
+    ours, theirs = (
+        rhovideo.load_detector(path)
+        for path in (checkpoint, rhovideo.export(checkpoint, tmp_path / "theirs.pyth").path)
+    )
+    clips, boxes = torch.rand(1, 3, 2, 64, 96), torch.tensor([[0, 3.0, 4.0, 40.0, 50.0]])
+    with torch.no_grad():
+        torch.testing.assert_close(ours(clips, boxes), theirs(clips, boxes))
 
 
 def test_resume_in_the_middle_of_an_epoch_is_exact(configure, tmp_path):
@@ -199,6 +209,58 @@ def test_key_frames_that_cannot_be_read_count_as_missed(configure, box_set, tmp_
     assert results["test_key_frames"] == 10
     assert "5 of 15 key frames could not be read" in (tmp_path / "out/stdout.log").read_text()
     assert not any(line.startswith("v0,") for line in (tmp_path / "out/detections.csv").read_text().splitlines())
+
+
+def test_clips_of_all_sizes_in_one_batch_score_as_alone(configure, tmp_path):
+    """Lying and upright videos: each is scored at its own size, however they are batched."""
+    for name, size in (("t0", (96, 64)), ("v0", (96, 64)), ("v1", (64, 96)), ("v2", (80, 80))):
+        write_video(tmp_path / f"videos/{name}.mp4", num_frames=24, size=size, fps=4)
+    (tmp_path / "boxes.csv").write_text(
+        "".join(
+            f"{video},{second},0.1,0.2,0.6,0.9,2,0\n{video},{second},0,0,1,1,1,1\n"
+            for video in ("t0", "v0", "v1", "v2")
+            for second in (2, 4)
+        )
+    )
+    (tmp_path / "found.csv").write_text(
+        "".join(
+            f"{video},{second},0.1,0.2,0.6,0.9,,0.9\n{video},{second},0,0,1,1,,1\n"
+            for video in ("v0", "v1", "v2")
+            for second in (2, 4)
+        )
+    )
+    words = ["AVA.VIDEO_DIR", tmp_path / "videos", "AVA.ANNOTATION_DIR", tmp_path]
+    words += ["AVA.TRAIN_GT_BOX_LISTS", "[boxes.csv]", "AVA.GROUNDTRUTH_FILE", "boxes.csv", "TRAIN.BATCH_SIZE", 2]
+    words += ["AVA.TEST_PREDICT_BOX_LISTS", "[found.csv]", "AVA.EXCLUSION_FILE", "", "AVA.LABEL_MAP_FILE", "map.txt"]
+    (tmp_path / "map.txt").write_text("1,stand\n2,walk\n")
+    words += ["SOLVER.MAX_EPOCH", 1, "TRAIN.EVAL_PERIOD", 0]
+    run(configure(*words, "TEST.BATCH_SIZE", 6, output="together"))
+    run(configure(*words, "TEST.BATCH_SIZE", 1, output="alone"))
+    together, alone = (detections_of(tmp_path / name) for name in ("together", "alone"))
+    assert len(together) == 24
+    assert together == pytest.approx(alone, abs=1e-5)
+
+
+def test_boxes_that_have_changed_are_not_resumed_with(configure, box_set, tmp_path):
+    folder = tmp_path / "set"
+    shutil.copytree(box_set, folder, ignore=shutil.ignore_patterns("frames"))
+    frames = ["AVA.FRAME_DIR", box_set / "frames"]
+    run(configure(*frames, "SOLVER.MAX_EPOCH", 1, folder=folder))
+    file = folder / "ava_train_v2.2.csv"
+    first, *others = file.read_text().splitlines()
+    fields = first.split(",")
+    fields[6] = str(int(fields[6]) % len(ACTIONS) + 1)
+    file.write_text("\n".join([",".join(fields), *others]))
+    with pytest.raises(JobError, match="another content"):
+        run(configure(*frames, "SOLVER.MAX_EPOCH", 1, folder=folder))
+    with pytest.raises(JobError, match="not in the list that the run"):
+        run(configure(*frames, "SOLVER.MAX_EPOCH", 2, folder=folder))
+
+
+@pytest.mark.parametrize("words", [["TRAIN.DTYPE", "float64"], ["TRAIN.MIXED_PRECISION", True]])
+def test_other_precisions(configure, words):
+    results = run(configure("SOLVER.MAX_EPOCH", 1, "TRAIN.EVAL_PERIOD", 0, *words))
+    assert 0 <= results["test_map"] <= 100
 
 
 def test_nothing_to_test_is_said(configure):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.box_file_names import box_files
+from rhovideo.config.box_file_names import box_files, frame_list_files
 from rhovideo.data.lists.boxes.box_files import NO_ACTION, BoxRows, read_box_rows
 from rhovideo.data.lists.boxes.box_footage import BoxFootage, open_footage
 from rhovideo.data.lists.csv_parsing import NO_LABEL, ManifestError
@@ -20,6 +21,9 @@ from rhovideo.data.lists.video_list import OpenVideo, VideoList
 EVALUATED_EVERY = 4
 # Detectors' boxes may stand out of the frame a little; where one is that far out, it is in pixels.
 _FARTHEST = 2.0
+# The lists that were opened last, by the state of their files.
+_MOST_OPENED = 4
+_opened: dict[tuple[Hashable, ...], KeyFrameList] = {}
 
 
 @dataclass
@@ -44,6 +48,8 @@ class KeyFrame:
 class KeyFrameList(VideoList):
     """Key frames by index: videos in the order of the frame lists, seconds ascending.
 
+    They are kept as arrays, since every worker has a copy of them.
+
     Args:
         name: the file of boxes, or the first of several.
         frames: the key frames.
@@ -64,43 +70,65 @@ class KeyFrameList(VideoList):
         start_second: int,
         unlisted: Sequence[str] = (),
     ) -> None:
-        self._frames = list(frames)
+        self.csv = name
+        self.unlisted = list(unlisted)
+        self.labels = np.array([_digest(frame) for frame in frames], np.int64)
         self._footage = footage
         self._start = start_second
-        self.unlisted = list(unlisted)
-        paths = [f"{footage.path(frame.video)} at second {frame.second}" for frame in frames]
-        super().__init__(name, paths, [_digest(frame) for frame in frames])
+        self._names = list(dict.fromkeys(frame.video for frame in frames))
+        numbers = {name: number for number, name in enumerate(self._names)}
+        self._videos = np.array([numbers[frame.video] for frame in frames], np.int32)
+        self._seconds = np.array([frame.second for frame in frames], np.int64)
+        self._lines = np.array([frame.line for frame in frames], np.int64)
+        self._boxes = np.array([box for frame in frames for box in frame.boxes], np.float64).reshape(-1, 4)
+        self._first_box = _starts(len(frame.boxes) for frame in frames)
+        actions = [of_box for frame in frames for of_box in frame.actions]
+        self._actions = np.array([action for of_box in actions for action in of_box], np.int32)
+        self._first_action = _starts(map(len, actions))
+
+    def __len__(self) -> int:
+        return len(self._videos)
 
     def key_frame(self, index: int) -> KeyFrame:
         """Key frame ``index``."""
-        return self._frames[index]
+        boxes = [tuple(box) for box in self.boxes(index).tolist()]
+        actions = [self._of_box(box) for box in range(*self._first_box[index : index + 2].tolist())]
+        name = self._names[self._videos[index]]
+        return KeyFrame(name, int(self._seconds[index]), boxes, actions, self.line(index))
 
     def boxes(self, index: int) -> np.ndarray:
         """The boxes of a key frame, float64 [N,4], in shares of the frame's width and height."""
-        return np.array(self._frames[index].boxes, np.float64).reshape(-1, 4)
+        return self._boxes[self._first_box[index] : self._first_box[index + 1]]
 
     def targets(self, index: int, num_classes: int) -> np.ndarray:
         """The actions of a key frame's boxes, uint8 [N,num_classes]: action 1 is in the first column."""
-        actions = self._frames[index].actions
-        targets = np.zeros((len(actions), num_classes), np.uint8)
-        for row, of_box in zip(targets, actions, strict=True):
-            row[[action - 1 for action in of_box]] = 1
+        first, last = self._first_box[index : index + 2].tolist()
+        targets = np.zeros((last - first, num_classes), np.uint8)
+        for row, box in zip(targets, range(first, last), strict=True):
+            row[[action - 1 for action in self._of_box(box)]] = 1
         return targets
+
+    def _of_box(self, box: int) -> list[int]:
+        actions: list[int] = self._actions[self._first_action[box] : self._first_action[box + 1]].tolist()
+        return actions
 
     def offset(self, index: int) -> int:
         """Seconds from the beginning of the video to a key frame."""
-        return self._frames[index].second - self._start
+        return int(self._seconds[index]) - self._start
+
+    def path(self, index: int) -> str:
+        return f"{self._footage.path(self._names[self._videos[index]])} at second {self._seconds[index]}"
 
     def label(self, index: int) -> int:
         return NO_LABEL
 
     def line(self, index: int) -> int:
-        return self._frames[index].line
+        return int(self._lines[index])
 
     @property
     def num_classes(self) -> int:
         """The largest action; 0 if no box has one."""
-        return max((action for frame in self._frames for of_box in frame.actions for action in of_box), default=0)
+        return int(self._actions.max(initial=0))
 
     @property
     def has_labels(self) -> bool:
@@ -108,7 +136,12 @@ class KeyFrameList(VideoList):
         return False
 
     def open_video(self, index: int, image_fps: float, backend: str = "pyav") -> OpenVideo:
-        return self._footage.open_video(self._frames[index].video, image_fps, backend)
+        return self._footage.open_video(self._names[self._videos[index]], image_fps, backend)
+
+
+def _starts(counts: Iterable[int]) -> np.ndarray:
+    """Where each of some parts begins among all, and the end of the last, int64 [N + 1]."""
+    return np.cumsum([0, *counts], dtype=np.int64)
 
 
 def open_key_frames(cfg: CfgNode, split: str) -> KeyFrameList:
@@ -123,6 +156,24 @@ def open_key_frames(cfg: CfgNode, split: str) -> KeyFrameList:
         ManifestError: a file cannot be used, or no box is left.
         FileNotFoundError: a file is missing.
     """
+    state = _state(cfg, split)
+    if state not in _opened:
+        frames = _open(cfg, split)
+        while len(_opened) >= _MOST_OPENED:
+            del _opened[next(iter(_opened))]
+        _opened[state] = frames
+    return _opened[state]
+
+
+def _state(cfg: CfgNode, split: str) -> tuple[Hashable, ...]:
+    """Equal where the same key frames would be found again: a start asks for them several times."""
+    files = [*(path for path, _ in box_files(cfg, split)), *frame_list_files(cfg, split)]
+    stats = [(str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    videos = os.stat(cfg.AVA.VIDEO_DIR).st_mtime_ns if cfg.AVA.VIDEO_DIR else 0
+    return (split, *stats, videos, cfg.AVA.dump(), cfg.MODEL.NUM_CLASSES, cfg.DATA.PATH_PREFIX, cfg.DATA.MANIFEST_CACHE)
+
+
+def _open(cfg: CfgNode, split: str) -> KeyFrameList:
     start = start_second(cfg)
     every = EVALUATED_EVERY if split == "val" and not cfg.AVA.FULL_TEST_ON_VAL else 1
     collected = _KeyFrames(every)
