@@ -15,7 +15,7 @@ from rhovideo.runs.folder import FAILURE_FILE, STATS_FILE, read_results
 from rhovideo.runs.records import FAILED, Job, read_job, run_folders
 
 # Names of the accuracy in results.json and in the log, and its name in the table; the first that is there is shown.
-ACCURACIES = {"test_top1": "test", "top1_acc": "test", "top1": "top1", "knn_top1": "knn"}
+ACCURACIES = {"test_top1": "test", "top1_acc": "test", "top1": "top1", "knn_top1": "knn", "map": "mAP"}
 
 
 @dataclass(frozen=True)

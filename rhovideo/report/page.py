@@ -92,9 +92,16 @@ def make_page(subject: Subject, features: bool = True) -> Page:
         *([boxes] if boxes else []),
         pictures.neighbours_section(),
         pictures.map_section(),
-        classes_section(predictions, names),
-        confusion_section(predictions, names),
-        pictures.mistakes_section(predictions),
+        # A detector has predictions of boxes, not of videos.
+        *(
+            []
+            if boxes and not predictions
+            else [
+                classes_section(predictions, names),
+                confusion_section(predictions, names),
+                pictures.mistakes_section(predictions),
+            ]
+        ),
         warnings_section(subject),
         again_section(subject),
     ]

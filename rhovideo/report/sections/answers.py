@@ -8,6 +8,7 @@ from rhovideo.engine.evaluation.intervals import wilson, wilson_of
 from rhovideo.report.blocks import Answer
 from rhovideo.report.per_video import ClassScore, Predictions, class_scores, confusions
 from rhovideo.report.run_record import RunRecord, number, series
+from rhovideo.report.sections.scored_boxes import lowest_classes
 from rhovideo.report.sections.wording import class_name, count, listed, percent
 from rhovideo.report.subjects import Chain, Subject, deviation, mean_of_chains
 
@@ -34,7 +35,8 @@ def answers(subject: Subject, predictions: Predictions | None, names: Sequence[s
     chain = subject.main
     guesses = at_chance(predictions, chain)
     first = _best(subject, guesses) if subject.compares else _score(chain, predictions, guesses)
-    return [first, overfitting(chain, guesses), data_loading(chain), failing_classes(predictions, names)]
+    fails = failing_classes(predictions, names) if predictions or not chain.detector else lowest_classes(chain.detector)
+    return [first, overfitting(chain, guesses), data_loading(chain), fails]
 
 
 def at_chance(predictions: Predictions | None, chain: Chain) -> bool:

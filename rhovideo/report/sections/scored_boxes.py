@@ -12,16 +12,15 @@ import numpy as np
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.findings import ConfigError
-from rhovideo.config.task_defaults import DETECTS
 from rhovideo.data.lists.boxes.box_files import BoxRows, read_box_rows
 from rhovideo.data.sampling.key_frame_clips import frames_around
 from rhovideo.data.video.picture.frame import Picture as Decoded
 from rhovideo.data.video.picture.frame import RgbPicture
 from rhovideo.data.video.reader import VideoReadError
 from rhovideo.errors import JobError
-from rhovideo.report.blocks import Gallery, Picture, Rows, Section, Text
+from rhovideo.report.blocks import Answer, Gallery, Picture, Rows, Section, Text
 from rhovideo.report.run_record import RunRecord
-from rhovideo.report.sections.wording import MOST_ROWS
+from rhovideo.report.sections.wording import MOST_ROWS, listed
 from rhovideo.report.subjects import Chain
 from rhovideo.report.thumbnails import jpeg
 
@@ -36,12 +35,13 @@ _SEED = 0
 # A class is named from this score on; of a box without any such class, the best one.
 _NAMED_FROM = 0.5
 _MOST_NAMED = 3
+_LOWEST = 3
 _TRUE, _FOUND = (40, 160, 70), (30, 90, 220)
 
 
 def boxes_section(chain: Chain) -> Section | None:
     """The boxes of the last detector of a chain; None where none was tested."""
-    run = next((run for run in reversed(chain.runs) if run.task in DETECTS), None)
+    run = chain.detector
     if run is None:
         return None
     section = Section("boxes", "People in boxes, and what they do")
@@ -63,6 +63,23 @@ def boxes_section(chain: Chain) -> Section | None:
     )
     section.blocks.append(Gallery(rows, "clips", caption))
     return section
+
+
+def lowest_classes(run: RunRecord) -> Answer:
+    """The classes with the lowest average precision of a detector.
+
+    Args:
+        run: its run.
+    """
+    question = "Which classes fail?"
+    known = sorted((float(row["ap"]), row["name"]) for row in _class_rows(run) if row["ap"])
+    if not known:
+        return Answer(question, "not known yet", f"There is no {_CLASSES}: the test writes it.", "unknown")
+    lowest = known[:_LOWEST]
+    reason = (
+        f"Average precision of {len(known)} classes at an overlap of 0.5; the others are above {lowest[-1][0]:.1f} %."
+    )
+    return Answer(question, "lowest: " + listed([f"{name} ({value:.1f} %)" for value, name in lowest]), reason)
 
 
 def _class_rows(run: RunRecord) -> list[dict[str, str]]:
@@ -115,7 +132,7 @@ def _drawn(places: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
     """Some key frames drawn at random, from different videos as far as there are any."""
     ordered = sorted(places)
     turns: dict[str, int] = {}
-    ranked = []
+    ranked: list[tuple[int, int, tuple[str, int]]] = []
     for number in np.random.default_rng(_SEED).permutation(len(ordered)).tolist():
         video = ordered[number][0]
         turns[video] = turns.get(video, 0) + 1

@@ -50,6 +50,8 @@ def test_page_has_the_section(tested):
     assert 'id="boxes"' in page
     assert "test mAP" in page
     assert "no feature of a whole clip" in page
+    assert 'id="confusion"' not in page
+    assert "lowest: " in page
 
 
 def test_boxes_are_where_they_are():
