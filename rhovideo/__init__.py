@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     )
     from rhovideo.data import build_loader
     from rhovideo.integrations import register
-    from rhovideo.models import build_backbone, build_classifier, create_backbone
+    from rhovideo.models import build_backbone, build_classifier, build_detector, create_backbone
     from rhovideo.ssl import build_method
-    from rhovideo.zoo import export, load_classifier, load_method, load_pretrained
+    from rhovideo.zoo import export, load_classifier, load_detector, load_method, load_pretrained
 
 __version__ = "0.1.0"
 
@@ -41,6 +41,7 @@ __all__ = [
     "ConfigError",
     "build_backbone",
     "build_classifier",
+    "build_detector",
     "build_loader",
     "build_method",
     "create_backbone",
@@ -48,6 +49,7 @@ __all__ = [
     "get_cfg",
     "load_cfg",
     "load_classifier",
+    "load_detector",
     "load_method",
     "load_pretrained",
     "register",
@@ -63,6 +65,7 @@ __getattr__, __dir__ = lazy_names(
         "ConfigError": "rhovideo.config",
         "build_backbone": "rhovideo.models",
         "build_classifier": "rhovideo.models",
+        "build_detector": "rhovideo.models",
         "build_loader": "rhovideo.data",
         "build_method": "rhovideo.ssl",
         "create_backbone": "rhovideo.models",
@@ -70,6 +73,7 @@ __getattr__, __dir__ = lazy_names(
         "get_cfg": "rhovideo.config",
         "load_cfg": "rhovideo.config",
         "load_classifier": "rhovideo.zoo",
+        "load_detector": "rhovideo.zoo",
         "load_method": "rhovideo.zoo",
         "load_pretrained": "rhovideo.zoo",
         "register": "rhovideo.integrations",

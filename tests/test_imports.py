@@ -14,7 +14,15 @@ from tests.configured_runs import ROOT
 
 # Whole packages, and single modules, that import without torch.
 TORCH_FREE = (
-    *("rhovideo.config", "rhovideo.runs", "rhovideo.monitor", "rhovideo.cli", "rhovideo.launch.slurm"),
+    *(
+        "rhovideo.config",
+        "rhovideo.metrics",
+        "rhovideo.data.lists.boxes",
+        "rhovideo.runs",
+        "rhovideo.monitor",
+        "rhovideo.cli",
+        "rhovideo.launch.slurm",
+    ),
     *(f"rhovideo.launch.{name}" for name in ("before_start", "chains", "failures", "finished_jobs", "plan")),
     *("rhovideo.launch.run_state", "rhovideo.launch.sweep", "rhovideo.launch.local.runner"),
     *(f"rhovideo.zoo.{name}" for name in ("catalogue", "figures", "sources")),

@@ -12,7 +12,7 @@ import torch
 
 from tests.configured_runs import ROOT
 
-FACES = ("", ".config", ".data", ".demo", ".models", ".optim", ".runs", ".ssl", ".zoo")
+FACES = ("", ".config", ".data", ".demo", ".metrics", ".models", ".optim", ".runs", ".ssl", ".zoo")
 DATA_FACES = tuple(f".data.{room}" for room in ("video", "lists", "sampling", "augment", "loading"))
 
 
@@ -24,7 +24,7 @@ def test_every_public_name_is_there(room):
         assert name in dir(module)
 
 
-@pytest.mark.parametrize("room", ["", ".data", ".demo", ".runs", ".ssl", ".zoo"])
+@pytest.mark.parametrize("room", ["", ".data", ".demo", ".metrics", ".runs", ".ssl", ".zoo"])
 def test_importing_a_room_leaves_torch_alone(room):
     code = f"import sys, rhovideo{room}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

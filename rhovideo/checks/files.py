@@ -9,7 +9,8 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.extension.registries import lists_itself
+from rhovideo.checks.box_file_presence import missing_box_files
+from rhovideo.config.extension.registries import lists_itself, reads_boxes
 from rhovideo.config.findings import Finding
 from rhovideo.config.keys import get_value, nearest_file
 from rhovideo.config.list_names import label_files, list_name, needed_splits, reads_label_files
@@ -45,6 +46,8 @@ def check_folder_name(name: str) -> str:
 
 def check_list_files(cfg: CfgNode) -> Iterator[Finding]:
     """Find the lists and label files that the task reads and that are not there."""
+    if reads_boxes(cfg):
+        yield from missing_box_files(cfg)
     if lists_itself(cfg):
         return
     key = "DATA.PATH_TO_DATA_DIR"

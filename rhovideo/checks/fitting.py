@@ -12,7 +12,7 @@ from typing import Any
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.auto_values import AUTO_KEYS, auto_values
-from rhovideo.config.extension.registries import lists_itself
+from rhovideo.config.extension.registries import lists_itself, reads_boxes
 from rhovideo.config.findings import Finding
 from rhovideo.config.fitted import KEYS, fitted_values, without_a_gpu
 from rhovideo.config.keys import get_value, set_value
@@ -88,6 +88,8 @@ def _of_run(cfg: CfgNode, free: Collection[str]) -> dict[str, Any]:
 
 def _videos(cfg: CfgNode) -> tuple[int | None, str]:
     """The number of videos in the training list; None and a reason if the job reads none, or it is not known here."""
+    if reads_boxes(cfg):
+        return _key_frames(cfg)
     if lists_itself(cfg):
         return None, f"a data set {cfg.TRAIN.DATASET} does not say its number of videos before it is read"
     if "train" not in needed_splits(cfg):
@@ -106,3 +108,16 @@ def _videos(cfg: CfgNode) -> tuple[int | None, str]:
         return None, f"the training list cannot be read: {error}"
     why = "is too long to be counted before the start" if contents.videos is None else "is empty"
     return contents.videos, f"the training list {contents.csv} {why}"
+
+
+def _key_frames(cfg: CfgNode) -> tuple[int | None, str]:
+    """The number of key frames to train on; None and a reason if the job reads none, or they cannot be read."""
+    if "train" not in needed_splits(cfg):
+        return None, f"TASK {cfg.TASK} reads no training videos"
+    from rhovideo.data.lists.boxes.key_frames import open_key_frames
+    from rhovideo.data.lists.csv_parsing import ManifestError
+
+    try:
+        return len(open_key_frames(cfg, "train")), ""
+    except (ManifestError, OSError) as error:
+        return None, f"the boxes to train on cannot be read: {error}"

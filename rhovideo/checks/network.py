@@ -5,15 +5,18 @@ It is built on torch's meta device, which keeps shapes and no numbers: a second 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from fvcore.common.config import CfgNode
+from torch import nn
 
 from rhovideo.config.extension.registries import BACKBONES, METHODS
 from rhovideo.config.findings import Finding
+from rhovideo.config.task_defaults import DETECTS
 from rhovideo.errors import JobError, SettingError
 from rhovideo.models.build import build_classifier
+from rhovideo.models.detector import build_detector
 from rhovideo.ssl.build import build_method
 
 # Sections and keys that make no difference to how a network is built.
@@ -43,16 +46,18 @@ class NetworkCheck:
 
 def _network_key(cfg: CfgNode) -> str:
     """The task's kind of network, and all sections that shape it."""
-    pretrains = cfg.TASK == "pretrain"
+    pretrains, detects = cfg.TASK == "pretrain", cfg.TASK in DETECTS
     shaping = cfg.clone()
     shaping.defrost()
     for name in (*_NOT_SHAPING, *([] if pretrains else ["CONTRASTIVE"])):
         shaping.pop(name)
-    return f"{pretrains}\n{shaping.dump()}"
+    return f"{pretrains} {detects}\n{shaping.dump()}"
 
 
 def _build(cfg: CfgNode) -> Iterator[Finding]:
-    build = build_method if cfg.TASK == "pretrain" else build_classifier
+    build: Callable[[CfgNode], nn.Module] = build_method if cfg.TASK == "pretrain" else build_classifier
+    if cfg.TASK in DETECTS:
+        build = build_detector
     try:
         # Modules are imported before: what they make when they are imported would keep no numbers, for the run too, and
         # torch 2.6 cannot import all of itself there.

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.extension.registries import lists_itself
+from rhovideo.config.extension.registries import lists_itself, reads_boxes
 from rhovideo.config.list_names import needed_splits
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.launch.before_start import Place, Start, check_before_start
@@ -22,9 +21,6 @@ from rhovideo.launch.slurm.stages import stages_of
 from rhovideo.runs.first_launch import as_resumed, resumes
 from rhovideo.runs.folder import list_checkpoints
 from rhovideo.terminal import print_line
-
-if TYPE_CHECKING:
-    from rhovideo.checks.lists.list_contents import ListContents
 
 
 def show_run(plan: Plan) -> None:
@@ -97,22 +93,31 @@ def _check(plan: Plan, place: Place, resume: bool, also: Sequence[str] = (), wit
 
 def _in_short(cfg: CfgNode) -> str:
     """A job in a line: its task, its videos, its steps, its processes and its run folder."""
-    from rhovideo.checks.lists.list_contents import read_contents
-
-    splits = () if lists_itself(cfg) else needed_splits(cfg)
-    lists = {split: read_contents(cfg, split) for split in splits}
-    counts = ", ".join(f"{split} {contents.videos}" for split, contents in lists.items() if contents.videos is not None)
+    videos = _counted(cfg)
+    counts = ", ".join(f"{split} {count}" for split, count in videos.items())
     uncounted = f"{'a registered data set' if lists_itself(cfg) else 'frame lists'}, whose videos were not counted"
-    parts = [f"TASK {cfg.TASK}", f"videos: {counts}" if counts else uncounted]
+    what = "key frames" if reads_boxes(cfg) else "videos"
+    parts = [f"TASK {cfg.TASK}", f"{what}: {counts}" if counts else uncounted]
     if cfg.TASK in TRAINS:
         batch = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
-        parts.append(f"{cfg.SOLVER.MAX_EPOCH} epochs of {_steps(lists, batch)} of {batch} videos")
+        parts.append(f"{cfg.SOLVER.MAX_EPOCH} epochs of {_steps(videos, batch)} of {batch} {what}")
     return "; ".join([*parts, _processes(cfg), f"writes to {cfg.OUTPUT_DIR}{_from_before(cfg)}"])
 
 
-def _steps(lists: Mapping[str, ListContents], batch: int) -> str:
-    videos = lists["train"].videos if "train" in lists else None
-    return "steps" if videos is None else f"{videos // batch} steps"
+def _counted(cfg: CfgNode) -> dict[str, int]:
+    """The number of videos, or of key frames, in each list that the job reads, where it is known."""
+    from rhovideo.checks.lists.list_contents import read_contents
+    from rhovideo.data.lists.boxes.key_frames import open_key_frames
+
+    if reads_boxes(cfg):
+        return {split: len(open_key_frames(cfg, split)) for split in needed_splits(cfg)}
+    splits = () if lists_itself(cfg) else needed_splits(cfg)
+    counts = {split: read_contents(cfg, split).videos for split in splits}
+    return {split: count for split, count in counts.items() if count is not None}
+
+
+def _steps(videos: Mapping[str, int], batch: int) -> str:
+    return f"{videos['train'] // batch} steps" if "train" in videos else "steps"
 
 
 def _processes(cfg: CfgNode) -> str:

@@ -39,7 +39,7 @@ _STEPS_OF_EPOCH = 8
 _MOST_ON_CPU = 32
 _MOST_ON_GPU = 64
 # Steps of a training, on a CPU and on GPUs: minutes and hours.
-_STEPS = {"pretrain": (640, 20_000), "linear": (160, 2_000), "finetune": (320, 5_000)}
+_STEPS = {"pretrain": (640, 20_000), "linear": (160, 2_000), "finetune": (320, 5_000), "detection": (320, 5_000)}
 # A pre-training that goes on with a checkpoint's weights takes this share of them.
 _STEPS_AFTER_A_CHECKPOINT = 0.25
 _MOST_EPOCHS = 400

@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.detection_rules import check_detection
 from rhovideo.config.findings import Finding
 from rhovideo.config.fitted import videos_of_mlp_statistics, whitening_that_fits
 from rhovideo.config.pyslowfast.translation import reads_charades, reads_templates
@@ -390,4 +391,5 @@ _RULES = (
     _optimizer,
     _evaluation,
     _labels,
+    check_detection,
 )

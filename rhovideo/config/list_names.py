@@ -15,7 +15,7 @@ CLASS_NAMES_FILE = "classes.txt"
 
 def needed_splits(cfg: CfgNode) -> tuple[str, ...]:
     """The splits that the task reads: some of train, val and test."""
-    if cfg.TASK in ("test", "extract"):
+    if cfg.TASK in ("test", "extract", "detection_test"):
         return ("test",)
     if cfg.TASK in ("knn", "logistic"):
         return ("train", "test")

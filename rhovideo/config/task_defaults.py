@@ -6,11 +6,14 @@ MODEL.FROZEN_BN is a bool.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection
+from typing import Any
 
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.augmentation_shorthands import expand
+from rhovideo.config.extension.registries import BOXES, reads_boxes
 from rhovideo.config.findings import Finding
 from rhovideo.config.keys import get_value, set_value
 from rhovideo.config.pyslowfast import translation
@@ -18,12 +21,22 @@ from rhovideo.config.pyslowfast.translation import is_slowfast_task
 from rhovideo.config.schema import definitions
 from rhovideo.config.schema.job import TASKS
 
-__all__ = ["CLASSIFIES", "MEASURES", "TASKS", "TRAINS", "is_slowfast_task", "resolve", "supply_task"]
+__all__ = [
+    "CLASSIFIES",
+    "DETECTS",
+    "MEASURES",
+    "TASKS",
+    "TRAINS",
+    "is_slowfast_task",
+    "resolve",
+    "supply_task",
+]
 
-TRAINS = ("pretrain", "linear", "finetune")
+TRAINS = ("pretrain", "linear", "finetune", "detection")
 # They take a checkpoint and train no network. Each task is in one of these two.
-MEASURES = ("test", "knn", "logistic", "extract")
+MEASURES = ("test", "detection_test", "knn", "logistic", "extract")
 CLASSIFIES = ("linear", "finetune", "test")
+DETECTS = ("detection", "detection_test")
 # What several labels a video need.
 MULTI_LABEL = {"MODEL.LOSS_FUNC": "bce_logit", "MODEL.HEAD_ACT": "sigmoid"}
 
@@ -55,7 +68,7 @@ def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None
     """
     findings = []
     notes = [] if notes is None else notes
-    slowfast = is_slowfast_task(cfg.TASK)
+    slowfast = translation.is_slowfast_file(cfg)
     if slowfast:
         cfg.TASK = _from_slowfast(cfg)
         translation.translate(cfg, given, notes)
@@ -64,6 +77,7 @@ def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None
     if cfg.CONTRASTIVE.LOSS_FORM is None:
         cfg.CONTRASTIVE.LOSS_FORM = "released" if slowfast and cfg.TASK == "pretrain" else "paper"
     findings += _linear_and_finetune(cfg, given, slowfast)
+    findings += _detection(cfg, given)
     findings += _without_training(cfg)
     if cfg.MODEL.FROZEN_BN is None:
         # The paper's features are frozen; the released loop keeps batch norm in training mode.
@@ -82,6 +96,8 @@ def resolve(cfg: CfgNode, given: Collection[str], notes: list[str] | None = None
 def _from_slowfast(cfg: CfgNode) -> str:
     if cfg.TASK == "ssl":
         return "pretrain"
+    if translation.asks_for_boxes(cfg):
+        return "detection"
     if cfg.TASK.startswith("ssl_eval"):
         return "linear" if cfg.MODEL.DETACH_FINAL_FC else "finetune"
     return str(cfg.TASK)
@@ -133,8 +149,40 @@ def _without_training(cfg: CfgNode) -> list[Finding]:
         keys = ("TEST.ENABLE", "TRAIN.ENABLE", "TASK")
         return [Finding(keys, "neither training nor testing is enabled: nothing to do", "True")]
     if not cfg.TRAIN.ENABLE:
-        cfg.TASK = {"pretrain": "knn", "linear": "test", "finetune": "test"}.get(cfg.TASK, cfg.TASK)
+        cfg.TASK = {"pretrain": "knn", "linear": "test", "finetune": "test", "detection": "detection_test"}.get(
+            cfg.TASK, cfg.TASK
+        )
     return []
+
+
+# What TASK detection takes where nothing else is written: one view of a clip, res5 that dilates and does not stride.
+_OF_DETECTION: dict[str, Any] = {
+    "TRAIN.DATASET": BOXES,
+    "MODEL.LOSS_FUNC": "bce",
+    "MODEL.HEAD_ACT": "sigmoid",
+    "RESNET.SPATIAL_STRIDES": [[1], [2], [2], [1]],
+    "RESNET.SPATIAL_DILATIONS": [[1], [1], [1], [2]],
+}
+
+
+def _detection(cfg: CfgNode, given: Collection[str]) -> list[Finding]:
+    """Set what TASK detection needs; find what asks for boxes in another task."""
+    if cfg.TASK in DETECTS:
+        for key, value in _OF_DETECTION.items():
+            if key not in given:
+                set_value(cfg, key, copy.deepcopy(value))
+        cfg.DETECTION.ENABLE = True
+        cfg.TEST.NUM_ENSEMBLE_VIEWS = cfg.TEST.NUM_SPATIAL_CROPS = 1
+        return []
+    findings = []
+    if cfg.TASK in TASKS and reads_boxes(cfg):
+        wrong = f"{cfg.TRAIN.DATASET} lists boxes, which TASK {cfg.TASK} does not read"
+        findings.append(Finding(("TRAIN.DATASET", "TASK"), wrong, "kinetics for a list of videos, or TASK: detection"))
+    if cfg.TASK in TASKS and cfg.DETECTION.ENABLE:
+        wrong = f"True asks for boxes, which TASK {cfg.TASK} does not read"
+        findings.append(Finding(("DETECTION.ENABLE", "TASK"), wrong, "False, or TASK: detection"))
+    cfg.DETECTION.ENABLE = bool(cfg.DETECTION.ENABLE)
+    return findings
 
 
 def _linear_and_finetune(cfg: CfgNode, given: Collection[str], slowfast: bool) -> list[Finding]:

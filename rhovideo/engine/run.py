@@ -28,6 +28,7 @@ from rhovideo.engine.log.cpu_notes import note_cpu, note_mixed_precision
 from rhovideo.engine.log.json_stats import to_json
 from rhovideo.engine.log.logging_setup import set_up_logging
 from rhovideo.engine.tasks.classify import run_classify
+from rhovideo.engine.tasks.detect import run_detection, run_detection_test
 from rhovideo.engine.tasks.extract import run_extract
 from rhovideo.engine.tasks.knn import run_knn
 from rhovideo.engine.tasks.logistic import run_logistic
@@ -45,6 +46,8 @@ RUNNERS: dict[str, Callable[[CfgNode], Numbers]] = {
     "pretrain": run_pretrain,
     "linear": run_classify,
     "finetune": run_classify,
+    "detection": run_detection,
+    "detection_test": run_detection_test,
     "test": run_test,
     "knn": run_knn,
     "logistic": run_logistic,

@@ -12,7 +12,7 @@ from rhovideo.checks.files import check_files, check_folder_name
 from rhovideo.config.files.reading import Loaded
 from rhovideo.config.findings import Finding, Problem
 from rhovideo.config.keys import set_value
-from rhovideo.config.task_defaults import CLASSIFIES, MEASURES, TRAINS
+from rhovideo.config.task_defaults import MEASURES, TRAINS
 from rhovideo.errors import JobError
 from rhovideo.runs.folder import list_checkpoints
 from rhovideo.runs.job_checkpoint import job_checkpoint
@@ -21,6 +21,8 @@ from rhovideo.runs.job_checkpoint import job_checkpoint
 _SOURCES = {
     "linear": ("pretrain",),
     "finetune": ("pretrain",),
+    "detection": ("pretrain",),
+    "detection_test": ("detection",),
     "knn": ("pretrain",),
     "logistic": ("pretrain",),
     "extract": ("pretrain",),
@@ -48,7 +50,7 @@ def check_chain(jobs: Sequence[Loaded]) -> list[Problem]:
         if job.cfg.TASK in MEASURES and not (job_checkpoint(job.cfg) or made or _source(jobs, number)):
             wrong = f"is empty, and TASK {job.cfg.TASK} takes a checkpoint"
             findings.append(Finding(("TEST.CHECKPOINT_FILE_PATH",), wrong, "path/to/checkpoint.pyth"))
-        if job.cfg.TASK in CLASSIFIES and job.cfg.TASK in TRAINS and not (job_checkpoint(job.cfg) or made):
+        if job.cfg.TASK in TRAINS and job.cfg.TASK != "pretrain" and not (job_checkpoint(job.cfg) or made):
             findings += [] if _source(jobs, number) else [_RANDOM_WEIGHTS]
         problems += [job.problem(finding) for finding in findings]
     return problems

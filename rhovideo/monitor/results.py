@@ -27,6 +27,8 @@ _NUMBERS: dict[str, _Columns] = {
     "pretrain": (("knn top1", ("knn_top1",)),),
     "linear": _CLASSIFIER,
     "finetune": _CLASSIFIER,
+    "detection": (("mAP", ("test_map", "map")),),
+    "detection_test": (("mAP", ("test_map",)),),
     "test": _CLASSIFIER,
     "logistic": (("top1", ("test_top1",)),),
     "knn": (("top1", ("knn_top1",)), ("recall@1", ("recall_at_1",))),

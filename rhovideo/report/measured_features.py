@@ -11,7 +11,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.files.reading import load_cfg
-from rhovideo.data.loading.datasets import SampleKey, VideoDataset, build_dataset
+from rhovideo.data.loading.datasets import ClipDataset, SampleKey, build_dataset
 from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_network_input
 from rhovideo.report.per_video import Neighbour, Prediction, Predictions, Query
 from rhovideo.report.run_record import RunRecord, cfg_value
@@ -62,8 +62,8 @@ class MeasuredFeatures:
     queries: FeaturesOfList
     gallery: FeaturesOfList
     checkpoint: str
-    dataset: VideoDataset
-    gallery_dataset: VideoDataset
+    dataset: ClipDataset
+    gallery_dataset: ClipDataset
 
     @property
     def sampled(self) -> str:
@@ -180,12 +180,15 @@ def as_cfg(run: RunRecord) -> CfgNode:
     overrides = ["DATA.PATH_TO_DATA_DIR", str(run.data_folder), "DATA.AUG_DEVICE", "cpu"]
     prefix = str(cfg_value(run.cfg, "DATA.PATH_PREFIX") or "")
     overrides += ["DATA.PATH_PREFIX", str(run.located(prefix))] if prefix else []
+    for key in ("AVA.FRAME_DIR", "AVA.FRAME_LIST_DIR", "AVA.ANNOTATION_DIR", "AVA.VIDEO_DIR"):
+        folder = str(cfg_value(run.cfg, key) or "")
+        overrides += [key, str(run.located(folder))] if folder else []
     return load_cfg(run.folder / CONFIG_FILE, overrides)
 
 
 @torch.no_grad()
 def _measure(
-    encoder: torch.nn.Module, cfg: CfgNode, dataset: VideoDataset, split: str, most: int, rng: np.random.Generator
+    encoder: torch.nn.Module, cfg: CfgNode, dataset: ClipDataset, split: str, most: int, rng: np.random.Generator
 ) -> FeaturesOfList:
     rows = np.sort(rng.permutation(len(dataset))[:most])
     device = job_device(cfg)
@@ -202,9 +205,7 @@ def _measure(
     return FeaturesOfList(split, len(dataset), paths, kept, np.array(labels, np.int64), together)
 
 
-def _batches(
-    dataset: VideoDataset, rows: np.ndarray, split: str
-) -> Iterator[tuple[list[int], torch.Tensor, list[int]]]:
+def _batches(dataset: ClipDataset, rows: np.ndarray, split: str) -> Iterator[tuple[list[int], torch.Tensor, list[int]]]:
     """Batches of the videos that can be read: their rows, uint8 [B,T,S,S,3], and labels."""
     reported = time.monotonic()
     # A list of which a part has no labels is shown as a whole.

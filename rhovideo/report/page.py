@@ -17,6 +17,7 @@ from rhovideo.report.sections.answers import answers, choice
 from rhovideo.report.sections.cells import comparison_sections
 from rhovideo.report.sections.pictures import Pictures
 from rhovideo.report.sections.precisions import precisions_of, precisions_section
+from rhovideo.report.sections.scored_boxes import boxes_section
 from rhovideo.report.sections.signal_curves import curves_section
 from rhovideo.report.sections.what_was_run import (
     again_section,
@@ -94,14 +95,16 @@ def make_page(subject: Subject, features: bool = True) -> Page:
         ]
     )
     sections = comparison_sections(subject) if subject.compares else []
+    boxes = boxes_section(chain)
     sections += [
         run_section(chain),
         results_section(chain),
         curves_section(chain),
         pictures.clips_section(),
+        *([boxes] if boxes else []),
         pictures.neighbours_section(),
         pictures.map_section(),
-        *of_classes,
+        *([] if boxes and not predictions else of_classes),
         warnings_section(subject),
         again_section(subject),
     ]

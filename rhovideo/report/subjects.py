@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rhovideo.config.task_defaults import MEASURES
+from rhovideo.config.task_defaults import DETECTS, MEASURES
 from rhovideo.launch.sweep import short_keys
 from rhovideo.protocols.outcome import FILE_NAME as OUTCOME_FILE
 from rhovideo.report.run_record import SCORE_NAMES, RunRecord, cfg_value
@@ -77,6 +77,11 @@ class Chain:
     def pretraining(self) -> RunRecord | None:
         """The run that learned without labels."""
         return next((run for run in reversed(self.runs) if run.task == "pretrain"), None)
+
+    @property
+    def detector(self) -> RunRecord | None:
+        """The last run that scored boxes."""
+        return next((run for run in reversed(self.runs) if run.task in DETECTS), None)
 
 
 def groups(chains: Iterable[Chain]) -> dict[str, list[Chain]]:

@@ -74,13 +74,14 @@ class Thumbnails:
         return jpeg(frames[0]) if frames else ""
 
 
-def jpeg(frame: np.ndarray) -> str:
+def jpeg(frame: np.ndarray, most: int = _SIDE) -> str:
     """A small JPEG as a data URI.
 
     Args:
         frame: uint8 [H,W,3], RGB.
+        most: pixels of its long side.
     """
-    factor = _SIDE / max(frame.shape[:2])
+    factor = most / max(frame.shape[:2])
     if factor < 1:
         size = (max(1, round(frame.shape[1] * factor)), max(1, round(frame.shape[0] * factor)))
         frame = cv2.resize(frame, size, interpolation=cv2.INTER_AREA)

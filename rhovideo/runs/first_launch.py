@@ -14,7 +14,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.atomic_files import write_text
 from rhovideo.config.findings import Finding
-from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
+from rhovideo.config.task_defaults import TRAINS
 from rhovideo.errors import JobError
 from rhovideo.runs.file_hash import file_sha256
 from rhovideo.runs.folder import changed, checkpoint_folder, list_checkpoints
@@ -188,7 +188,7 @@ def check_first_weights(cfg: CfgNode, first: FirstLaunch | None = None) -> list[
         cfg: the configuration that is to go on with it.
         first: its first launch; None: that of OUTPUT_DIR.
     """
-    if cfg.TASK not in CLASSIFIES or not resumes(cfg):
+    if cfg.TASK == "pretrain" or not resumes(cfg):
         return []
     first = first or read_first_launch(cfg.OUTPUT_DIR)
     wrong = _other_weights(cfg, first) if first else []

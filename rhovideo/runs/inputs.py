@@ -24,6 +24,8 @@ from fvcore.common.config import CfgNode
 
 import rhovideo
 from rhovideo.atomic_files import write_text
+from rhovideo.config.box_file_names import all_box_files
+from rhovideo.config.extension.registries import reads_boxes
 from rhovideo.config.list_names import CLASS_NAMES_FILE, label_files, list_name, needed_splits, reads_label_files
 from rhovideo.errors import JobError
 from rhovideo.runs.file_hash import file_sha256
@@ -137,11 +139,14 @@ def input_files(cfg: CfgNode) -> Iterator[tuple[str, Path]]:
     """The role and the path of each file that a job's result depends on and that is there; each path once."""
     data = Path(cfg.DATA.PATH_TO_DATA_DIR)
     found: list[tuple[str, Path]] = []
-    for split in needed_splits(cfg):
+    if reads_boxes(cfg):
+        found += [(role, path) for path, (_, role) in all_box_files(cfg).items()]
+    for split in () if reads_boxes(cfg) else needed_splits(cfg):
         found.append((f"{split} list", data / list_name(cfg, split)))
         if reads_label_files(cfg, split):
             found += [(f"{split} {name}", data / name) for name in label_files(split)]
-    found.append((CLASS_NAMES, data / CLASS_NAMES_FILE))
+    if not reads_boxes(cfg):
+        found.append((CLASS_NAMES, data / CLASS_NAMES_FILE))
     found.append((CHECKPOINT, Path(_checkpoint(cfg))))
     for role, path in found:
         if path.is_file():

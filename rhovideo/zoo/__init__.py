@@ -8,6 +8,7 @@ from rhovideo.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from rhovideo.errors import WeightsError
+    from rhovideo.zoo.detectors import load_detector
     from rhovideo.zoo.pretrained import (
         load_classifier,
         load_classifier_weights,
@@ -22,6 +23,7 @@ __all__ = [
     "export",
     "load_classifier",
     "load_classifier_weights",
+    "load_detector",
     "load_encoder_weights",
     "load_method",
     "load_pretrained",
@@ -33,6 +35,7 @@ __getattr__, __dir__ = lazy_names(
         "export": "rhovideo.zoo.released_format.exporting",
         "load_classifier": "rhovideo.zoo.pretrained",
         "load_classifier_weights": "rhovideo.zoo.pretrained",
+        "load_detector": "rhovideo.zoo.detectors",
         "load_encoder_weights": "rhovideo.zoo.pretrained",
         "load_method": "rhovideo.zoo.pretrained",
         "load_pretrained": "rhovideo.zoo.pretrained",

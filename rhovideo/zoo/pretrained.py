@@ -13,8 +13,9 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from rhovideo.config.extension.registries import METHODS
+from rhovideo.config.task_defaults import DETECTS
 from rhovideo.errors import WeightsError
-from rhovideo.models import Classifier, Encoder, build_backbone, build_classifier
+from rhovideo.models import Classifier, Detector, Encoder, build_backbone, build_classifier
 from rhovideo.ssl.build import build_method
 from rhovideo.zoo.files.architecture import ASK_FOR_CFG, architecture, describe_unknown
 from rhovideo.zoo.files.checkpoint_files import OWN, WeightsFile, read_weights
@@ -68,10 +69,10 @@ def load_pretrained(source: Source, cfg: CfgNode | None = None, encoder: str = "
         encoder = rhovideo.load_pretrained("byol_slow_r50_8x8_rho4")
         features = encoder((clips - 0.45) / 0.225)
     """
-    file = _file(source)
+    file = as_file(source)
     check_which(encoder)
-    known = cfg or _of_one_process(architecture(file, encoder))
-    built = _build(build_backbone, file, known)
+    known = cfg or of_one_process(architecture(file, encoder))
+    built = build_described(build_backbone, file, known)
     built.load_report = _load_encoder(built, file, cfg, encoder, known.MODEL.ARCH)  # type: ignore[assignment]
     _standardise_as_trained(built, known)
     return built.eval()
@@ -90,9 +91,9 @@ def load_classifier(source: Source, cfg: CfgNode | None = None) -> Classifier:
     Raises:
         WeightsError: the file cannot be read, or does not hold the whole classifier.
     """
-    file = _file(source)
-    cfg = cfg or _of_one_process(architecture(file))
-    built = _build(build_classifier, file, cfg)
+    file = as_file(source)
+    cfg = cfg or of_one_process(architecture(file))
+    built = build_described(build_classifier, file, cfg)
     built.load_report = load_classifier_weights(built, file, cfg)  # type: ignore[assignment]
     _standardise_as_trained(built, cfg)
     return built.eval()
@@ -115,11 +116,11 @@ def load_method(source: str | Path | WeightsFile, form: str = "released") -> nn.
     Raises:
         WeightsError: the file cannot be read, or does not hold a whole method.
     """
-    file = _file(source)
-    cfg = _of_one_process(_method_cfg(file))
+    file = as_file(source)
+    cfg = of_one_process(_method_cfg(file))
     cfg.defrost()
     cfg.CONTRASTIVE.LOSS_FORM = form
-    method = _build(build_method, file, cfg)
+    method = build_described(build_method, file, cfg)
     method.load_report = _fill_method(method, file)  # type: ignore[assignment]
     _standardise_as_trained(method, cfg)
     return method
@@ -140,7 +141,7 @@ def load_method_weights(method: nn.Module, source: Source) -> LoadReport:
     Raises:
         WeightsError: the file cannot be read, or holds no method, or another one. Nothing is loaded then.
     """
-    file = _file(source)
+    file = as_file(source)
     own, held = method.state_dict(), _method_tensors(file, _method_cfg(file))
     shapes = {ours: value.shape for ours, value in held.values()}
     anew = (*_OWN_STATE, *_of_queues_of_other_length(own, held))
@@ -171,16 +172,16 @@ def load_encoder_weights(encoder: Encoder, source: Source, cfg: CfgNode | None =
     """
     which = cfg.TRAIN.CHECKPOINT_ENCODER if cfg is not None else "online"
     check_which(which)
-    file = _file(source)
+    file = as_file(source)
     known = cfg or file.cfg
     return _load_encoder(encoder, file, cfg, which, None if known is None else known.MODEL.ARCH)
 
 
-def load_classifier_weights(classifier: Classifier, source: Source, cfg: CfgNode) -> LoadReport:
+def load_classifier_weights(classifier: Classifier | Detector, source: Source, cfg: CfgNode) -> LoadReport:
     """Put the weights of a checkpoint's classifier, encoder and head, into ``classifier``.
 
     Args:
-        classifier: from :func:`rhovideo.models.build_classifier`.
+        classifier: from :func:`rhovideo.models.build_classifier`, or a detector.
         source: a released classifier, or one of this package.
         cfg: its MODEL.ARCH is used.
 
@@ -190,13 +191,14 @@ def load_classifier_weights(classifier: Classifier, source: Source, cfg: CfgNode
     Raises:
         WeightsError: the file cannot be read, or does not hold the whole classifier.
     """
-    file = _file(source)
+    file = as_file(source)
     arch = cfg.MODEL.ARCH
     found = find_known(file.state, "online", arch, classifier.encoder.state_dict().keys())
     head = classifier_head(file, found, arch)
     if not head:
         raise WeightsError(
-            f"{file.name}: holds no classifier, only an encoder; test a checkpoint of TASK linear or finetune"
+            f"{file.name}: holds no classifier, only an encoder; test a checkpoint of TASK "
+            + ("detection" if cfg.TASK in DETECTS else "linear or finetune")
         )
     _check_nothing_left(file, found)
     named = {name: (f"encoder.{ours}", file.state[name]) for name, ours in found.names.items()} | head
@@ -216,7 +218,12 @@ def classes_of(file: WeightsFile, cfg: CfgNode) -> int:
     return next((len(value) for ours, value in head.values() if ours == "head.projection.weight"), 0)
 
 
-def _build(builder: Callable[[CfgNode], Built], file: WeightsFile, cfg: CfgNode) -> Built:
+def build_described(builder: Callable[[CfgNode], Built], file: WeightsFile, cfg: CfgNode) -> Built:
+    """Build the network that a file describes.
+
+    Raises:
+        WeightsError: its configuration cannot be built.
+    """
     if any("patch_embed.proj." in name for name in file.state):  # PyTorchVideo's names, and so ours, have no such part
         raise WeightsError(f"{file.name}: {describe_unknown(file.state)}")
     try:
@@ -276,7 +283,7 @@ def _standardise_as_trained(module: nn.Module, cfg: CfgNode) -> None:
             part.standardises = bool(cfg.DATA.STANDARDISE_CLIPS)
 
 
-def _of_one_process(cfg: CfgNode) -> CfgNode:
+def of_one_process(cfg: CfgNode) -> CfgNode:
     """The configuration with batch norms that need no groups of processes; the state has the same names.
 
     The groups in a file's configuration are those of the job that wrote it. Another number of processes may not be
@@ -376,7 +383,8 @@ def _restore_own_state(method: nn.Module, file: WeightsFile, anew: Collection[st
     method.load_state_dict(fitting, strict=False)
 
 
-def _file(source: Source) -> WeightsFile:
+def as_file(source: Source) -> WeightsFile:
+    """The checkpoint that a source names, read if it is not yet."""
     if isinstance(source, WeightsFile):
         return source
     if isinstance(source, Mapping):

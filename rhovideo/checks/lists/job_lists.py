@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.checks.lists.box_lists import check_box_lists
 from rhovideo.checks.lists.class_agreement import names_of_lists, warn_of_names
 from rhovideo.checks.lists.footage_warnings import warn_of_footage
 from rhovideo.checks.lists.label_numbers import check_first_label
@@ -15,11 +16,11 @@ from rhovideo.checks.lists.list_contents import ListContents, read_contents
 from rhovideo.checks.lists.list_warnings import warn_of_settings
 from rhovideo.checks.lists.shared_videos import find_shared_in_files
 from rhovideo.checks.lists.training_list import check_training_list
-from rhovideo.config.extension.registries import lists_itself
+from rhovideo.config.extension.registries import lists_itself, reads_boxes
 from rhovideo.config.findings import Finding
 from rhovideo.config.list_names import needed_splits, reads_plain_list
 from rhovideo.config.pyslowfast.translation import reads_templates
-from rhovideo.config.task_defaults import CLASSIFIES, TRAINS
+from rhovideo.config.task_defaults import CLASSIFIES, DETECTS, TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.lists.manifest import root_of
 from rhovideo.runs.first_launch import as_resumed
@@ -44,6 +45,8 @@ class ListCheck:
             Errors and warnings. Where one MODEL.NUM_CLASSES is right for several lists, they are one finding.
         """
         cfg = as_resumed(cfg)
+        if reads_boxes(cfg):
+            return [*check_box_lists(cfg), *(check_training_list(cfg) if cfg.TASK in TRAINS else ())]
         found: dict[tuple[object, ...], Finding] = {}
         for finding in self._first_label(cfg):
             if finding.severity == "error":
@@ -118,7 +121,7 @@ def check_labels(cfg: CfgNode, split: str, csv: str | Path, num_classes: int) ->
         csv: the list, for the message.
         num_classes: the largest label plus one; 0 if the list has none.
     """
-    if (cfg.TASK == "pretrain" and split == "train") or cfg.TASK == "extract":
+    if (cfg.TASK == "pretrain" and split == "train") or cfg.TASK in ("extract", *DETECTS):
         return
     if not num_classes:
         wrong = f"{csv} has no labels, which TASK {cfg.TASK} needs"

@@ -16,9 +16,10 @@ import numpy as np
 from fvcore.common.config import CfgNode
 
 from rhovideo.atomic_files import written_whole
-from rhovideo.config.extension.registries import lists_itself
+from rhovideo.config.extension.registries import lists_itself, reads_boxes
 from rhovideo.config.findings import Finding
-from rhovideo.config.task_defaults import CLASSIFIES
+from rhovideo.config.task_defaults import CLASSIFIES, DETECTS
+from rhovideo.data.lists.boxes.key_frames import open_key_frames
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.lists.kept_rows import KeptRows, common_folder, find_kept_rows, fingerprint, names_of, row_digests
 from rhovideo.data.lists.manifest import Manifest
@@ -57,7 +58,7 @@ class TrainingList:
     def __init__(self, cfg: CfgNode, manifest: Manifest | VideoList) -> None:
         self._output = Path(cfg.OUTPUT_DIR)
         self._manifest = manifest
-        self._labelled = cfg.TASK in CLASSIFIES
+        self._labelled = cfg.TASK in (*CLASSIFIES, *DETECTS)
         self._several = cfg.DATA.MULTI_LABEL
 
     @cached_property
@@ -146,6 +147,10 @@ class TrainingList:
         append_event(self._output, TRAINING_LIST, {**values, "from": list(position)})
 
 
+def _open(cfg: CfgNode) -> Manifest | VideoList:
+    return open_key_frames(cfg, "train") if reads_boxes(cfg) else open_list(cfg, "train")
+
+
 def check_training_list(cfg: CfgNode) -> Iterator[Finding]:
     """Find out whether the run in OUTPUT_DIR can go on with the training list as it is now.
 
@@ -153,13 +158,13 @@ def check_training_list(cfg: CfgNode) -> Iterator[Finding]:
         cfg: a loaded configuration whose lists can be read.
     """
     # A registered data set is opened by the job alone.
-    if not resumes(cfg) or lists_itself(cfg) or not list_checkpoints(cfg.OUTPUT_DIR):
+    if not resumes(cfg) or (lists_itself(cfg) and not reads_boxes(cfg)) or not list_checkpoints(cfg.OUTPUT_DIR):
         return
     position = progress(cfg.OUTPUT_DIR)
     if list_of_checkpoint(cfg.OUTPUT_DIR, position) is None:
         return
     try:
-        manifest = open_list(cfg, "train")
+        manifest = _open(cfg)
     except (ManifestError, OSError):
         return  # found by the other checks, or by the run
     if (finding := TrainingList(cfg, manifest).judge(position).finding) is not None:

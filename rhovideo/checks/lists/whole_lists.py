@@ -12,6 +12,7 @@ from rhovideo.checks.lists.class_agreement import names_of_lists
 from rhovideo.checks.lists.job_lists import ListCheck, check_labels
 from rhovideo.checks.lists.list_warnings import warn_of_settings
 from rhovideo.checks.lists.shared_videos import Listed, SharedVideos, find_shared, find_shared_in_files
+from rhovideo.config.extension.registries import reads_boxes
 from rhovideo.config.findings import Finding
 from rhovideo.config.list_names import needed_splits, reads_plain_list
 from rhovideo.config.task_defaults import TRAINS
@@ -71,6 +72,9 @@ def _compare(cfg: CfgNode, lists: Mapping[str, Manifest | VideoList]) -> SharedV
     if _is_shown_at_start(cfg):
         # The warnings of the start have compared these files already, and the result is kept.
         return find_shared_in_files(cfg)
+    if reads_boxes(cfg):
+        # Found with the warnings of the start.
+        return SharedVideos()
     if sum(map(len, lists.values())) > MOST_PATHS or cfg.TASK == "extract" or list(lists) == ["train"]:
         return SharedVideos()
     listed = {

@@ -129,6 +129,8 @@ BACKBONES = Registry(
         "s3dg": "rhovideo.models.networks.s3dg:build_s3dg",
     },
 )
+# The data set of TASK detection.
+BOXES = "ava"
 DATASETS = Registry(
     "TRAIN.DATASET",
     {
@@ -137,6 +139,7 @@ DATASETS = Registry(
         "ssv2": "rhovideo.data.lists.opening:open_frame_list",
         "charades": "rhovideo.data.lists.opening:open_charades_list",
         "ptvcharades": "rhovideo.data.lists.opening:open_charades_list",
+        "ava": "rhovideo.data.lists.boxes.key_frames:open_key_frames",
     },
     any_case=True,
 )
@@ -153,9 +156,14 @@ LOGGERS = Registry(
 
 
 def lists_itself(cfg: CfgNode) -> bool:
-    """True if TRAIN.DATASET is a registered one, whose videos need no list under DATA.PATH_TO_DATA_DIR."""
+    """True if TRAIN.DATASET needs no list of videos with labels: a registered one, or ava, which lists key frames."""
     dataset: str = cfg.TRAIN.DATASET
-    return dataset in DATASETS and not DATASETS.is_builtin(dataset)
+    return dataset in DATASETS and (not DATASETS.is_builtin(dataset) or reads_boxes(cfg))
+
+
+def reads_boxes(cfg: CfgNode) -> bool:
+    """True if the data set is one of key frames with boxes (TRAIN.DATASET ava)."""
+    return bool(cfg.TRAIN.DATASET.lower() == BOXES)
 
 
 _BuildMethod = TypeVar("_BuildMethod", bound="Callable[[CfgNode, nn.Module], nn.Module]")

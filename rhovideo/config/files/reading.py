@@ -121,7 +121,7 @@ def load(
     automatic = automatic_keys(settings)
     doubtful = _merge(cfg, {key: settings[key] for key in settings if key not in automatic}, problems, notes)
     task_defaults.supply_task(cfg, notes)
-    slowfast = task_defaults.is_slowfast_task(cfg.TASK)
+    slowfast = translation.is_slowfast_file(cfg)
     findings = task_defaults.resolve(cfg, origins.keys(), notes)
     findings += translation.contradictions(cfg, written)
     if slowfast:
@@ -207,7 +207,11 @@ def cfg_from_released(text: str) -> CfgNode:
     cfg = get_cfg()
     automatic = automatic_keys(settings)
     _merge(cfg, {key: settings[key] for key in settings if key not in automatic}, [], [])
-    if cfg.TASK not in task_defaults.TASKS and not cfg.TASK.startswith("ssl_eval"):
+    if (
+        cfg.TASK not in task_defaults.TASKS
+        and not cfg.TASK.startswith("ssl_eval")
+        and not translation.asks_for_boxes(cfg)
+    ):
         cfg.TASK = "ssl" if cfg.MODEL.MODEL_NAME == "ContrastiveModel" else "ssl_eval"
     task_defaults.resolve(cfg, settings.keys())
     cfg.freeze()

@@ -1,9 +1,9 @@
 """PySlowFast's files: their values and defaults that mean something else here.
 
-A file is PySlowFast's if its TASK is ``ssl`` or ``ssl_eval...``. Most keys mean the same in both. What
-differs is shown at each key in :mod:`rhovideo.config.schema` (``released``, ``read_as``) and translated here, so that
-everything behind the configuration knows one meaning only. :mod:`rhovideo.zoo.released_format.released_cfg` translates
-back.
+A file is PySlowFast's if its TASK is ``ssl`` or ``ssl_eval...``, or if it has no TASK and asks for boxes. Most keys
+mean the same in both. What differs is shown at each key in :mod:`rhovideo.config.schema` (``released``, ``read_as``)
+and translated here, so that everything behind the configuration knows one meaning only.
+:mod:`rhovideo.zoo.released_format.released_cfg` translates back.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.config.extension.registries import reads_boxes
 from rhovideo.config.findings import Finding
 
 FRAME_LISTS = "ssv2"
@@ -21,23 +22,27 @@ CHARADES = ("charades", "ptvcharades")
 # Data sets there whose frames are images, which its loader reads as BGR; REVERSE_INPUT_CHANNEL True makes them RGB.
 BGR_THERE = (FRAME_LISTS, *CHARADES)
 
-_DETECTION = (
-    "action detection on AVA (person boxes, a RoI head, mAP)",
-    "TASK: finetune for data with one class a video. For AVA, fine-tune the same checkpoint with PySlowFast, or put "
-    "the encoder of rhovideo.load_pretrained under PyTorchVideo's create_resnet_with_roi_head",
-)
+_TRAINS = ("pretrain", "linear", "finetune", "detection")
 _IMAGES = ("classification of images", "kinetics, with lists of videos")
 _MISSING_DATASETS = {
-    "ava": _DETECTION,
     "imagenet": _IMAGES,
     "imagenetprefetch": _IMAGES,
 }
-_MISSING_SWITCHES = {"DETECTION.ENABLE": _DETECTION}
 
 
 def is_slowfast_task(task: str) -> bool:
     """True if ``task`` is one of PySlowFast's: ``ssl`` or ``ssl_eval...``."""
     return task.startswith("ssl")
+
+
+def is_slowfast_file(cfg: CfgNode) -> bool:
+    """True if a configuration that is not resolved yet is PySlowFast's; its supervised detectors have no TASK."""
+    return is_slowfast_task(cfg.TASK) or (not cfg.TASK and bool(cfg.DETECTION.ENABLE))
+
+
+def asks_for_boxes(cfg: CfgNode) -> bool:
+    """True if a file of PySlowFast's is one of action detection."""
+    return bool(cfg.DETECTION.ENABLE) or reads_boxes(cfg)
 
 
 def reads_frame_lists(cfg: CfgNode) -> bool:
@@ -61,15 +66,13 @@ def missing_task(values: Mapping[str, Any]) -> Finding | None:
     Args:
         values: what was written, under dotted keys, PySlowFast's own ones included.
     """
-    keys = [key for key, value in values.items() if key in _MISSING_SWITCHES and str(value).lower() == "true"]
     dataset = str(values.get("TRAIN.DATASET", "")).lower()
     task = str(values.get("TASK", ""))
     found = _MISSING_DATASETS.get(dataset) or _MISSING_DATASETS.get(task.removeprefix("ssl_eval_"))
-    found = found or (_MISSING_SWITCHES[keys[0]] if keys else None)
     if found is None:
         return None
     name, instead = found
-    written = ["TASK"] * (task.startswith("ssl_eval_")) + ["TRAIN.DATASET"] * (dataset in _MISSING_DATASETS) + keys
+    written = ["TASK"] * (task.startswith("ssl_eval_")) + ["TRAIN.DATASET"] * (dataset in _MISSING_DATASETS)
     said = values[written[0]]
     return Finding(tuple(written), f"{said} is {name}, a task that rhovideo does not have", instead)
 
@@ -88,7 +91,7 @@ def contradictions(cfg: CfgNode, values: Mapping[str, Any]) -> list[Finding]:
         wrong = f"{tests} is not TRAIN.DATASET {cfg.TRAIN.DATASET}: one job reads one kind of lists here"
         findings.append(Finding(keys, wrong, f"{cfg.TRAIN.DATASET}, and test on the other data in another job"))
     goes_on = str(values.get("TRAIN.CHECKPOINT_EPOCH_RESET", "")).lower() == "false"
-    if goes_on and cfg.TRAIN.CHECKPOINT_FILE_PATH and cfg.TASK in ("pretrain", "linear", "finetune"):
+    if goes_on and cfg.TRAIN.CHECKPOINT_FILE_PATH and cfg.TASK in _TRAINS:
         keys = ("TRAIN.CHECKPOINT_EPOCH_RESET", "TRAIN.CHECKPOINT_FILE_PATH")
         wrong = "False would go on at the checkpoint's epoch with its optimizer; here it gives weights alone"
         remedy = "True; to go on with a run of rhovideo, give its OUTPUT_DIR and TRAIN.AUTO_RESUME True"
@@ -110,6 +113,10 @@ def translate(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
         return
     if cfg.DATA.USE_OFFSET_SAMPLING is None:
         cfg.DATA.USE_OFFSET_SAMPLING = False
+    if cfg.TASK == "detection":
+        # Its loader of boxes always does.
+        cfg.DATA.INV_UNIFORM_SAMPLE = True
+        return
     _test_batch(cfg, notes)
     if cfg.TRAIN.DATASET.lower() in BGR_THERE:
         cfg.DATA.REVERSE_INPUT_CHANNEL = not cfg.DATA.REVERSE_INPUT_CHANNEL
@@ -119,8 +126,7 @@ def translate(cfg: CfgNode, given: Collection[str], notes: list[str]) -> None:
 
 def note_epoch_reset(cfg: CfgNode, values: Mapping[str, Any], notes: list[str]) -> None:
     """Say that training begins at epoch 0 where PySlowFast, left to its default, would go on."""
-    trains = cfg.TASK in ("pretrain", "linear", "finetune")
-    if trains and cfg.TRAIN.CHECKPOINT_FILE_PATH and "TRAIN.CHECKPOINT_EPOCH_RESET" not in values:
+    if cfg.TASK in _TRAINS and cfg.TRAIN.CHECKPOINT_FILE_PATH and "TRAIN.CHECKPOINT_EPOCH_RESET" not in values:
         notes.append(
             "TRAIN.CHECKPOINT_FILE_PATH gives weights alone and training begins at epoch 0, "
             "as with TRAIN.CHECKPOINT_EPOCH_RESET True"

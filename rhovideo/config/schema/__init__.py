@@ -23,6 +23,7 @@ from rhovideo.config.schema.clips import DATA
 from rhovideo.config.schema.definition import Key
 from rhovideo.config.schema.job import DATA_LOADER, LOGGERS, SLURM, TENSORBOARD, TOP
 from rhovideo.config.schema.networks import BN, MODEL, MVIT, RESNET, SLOWFAST, X3D
+from rhovideo.config.schema.person_boxes import AVA, DETECTION
 from rhovideo.config.schema.pretraining import CONTRASTIVE
 from rhovideo.config.schema.training import KNN, SOLVER, TEST, TRAIN
 
@@ -42,6 +43,8 @@ SECTIONS: dict[str, tuple[tuple[Key, ...], str]] = {
     "BN": (BN, "Batch norm."),
     "CONTRASTIVE": (CONTRASTIVE, "The self-supervised methods."),
     "DATA": (DATA, "Lists of videos, clips, crops and colours."),
+    "DETECTION": (DETECTION, "TASK detection: the head that scores each box."),
+    "AVA": (AVA, "TASK detection: the files of frames and boxes, in AVA's formats."),
     "DATA_LOADER": (DATA_LOADER, "Worker processes that decode."),
     "SOLVER": (SOLVER, "The optimizer and its learning rate."),
     "TENSORBOARD": (TENSORBOARD, "TensorBoard."),

@@ -12,6 +12,8 @@ TASKS = {
     "pretrain": "learn from clips",
     "linear": "train a classifier on a frozen encoder",
     "finetune": "train a classifier and its encoder",
+    "detection": "score the actions of people in boxes",
+    "detection_test": "mean average precision of a detector",
     "test": "multi-view accuracy",
     "knn": "nearest neighbours and retrieval",
     "logistic": "logistic regression on features",
@@ -20,7 +22,8 @@ TASKS = {
 
 TOP = (
     Key("TASK", "", "What the job does.", choices=TASKS, released="Its ssl is pretrain with LOSS_FORM released; its "
-        "ssl_eval_... is linear where MODEL.DETACH_FINAL_FC is True, else finetune. Both words are read here."),
+        "ssl_eval_... is detection where boxes are asked for, linear where "
+        "MODEL.DETACH_FINAL_FC is True, else finetune. Both words are read here."),
     Key("PLUGINS", [], "Modules to import before the configuration is checked, which register methods, encoders, data "
         "sets and keys of your own. They are found where Python finds modules, next to the file that names them, and "
         "in the folder that the command is started in.", "str list", ours=True),

@@ -13,8 +13,8 @@ MODEL = (
     Key("MODEL.MODEL_NAME", "", "The class that PySlowFast builds. Here the task decides, and it is read of "
         "checkpoints alone."),
     Key("MODEL.NUM_CLASSES", 400, "Classes of the classifier.", at_least=1),
-    Key("MODEL.LOSS_FUNC", "cross_entropy", "The classifier's loss: cross_entropy, or bce_logit, the binary "
-        "cross-entropy of each class, which DATA.MULTI_LABEL needs and sets."),
+    Key("MODEL.LOSS_FUNC", "cross_entropy", "The classifier's loss: cross_entropy, or the binary cross-entropy of each "
+        "class: bce_logit, which DATA.MULTI_LABEL needs and sets, and bce, TASK detection's."),
     Key("MODEL.DROPOUT_RATE", 0.5, "Share of the feature's entries dropped before the classifier.", at_least=0,
         at_most=1),
     Key("MODEL.FC_INIT_STD", 0.01, "Standard deviation of the classifier's first weights."),

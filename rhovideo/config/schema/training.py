@@ -12,7 +12,8 @@ TRAIN = (
     Key("TRAIN.ENABLE", True, "Train. False only measures: pretrain becomes knn, linear and finetune become test."),
     Key("TRAIN.DATASET", "kinetics", "How the videos are listed. kinetics: in CSV files, a path and a label a line, "
         "whatever the data set is. ssv2: as image files, with Something-Something's JSON labels. charades: as image "
-        "files, each with its labels. ptvcharades: the same lists, with PyTorchVideo's clips.", choices=DATASETS,
+        "files, each with its labels. ptvcharades: the same lists, with PyTorchVideo's clips. ava: key frames with "
+        "boxes, as the AVA section says.", choices=DATASETS,
         released="ssv2 and charades give the network BGR. A file of PySlowFast's does so here too; in our own tasks it "
         "is RGB."),
     Key("TRAIN.BATCH_SIZE", 64, "Videos a step of one machine, over all its processes.", at_least=1, auto=True),

@@ -139,6 +139,10 @@ class FrameListManifest(Manifest):
             cache_dir=cache_dir,
         )
 
+    def name(self, index: int) -> str:
+        """The name of a video in the list."""
+        return self._row(index)[0]
+
     def path(self, index: int) -> str:
         """The folder of a video's frames; with the video's name where several videos share the folder."""
         name, runs = self._row(index)

@@ -19,7 +19,8 @@ from torch.utils.data import Dataset, get_worker_info
 
 from rhovideo.data.lists.bad_videos import Failure
 from rhovideo.data.loading import shared_slots
-from rhovideo.data.loading.datasets import Sample, SampleKey, VideoDataset
+from rhovideo.data.loading.clip_boxes import BatchBoxes
+from rhovideo.data.loading.datasets import ClipDataset, Sample, SampleKey
 from rhovideo.data.loading.shared_slots import Address, Slot
 
 
@@ -35,6 +36,7 @@ class Batch:
         failures: all videos that could not be read on the way.
         operations: float64 [B,V,K,2], changes of each view's colour that are still to be made; None if there are none.
         targets: uint8 [B,C], 1 for each of several labels of a video; None for one label a video.
+        boxes: of the clips; None where the data set has none.
     """
 
     clips: torch.Tensor
@@ -44,20 +46,23 @@ class Batch:
     failures: list[Failure]
     operations: torch.Tensor | None = None
     targets: torch.Tensor | None = None
+    boxes: BatchBoxes | None = None
 
     def select(self, rows: torch.Tensor) -> Batch:
         """The samples where ``rows``, bool [B], is True, with all failures."""
         operations = None if self.operations is None else self.operations[rows]
         targets = None if self.targets is None else self.targets[rows]
-        parts = (self.clips[rows], self.index[rows], self.label[rows], self.valid[rows])
-        return Batch(*parts, self.failures, operations, targets)
+        boxes = None if self.boxes is None else self.boxes.select(rows)
+        small = (self.index[rows], self.label[rows], self.valid[rows])
+        return Batch(self.clips[rows], *small, self.failures, operations, targets, boxes)
 
     def pin_memory(self) -> Batch:
         """The batch in page-locked memory; torch's DataLoader calls this method."""
         clips, index, label, valid = (t.pin_memory() for t in (self.clips, self.index, self.label, self.valid))
         targets = None if self.targets is None else self.targets.pin_memory()
+        boxes = None if self.boxes is None else self.boxes.pin_memory()
         # The operations are read on the CPU.
-        return Batch(clips, index, label, valid, self.failures, self.operations, targets)
+        return Batch(clips, index, label, valid, self.failures, self.operations, targets, boxes)
 
 
 class BatchInSlot:
@@ -80,8 +85,9 @@ class BatchInSlot:
         batch = self._batch
         operations, targets = (None if part is None else part.numpy() for part in (batch.operations, batch.targets))
         small = (batch.index.numpy(), batch.label.numpy(), batch.valid.numpy())
+        boxes = None if batch.boxes is None else batch.boxes.arrays()
         address = self._slot.address(self._loader)
-        return _unpickle, (address, tuple(batch.clips.shape), *small, batch.failures, operations, targets)
+        return _unpickle, (address, tuple(batch.clips.shape), *small, batch.failures, operations, targets, boxes)
 
 
 def _unpickle(
@@ -93,10 +99,12 @@ def _unpickle(
     failures: list[Failure],
     operations: np.ndarray | None,
     targets: np.ndarray | None,
+    boxes: tuple[np.ndarray, np.ndarray, np.ndarray] | None,
 ) -> Batch:
     clips = shared_slots.clips_at(address, shape)
-    rest = (None if part is None else torch.from_numpy(part) for part in (operations, targets))
-    return Batch(clips, torch.from_numpy(index), torch.from_numpy(label), torch.from_numpy(valid), failures, *rest)
+    small = (torch.from_numpy(index), torch.from_numpy(label), torch.from_numpy(valid))
+    left, labels = (None if part is None else torch.from_numpy(part) for part in (operations, targets))
+    return Batch(clips, *small, failures, left, labels, None if boxes is None else BatchBoxes.from_arrays(*boxes))
 
 
 class BatchReader(Dataset[Batch]):
@@ -106,7 +114,7 @@ class BatchReader(Dataset[Batch]):
         dataset: the videos.
     """
 
-    def __init__(self, dataset: VideoDataset) -> None:
+    def __init__(self, dataset: ClipDataset) -> None:
         self.dataset = dataset
 
     def __len__(self) -> int:
@@ -114,6 +122,8 @@ class BatchReader(Dataset[Batch]):
 
     def __getitems__(self, keys: list[SampleKey]) -> Batch | BatchInSlot:
         """The batch of these samples; torch's DataLoader calls this method."""
+        if self._sample_shape is None:
+            return self._padded(keys)
         shape, pool = (len(keys), *self._sample_shape), shared_slots.own_pool()
         slot = pool.take(math.prod(shape)) if pool else None
         if pool is None or slot is None:
@@ -127,8 +137,18 @@ class BatchReader(Dataset[Batch]):
     def _read(self, keys: list[SampleKey], clips: torch.Tensor) -> Batch:
         return _batch(clips, [self.dataset.read(key, place.numpy()) for key, place in zip(keys, clips, strict=True)])
 
+    def _padded(self, keys: list[SampleKey]) -> Batch:
+        """The batch of clips of different sizes, each in the upper left corner of the same memory."""
+        samples = [self.dataset.read(key) for key in keys]
+        views, frames, *_ = samples[0].clips.shape
+        height, width = (max(sample.clips.shape[side] for sample in samples) for side in (2, 3))
+        clips = _new_memory((len(keys), views, frames, height, width, 3)).zero_()
+        for place, sample in zip(clips, samples, strict=True):
+            place[:, :, : sample.clips.shape[2], : sample.clips.shape[3]] = sample.clips
+        return _batch(clips, samples)
+
     @cached_property
-    def _sample_shape(self) -> tuple[int, ...]:
+    def _sample_shape(self) -> tuple[int, ...] | None:
         return self.dataset.sample_shape()
 
 
@@ -149,4 +169,11 @@ def _batch(clips: torch.Tensor, samples: list[Sample]) -> Batch:
         [failure for sample in samples for failure in sample.failures],
         torch.stack(operations) if operations else None,
         torch.stack(targets) if targets else None,
+        _boxes(samples),
     )
+
+
+def _boxes(samples: list[Sample]) -> BatchBoxes | None:
+    boxes = [sample.boxes for sample in samples if sample.boxes is not None]
+    sizes = [(sample.clips.shape[2], sample.clips.shape[3]) for sample in samples]
+    return BatchBoxes.of(boxes, sizes) if boxes else None

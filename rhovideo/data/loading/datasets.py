@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from fvcore.common.config import CfgNode
 
-from rhovideo.config.extension.registries import DATASETS
+from rhovideo.config.extension.registries import DATASETS, reads_boxes
 from rhovideo.data.augment.clip_augmentation import (
     PendingClip,
     TrainAugmentation,
@@ -26,6 +26,7 @@ from rhovideo.data.lists.bad_videos import Failure
 from rhovideo.data.lists.csv_parsing import NO_LABEL
 from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.lists.video_list import OpenVideo, VideoList
+from rhovideo.data.loading.clip_boxes import ClipBoxes
 from rhovideo.data.loading.targets import MultiHotTargets, build_targets
 from rhovideo.data.sampling.clip_samplers import build_clip_sampler
 from rhovideo.data.video.picture.frame import Picture, RgbPicture
@@ -80,6 +81,7 @@ class Sample:
         operations: float64 [V,K,2], changes of each view's colour that are still to be made, see
             :mod:`rhovideo.data.augment.device_colour`; None if there are none.
         targets: uint8 [C], 1 for each label of a video that may have several; None for one label a video.
+        boxes: of the clip; None where the data set has none.
     """
 
     clips: torch.Tensor
@@ -89,57 +91,58 @@ class Sample:
     failures: list[Failure] = field(default_factory=list)
     operations: torch.Tensor | None = None
     targets: torch.Tensor | None = None
+    boxes: ClipBoxes | None = None
 
 
-class VideoDataset(torch.utils.data.Dataset[Sample]):
+class Read(NamedTuple):
+    """What was read of a video.
+
+    Attributes:
+        clips: uint8 [V,T,S,S,3].
+        operations: as of :class:`Sample`.
+        targets: as of :class:`Sample`.
+        boxes: as of :class:`Sample`.
+    """
+
+    clips: np.ndarray
+    operations: torch.Tensor | None = None
+    targets: torch.Tensor | None = None
+    boxes: ClipBoxes | None = None
+
+
+class ClipDataset(torch.utils.data.Dataset[Sample]):
     """A map from :class:`SampleKey` to :class:`Sample`; equal keys give equal samples in any process.
+
+    A subclass reads the clips of an open video: :class:`VideoDataset`, and that of key frames with boxes.
 
     Args:
         manifest: the videos.
-        sampler: chooses the frames of a video's clips.
-        augmentation: a :class:`TrainAugmentation`, which draws each view of each clip from a separate generator, or
-            :class:`EvalCrops`, whose crops are the views. It is applied to pictures as they are decoded
-            (:func:`rhovideo.data.augment.clip_augmentation.clip_builder`).
         seed: part of the address of every draw (RNG_SEED).
-        views_per_clip: augmentations of each clip's frames.
         replace_unreadable: replace a video that cannot be read by another random one, with at most ten tries.
         needs_labels: treat videos without a label as unreadable if other videos have labels.
         image_fps: frames per second of videos whose frames are images (DATA.TARGET_FPS).
         backend: the decoder, "pyav" or "torchcodec" (DATA.DECODING_BACKEND); the frames are the same.
-        colour_later: only draw the colour changes of a :class:`TrainAugmentation`, and return them with the crops
-            (DATA.AUG_DEVICE gpu).
         tone_map: turn HDR videos into SDR ones (DATA.TONE_MAP).
-        targets: gives a sample's ``targets``; None: a video has one label.
     """
 
     def __init__(
         self,
         manifest: Manifest | VideoList,
-        sampler: FrameSampler,
-        augmentation: TrainAugmentation | EvalCrops,
         *,
         seed: int,
-        views_per_clip: int = 1,
         replace_unreadable: bool = True,
         needs_labels: bool = False,
         image_fps: float = 30.0,
         backend: str = "pyav",
-        colour_later: bool = False,
         tone_map: bool = True,
-        targets: MultiHotTargets | None = None,
     ) -> None:
         self.manifest = manifest
-        self.sampler = sampler
-        self.augmentation = augmentation
         self.seed = seed
-        self.views_per_clip = views_per_clip
         self.replace_unreadable = replace_unreadable
         self.needs_labels = needs_labels
         self.image_fps = image_fps
         self.backend = backend
         self.tone_map = tone_map
-        self.targets = targets
-        self.colour_later = colour_later and isinstance(augmentation, TrainAugmentation)
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -164,17 +167,14 @@ class VideoDataset(torch.utils.data.Dataset[Sample]):
             index = self._video(key, attempt)
             path = self.manifest.path(index)
             try:
-                times, clips, operations = self._read(index, key, attempt, out)
+                shown = self._read(index, key, attempt, out)
             except _READ_ERRORS as error:
                 reason = error.reason if isinstance(error, VideoReadError) else str(error)
                 line = self.manifest.line(index)
                 failures.append(Failure(index, path, reason, line, key.epoch, self.manifest.csv))
                 continue
-            found = (torch.from_numpy(clips), index, self.manifest.label(index), True, failures, operations)
-            return Sample(*found, None if self.targets is None else self.targets.of(index, times))
-        nothing, operations = self._black_sample(out)
-        unread = (nothing, key.index, self.manifest.label(key.index), False, failures, operations)
-        return Sample(*unread, None if self.targets is None else self.targets.none())
+            return _sample(shown, index, self.manifest.label(index), True, failures)
+        return _sample(self._black_sample(out), key.index, self.manifest.label(key.index), False, failures)
 
     def _video(self, key: SampleKey, attempt: int) -> int:
         if attempt == 0:
@@ -182,17 +182,10 @@ class VideoDataset(torch.utils.data.Dataset[Sample]):
         rng = generator(Stream.REPLACEMENT, self.seed, key.epoch, key.index, attempt)
         return int(rng.integers(len(self.manifest)))
 
-    def _read(
-        self, index: int, key: SampleKey, attempt: int, out: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray, torch.Tensor | None]:
+    def _read(self, index: int, key: SampleKey, attempt: int, out: np.ndarray | None) -> Read:
         address = (self.seed, key.epoch, key.index, attempt)
         with self._open(index) as video:
-            times = self._clip_times(video, address)
-            pending = self._cropped(video.each, times, address)
-        return times, *self._coloured(pending, out)
-
-    def _clip_times(self, video: OpenVideo, address: tuple[int, ...]) -> np.ndarray:
-        return self.sampler.sample(video.num_frames, video.fps, generator(Stream.CLIP_TIMES, *address))
+            return self._read_clips(index, video, address, out)
 
     def times_of(self, key: SampleKey, sample: Sample) -> tuple[np.ndarray, float]:
         """Find the frames that the clips of a sample show; the video is opened for it, and not decoded.
@@ -210,7 +203,96 @@ class VideoDataset(torch.utils.data.Dataset[Sample]):
         # Each failure took one attempt.
         address = (self.seed, key.epoch, key.index, len(sample.failures))
         with self._open(sample.index) as video:
-            return self._clip_times(video, address), video.fps
+            return self._clip_times(video, sample.index, address), video.fps
+
+    def _open(self, index: int) -> OpenVideo:
+        manifest = self.manifest
+        if self.needs_labels and manifest.has_labels and manifest.label(index) == NO_LABEL:
+            raise VideoReadError(manifest.path(index), "has no label")
+        video: OpenVideo = manifest.open_video(index, self.image_fps, self.backend)
+        if isinstance(video, Video):
+            video.tone_map = self.tone_map
+        return video
+
+    def _view_rng(self, address: tuple[int, ...], clip: int, view: int) -> np.random.Generator:
+        return generator(Stream.AUGMENTATION, *address, clip, view)
+
+    def sample_shape(self) -> tuple[int, ...] | None:
+        """[V,T,S,S,3], the shape of a sample's clips; None where videos differ in it."""
+        raise NotImplementedError
+
+    def _read_clips(self, index: int, video: OpenVideo, address: tuple[int, ...], out: np.ndarray | None) -> Read:
+        """Read the clips of an open video, into ``out`` where it is given."""
+        raise NotImplementedError
+
+    def _clip_times(self, video: OpenVideo, index: int, address: tuple[int, ...]) -> np.ndarray:
+        """The frames of the clips, int64 [clips,T]."""
+        raise NotImplementedError
+
+    def _black_sample(self, out: np.ndarray | None = None) -> Read:
+        """A sample without a video."""
+        raise NotImplementedError
+
+
+def _sample(read: Read, index: int, label: int, valid: bool, failures: list[Failure]) -> Sample:
+    return Sample(torch.from_numpy(read.clips), index, label, valid, failures, *read[1:])
+
+
+class VideoDataset(ClipDataset):
+    """Clips of whole videos, chosen by a sampler.
+
+    Args:
+        manifest: the videos.
+        sampler: chooses the frames of a video's clips.
+        augmentation: a :class:`TrainAugmentation`, which draws each view of each clip from a separate generator, or
+            :class:`EvalCrops`, whose crops are the views. It is applied to pictures as they are decoded
+            (:func:`rhovideo.data.augment.clip_augmentation.clip_builder`).
+        seed: part of the address of every draw (RNG_SEED).
+        views_per_clip: augmentations of each clip's frames.
+        colour_later: only draw the colour changes of a :class:`TrainAugmentation`, and return them with the crops
+            (DATA.AUG_DEVICE gpu).
+        targets: gives a sample's ``targets``; None: a video has one label.
+        replace_unreadable, needs_labels, image_fps, backend, tone_map: as of :class:`ClipDataset`.
+    """
+
+    def __init__(
+        self,
+        manifest: Manifest | VideoList,
+        sampler: FrameSampler,
+        augmentation: TrainAugmentation | EvalCrops,
+        *,
+        seed: int,
+        views_per_clip: int = 1,
+        replace_unreadable: bool = True,
+        needs_labels: bool = False,
+        image_fps: float = 30.0,
+        backend: str = "pyav",
+        colour_later: bool = False,
+        tone_map: bool = True,
+        targets: MultiHotTargets | None = None,
+    ) -> None:
+        super().__init__(
+            manifest,
+            seed=seed,
+            replace_unreadable=replace_unreadable,
+            needs_labels=needs_labels,
+            image_fps=image_fps,
+            backend=backend,
+            tone_map=tone_map,
+        )
+        self.sampler = sampler
+        self.augmentation = augmentation
+        self.views_per_clip = views_per_clip
+        self.targets = targets
+        self.colour_later = colour_later and isinstance(augmentation, TrainAugmentation)
+
+    def _read_clips(self, index: int, video: OpenVideo, address: tuple[int, ...], out: np.ndarray | None) -> Read:
+        times = self._clip_times(video, index, address)
+        read = self._coloured(self._cropped(video.each, times, address), out)
+        return read if self.targets is None else read._replace(targets=self.targets.of(index, times))
+
+    def _clip_times(self, video: OpenVideo, index: int, address: tuple[int, ...]) -> np.ndarray:
+        return self.sampler.sample(video.num_frames, video.fps, generator(Stream.CLIP_TIMES, *address))
 
     def _cropped(self, each: Each, times: np.ndarray, address: tuple[int, ...]) -> list[PendingClip]:
         """The views of the clips at these times, int64 [n,T], built from the pictures as they are decoded."""
@@ -232,43 +314,33 @@ class VideoDataset(torch.utils.data.Dataset[Sample]):
         each(times.reshape(-1), take)
         return [pending for of_clip in builders for builder in of_clip for pending in builder.build()]
 
-    def _open(self, index: int) -> OpenVideo:
-        manifest = self.manifest
-        if self.needs_labels and manifest.has_labels and manifest.label(index) == NO_LABEL:
-            raise VideoReadError(manifest.path(index), "has no label")
-        video: OpenVideo = manifest.open_video(index, self.image_fps, self.backend)
-        if isinstance(video, Video):
-            video.tone_map = self.tone_map
-        return video
-
-    def _view_rng(self, address: tuple[int, ...], clip: int, view: int) -> np.random.Generator:
-        return generator(Stream.AUGMENTATION, *address, clip, view)
-
-    def _coloured(self, pending: list[PendingClip], out: np.ndarray | None) -> tuple[np.ndarray, torch.Tensor | None]:
+    def _coloured(self, pending: list[PendingClip], out: np.ndarray | None) -> Read:
         """The views with changed colour, or unchanged views and the changes to make later."""
         out = np.empty((len(pending), *pending[0].clip.shape), np.uint8) if out is None else out
         for (clip, operations), target in zip(pending, out, strict=True):
             apply(clip, () if self.colour_later else operations, target)
         if not self.colour_later:
-            return out, None
-        return out, torch.from_numpy(np.stack([encode_operations(view.operations) for view in pending]))
+            return Read(out)
+        return Read(out, torch.from_numpy(np.stack([encode_operations(view.operations) for view in pending])))
 
     def sample_shape(self) -> tuple[int, ...]:
         """[V,T,S,S,3], the shape of a sample's clips, found with black frames in place of a video."""
-        return tuple(self._black_sample()[0].shape)
+        return tuple(self._black_sample().clips.shape)
 
-    def _black_sample(self, out: np.ndarray | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
+    def _black_sample(self, out: np.ndarray | None = None) -> Read:
         black = RgbPicture(np.zeros((32, 32, 3), np.uint8))
 
         def each(indices: np.ndarray, take: Taker) -> None:
             take(black, list(range(len(indices))))
 
         times = self.sampler.sample(1000, 30.0, generator(Stream.CLIP_TIMES, self.seed))
-        clips, operations = self._coloured(self._cropped(each, times, (self.seed,)), out)
-        return torch.from_numpy(clips).zero_(), None if operations is None else operations.zero_()
+        read = self._coloured(self._cropped(each, times, (self.seed,)), out)
+        read.clips[...] = 0
+        operations = None if read.operations is None else read.operations.zero_()
+        return read._replace(operations=operations, targets=None if self.targets is None else self.targets.none())
 
 
-def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
+def build_dataset(cfg: CfgNode, split: str, purpose: str) -> ClipDataset:
     """Build the data set of a split for a purpose.
 
     Args:
@@ -291,6 +363,11 @@ def build_dataset(cfg: CfgNode, split: str, purpose: str) -> VideoDataset:
         raise ValueError(f'purpose is "{purpose}": write one of {", ".join(PURPOSES)}')
     if cfg.DATA.DECODING_BACKEND == "torchcodec":
         require_torchcodec()
+    if reads_boxes(cfg):
+        # It builds on this module.
+        from rhovideo.data.loading.key_frame_dataset import build_key_frame_dataset
+
+        return build_key_frame_dataset(cfg, split, purpose)
     manifest = open_manifest(cfg, split)
     return VideoDataset(
         manifest,

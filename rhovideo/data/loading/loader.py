@@ -26,7 +26,7 @@ from rhovideo import distributed
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading import shared_slots, worker_warnings
 from rhovideo.data.loading.batches import Batch, BatchReader
-from rhovideo.data.loading.datasets import TRAINING_PURPOSES, SampleKey, VideoDataset, build_dataset
+from rhovideo.data.loading.datasets import TRAINING_PURPOSES, ClipDataset, SampleKey, build_dataset
 from rhovideo.data.loading.shuffling import Order, shuffled
 from rhovideo.data.loading.workers import describe_exit, initialise_worker, worker_context, worker_count
 from rhovideo.errors import JobError
@@ -61,7 +61,7 @@ class Loader:
 
     def __init__(
         self,
-        dataset: VideoDataset,
+        dataset: ClipDataset,
         *,
         training: bool,
         seed: int,

@@ -15,7 +15,7 @@ from fvcore.common.config import CfgNode
 from rhovideo.data.augment.device_colour import apply_operations
 from rhovideo.data.lists.bad_videos import Failure
 from rhovideo.data.lists.csv_parsing import NO_LABEL
-from rhovideo.data.loading.datasets import SampleKey, VideoDataset, build_dataset
+from rhovideo.data.loading.datasets import ClipDataset, SampleKey, build_dataset
 from rhovideo.randomness import Stream, generator
 
 # The list that a task reads first (its split), and the purpose for which it does.
@@ -23,6 +23,8 @@ READS = {
     "pretrain": ("train", "pretrain"),
     "linear": ("train", "train"),
     "finetune": ("train", "train"),
+    "detection": ("train", "train"),
+    "detection_test": ("test", "test"),
     "test": ("test", "test"),
     "knn": ("train", "knn"),
     "logistic": ("train", "knn"),
@@ -138,7 +140,7 @@ def drawn_places(labels: np.ndarray, wanted: int, seed: int) -> list[int]:
     return sorted(order[np.argsort(turns, kind="stable")[:wanted]].tolist())
 
 
-def _show(dataset: VideoDataset, key: SampleKey, shown: ShownClips) -> None:
+def _show(dataset: ClipDataset, key: SampleKey, shown: ShownClips) -> None:
     sample = dataset.read(key)
     shown.failures += sample.failures
     if not sample.valid:

@@ -27,7 +27,7 @@ _LONG_STEP = 20.0
 # Fewer multiply-adds take a second at most, and this CPU's speed need not be measured.
 _FEW = 5e9
 # Forward passes that take as long as a step of one clip: forward and backward, and the keys of a momentum encoder.
-_PASSES = {"pretrain": 4, "finetune": 3}
+_PASSES = {"pretrain": 4, "finetune": 3, "detection": 3}
 
 
 def note_cpu(cfg: CfgNode) -> None:
@@ -96,7 +96,7 @@ def _seconds_of_step(cfg: CfgNode) -> float | None:
     except Exception:
         # An own encoder may not run on shapes alone.
         return None
-    batch = cfg.TRAIN.BATCH_SIZE if cfg.TASK != "test" else cfg.TEST.BATCH_SIZE
+    batch = cfg.TRAIN.BATCH_SIZE if cfg.TASK not in ("test", "detection_test") else cfg.TEST.BATCH_SIZE
     clips = batch * cfg.NUM_SHARDS / distributed.world_size()
     clips *= cfg.DATA.TRAIN_CROP_NUM_TEMPORAL if cfg.TASK == "pretrain" else 1
     work = size.multiply_adds * clips * _PASSES.get(cfg.TASK, 1)

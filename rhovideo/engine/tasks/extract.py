@@ -20,7 +20,7 @@ from rhovideo.config.comparison import FILES, settings_with_effect
 from rhovideo.config.extension.registries import lists_itself
 from rhovideo.config.list_names import label_files, reads_label_files
 from rhovideo.data.lists.bad_videos import BadVideoLedger
-from rhovideo.data.loading.datasets import SampleKey, VideoDataset, build_dataset
+from rhovideo.data.loading.datasets import ClipDataset, SampleKey, build_dataset
 from rhovideo.data.loading.loader import Batch, Loader
 from rhovideo.data.loading.workers import worker_count
 from rhovideo.engine.device_inputs import DTYPES, autocast, job_device, to_network_input
@@ -50,7 +50,7 @@ class BlockLoader(Loader):
         workers: keywords of :class:`Loader`.
     """
 
-    def __init__(self, dataset: VideoDataset, blocks: Sequence[range], batch: int, **workers: Any) -> None:
+    def __init__(self, dataset: ClipDataset, blocks: Sequence[range], batch: int, **workers: Any) -> None:
         super().__init__(dataset, training=False, seed=0, global_batch=batch, **workers)
         self._batches = [rows[first : first + batch] for rows in blocks for first in range(0, len(rows), batch)]
 
@@ -126,7 +126,7 @@ def _count_tokens(encoder: nn.Module, cfg: CfgNode) -> int:
 
 
 def _extract_missing(
-    cfg: CfgNode, encoder: nn.Module, dataset: VideoDataset, file: FeatureFile, done: dict[int, bytes]
+    cfg: CfgNode, encoder: nn.Module, dataset: ClipDataset, file: FeatureFile, done: dict[int, bytes]
 ) -> int:
     """Make the missing features in all processes; on rank 0 the number of videos that could not be read."""
     missing = [block for block in range(file.blocks) if block not in done]
@@ -143,7 +143,7 @@ def _extract_missing(
 
 
 def _extract_blocks(
-    cfg: CfgNode, encoder: nn.Module, dataset: VideoDataset, file: FeatureFile, blocks: Sequence[int]
+    cfg: CfgNode, encoder: nn.Module, dataset: ClipDataset, file: FeatureFile, blocks: Sequence[int]
 ) -> dict[int, bytes]:
     """Make this process's blocks one after the other: block to a byte a row, 1 where the video could be read."""
     made: dict[int, bytes] = {}
@@ -177,7 +177,7 @@ def _extract_blocks(
     return made
 
 
-def _features(encoder: nn.Module, batch: Batch, cfg: CfgNode, dataset: VideoDataset) -> np.ndarray:
+def _features(encoder: nn.Module, batch: Batch, cfg: CfgNode, dataset: ClipDataset) -> np.ndarray:
     """float16 [B, C], the mean over each video's clips; or [B, tokens, C], the feature maps of all clips."""
     device = job_device(cfg)
     run = cast(Encoder, encoder).feature_map if cfg.TEST.TOKENS else encoder

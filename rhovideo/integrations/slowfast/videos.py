@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo.data.augment.clip_augmentation import normalise
-from rhovideo.data.loading.datasets import FrameSampler, Sample, SampleKey, build_dataset
+from rhovideo.data.loading.datasets import FrameSampler, Sample, SampleKey, VideoDataset, build_dataset
 from rhovideo.data.video.reader import VideoReadError
 from rhovideo.integrations.slowfast.losses import RhoContrastiveLoss
 from rhovideo.integrations.slowfast.settings import check_data, is_contrastive, is_multi_pathway, our_settings
@@ -69,7 +69,8 @@ class Rhovideo(torch.utils.data.Dataset[Item]):
         ours.freeze()
         clips = cfg.DATA.TRAIN_CROP_NUM_TEMPORAL * cfg.DATA.TRAIN_CROP_NUM_SPATIAL
         train = "pretrain" if self._contrastive or clips > 1 else "train"
-        videos = build_dataset(ours, split, {"train": train, "val": "eval", "test": "test"}[split])
+        purpose = {"train": train, "val": "eval", "test": "test"}[split]
+        videos = cast(VideoDataset, build_dataset(ours, split, purpose))
         self._times = _Times(videos.sampler)
         videos.sampler = self._times
         self._videos = videos

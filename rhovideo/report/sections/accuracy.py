@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # Classes of a matrix that can be read.
 _MOST_CLASSES = 30
-_PERCENTAGES = re.compile(r"(test_|knn_)?(top\d+|class_mean|map)$|recall_at_\d+$")
+_PERCENTAGES = re.compile(r"(test_|knn_)?(top\d+|class_mean|map(_file_order)?)$|recall_at_\d+$")
 _RESULT_NAMES = {
     "test_top1": "test top-1",
     "test_top5": "test top-5",
@@ -31,6 +31,8 @@ _RESULT_NAMES = {
     "map": "mAP",
     "top1": "top-1",
     "top5": "top-5",
+    "test_map_file_order": "test mAP, PySlowFast's rule",
+    "map_file_order": "mAP, PySlowFast's rule",
     "knn_top1": "k-NN top-1",
     "test_class_mean": "test, mean of classes",
     "knn_class_mean": "k-NN, mean of classes",

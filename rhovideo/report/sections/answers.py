@@ -9,6 +9,7 @@ from rhovideo.engine.evaluation.multi_label.label_set_files import ClassPrecisio
 from rhovideo.report.blocks import Answer
 from rhovideo.report.per_video import ClassScore, Predictions, class_scores, confusions
 from rhovideo.report.run_record import RunRecord, number, series
+from rhovideo.report.sections.scored_boxes import lowest_classes
 from rhovideo.report.sections.wording import class_name, count, listed, percent
 from rhovideo.report.subjects import Chain, Subject, deviation, mean_of_chains
 
@@ -42,6 +43,8 @@ def answers(
     guesses = at_chance(predictions, chain)
     failing = low_precisions(precisions, names) if precisions else failing_classes(predictions, names)
     first = _best(subject, guesses) if subject.compares else _score(chain, predictions, guesses)
+    if chain.detector and not predictions and not precisions:
+        failing = lowest_classes(chain.detector)
     return [first, overfitting(chain, guesses), data_loading(chain), failing]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rhovideo.config.findings import ConfigError
+from rhovideo.config.task_defaults import DETECTS
 from rhovideo.errors import JobError
 from rhovideo.report.blocks import Gallery, Picture, Plot, Plots, Section, Text
 from rhovideo.report.drawing import Palette, heading, legend, new_figure
@@ -22,7 +23,7 @@ from rhovideo.terminal import stage
 if TYPE_CHECKING:
     import matplotlib.figure
 
-    from rhovideo.data.loading.datasets import VideoDataset
+    from rhovideo.data.loading.datasets import ClipDataset
     from rhovideo.report.measured_features import MeasuredFeatures
 
 _CLIPS = 6
@@ -60,7 +61,11 @@ class Pictures:
             return None
         from rhovideo.report.measured_features import has_weights, measure_features
 
-        run = next((run for run in reversed(self._chain.runs) if has_weights(run)), None)
+        whole = (run for run in reversed(self._chain.runs) if run.task not in DETECTS)
+        run = next((run for run in whole if has_weights(run)), None)
+        if run is None and self._chain.runs[-1].task in DETECTS:
+            self._why = "A detector scores boxes, and has no feature of a whole clip."
+            return None
         if run is None:
             self._why = "There is no checkpoint to compute features with: keep the run's folder checkpoints."
             return None
@@ -211,7 +216,7 @@ class Pictures:
         return Picture(self._thumbnails.of(video.path), text, "wrong", video.path)
 
 
-def _opener(dataset: VideoDataset, row: int) -> Opener:
+def _opener(dataset: ClipDataset, row: int) -> Opener:
     return lambda: dataset.manifest.open_video(row, dataset.image_fps, dataset.backend)
 
 

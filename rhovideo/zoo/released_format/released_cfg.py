@@ -15,11 +15,13 @@ from fvcore.common.config import CfgNode
 from rhovideo.config.keys import leaves
 from rhovideo.config.pyslowfast.translation import BGR_THERE, reads_frame_lists
 from rhovideo.config.schema import definitions
+from rhovideo.config.task_defaults import DETECTS
 from rhovideo.models.networks.resnet import STAGE_DEPTHS
 from rhovideo.optim.schedules import rate_factor
 
 # Sections that have no meaning for the networks that can be exported.
 _UNUSED_SECTIONS = ("X3D", "MVIT", "TENSORBOARD")
+_OF_DETECTORS = ("AVA", "DETECTION")
 # Keys of ours that change no result, or that are translated, or that have their own remark. Sections end with a point.
 _NO_LOSS = {
     "": "DIST_TIMEOUT_MINUTES NUM_CPU_PROCESSES PLUGINS KNN. SLURM.",
@@ -56,6 +58,8 @@ def released_cfg(cfg: CfgNode, method: bool) -> str:
         method: True if it holds a pre-training method, False for a classifier or an encoder.
     """
     flat = {key: value for key, value in leaves(cfg) if _is_theirs(key) and value is not None}
+    if cfg.TASK not in DETECTS:
+        flat = {key: value for key, value in flat.items() if key.partition(".")[0] not in _OF_DETECTORS}
     flat["MODEL.FROZEN_BN"] = bool(flat.get("MODEL.FROZEN_BN"))
     # PySlowFast does not have torchcodec; the frames are the same.
     flat["DATA.DECODING_BACKEND"] = "pyav"

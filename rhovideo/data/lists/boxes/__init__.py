@@ -1,0 +1,1 @@
+"""Boxes of people in AVA's formats: CSV files of boxes, label maps, exclusions, and key frames."""
