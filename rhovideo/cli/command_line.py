@@ -17,15 +17,17 @@ from rhovideo.cli import (
     clips,
     completion,
     configs,
-    data,
     demo,
     evaluate,
     extract,
+    index,
     keys,
     monitor,
     probe,
     report,
     run,
+    scan,
+    synthetic,
     weights,
 )
 from rhovideo.cli.arguments import CommandParser
@@ -141,7 +143,10 @@ def _parser() -> tuple[argparse.ArgumentParser, Commands]:
     clips.add_command(commands)
     probe.add_command(commands)
     keys.add_command(commands)
-    for module in (configs, demo, data, monitor, report, weights, completion):
+    index.add_command(commands)
+    scan.add_command(commands)
+    synthetic.add_command(commands)
+    for module in (configs, demo, monitor, report, weights, completion):
         module.add_commands(commands)
     return parser, commands
 

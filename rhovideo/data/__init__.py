@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rhovideo.data.lists.bad_videos import BadVideoLedger
     from rhovideo.data.lists.csv_parsing import ManifestError
     from rhovideo.data.lists.indexing.folder_index import index_folder
-    from rhovideo.data.lists.indexing.official_splits import index_hmdb51, index_ucf101
+    from rhovideo.data.lists.indexing.official.three_splits import index_hmdb51, index_ucf101
     from rhovideo.data.lists.manifest import Manifest
     from rhovideo.data.lists.video_list import VideoList
     from rhovideo.data.loading.batches import Batch
@@ -95,8 +95,8 @@ __getattr__, __dir__ = lazy_names(
         "build_dataset": "rhovideo.data.loading.datasets",
         "build_loader": "rhovideo.data.loading.loader",
         "index_folder": "rhovideo.data.lists.indexing.folder_index",
-        "index_hmdb51": "rhovideo.data.lists.indexing.official_splits",
-        "index_ucf101": "rhovideo.data.lists.indexing.official_splits",
+        "index_hmdb51": "rhovideo.data.lists.indexing.official.three_splits",
+        "index_ucf101": "rhovideo.data.lists.indexing.official.three_splits",
         "normalise": "rhovideo.data.augment.clip_augmentation",
         "open_manifest": "rhovideo.data.loading.datasets",
         "open_video": "rhovideo.data.video.torchcodec_reader",

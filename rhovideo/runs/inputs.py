@@ -29,6 +29,7 @@ from rhovideo.errors import JobError
 from rhovideo.runs.file_hash import file_sha256
 from rhovideo.runs.folder import INPUTS_FILE, list_checkpoints
 from rhovideo.runs.job_checkpoint import job_checkpoint
+from rhovideo.runs.official_counts import OfficialCount, as_official_count, read_official_count
 
 # The roles of inputs: the file with the names of the classes, and a checkpoint.
 CLASS_NAMES = "class names"
@@ -78,6 +79,7 @@ class Input:
         rows: lines that are not empty, of a list; None for another file.
         videos: the sizes of a list's videos; None for another file, for a list of frames, and in a record of an earlier
             version.
+        official: how many of a data set's official videos a list has; None where `rhovideo index` did not count them.
     """
 
     role: str
@@ -86,11 +88,13 @@ class Input:
     size: int
     rows: int | None = None
     videos: VideoSizes | None = None
+    official: OfficialCount | None = None
 
     def __str__(self) -> str:
         rows = "" if self.rows is None else f", {self.rows} rows"
         videos = "" if self.videos is None else f"; {self.videos}"
-        return f"{self.role} {self.path}{rows}, sha256 {self.sha256[:12]}{videos}"
+        official = "" if self.official is None else f"; {self.official}"
+        return f"{self.role} {self.path}{rows}, sha256 {self.sha256[:12]}{videos}{official}"
 
     @property
     def split(self) -> str:
@@ -165,8 +169,9 @@ def measure(cfg: CfgNode) -> list[Input]:
 
 
 def _measured(role: str, path: Path) -> Input:
-    rows = _rows(path) if role in _LISTS else None
-    return Input(role, str(path), file_sha256(path), path.stat().st_size, rows)
+    rows, sha256 = _rows(path) if role in _LISTS else None, file_sha256(path)
+    official = read_official_count(path, sha256) if role in _LISTS else None
+    return Input(role, str(path), sha256, path.stat().st_size, rows, official=official)
 
 
 def _rows(path: Path) -> int:
@@ -218,6 +223,8 @@ def _as_input(item: Mapping[str, Any]) -> Input:
     if values.get("videos") is not None:
         known = {one.name for one in fields(VideoSizes)}
         values["videos"] = VideoSizes(**{key: value for key, value in values["videos"].items() if key in known})
+    if values.get("official") is not None:
+        values["official"] = as_official_count(values["official"])
     return Input(**values)
 
 

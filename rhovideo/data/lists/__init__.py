@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rhovideo.data.lists.bad_videos import BadVideoLedger
     from rhovideo.data.lists.csv_parsing import ManifestError
     from rhovideo.data.lists.indexing.folder_index import index_folder
-    from rhovideo.data.lists.indexing.official_splits import index_hmdb51, index_ucf101
+    from rhovideo.data.lists.indexing.official.three_splits import index_hmdb51, index_ucf101
     from rhovideo.data.lists.manifest import Manifest
 
 __all__ = ["BadVideoLedger", "Manifest", "ManifestError", "index_folder", "index_hmdb51", "index_ucf101"]
@@ -21,7 +21,7 @@ __getattr__, __dir__ = lazy_names(
         "Manifest": "rhovideo.data.lists.manifest",
         "ManifestError": "rhovideo.data.lists.csv_parsing",
         "index_folder": "rhovideo.data.lists.indexing.folder_index",
-        "index_hmdb51": "rhovideo.data.lists.indexing.official_splits",
-        "index_ucf101": "rhovideo.data.lists.indexing.official_splits",
+        "index_hmdb51": "rhovideo.data.lists.indexing.official.three_splits",
+        "index_ucf101": "rhovideo.data.lists.indexing.official.three_splits",
     },
 )

@@ -10,7 +10,7 @@ import statistics
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -25,6 +25,7 @@ from rhovideo.data.loading.workers import cores, describe_exit, initialise_worke
 from rhovideo.data.video.footage import Footage, describe
 from rhovideo.data.video.reader import Video, VideoReadError
 from rhovideo.errors import JobError
+from rhovideo.runs.official_counts import add_official_counts, read_official_count
 
 _BLOCK_BYTES = 128 * 2**20
 # Two clips of 8 frames, τ 8, at 30 frames a second: what most recipes take of a video.
@@ -154,6 +155,8 @@ def scan(
     broken_file, clean_csv = csv.with_name(f"{csv.stem}.broken.jsonl"), csv.with_name(f"{csv.stem}.clean.csv")
     _write_broken(broken_file, broken)
     _write_clean(csv, clean_csv, {video.line for video in broken})
+    if (official := read_official_count(csv)) is not None and len(broken) < len(manifest):
+        add_official_counts({clean_csv: replace(official, listed=len(manifest) - len(broken))})
     return ScanReport(len(manifest), broken, broken_file, clean_csv, csv, footage)
 
 
