@@ -17,6 +17,7 @@ from rhovideo.cli import (
     clips,
     completion,
     configs,
+    data,
     demo,
     evaluate,
     extract,
@@ -113,6 +114,7 @@ _OTHER_NAMES = {
         ("features", "feature", "embed", "embeddings", "encode"), "extract CHECKPOINT --data DIR --out DIR"
     ),
     **dict.fromkeys(("list", "lists", "prepare"), "index FOLDER --out DIR"),
+    **dict.fromkeys(("stats", "filter", "subset", "merge", "mix"), "data stats|filter|subset|merge LIST"),
     **dict.fromkeys(("recipes", "models", "zoo", "checkpoints"), "configs, or rhovideo weights"),
     **dict.fromkeys(("stop", "kill", "scancel"), "cancel RUN"),
     **dict.fromkeys(("log", "tail"), "logs RUN"),
@@ -146,7 +148,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Commands]:
     index.add_command(commands)
     scan.add_command(commands)
     synthetic.add_command(commands)
-    for module in (configs, demo, monitor, report, weights, completion):
+    for module in (configs, data, demo, monitor, report, weights, completion):
         module.add_commands(commands)
     return parser, commands
 

@@ -24,7 +24,14 @@ from fvcore.common.config import CfgNode
 
 import rhovideo
 from rhovideo.atomic_files import write_text
-from rhovideo.config.list_names import CLASS_NAMES_FILE, label_files, list_name, needed_splits, reads_label_files
+from rhovideo.config.list_names import (
+    CLASS_NAMES_FILE,
+    MIXTURE_MARK,
+    label_files,
+    list_name,
+    needed_splits,
+    reads_label_files,
+)
 from rhovideo.errors import JobError
 from rhovideo.runs.file_hash import file_sha256
 from rhovideo.runs.folder import INPUTS_FILE, list_checkpoints
@@ -36,6 +43,8 @@ CLASS_NAMES = "class names"
 CHECKPOINT = "checkpoint"
 # The roles of lists, which have rows.
 TRAINING_LIST = "train list"
+# Blanks and the byte-order mark.
+_BEFORE = b" \t\xef\xbb\xbf"
 _LISTS = frozenset(f"{split} list" for split in ("train", "val", "test"))
 
 
@@ -176,7 +185,7 @@ def _measured(role: str, path: Path) -> Input:
 
 def _rows(path: Path) -> int:
     with path.open("rb") as lines:
-        return sum(1 for line in lines if line.strip())
+        return sum(1 for line in lines if line.strip() and not line.lstrip(_BEFORE).startswith(MIXTURE_MARK))
 
 
 def record_start(output_dir: str | Path, now: Sequence[Input]) -> Inputs:

@@ -9,7 +9,7 @@ import shlex
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing.connection import Connection, wait
@@ -145,7 +145,7 @@ def scan(
     broken: list[BrokenVideo] = []
     footage: list[Footage] = []
     with tqdm(total=len(manifest), desc=f"scan {csv.name}", unit="video", disable=not show) as bar:
-        for index, (reason, described) in _check_all(manifest, workers):
+        for index, (reason, described) in look_at_all(manifest, range(len(manifest)), workers, _decode):
             bar.update()
             footage += [] if described is None else [described]
             if reason is not None:
@@ -182,24 +182,32 @@ def check_video(path: str) -> str | None:
         return str(error)
 
 
-class _Answer(NamedTuple):
+class Look(NamedTuple):
     """The defect of a video, None if it has none, and its description, None where it cannot be opened."""
 
     reason: str | None
     footage: Footage | None
 
 
+# What a process does with the file at a path; a function of a module.
+Looking = Callable[[str], Look]
+
+
+def _decode(path: str) -> Look:
+    return Look(check_video(path), describe(path))
+
+
 class _Worker:
-    """A process that checks one video at a time.
+    """A process that looks at one video at a time.
 
     Attributes:
         started: it has told that it runs, so a later death is that of its video.
     """
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: Manifest, looking: Looking) -> None:
         context = worker_context()
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, manifest), daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs, manifest, looking), daemon=True)
         self.process.start()
         theirs.close()
         self.index = -1
@@ -210,7 +218,7 @@ class _Worker:
         with contextlib.suppress(OSError):  # if it is dead, answer() raises
             self.connection.send(index)
 
-    def answer(self) -> _Answer | None:
+    def answer(self) -> Look | None:
         """The answer about the latest video; None: the process has started, and has no answer yet.
 
         Raises:
@@ -218,7 +226,7 @@ class _Worker:
             JobError: it died before it opened one.
         """
         try:
-            answer: _Answer | None = self.connection.recv()
+            answer: Look | None = self.connection.recv()
         except (EOFError, OSError) as error:
             if self.started:
                 raise EOFError from error
@@ -240,7 +248,7 @@ class _Worker:
         return self.process.exitcode
 
 
-def _serve(connection: Connection, manifest: Manifest) -> None:
+def _serve(connection: Connection, manifest: Manifest, looking: Looking) -> None:
     initialise_worker()
     connection.send(None)
     while True:
@@ -248,19 +256,31 @@ def _serve(connection: Connection, manifest: Manifest) -> None:
             index = connection.recv()
         except (EOFError, OSError):
             return
-        path = manifest.path(index)
-        connection.send(_Answer(check_video(path), describe(path)))
+        connection.send(looking(manifest.path(index)))
 
 
-def _check_all(manifest: Manifest, workers: int) -> Iterator[tuple[int, _Answer]]:
-    """Index, defect and description of every video, in the order in which they are finished; each is tried once."""
-    todo = iter(range(len(manifest)))
+def look_at_all(manifest: Manifest, rows: Iterable[int], workers: int, looking: Looking) -> Iterator[tuple[int, Look]]:
+    """Look at videos in processes of their own, each once; one that crashes its process has that for a defect.
+
+    Args:
+        manifest: the list.
+        rows: of the videos.
+        workers: processes.
+        looking: what is done with a file.
+
+    Yields:
+        The row and what was found, in the order in which the videos are finished.
+
+    Raises:
+        JobError: the processes end before they open a video.
+    """
+    todo = iter(rows)
     idle: list[_Worker] = []
     busy: list[_Worker] = []
     try:
         while True:
             for index in islice(todo, workers - len(busy)):
-                worker = idle.pop() if idle else _Worker(manifest)
+                worker = idle.pop() if idle else _Worker(manifest, looking)
                 busy.append(worker)
                 worker.give(index)
             if not busy:
@@ -273,7 +293,7 @@ def _check_all(manifest: Manifest, workers: int) -> Iterator[tuple[int, _Answer]
                         continue
                     idle.append(worker)
                 except EOFError:
-                    answer = _Answer(f"the process that decoded it died ({describe_exit(worker.end())})", None)
+                    answer = Look(f"the process that decoded it died ({describe_exit(worker.end())})", None)
                 busy.remove(worker)
                 yield worker.index, answer
     finally:

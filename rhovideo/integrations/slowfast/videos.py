@@ -69,6 +69,11 @@ class Rhovideo(torch.utils.data.Dataset[Item]):
         clips = cfg.DATA.TRAIN_CROP_NUM_TEMPORAL * cfg.DATA.TRAIN_CROP_NUM_SPATIAL
         train = "pretrain" if self._contrastive or clips > 1 else "train"
         videos = build_dataset(ours, split, {"train": train, "val": "eval", "test": "test"}[split])
+        if split == "train" and getattr(videos.manifest, "mixture", None):
+            raise ValueError(
+                f"{videos.manifest.csv} is a mixture, and PySlowFast's loader does not know its weights: give a list "
+                "without them"
+            )
         self._times = _Times(videos.sampler)
         videos.sampler = self._times
         self._videos = videos
