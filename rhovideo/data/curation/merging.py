@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 from rhovideo.data.curation.source_list import ListFormat, SourceList, check_output, write_list
@@ -60,9 +61,12 @@ def merge_lists(
 
     def lines() -> Iterator[bytes]:
         for place, (source, rows) in enumerate(zip(sources, taken, strict=True)):
+            own = source.lines_for(path.parent, rows, head=place == 0, marks=False, labels=labels)
+            if place == 0:
+                yield from islice(own, how.skip_rows)
             if numbers:
                 yield mark_line(titles[place], weights[place])
-            yield from source.lines_for(path.parent, rows, marks=False, labels=labels)
+            yield from own
 
     write_list(path, lines(), names)
     told = [f"{path}: {sum(map(sum, taken)):,} videos of {len(sources)} lists"]

@@ -62,13 +62,14 @@ class SourceList:
         return len(self.manifest)
 
     def lines_for(
-        self, out_dir: Path, rows: Sequence[bool], *, marks: bool = True, labels: bool = True
+        self, out_dir: Path, rows: Sequence[bool], *, head: bool = True, marks: bool = True, labels: bool = True
     ) -> Iterator[bytes]:
         """Lines for a list in another folder.
 
         Args:
             out_dir: the folder of that list.
             rows: bool [N], the rows that it takes, in the order of this list.
+            head: with the lines that are skipped at the top, since the new list is read with the same settings.
             marks: with the lines of a mixture's parts, those of parts without a row excepted.
             labels: with the labels.
 
@@ -79,7 +80,10 @@ class SourceList:
         with self.csv.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 text = (line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line).strip(b" \t\r\n")
-                if not text or number <= self.how.skip_rows:
+                if number <= self.how.skip_rows:
+                    yield from [text + b"\n"] if head else []
+                    continue
+                if not text:
                     continue
                 if text.startswith(MIXTURE_MARK):
                     mark = text + b"\n"

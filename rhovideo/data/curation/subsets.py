@@ -14,6 +14,7 @@ import numpy as np
 
 from rhovideo.data.curation.source_list import ListFormat, SourceList, check_output, write_list
 from rhovideo.data.lists.classes.class_names import read_class_names
+from rhovideo.data.lists.classes.class_turns import class_turns
 from rhovideo.data.lists.csv_parsing import NO_LABEL
 from rhovideo.errors import JobError
 from rhovideo.randomness import Stream
@@ -86,12 +87,7 @@ def drawing_order(keys: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
     order = np.argsort(keys, kind="stable")
     if labels is None:
         return order
-    of_class = labels[order]
-    by_class = np.argsort(of_class, kind="stable")
-    counts = np.unique(of_class, return_counts=True)[1]
-    turns = np.empty(len(order), np.int64)
-    turns[by_class] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return order[np.argsort(turns, kind="stable")]
+    return order[np.argsort(class_turns(labels[order]), kind="stable")]
 
 
 def _random_number(seed: int, name: str) -> int:

@@ -199,3 +199,24 @@ def test_lists_whose_labels_do_not_go_together_are_refused(tmp_path, capsys):
         ("plain/e f.mp4", -1),
     ]
     assert not (out.parent / "classes.txt").exists()
+
+
+def test_lines_at_the_top_stay_since_the_new_list_is_read_with_the_same_settings(tmp_path):
+    one = write_list(tmp_path / "one.csv", ["path", "a.mp4", "b.mp4"], ["label", 0, 1], ",")
+    two = write_list(tmp_path / "two.csv", ["path", "c.mp4"], ["label", 1], ",")
+    how = ["--separator", ",", "--skip-rows", "1"]
+    options = {"separator": ",", "skip_rows": 1, "cache_dir": tmp_path / "cache"}
+    for number, words in enumerate(
+        (
+            ["subset", str(one), "--number", "2"],
+            ["merge", str(one), str(two)],
+            ["merge", str(one), str(two), "--weights", "1", "2"],
+        )
+    ):
+        out = tmp_path / f"out{number}.csv"
+        assert main(["data", *words, *how, "--out", str(out)]) == 0
+        assert out.read_text().splitlines()[0] == "path,label"
+        manifest = Manifest.open(out, **options)
+        names = [os.path.basename(manifest.path(row)) for row in range(len(manifest))]
+        assert names == ["a.mp4", "b.mp4", "c.mp4"][: 3 if number else 2]
+        assert (manifest.mixture is not None) == (number == 2)

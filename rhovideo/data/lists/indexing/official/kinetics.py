@@ -75,7 +75,9 @@ def index_kinetics(
         IndexingError: an annotation list is wrong, or no video of it is there.
         ManifestError: ``class_file`` cannot be used.
     """
-    segments = [segment for file in _files(annotations) for segment in _read(file)]
+    sources = list(_files(annotations))
+    _refuse_to_replace(sources, Path(out_dir))
+    segments = [segment for file in sources for segment in _read(file)]
     classes = sorted({segment.label for segment in segments if segment.label})
     number = {name: label for label, name in enumerate(classes)}
     if class_file is not None:
@@ -112,6 +114,20 @@ def _files(annotations: Sequence[str | os.PathLike[str]]) -> Iterator[Path]:
         if not inside:
             raise IndexingError(f"{given} has no annotation list: it must be a CSV file that begins with `{HEADER}`")
         yield from inside
+
+
+def _refuse_to_replace(sources: Sequence[Path], out_dir: Path) -> None:
+    """Lists and annotations are both called train.csv.
+
+    Raises:
+        IndexingError: an annotation list lies where a list would be written.
+    """
+    lists = {os.path.realpath(out_dir / f"{split}.csv") for split in _OWNERS}
+    for file in sources:
+        if os.path.realpath(file) in lists:
+            raise IndexingError(
+                f"{file} is the owners' annotation list, which a list would replace: write another --out"
+            )
 
 
 def _read(file: Path) -> Iterator[Segment]:

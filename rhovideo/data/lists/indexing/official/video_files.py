@@ -11,6 +11,7 @@ from pathlib import Path
 from rhovideo.data.lists.csv_parsing import VIDEO_ENDINGS
 from rhovideo.data.lists.indexing.folder_index import IndexingError
 from rhovideo.data.lists.indexing.video_folders import Skipped, find_videos, split_of
+from rhovideo.terminal import stage
 
 
 class Place(Enum):
@@ -81,6 +82,7 @@ class VideoFiles:
             raise IndexingError(f"{folder} is not a folder: write the folder of the videos")
         self.folder, self.skipped = folder, Skipped()
         self._by_name: dict[str, list[Path]] = {}
+        stage(f"index: looking for the videos in {folder}")
         self._letters: dict[str, tuple[str, ...]] = {}
         self._classes = {letters(name) for name in classes}
         for path in find_videos(folder, VIDEO_ENDINGS, self.skipped):

@@ -221,3 +221,16 @@ def test_a_count_is_never_shown_for_a_list_that_has_changed(annotations, tmp_pat
     assert read_official_count(lists / "mine.csv") is None
     (lists / "official.json").write_text("{")
     assert read_official_count(lists / "test.csv") is None
+
+
+def test_the_owners_annotations_are_never_replaced(tmp_path, capsys):
+    own = rows("train", 7, 2)
+    file = write_annotations(tmp_path / "data/train.csv", own)
+    before = file.read_bytes()
+    for row in own:
+        touch(tmp_path / f"data/{stamped(row)}.mp4", b"video")
+    command = ["index", "--kinetics", str(file), str(tmp_path / "data"), "--force"]
+    assert main(command) == 2
+    assert "is the owners' annotation list, which a list would replace" in capsys.readouterr().err
+    assert file.read_bytes() == before
+    assert main([*command, "--out", str(tmp_path / "lists")]) == 0
