@@ -161,7 +161,8 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
     cfg, subject, comparison = evaluation.cfg, evaluation.subject, compare(evaluation)
     metric = next((key for _, key in NUMBERS[evaluation.protocol] if key in results), None)
     figure, record = comparison.figure, read_inputs(evaluation.config.parent)
-    official = {item.split: item.official for item in record.inputs if item.official} if record else {}
+    counted = [item for item in record.inputs if item.official] if record else []
+    official = {item.role.partition(" ")[0]: item.official for item in counted if item.official}
     counts = count_videos(evaluation.videos.counts, results, official)
     return {
         "checkpoint": subject.source,

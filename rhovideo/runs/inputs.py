@@ -88,7 +88,8 @@ class Input:
         rows: lines that are not empty, of a list; None for another file.
         videos: the sizes of a list's videos; None for another file, for a list of frames, and in a record of an earlier
             version.
-        official: how many of a data set's official videos a list has; None where `rhovideo index` did not count them.
+        official: how many of a data set's official videos a list of videos or frames has; None where no `rhovideo index`
+            has counted them.
     """
 
     role: str
@@ -179,8 +180,7 @@ def measure(cfg: CfgNode) -> list[Input]:
 
 def _measured(role: str, path: Path) -> Input:
     rows, sha256 = _rows(path) if role in _LISTS else None, file_sha256(path)
-    official = read_official_count(path, sha256) if role in _LISTS else None
-    return Input(role, str(path), sha256, path.stat().st_size, rows, official=official)
+    return Input(role, str(path), sha256, path.stat().st_size, rows, official=read_official_count(path, sha256))
 
 
 def _rows(path: Path) -> int:

@@ -65,7 +65,7 @@ def look_at(source: SourceList, *, workers: int | None = None, progress: bool | 
     seen: list[SeenVideo | None] = []
     for row in range(len(source)):
         size = _size(source.manifest.path(row))
-        known = kept.find(source.manifest.listed(row), size)
+        known = kept.find(source.manifest.written_path(row), size)
         seen.append(SeenVideo(size, None, "there is no such file") if size < 0 else known)
     todo = [row for row, one in enumerate(seen) if one is None]
     show = sys.stderr.isatty() if progress is None else progress
@@ -75,7 +75,7 @@ def look_at(source: SourceList, *, workers: int | None = None, progress: bool | 
         for row, look in look_at_all(source.manifest, todo, count, _describe):
             one = SeenVideo(_size(source.manifest.path(row)), look.footage, look.reason or "")
             seen[row] = one
-            kept.add(source.manifest.listed(row), one)
+            kept.add(source.manifest.written_path(row), one)
             bar.update()
     return [one for one in seen if one is not None]
 

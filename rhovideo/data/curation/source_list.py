@@ -97,7 +97,7 @@ class SourceList:
 
     def _line(self, text: bytes, row: int, out_dir: Path, labels: bool) -> bytes:
         """A line with its path as it is right in ``out_dir``, and what follows the path as it stands."""
-        listed = os.fsencode(self.manifest.listed(row))
+        listed = os.fsencode(self.manifest.written_path(row))
         path, rest = listed, text[len(listed) :] if labels else b""
         relative = not os.path.isabs(listed) and b"://" not in listed
         if relative and not self.how.prefix and out_dir != self.csv.parent:

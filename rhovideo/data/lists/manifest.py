@@ -212,7 +212,7 @@ class Manifest:
         """The path of video ``index``; a relative path starts from the prefix, or from the CSV's folder."""
         return os.path.join(self.root, self._text(index))
 
-    def listed(self, index: int) -> str:
+    def written_path(self, index: int) -> str:
         """The path of video ``index`` as it is written in the CSV."""
         return self._text(index)
 
