@@ -88,8 +88,8 @@ class Input:
         rows: lines that are not empty, of a list; None for another file.
         videos: the sizes of a list's videos; None for another file, for a list of frames, and in a record of an earlier
             version.
-        official: how many of a data set's official videos a list of videos or frames has; None where no `rhovideo index`
-            has counted them.
+        official: how many of a data set's official videos a list of videos or frames has; None where
+            no `rhovideo index` has counted them.
     """
 
     role: str
