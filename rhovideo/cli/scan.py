@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from rhovideo.cli.parsers import Commands, add_parser
 from rhovideo.errors import JobError, as_write_error
@@ -33,9 +32,6 @@ def scan_command(options: argparse.Namespace) -> int:
     """Run ``rhovideo scan``."""
     from rhovideo.data.loading.scanning import scan
 
-    if Path(options.csv).is_dir():
-        print_line(f"{options.csv} is a folder: write one of its lists, {Path(options.csv) / 'train.csv'}")
-        return 2
     try:
         report = scan(
             options.csv,

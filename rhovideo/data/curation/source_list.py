@@ -9,10 +9,10 @@ from pathlib import Path
 
 from rhovideo.atomic_files import written_whole
 from rhovideo.config.list_names import CLASS_NAMES_FILE, MIXTURE_MARK
+from rhovideo.data.lists.any_list import open_any_list
 from rhovideo.data.lists.classes.class_names import as_table, other_names, read_class_names, write_class_names
-from rhovideo.data.lists.csv_parsing import VIDEO_ENDINGS, ManifestError
+from rhovideo.data.lists.csv_parsing import VIDEO_ENDINGS
 from rhovideo.data.lists.indexing.folder_index import path_from
-from rhovideo.data.lists.manifest import Manifest
 from rhovideo.errors import JobError
 
 
@@ -52,9 +52,7 @@ class SourceList:
 
     def __init__(self, csv: str | os.PathLike[str], how: ListFormat) -> None:
         self.csv, self.how = Path(os.path.abspath(csv)), how
-        if self.csv.is_dir():
-            raise ManifestError(f"{csv} is a folder: write one of its lists, {Path(csv) / 'train.csv'}")
-        self.manifest = Manifest.open(
+        self.manifest = open_any_list(
             self.csv, separator=how.separator, prefix=how.prefix, skip_rows=how.skip_rows, cache_dir=how.cache_dir
         )
 

@@ -20,6 +20,7 @@ import av
 from tqdm import tqdm
 
 from rhovideo.atomic_files import written_whole
+from rhovideo.data.lists.any_list import open_any_list
 from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.loading.workers import cores, describe_exit, initialise_worker, worker_context
 from rhovideo.data.video.footage import Footage, describe
@@ -139,7 +140,7 @@ def scan(
         JobError: the processes end before they open a video, so nothing is known of the videos.
     """
     csv = Path(csv)
-    manifest = Manifest.open(csv, separator=separator, prefix=prefix, skip_rows=skip_rows, cache_dir=cache_dir)
+    manifest = open_any_list(csv, separator=separator, prefix=prefix, skip_rows=skip_rows, cache_dir=cache_dir)
     workers = min(workers or cores(), len(manifest))
     show = sys.stderr.isatty() if progress is None else progress
     broken: list[BrokenVideo] = []
