@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -72,9 +71,10 @@ def index_ava(
 def _videos(file: Path) -> list[str]:
     """The ids of a file of boxes, in the order of their first rows."""
     found: dict[str, None] = {}
-    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as lines:
-        for number, row in enumerate(csv.reader(lines), 1):
-            if not row:
+    with file.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
+        for number, line in enumerate(lines, 1):
+            row = line.strip().split(",")
+            if row == [""]:
                 continue
             if len(row) != 8 or not row[0] or "/" in row[0] or not all(map(_NUMBER.fullmatch, row[1:6])):
                 raise IndexingError(

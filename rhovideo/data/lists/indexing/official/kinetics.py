@@ -98,6 +98,8 @@ def index_kinetics(
     def why(video: OfficialVideo) -> str:
         """A download of another edition may have other seconds of the same video."""
         stamped = _STAMPED.fullmatch(video.name)
+        if stamped and stamped[1] in files.names():
+            return "a file without seconds, in no folder of this class, and the id is in several rows"
         return "a file of other seconds of this video" if stamped and stamped[1] in others else ""
 
     official = OfficialSet(_edition(classes), parts, classes, list(_notes(segments, listed)), same, why)

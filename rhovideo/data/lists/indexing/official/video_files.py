@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -101,7 +101,7 @@ class VideoFiles:
         first = [paths[0] for paths in self._by_name.values()][:count]
         return [os.fspath(path.relative_to(self.folder)) for path in first]
 
-    def names(self) -> Iterable[str]:
+    def names(self) -> Collection[str]:
         """The names of all files, without ending."""
         return self._by_name.keys()
 

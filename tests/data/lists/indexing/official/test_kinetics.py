@@ -120,6 +120,7 @@ def test_a_name_without_time_stamps_is_of_the_class_in_whose_folder_it_lies(tmp_
     flat = touch(tmp_path / f"videos/{three['youtube_id']}.mp4", b"video")
     index_kinetics(tmp_path / "videos", [file], tmp_path / "lists")
     assert entries(tmp_path / "lists/train.csv", tmp_path) == [(str(in_two), 1), (str(flat), 2)]
+    assert "the id is in several rows" in (tmp_path / "lists/missing.csv").read_text()
 
 
 def test_a_file_of_other_seconds_is_not_taken_and_named(tmp_path):
@@ -234,3 +235,17 @@ def test_the_owners_annotations_are_never_replaced(tmp_path, capsys):
     assert "is the owners' annotation list, which a list would replace" in capsys.readouterr().err
     assert file.read_bytes() == before
     assert main([*command, "--out", str(tmp_path / "lists")]) == 0
+
+
+def test_a_file_of_classes_fixes_their_numbers(tmp_path):
+    own = rows("validate", 7, 3)
+    file = write_annotations(tmp_path / "val.csv", own)
+    for row in own:
+        touch(tmp_path / f"videos/{stamped(row)}.mp4", b"video")
+    names = tmp_path / "names.txt"
+    names.write_text("".join(f"{row['label']}\n" for row in reversed(own)))
+    index_kinetics(tmp_path / "videos", [file], tmp_path / "lists", class_file=names)
+    assert [label for _, label in entries(tmp_path / "lists/val.csv", tmp_path)] == [2, 1, 0]
+    names.write_text(f"{own[0]['label']}\n")
+    with pytest.raises(IndexingError, match=r"names\.txt has no class .doing thing 001.*2 are missing"):
+        index_kinetics(tmp_path / "videos", [file], tmp_path / "others", class_file=names)
