@@ -24,6 +24,8 @@ class Stream(IntEnum):
     INITIALISATION = 6
     SYNTHETIC = 7
     SHOWN_VIDEOS = 8
+    MIXTURE = 9
+    SUBSET = 10
 
 
 def generator(stream: Stream, *address: int) -> np.random.Generator:

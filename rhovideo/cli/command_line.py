@@ -21,11 +21,14 @@ from rhovideo.cli import (
     demo,
     evaluate,
     extract,
+    index,
     keys,
     monitor,
     probe,
     report,
     run,
+    scan,
+    synthetic,
     weights,
 )
 from rhovideo.cli.arguments import CommandParser
@@ -111,6 +114,7 @@ _OTHER_NAMES = {
         ("features", "feature", "embed", "embeddings", "encode"), "extract CHECKPOINT --data DIR --out DIR"
     ),
     **dict.fromkeys(("list", "lists", "prepare"), "index FOLDER --out DIR"),
+    **dict.fromkeys(("stats", "filter", "subset", "merge", "mix"), "data stats|filter|subset|merge LIST"),
     **dict.fromkeys(("recipes", "models", "zoo", "checkpoints"), "configs, or rhovideo weights"),
     **dict.fromkeys(("stop", "kill", "scancel"), "cancel RUN"),
     **dict.fromkeys(("log", "tail"), "logs RUN"),
@@ -141,7 +145,10 @@ def _parser() -> tuple[argparse.ArgumentParser, Commands]:
     clips.add_command(commands)
     probe.add_command(commands)
     keys.add_command(commands)
-    for module in (configs, demo, data, monitor, report, weights, completion):
+    index.add_command(commands)
+    scan.add_command(commands)
+    synthetic.add_command(commands)
+    for module in (configs, data, demo, monitor, report, weights, completion):
         module.add_commands(commands)
     return parser, commands
 

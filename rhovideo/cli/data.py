@@ -1,156 +1,180 @@
-"""The commands about data: ``rhovideo index``, ``scan`` and ``synthetic``."""
+"""``rhovideo data``: what is in a list, parts of it, and mixtures."""
 
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rhovideo.cli.parsers import Commands, add_parser
+from rhovideo.cli.parsers import Commands, HelpFormatter, add_parser
 from rhovideo.errors import JobError, as_write_error
-from rhovideo.terminal import print_line, stage
+from rhovideo.terminal import print_line
 
-INDEX_HELP = """\
-Write train.csv, val.csv and test.csv for a folder of videos. If it has sub-folders train, val and test (or training,
-videos_val, test_256 and the like), these are the splits. Sub-folders with videos are the classes. A few videos outside
-of them are left out, and the command names them. Files that UCF101, HMDB51 and Kinetics cut from one video stay
-together.
+if TYPE_CHECKING:
+    from rhovideo.data.curation.source_list import ListFormat
 
-examples:
-  rhovideo index /data/videos                          lists in the same folder
-  rhovideo index /data/videos --out data/mine --val-share 0.2
-  rhovideo index /data/more --out data/more --classes data/mine/classes.txt      the same numbers of classes
-  rhovideo index /data/UCF-101 --ucf101 /data/ucfTrainTestlist --out data/ucf101
-  rhovideo index /data/hmdb51 --hmdb51 /data/testTrainMulti_7030_splits --out data/hmdb51
+DATA_HELP = """\
+Work with lists of videos as with data. A list that is read is never changed: the result goes to --out. What is read of
+the videos is kept in NAME.footage.jsonl next to the list, so an interrupted command goes on, and the next one is quick.
 
-The last two write the three official splits to OUT/split1, OUT/split2 and OUT/split3.
+  rhovideo data stats data/mine/train.csv --histogram durations.png
+  rhovideo data filter data/mine/train.csv --min-seconds 10 --max-seconds 16 --out data/short/train.csv
+  rhovideo data subset data/mine/train.csv --number 128000 --out data/128k/train.csv
+  rhovideo data merge data/k400/train.csv data/mine/train.csv --weights 3 1 --out data/both/train.csv
 """
+STATS_HELP = """\
+Count the videos of lists, their durations (mean, standard deviation, shortest, longest), frame rates, sizes, codecs and
+classes.
 
-SCAN_HELP = """\
-Decode every video of a list once, list the broken ones, and count the short and the HDR ones.
-
-  rhovideo scan data/mine/train.csv
-
-Writes train.broken.jsonl, a list of the broken videos, and train.clean.csv, the list without them. Exit code 1 if any
-is broken.
+  rhovideo data stats data/mine/train.csv
+  rhovideo data stats data/k400/train.csv data/mine/train.csv --json stats.json --histogram durations.png
 """
+FILTER_HELP = """\
+Write the list of the videos with a wanted duration and size. Only what files say of themselves is read; to leave out
+videos that cannot be decoded to their end, scan the list first and give the file that it writes.
 
-SYNTHETIC_HELP = """\
-Write a small labelled set of H.264 videos with its lists, to try things out.
+  rhovideo data filter data/mine/train.csv --min-seconds 10 --max-seconds 16 --out data/short/train.csv
+  rhovideo data filter data/mine/train.csv --min-side 224 --readable --out data/large/train.csv
+  rhovideo data filter data/mine/train.csv --broken data/mine/train.broken.jsonl --out data/whole/train.csv
+"""
+SUBSET_HELP = """\
+Write the list of some of the videos, drawn with a seed. A smaller subset is inside each larger one of the same seed.
 
-  rhovideo synthetic data/synthetic --classes 4 --train 64 --val 16
-  rhovideo synthetic data/physics --kind physics
+  rhovideo data subset data/mine/train.csv --number 240000 --out data/240k/train.csv
+  rhovideo data subset data/mine/train.csv --number 128000 --out data/128k/train.csv          inside of 240k
+  rhovideo data subset data/mine/train.csv --number 128000 --balanced --seed 1 --out data/128kb/train.csv
+"""
+MERGE_HELP = """\
+Write one list with the videos of several. With weights it is a mixture: a training takes so many of its samples from
+each list, exactly, however long the lists are. An epoch has as many samples as the new list has videos.
 
-kinds:
-  shapes    textured shapes move over a changing background; a class is a kind of shape
-  physics   rendered scenes; a class is a kind of motion with its apparatus, e.g. a pendulum. Looks and camera change
-            within a video, so clips of different moments (rho of 2 or more) share the motion (needs PyBullet)
-  footage   cut from real footage that some Python packages ship; a class is a shot, seen through a small window that
-            crosses it and turns. The look stays for a video and differs between videos (the command names the
-            packages that it needs)
+  rhovideo data merge data/k400/train.csv data/more/train.csv --out data/both/train.csv
+  rhovideo data merge data/k400/train.csv data/web/train.csv --weights 3 1 --no-labels --out data/mixed/train.csv
 """
 
 
 def add_commands(commands: Commands) -> None:
-    """Add the parsers of these commands."""
-    index = add_parser(commands, "index", "list the videos of a folder", INDEX_HELP, index_command)
-    index.add_argument("folder", metavar="FOLDER", help="where the videos are")
-    index.add_argument("--out", metavar="OUT", help="where the lists go (FOLDER)")
-    official = index.add_mutually_exclusive_group()
-    official.add_argument("--ucf101", metavar="SPLITS", help="folder of UCF101's trainlist01.txt, testlist01.txt, ...")
-    official.add_argument("--hmdb51", metavar="SPLITS", help="folder of HMDB51's *_test_split1.txt, ...")
-    index.add_argument(
-        "--val-share", type=float, default=0.1, help="share of each class for val.csv (0.1); with few videos write 0.3"
-    )
-    index.add_argument("--seed", type=int, default=0, help="seed of the choice for val.csv (0)")
-    classes = index.add_mutually_exclusive_group()
-    classes.add_argument("--no-labels", action="store_true", help="folders are not classes")
-    classes.add_argument("--classes", metavar="FILE", help="names of the classes in their order, such as classes.txt")
-    index.add_argument("--force", action="store_true", help="overwrite lists that exist")
+    """Add the parser of ``data`` and those of its own commands."""
+    parser = add_parser(commands, "data", "statistics, parts and mixtures of lists", DATA_HELP, _no_command)
+    own = parser.add_subparsers(dest="data_command", required=True, metavar="stats|filter|subset|merge")
 
-    scan = add_parser(commands, "scan", "find broken videos, count short and HDR ones", SCAN_HELP, scan_command)
-    scan.add_argument("csv", metavar="CSV", help="a list of videos")
-    scan.add_argument("--separator", default=" ", help="between path and label (a blank), DATA.PATH_LABEL_SEPARATOR")
-    scan.add_argument("--prefix", default="", help="where relative paths start (the list's folder), DATA.PATH_PREFIX")
-    scan.add_argument("--skip-rows", type=int, default=0, help="lines to leave out at the top (0), DATA.SKIP_ROWS")
-    scan.add_argument("--workers", type=int, help="processes (one a core)")
+    def add(
+        name: str, summary: str, text: str, function: Callable[[argparse.Namespace], str]
+    ) -> argparse.ArgumentParser:
+        made = own.add_parser(name, help=summary, description=text, formatter_class=HelpFormatter)
+        made.set_defaults(function=lambda options: _run(function, options))
+        return made
 
-    make = add_parser(
-        commands, "synthetic", "write a small set of videos to try things out", SYNTHETIC_HELP, synthetic_command
-    )
-    make.add_argument("folder", metavar="FOLDER", help="made if missing")
-    make.add_argument("--kind", choices=("shapes", "physics", "footage"), default="shapes", help="(shapes)")
-    make.add_argument("--classes", type=int, help="kinds of shapes (6); the other kinds have their own classes")
-    make.add_argument("--train", type=int, default=240, help="training videos (240)")
-    make.add_argument("--val", type=int, default=120, help="validation videos, which are the test videos too (120)")
-    make.add_argument("--seed", type=int, default=0, help="of the whole set (0)")
+    stats = add("stats", "count videos, durations, sizes", STATS_HELP, _stats)
+    stats.add_argument("lists", metavar="LIST", nargs="+", help="lists of videos")
+    stats.add_argument("--json", metavar="FILE", help="write the numbers into a file")
+    stats.add_argument("--histogram", metavar="PNG", help="draw the durations")
+    _add_format(stats, workers=True)
+
+    filtered = add("filter", "leave out videos by duration, size, defect", FILTER_HELP, _filter)
+    filtered.add_argument("list", metavar="LIST", help="a list of videos")
+    for option, kind, text in (
+        ("--min-seconds", float, "shortest duration"),
+        ("--max-seconds", float, "longest duration"),
+        ("--min-side", int, "fewest pixels of the shorter side"),
+        ("--max-side", int, "most pixels of the shorter side"),
+        ("--min-fps", float, "fewest frames a second"),
+    ):
+        filtered.add_argument(option, metavar="N", type=kind, help=text)
+    filtered.add_argument("--readable", action="store_true", help="leave out what cannot be opened")
+    filtered.add_argument("--broken", metavar="JSONL", help="leave out the videos that `rhovideo scan` found broken")
+    _add_output(filtered)
+    _add_format(filtered, workers=True)
+
+    subset = add("subset", "draw some of the videos", SUBSET_HELP, _subset)
+    subset.add_argument("list", metavar="LIST", help="a list of videos")
+    subset.add_argument("--number", metavar="N", type=int, required=True, help="of videos")
+    subset.add_argument("--balanced", action="store_true", help="as many of each class, as far as there are so many")
+    subset.add_argument("--seed", metavar="N", type=int, default=0, help="of the draw (0)")
+    _add_output(subset)
+    _add_format(subset)
+
+    merge = add("merge", "join lists, also as a mixture with weights", MERGE_HELP, _merge)
+    merge.add_argument("lists", metavar="LIST", nargs="+", help="two lists of videos or more")
+    merge.add_argument("--weights", metavar="W", nargs="+", default=[], help="share of each list, in their order")
+    merge.add_argument("--no-labels", action="store_true", help="leave the labels out")
+    _add_output(merge)
+    _add_format(merge)
 
 
-def index_command(options: argparse.Namespace) -> int:
-    """Run ``rhovideo index``."""
-    from rhovideo.data.lists.csv_parsing import ManifestError
-    from rhovideo.data.lists.indexing.folder_index import IndexingError, ListsExistError, index_folder
-    from rhovideo.data.lists.indexing.official_splits import index_hmdb51, index_ucf101
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", metavar="LIST", required=True, help="the new list")
+    parser.add_argument("--force", action="store_true", help="replace it if it exists")
 
-    out = options.out or options.folder
-    if options.classes and (options.ucf101 or options.hmdb51):
-        print_line("--classes is for folders, and the official splits of UCF101 and HMDB51 have numbers: leave it out")
-        return 2
+
+def _add_format(parser: argparse.ArgumentParser, *, workers: bool = False) -> None:
+    parser.add_argument("--separator", default=" ", help="between path and label (a blank), DATA.PATH_LABEL_SEPARATOR")
+    parser.add_argument("--prefix", default="", help="where relative paths start (the list's folder), DATA.PATH_PREFIX")
+    parser.add_argument("--skip-rows", type=int, default=0, help="lines to leave out at the top (0), DATA.SKIP_ROWS")
+    if workers:
+        parser.add_argument("--workers", type=int, help="processes (one a core)")
+
+
+def _no_command(options: argparse.Namespace) -> int:
+    raise AssertionError("argparse asks for one of the commands of `data`")
+
+
+def _run(function: Callable[[argparse.Namespace], str], options: argparse.Namespace) -> int:
+    """Print what a command has done; 2 for input that is wrong."""
     try:
-        if options.ucf101:
-            index_ucf101(options.folder, options.ucf101, out, force=options.force)
-        elif options.hmdb51:
-            index_hmdb51(options.folder, options.hmdb51, out, force=options.force)
-        else:
-            labels = False if options.no_labels else None
-            share, seed = options.val_share, options.seed
-            order = {"labels": labels, "class_file": options.classes}
-            index_folder(options.folder, out, val_share=share, seed=seed, force=options.force, **order)
-    except (IndexingError, ManifestError, OSError) as error:
-        print_line(f"{as_write_error(error) or error}" + (" (--force)" if isinstance(error, ListsExistError) else ""))
+        text = function(options)
+    except KeyboardInterrupt:
+        print_line("interrupted; what was seen of the videos is kept, and the same command goes on")
+        return 130
+    except (JobError, OSError, ValueError) as error:
+        print_line(str(as_write_error(error) or error))
         return 2
+    # Names that are not UTF-8 can be printed so.
+    print(text.encode("utf-8", "backslashreplace").decode())
     return 0
 
 
-def scan_command(options: argparse.Namespace) -> int:
-    """Run ``rhovideo scan``."""
-    from rhovideo.data.loading.scanning import scan
+def _stats(options: argparse.Namespace) -> str:
+    from rhovideo.atomic_files import write_text
+    from rhovideo.data.curation.statistics import list_statistics
 
-    if Path(options.csv).is_dir():
-        print_line(f"{options.csv} is a folder: write one of its lists, {Path(options.csv) / 'train.csv'}")
-        return 2
-    try:
-        report = scan(
-            options.csv,
-            separator=options.separator,
-            prefix=options.prefix,
-            skip_rows=options.skip_rows,
-            workers=options.workers,
-        )
-    except (OSError, ValueError, JobError) as error:
-        print_line(str(as_write_error(error) or error))
-        return 2
-    print(report)
-    return 1 if report.broken else 0
+    found = [list_statistics(csv, _format(options), workers=options.workers) for csv in options.lists]
+    if options.json:
+        text = json.dumps([one.as_json() for one in found], indent=2)
+        write_text(Path(options.json), text + "\n")
+    if options.histogram:
+        from rhovideo.pictures.histogram import draw_durations
+
+        draw_durations({one.csv: one.seconds for one in found}, options.histogram)
+    return "\n".join(map(str, found))
 
 
-def synthetic_command(options: argparse.Namespace) -> int:
-    """Run ``rhovideo synthetic``."""
-    from rhovideo.demo.labelled_set import RECEIPT, write_labelled_set
-    from rhovideo.demo.video_kinds import video_kind
+def _filter(options: argparse.Namespace) -> str:
+    from rhovideo.data.curation.filtering import Wanted, filter_list
 
-    folder = Path(options.folder)
-    if (folder / "train.csv").exists() and not (folder / RECEIPT).exists():
-        print_line(f"{folder} already holds train.csv, of other videos: choose another folder")
-        return 2
-    counts = {"train_videos": options.train, "val_videos": options.val}
-    try:
-        kind = video_kind(options.kind, options.classes)
-        print_line(f"{folder}: writing {options.train + options.val} videos ...")
-        stage(f"synthetic: writing {options.train + options.val} videos")
-        write_labelled_set(folder, kind, **counts, seed=options.seed)
-    except (OSError, ValueError) as error:
-        print_line(str(as_write_error(error) or error))
-        return 2
-    classes = len(kind.classes)
-    print(f"{folder}: {options.train} training and {options.val} validation videos of {classes} classes")
-    return 0
+    names = ("min_seconds", "max_seconds", "min_side", "max_side", "min_fps", "broken", "readable")
+    wanted = Wanted(**{name: getattr(options, name) for name in names})
+    how, force, workers = _format(options), options.force, options.workers
+    return filter_list(options.list, options.out, wanted, how, force=force, workers=workers)
+
+
+def _subset(options: argparse.Namespace) -> str:
+    from rhovideo.data.curation.subsets import subset_list
+
+    draw = {"balanced": options.balanced, "seed": options.seed, "force": options.force}
+    return subset_list(options.list, options.out, options.number, _format(options), **draw)
+
+
+def _merge(options: argparse.Namespace) -> str:
+    from rhovideo.data.curation.merging import merge_lists
+
+    parts = {"weights": options.weights, "labels": not options.no_labels, "force": options.force}
+    return merge_lists(options.lists, options.out, _format(options), **parts)
+
+
+def _format(options: argparse.Namespace) -> ListFormat:
+    from rhovideo.data.curation.source_list import ListFormat
+
+    return ListFormat(options.separator, options.prefix, options.skip_rows)

@@ -11,7 +11,7 @@ rhovideo: unsupervised learning from videos. Pre-train an encoder on rho clips o
 # Headings, and their commands in the order in which one needs them. A command that is in none comes last.
 _GROUPS = {
     "Try it": ("demo", "synthetic"),
-    "Prepare": ("index", "scan", "configs", "keys", "clips"),
+    "Prepare": ("index", "scan", "data", "configs", "keys", "clips"),
     "Train and measure": ("run", "eval", "extract", "probe"),
     "Look after runs": ("status", "logs", "results", "report", "cancel"),
     "Checkpoints": ("weights", "export"),

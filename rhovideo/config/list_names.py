@@ -11,6 +11,8 @@ from rhovideo.config.pyslowfast.translation import reads_frame_lists, reads_temp
 
 # The names of the classes, by label, next to the lists; a run keeps a copy in its folder.
 CLASS_NAMES_FILE = "classes.txt"
+# The beginning of the line of a mixture's part in a list of videos (rhovideo.data.lists.mixtures).
+MIXTURE_MARK = b"#mixture {"
 
 
 def needed_splits(cfg: CfgNode) -> tuple[str, ...]:
@@ -75,7 +77,8 @@ def _has_labels(cfg: CfgNode) -> bool:
         with (Path(cfg.DATA.PATH_TO_DATA_DIR) / "train.csv").open(encoding="utf-8", errors="replace") as lines:
             for _ in range(cfg.DATA.SKIP_ROWS):
                 next(lines, None)
-            first = next((line.strip() for line in lines if line.strip()), "")
+            rows = (line.strip() for line in lines)
+            first = next((row for row in rows if row and not row.startswith(MIXTURE_MARK.decode())), "")
     except OSError:
         return False
     return first.rpartition(cfg.DATA.PATH_LABEL_SEPARATOR)[2].strip().isdigit()

@@ -9,12 +9,26 @@ from typing import Any
 
 from rhovideo.engine.evaluation.intervals import in_words
 from rhovideo.monitor.tables import Table
+from rhovideo.protocols.counted_videos import of_official
 from rhovideo.protocols.outcome import FILE_NAME
 
 # The heading of confidence intervals, and a note on them.
 INTERVAL = "95 %"
+OFFICIAL = "of the official"
 INTERVAL_NOTE = "95 %: confidence interval of the number next to it, for other test videos of the same kind"
-_COLUMNS = ("evaluation", "checkpoint", "protocol", "data", "settings changed", "measure", "%", INTERVAL, "released")
+OFFICIAL_NOTE = f"{OFFICIAL}: test videos that the number is of, of those that the data set's owners list"
+_COLUMNS = (
+    "evaluation",
+    "checkpoint",
+    "protocol",
+    "data",
+    "settings changed",
+    "measure",
+    "%",
+    INTERVAL,
+    OFFICIAL,
+    "released",
+)
 # More are counted and not named, in a table for people.
 _MOST_CHANGES = 3
 
@@ -33,12 +47,13 @@ def evaluations(folder: Path, precise: bool = False) -> Table | None:
     notes = ["released: the figure of this checkpoint; for other checkpoints the paper's with the same settings"]
     notes = notes if any(row[-1] for row in rows) else []
     columns = list(_COLUMNS)
-    place = columns.index(INTERVAL)
-    if any(row[place] for row in rows):
-        notes.append(INTERVAL_NOTE)
-    else:
-        for row in (columns, *rows):
-            del row[place]
+    for heading, note in ((INTERVAL, INTERVAL_NOTE), (OFFICIAL, OFFICIAL_NOTE)):
+        place = columns.index(heading)
+        if any(row[place] for row in rows):
+            notes.append(note)
+        else:
+            for row in (columns, *rows):
+                del row[place]
     return Table(columns, rows, notes, numbers=("%", "released"))
 
 
@@ -56,7 +71,8 @@ def _row(name: str, values: Mapping[str, Any], precise: bool) -> list[str]:
     numbers = [_number(value, precise) for value in (values.get("value"), figure)]
     what = (_checkpoint(values), str(values.get("protocol") or ""), _data(values), _changes(values, precise))
     value, released = numbers
-    return [name, *what, str(values.get("metric") or ""), value, in_words(values.get("interval")), released]
+    measure, interval = str(values.get("metric") or ""), in_words(values.get("interval"))
+    return [name, *what, measure, value, interval, of_official(values), released]
 
 
 def _checkpoint(values: Mapping[str, Any]) -> str:

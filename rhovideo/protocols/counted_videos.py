@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from rhovideo.runs.official_counts import OfficialCount
+
 _NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
-def count_videos(listed: Mapping[str, int], results: Mapping[str, Any]) -> dict[str, dict[str, int | None]]:
+def count_videos(
+    listed: Mapping[str, int], results: Mapping[str, Any], official: Mapping[str, OfficialCount] | None = None
+) -> dict[str, dict[str, int | None]]:
     """Count the videos of each list.
 
     Args:
         listed: videos of each list.
         results: the content of the job's results.json.
+        official: by list, how many of a data set's official videos it has, where that is known.
 
     Returns:
         For each list ``listed``; ``used``, those trained on or measured; ``unreadable``, the others, which could
         not be read or have no label; and ``in_train``, those that are in the training list too. None where a run of an
-        earlier version has not counted them.
+        earlier version has not counted them. ``official``, the videos that the data set's owners list, where known.
     """
     counts: dict[str, dict[str, int | None]] = {}
     for split, number in listed.items():
@@ -26,7 +31,23 @@ def count_videos(listed: Mapping[str, int], results: Mapping[str, Any]) -> dict[
         counts[split] = {"listed": number, "unreadable": None if used is None else number - used, "used": used}
         if split != "train":
             counts[split]["in_train"] = results.get(f"{split}_in_train")
+        if official and split in official:
+            counts[split]["official"] = official[split].official
     return counts
+
+
+def of_official(outcome: Mapping[str, Any], split: str = "test") -> str:
+    """The official videos that a number is of, of all that there are: ``19,404 of 19,761``; empty if not known.
+
+    Args:
+        outcome: the content of eval.json.
+        split: the list that the number is of.
+    """
+    own = (outcome.get("lists") or {}).get(split) or {}
+    used = own.get("listed") if own.get("used") is None else own.get("used")
+    if not own.get("official") or used is None:
+        return ""
+    return f"{used:,} of {own['official']:,}"
 
 
 def used_videos(counts: Mapping[str, Mapping[str, int | None]]) -> dict[str, int | None]:

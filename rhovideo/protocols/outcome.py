@@ -18,12 +18,13 @@ from rhovideo.engine.evaluation.counts import as_count
 from rhovideo.engine.evaluation.intervals import in_brackets
 from rhovideo.engine.evaluation.multi_label.label_set_files import read_precisions
 from rhovideo.engine.evaluation.predictions import read_class_numbers
-from rhovideo.protocols.counted_videos import count_videos, remarks, used_videos
+from rhovideo.protocols.counted_videos import count_videos, of_official, remarks, used_videos
 from rhovideo.protocols.evaluation_folder import batch_of_run, has_protocols_batch
 from rhovideo.protocols.known_datasets import Videos
 from rhovideo.protocols.recipes import BATCHES, Subject
 from rhovideo.runs.inputs import VideoSizes, read_inputs
 from rhovideo.runs.lineage import lineage, read_config
+from rhovideo.runs.official_counts import as_official_count
 from rhovideo.zoo.catalogue import entry_named
 from rhovideo.zoo.figures import UCF101, Figure, figure_for, was_measured_so
 
@@ -163,7 +164,9 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
     cfg, subject, comparison = evaluation.cfg, evaluation.subject, compare(evaluation)
     metric = next((key for _, key in NUMBERS[evaluation.protocol] if key in results), None)
     figure, record = comparison.figure, read_inputs(evaluation.config.parent)
-    counts = count_videos(evaluation.videos.counts, results)
+    counted = [item for item in record.inputs if item.official] if record else []
+    official = {item.role.partition(" ")[0]: item.official for item in counted if item.official}
+    counts = count_videos(evaluation.videos.counts, results, official)
     return {
         "checkpoint": subject.source,
         "file": subject.path,
@@ -260,7 +263,9 @@ def as_text(outcome: Mapping[str, Any]) -> str:
     for item in outcome["inputs"] or []:
         rows = "" if item["rows"] is None else f"{item['rows']} rows, "
         videos = f"; {VideoSizes(**item['videos'])}" if item["videos"] else ""
-        lines.append(f"  measured on the {item['role']} {item['path']} ({rows}sha256 {item['sha256'][:12]}{videos})")
+        official = f"; {found}" if (found := as_official_count(item.get("official"))) else ""
+        what = f"{rows}sha256 {item['sha256'][:12]}{videos}{official}"
+        lines.append(f"  measured on the {item['role']} {item['path']} ({what})")
     if outcome["inputs"] is None:
         lines.append("  the content of its lists and checkpoint was not recorded, since an earlier version measured it")
     return "\n".join(lines)
@@ -270,11 +275,12 @@ def _count(outcome: Mapping[str, Any], percent: float | None) -> str:
     """The main number as a count of videos, where the file says how many there were."""
     tested, classes = outcome["results"].get("test_videos"), outcome["settings"].get("classes")
     metric = str(outcome["metric"])
+    official = f"; {found} official videos" if (found := of_official(outcome)) else ""
     if metric == "test_map" and tested:
-        return f", mean over {outcome['results'].get('test_classes')} classes, of {tested} videos"
+        return f", mean over {outcome['results'].get('test_classes')} classes, of {tested} videos{official}"
     if percent is None or not tested or not classes or metric.startswith("recall"):
-        return ""
-    return f", {as_count(percent, tested, classes)}"
+        return official
+    return f", {as_count(percent, tested, classes)}{official}"
 
 
 def _figure_of(outcome: Mapping[str, Any]) -> str:

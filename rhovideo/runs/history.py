@@ -2,7 +2,8 @@
 
 ``training_list``  the training list that the run goes on with from the checkpoint at ``from`` ([epoch, step]; [0, 0] at
                    the start): ``csv``, ``videos``, ``base`` (the folder that all videos are in), ``fingerprint``,
-                   and ``rows``, the file of OUTPUT_DIR with one digest a video (uint64, .npy)
+                   ``rows``, the file of OUTPUT_DIR with one digest a video (uint64, .npy), and ``mixture``, name and
+                   weight of each part of a list that has parts, else None
 """
 
 from __future__ import annotations

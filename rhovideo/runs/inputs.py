@@ -26,17 +26,27 @@ import rhovideo
 from rhovideo.atomic_files import write_text
 from rhovideo.config.box_file_names import all_box_files
 from rhovideo.config.extension.registries import reads_boxes
-from rhovideo.config.list_names import CLASS_NAMES_FILE, label_files, list_name, needed_splits, reads_label_files
+from rhovideo.config.list_names import (
+    CLASS_NAMES_FILE,
+    MIXTURE_MARK,
+    label_files,
+    list_name,
+    needed_splits,
+    reads_label_files,
+)
 from rhovideo.errors import JobError
 from rhovideo.runs.file_hash import file_sha256
 from rhovideo.runs.folder import INPUTS_FILE, list_checkpoints
 from rhovideo.runs.job_checkpoint import job_checkpoint
+from rhovideo.runs.official_counts import OfficialCount, as_official_count, read_official_count
 
 # The roles of inputs: the file with the names of the classes, and a checkpoint.
 CLASS_NAMES = "class names"
 CHECKPOINT = "checkpoint"
 # The roles of lists, which have rows.
 TRAINING_LIST = "train list"
+# Blanks and the byte-order mark.
+_BEFORE = b" \t\xef\xbb\xbf"
 _LISTS = frozenset(f"{split} list" for split in ("train", "val", "test"))
 
 
@@ -80,6 +90,8 @@ class Input:
         rows: lines that are not empty, of a list; None for another file.
         videos: the sizes of a list's videos; None for another file, for a list of frames, and in a record of an earlier
             version.
+        official: how many of a data set's official videos a list of videos or frames has; None where
+            no `rhovideo index` has counted them.
     """
 
     role: str
@@ -88,11 +100,13 @@ class Input:
     size: int
     rows: int | None = None
     videos: VideoSizes | None = None
+    official: OfficialCount | None = None
 
     def __str__(self) -> str:
         rows = "" if self.rows is None else f", {self.rows} rows"
         videos = "" if self.videos is None else f"; {self.videos}"
-        return f"{self.role} {self.path}{rows}, sha256 {self.sha256[:12]}{videos}"
+        official = "" if self.official is None else f"; {self.official}"
+        return f"{self.role} {self.path}{rows}, sha256 {self.sha256[:12]}{videos}{official}"
 
     @property
     def split(self) -> str:
@@ -170,13 +184,13 @@ def measure(cfg: CfgNode) -> list[Input]:
 
 
 def _measured(role: str, path: Path) -> Input:
-    rows = _rows(path) if role in _LISTS else None
-    return Input(role, str(path), file_sha256(path), path.stat().st_size, rows)
+    rows, sha256 = _rows(path) if role in _LISTS else None, file_sha256(path)
+    return Input(role, str(path), sha256, path.stat().st_size, rows, official=read_official_count(path, sha256))
 
 
 def _rows(path: Path) -> int:
     with path.open("rb") as lines:
-        return sum(1 for line in lines if line.strip())
+        return sum(1 for line in lines if line.strip() and not line.lstrip(_BEFORE).startswith(MIXTURE_MARK))
 
 
 def record_start(output_dir: str | Path, now: Sequence[Input]) -> Inputs:
@@ -223,6 +237,8 @@ def _as_input(item: Mapping[str, Any]) -> Input:
     if values.get("videos") is not None:
         known = {one.name for one in fields(VideoSizes)}
         values["videos"] = VideoSizes(**{key: value for key, value in values["videos"].items() if key in known})
+    if values.get("official") is not None:
+        values["official"] = as_official_count(values["official"])
     return Input(**values)
 
 

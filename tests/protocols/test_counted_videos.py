@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rhovideo.cli import main
+from rhovideo.runs.official_counts import OfficialCount, add_official_counts
 from tests.protocols.test_eval import CPU, MOCO, QUICK
 
 # K is written: otherwise it would be fitted to the short list.
@@ -59,6 +60,24 @@ def test_recall_at_more_than_there_are_is_none_with_the_reason(lists, tmp_path, 
     assert "R@24, R@50: none, since only 24 training videos could be used" in told
     assert found["lists"]["test"]["in_train"] == 0
     assert "KNN.K is 200, and there are 24 training videos" in (tmp_path / "out/stdout.log").read_text()
+
+
+def test_a_result_says_how_many_of_the_official_videos_it_is_of(lists, tmp_path, capsys):
+    data, out = lists(broken=2), tmp_path / "evals/out"
+    add_official_counts({data / "test.csv": OfficialCount("Kinetics-400", "validation", 6, 1500)})
+    found = _evaluate(data, "knn", out, *CPU, "KNN.NUM_CLIPS", "1")
+    told = capsys.readouterr().out
+    assert "; 4 of 1,500 official videos" in next(line for line in told.splitlines() if "k-NN top-1" in line)
+    assert "6 of 1,500 official videos (Kinetics-400, validation)" in told
+    assert found["lists"]["test"]["official"] == 1500
+    assert "official" not in found["lists"]["train"]
+    (counted,) = [item["official"] for item in found["inputs"] if item["role"] == "test list"]
+    assert counted == {"dataset": "Kinetics-400", "split": "validation", "listed": 6, "official": 1500}
+    # It stays with the result, whatever becomes of the lists.
+    (data / "official.json").unlink()
+    assert main(["results", str(out.parent)]) == 0
+    assert "4 of 1,500" in capsys.readouterr().out
+    assert _evaluate(data, "knn", out, *CPU, "KNN.NUM_CLIPS", "1") == found
 
 
 def test_unreadable_videos_are_not_counted_as_trained_on(lists, tmp_path, capsys):

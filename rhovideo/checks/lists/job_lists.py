@@ -14,6 +14,7 @@ from rhovideo.checks.lists.footage_warnings import warn_of_footage
 from rhovideo.checks.lists.label_numbers import check_first_label
 from rhovideo.checks.lists.list_contents import ListContents, read_contents
 from rhovideo.checks.lists.list_warnings import warn_of_settings
+from rhovideo.checks.lists.mixture_shares import check_mixture
 from rhovideo.checks.lists.shared_videos import find_shared_in_files
 from rhovideo.checks.lists.training_list import check_training_list
 from rhovideo.config.extension.registries import lists_itself, reads_boxes
@@ -88,6 +89,7 @@ class ListCheck:
         if wrong_labels := list(check_labels(cfg, split, contents.csv, contents.classes)):
             yield from wrong_labels
             return
+        yield from check_mixture(cfg, split, contents.csv, contents.mixture)
         if cfg.TASK != "extract":
             yield from warn_of_names(cfg, contents.csv, contents.classes, contents.smallest)
         yield from _check_videos(cfg, split, contents, self._look_for_files(cfg, contents))

@@ -19,6 +19,7 @@ from rhovideo.config.pyslowfast.translation import reads_charades, reads_frame_l
 from rhovideo.data.lists.classes.template_labels import read_labels
 from rhovideo.data.lists.csv_parsing import NO_LABEL, Rows, read_rows
 from rhovideo.data.lists.frame_lists import read_frame_list
+from rhovideo.data.lists.mixtures import Mixture, read_mixture
 from rhovideo.data.lists.multi_label.video_lists import UnlabelledManifest
 from rhovideo.data.lists.opening import open_charades_list, open_label_sets
 from rhovideo.runs.file_hash import file_sha256
@@ -42,6 +43,7 @@ class ListContents:
         smallest: the smallest label; -1 without labels.
         distinct: the number of labels that are there; 0 where they were not counted.
         sample: as ``paths``, of videos spread over the whole list; all of a short one.
+        mixture: the parts of the list; None if it has none.
     """
 
     csv: Path
@@ -51,6 +53,7 @@ class ListContents:
     smallest: int = NO_LABEL
     distinct: int = 0
     sample: tuple[tuple[int, str], ...] = ()
+    mixture: Mixture | None = None
 
 
 def read_contents(cfg: CfgNode, split: str) -> ListContents:
@@ -88,7 +91,8 @@ def _read_videos(csv: Path, separator: str, skip_rows: int, version: object) -> 
     smallest, largest = (int(labels[0]), int(labels[-1])) if len(labels) else (NO_LABEL, NO_LABEL)
     first_paths = () if first is None else _some_paths(first)
     sample = tuple(spread[place] for place in _evenly(len(spread), _SAMPLE))
-    return ListContents(csv, videos, largest + 1, first_paths, smallest, len(labels), sample)
+    mixture = read_mixture(csv, skip_rows)
+    return ListContents(csv, videos, largest + 1, first_paths, smallest, len(labels), sample, mixture)
 
 
 def _evenly(count: int, wanted: int) -> list[int]:

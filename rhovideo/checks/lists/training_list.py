@@ -6,7 +6,7 @@ Both the check before a start and the run itself ask here, so a dry run sees wha
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from rhovideo.data.lists.boxes.key_frames import open_key_frames
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.lists.kept_rows import KeptRows, common_folder, find_kept_rows, fingerprint, names_of, row_digests
 from rhovideo.data.lists.manifest import Manifest
+from rhovideo.data.lists.mixtures import Mixture
 from rhovideo.data.lists.multi_label.label_sets import LabelSets, label_text
 from rhovideo.data.lists.opening import open_list
 from rhovideo.data.lists.video_list import VideoList
@@ -87,6 +88,8 @@ class TrainingList:
         event = list_of_checkpoint(self._output, position)
         if event is None:
             return Judged()
+        if (finding := self._other_weights(event)) is not None:
+            return Judged(finding=finding)
         base = event["base"]
         moved = base and not any(path.startswith(base + os.sep) for path in self._paths)
         below = self._base if moved else base
@@ -118,6 +121,26 @@ class TrainingList:
         )
         return Judged(rows, Finding(keys, wrong, severity="warning"))
 
+    @property
+    def _mixture(self) -> list[list[str]] | None:
+        mixture: Mixture | None = getattr(self._manifest, "mixture", None)
+        return mixture.described() if mixture else None
+
+    def _other_weights(self, event: Mapping[str, Any]) -> Finding | None:
+        """An error where the parts or the weights of a mixture are others than the run was trained with."""
+        before, now = event.get("mixture"), self._mixture
+        if before == now:
+            return None
+        then, here = (
+            ", ".join(f"{name} {weight}" for name, weight in parts or ()) or "none" for parts in (before, now)
+        )
+        wrong = (
+            f"{self._manifest.csv}: the weights of its parts are {here}, and the run in {self._output} was trained "
+            f"with {then}"
+        )
+        remedy = "the weights as they were; or another OUTPUT_DIR to train anew"
+        return Finding(("DATA.PATH_TO_DATA_DIR", "OUTPUT_DIR"), wrong, remedy)
+
     def record(self, position: tuple[int, int]) -> None:
         """Write the list into the run's history, if it is not the last one there.
 
@@ -136,10 +159,12 @@ class TrainingList:
             "base": self._base,
             "fingerprint": fingerprint(digests),
             "rows": f"training_list_{fingerprint(digests)}.npy",
+            "mixture": self._mixture,
         }
         events = read_events(self._output, TRAINING_LIST)
         last = events[-1] if events else {}
-        if last.get("fingerprint") == values["fingerprint"] and (tuple(last["from"]) <= position or not any(position)):
+        same = [last.get(key) for key in ("fingerprint", "mixture")] == [values["fingerprint"], values["mixture"]]
+        if same and (tuple(last["from"]) <= position or not any(position)):
             return
         self._output.mkdir(parents=True, exist_ok=True)
         with written_whole(self._output / values["rows"]) as file:

@@ -11,6 +11,7 @@ from rhovideo import distributed
 from rhovideo.checks.lists.class_agreement import names_of_lists
 from rhovideo.checks.lists.job_lists import ListCheck, check_labels
 from rhovideo.checks.lists.list_warnings import warn_of_settings
+from rhovideo.checks.lists.mixture_shares import check_mixture
 from rhovideo.checks.lists.shared_videos import Listed, SharedVideos, find_shared, find_shared_in_files
 from rhovideo.config.extension.registries import reads_boxes
 from rhovideo.config.findings import Finding
@@ -18,6 +19,7 @@ from rhovideo.config.list_names import needed_splits, reads_plain_list
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.lists.manifest import Manifest
+from rhovideo.data.lists.mixtures import Mixture
 from rhovideo.data.lists.same_videos import MOST_PATHS
 from rhovideo.data.lists.video_list import VideoList
 from rhovideo.data.loading.datasets import open_manifest
@@ -39,7 +41,15 @@ def check_whole_lists(cfg: CfgNode) -> dict[str, int]:
     lists = {split: open_manifest(cfg, split) for split in needed_splits(cfg)}
     warnings = _of_start(cfg) if distributed.is_main() else {}
     for split, manifest in lists.items():
-        for finding in check_labels(cfg, split, manifest.csv, manifest.num_classes):
+        mixture: Mixture | None = getattr(manifest, "mixture", None)
+        found = [
+            *check_labels(cfg, split, manifest.csv, manifest.num_classes),
+            *check_mixture(cfg, split, manifest.csv, mixture),
+        ]
+        for finding in found:
+            if finding.severity == "warning":
+                warnings.setdefault(finding, not _is_shown_at_start(cfg))
+                continue
             raise ManifestError(str(finding), keys=finding.keys)
         if split == "train" and cfg.TASK in TRAINS and distributed.is_main():
             for finding in warn_of_settings(cfg, manifest.csv, len(manifest), manifest.num_classes):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rhovideo.config.list_names import MIXTURE_MARK
 from rhovideo.errors import JobError
 
 VIDEO_ENDINGS = (
@@ -60,7 +61,8 @@ def read_rows(csv: Path, separator: str, skip_rows: int, block_bytes: int = _BLO
 
     A line is a path, or a path, the separator and an integer label. Blank lines are skipped. The label follows the
     *last* separator, so a path may contain separators. A line whose last field is not an integer is a path without a
-    label if it ends like a video file. The label -1 means that there is no label.
+    label if it ends like a video file. The label -1 means that there is no label. The lines that begin the parts of a
+    mixture (:mod:`rhovideo.data.lists.mixtures`) are no videos.
 
     Args:
         csv: the list.
@@ -125,10 +127,11 @@ class _Parser:
             wrong = f"DATA.PATH_LABEL_SEPARATOR is {separator!r}: write what is between path and label"
             raise ManifestError(wrong, keys=(_SEPARATOR_KEY,))
         self.first: tuple[int, bool] | None = None
+        self.in_mixture = False
 
     def parse(self, block: np.ndarray, starts: np.ndarray, ends: np.ndarray, lines: np.ndarray) -> Rows:
         starts, ends = _strip(block, starts, ends)
-        filled = ends > starts
+        filled = (ends > starts) & ~self._are_marks(block, starts, ends, lines)
         starts, ends, lines = starts[filled], ends[filled], lines[filled]
         path_ends, label_starts = self._split(block, starts, ends)
         labels, is_label = _labels(block, label_starts, ends)
@@ -140,6 +143,26 @@ class _Parser:
         return Rows(
             _cut_out(block, starts, path_ends), path_ends - starts, labels.astype(np.int32), lines.astype(np.int32)
         )
+
+    def _are_marks(self, block: np.ndarray, starts: np.ndarray, ends: np.ndarray, lines: np.ndarray) -> np.ndarray:
+        """Bool [n]: the line begins a part of a mixture."""
+        marks = np.zeros(len(starts), bool)
+        rows = np.flatnonzero(ends - starts >= len(MIXTURE_MARK))
+        for place, sign in enumerate(MIXTURE_MARK):
+            rows = rows[block[starts[rows] + place] == sign]
+        marks[rows] = True
+        if not len(rows):
+            return marks
+        before = np.flatnonzero(ends > starts)[:1]
+        if not self.in_mixture and (self.first is not None or not marks[before].all()):
+            self._fail(
+                int(lines[rows[0]]),
+                "begins a part of a mixture, and the rows before it are in none: write such a line before the first "
+                "row, and do not skip it with DATA.SKIP_ROWS",
+                "DATA.SKIP_ROWS",
+            )
+        self.in_mixture = True
+        return marks
 
     def _split(self, block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """End of the path and start of the label in each line; ``end`` and ``end + 1`` without a separator."""

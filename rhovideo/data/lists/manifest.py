@@ -21,6 +21,7 @@ import struct
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -28,6 +29,7 @@ import numpy as np
 
 from rhovideo.atomic_files import written_whole
 from rhovideo.data.lists.csv_parsing import NO_LABEL, ManifestError, Rows, read_rows
+from rhovideo.data.lists.mixtures import Mixture, MixturePart, read_mixture
 from rhovideo.data.video.image_frames import ImageFrames
 from rhovideo.data.video.reader import Video
 from rhovideo.data.video.torchcodec_reader import open_video
@@ -54,6 +56,7 @@ class Manifest:
     Attributes:
         csv: the path of the CSV.
         root: the folder from which relative paths start.
+        mixture: the parts of the list that a training samples in stated proportions; None if it has none.
 
     Example:
         >>> manifest = Manifest.open("train.csv", prefix="/videos")  # doctest: +SKIP
@@ -93,6 +96,8 @@ class Manifest:
         notes = json.loads(self._read(size - note_bytes, note_bytes))
         self.csv: str = notes["csv"]
         self.root: str = notes["root"]
+        parts = [MixturePart(name, Fraction(weight), *rows) for name, weight, *rows in notes.get("parts") or ()]
+        self.mixture: Mixture | None = Mixture(tuple(parts)) if parts else None
 
     @classmethod
     def open(
@@ -133,6 +138,7 @@ class Manifest:
             f"lists no video{after}: write `path label` or `path` on each line",
             prefix=prefix,
             cache_dir=cache_dir,
+            read_parts=lambda: read_mixture(csv, skip_rows),
         )
 
     @classmethod
@@ -145,6 +151,7 @@ class Manifest:
         *,
         prefix: str,
         cache_dir: str | os.PathLike[str],
+        read_parts: Callable[[], Mixture | None] = lambda: None,
     ) -> _Self:
         """Open the packed file of a list, which is made first if there is none.
 
@@ -155,6 +162,7 @@ class Manifest:
             if_empty: the end of the message about a list without rows.
             prefix: as for :meth:`open`.
             cache_dir: as for :meth:`open`.
+            read_parts: reads the parts of a mixture.
         """
         csv = files[0]
         root = root_of(csv, prefix)
@@ -169,7 +177,7 @@ class Manifest:
             with _lock(packed.with_suffix(".lock")):
                 manifest = cls._if_usable(packed)
                 if manifest is None:
-                    _pack(csv, packed, root, read(), if_empty)
+                    _pack(csv, packed, root, read(), if_empty, read_parts)
                     if _identity(files, [*how, root]) != identity:
                         packed.unlink()
                         raise ManifestError(f"{csv} has changed while it was being read: start again")
@@ -203,6 +211,10 @@ class Manifest:
     def path(self, index: int) -> str:
         """The path of video ``index``; a relative path starts from the prefix, or from the CSV's folder."""
         return os.path.join(self.root, self._text(index))
+
+    def written_path(self, index: int) -> str:
+        """The path of video ``index`` as it is written in the CSV."""
+        return self._text(index)
 
     def open_video(self, index: int, image_fps: float, backend: str = "pyav") -> Video | ImageFrames:
         """Open video ``index`` for reading frames.
@@ -313,15 +325,30 @@ def _lock(path: Path) -> Iterator[None]:
         yield
 
 
-def _pack(csv: Path, packed: Path, root: str, rows: Iterator[Rows], if_empty: str) -> None:
+def _pack(
+    csv: Path,
+    packed: Path,
+    root: str,
+    rows: Iterator[Rows],
+    if_empty: str,
+    read_parts: Callable[[], Mixture | None],
+) -> None:
     """Write the packed file of ``csv`` under a temporary name, then rename it; uses the memory of one block."""
     logger.info("packing %s into %s", csv, packed)
     with written_whole(packed) as out:
-        _write_packed(out, packed.parent, csv, root, rows, if_empty)
+        _write_packed(out, packed.parent, csv, root, rows, if_empty, read_parts)
         os.fchmod(out.fileno(), 0o644)
 
 
-def _write_packed(out: BinaryIO, folder: Path, csv: Path, root: str, parts: Iterator[Rows], if_empty: str) -> None:
+def _write_packed(
+    out: BinaryIO,
+    folder: Path,
+    csv: Path,
+    root: str,
+    parts: Iterator[Rows],
+    if_empty: str,
+    read_parts: Callable[[], Mixture | None],
+) -> None:
     rows = path_bytes = 0
     top_label = NO_LABEL
     out.write(bytes(_HEADER.size))
@@ -342,7 +369,9 @@ def _write_packed(out: BinaryIO, folder: Path, csv: Path, root: str, parts: Iter
         out.write(bytes(-path_bytes % 8))
         for column in (offsets, lines, labels):
             _append(out, column)
-    notes = json.dumps({"csv": str(csv), "root": root}).encode()
+    mixture = read_parts()
+    described = [[one.name, str(one.weight), one.first, one.count] for one in mixture.parts] if mixture else None
+    notes = json.dumps({"csv": str(csv), "root": root, "parts": described}).encode()
     out.write(notes)
     size = out.tell()
     out.seek(0)

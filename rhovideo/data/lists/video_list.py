@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from rhovideo.data.lists.csv_parsing import NO_LABEL
+from rhovideo.data.lists.mixtures import Mixture
 from rhovideo.data.video.reader import Taker
 from rhovideo.data.video.torchcodec_reader import open_video
 
@@ -88,6 +89,9 @@ class VideoList:
         self.csv = name
         self._paths = [str(path) for path in paths]
         self.labels = np.full(len(paths), NO_LABEL, np.int64) if labels is None else np.asarray(labels, np.int64)
+
+    # A list in memory is no mixture.
+    mixture: Mixture | None = None
 
     def __len__(self) -> int:
         return len(self._paths)

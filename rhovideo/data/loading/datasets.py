@@ -25,6 +25,7 @@ from rhovideo.data.augment.device_colour import encode_operations
 from rhovideo.data.lists.bad_videos import Failure
 from rhovideo.data.lists.csv_parsing import NO_LABEL
 from rhovideo.data.lists.manifest import Manifest
+from rhovideo.data.lists.mixtures import Mixture
 from rhovideo.data.lists.video_list import OpenVideo, VideoList
 from rhovideo.data.loading.clip_boxes import ClipBoxes
 from rhovideo.data.loading.targets import MultiHotTargets, build_targets
@@ -62,7 +63,10 @@ class FrameSampler(Protocol):
 
 
 class SampleKey(NamedTuple):
-    """The address of a sample: video ``index`` of the manifest in ``epoch``."""
+    """The address of a sample: video ``index`` of the manifest in ``epoch``.
+
+    In a mixture, ``epoch`` is how often the training has shown the video before: it may come twice in an epoch.
+    """
 
     epoch: int
     index: int  # type: ignore[assignment]  # It hides tuple.index, which has no use here.
@@ -180,7 +184,10 @@ class ClipDataset(torch.utils.data.Dataset[Sample]):
         if attempt == 0:
             return key.index
         rng = generator(Stream.REPLACEMENT, self.seed, key.epoch, key.index, attempt)
-        return int(rng.integers(len(self.manifest)))
+        # Of the same part of a mixture, so that its share stays.
+        mixture: Mixture | None = getattr(self.manifest, "mixture", None)
+        first, count = mixture.rows_beside(key.index) if mixture else (0, len(self.manifest))
+        return first + int(rng.integers(count))
 
     def _read(self, index: int, key: SampleKey, attempt: int, out: np.ndarray | None) -> Read:
         address = (self.seed, key.epoch, key.index, attempt)

@@ -1,6 +1,7 @@
 """The loader: the order of videos, the share of each process, and the workers that prepare the batches.
 
-The order depends only on seed and epoch, and a step's videos only on order and step. So a run can go on at any step of
+The order depends only on seed and epoch, and a step's videos only on order and step (those of a mixture as in
+:mod:`rhovideo.data.loading.mixing`). So a run can go on at any step of
 an epoch without decoding earlier videos, and no sample depends on the number of processes or workers.
 """
 
@@ -24,9 +25,11 @@ from torch.utils.data import DataLoader
 
 from rhovideo import distributed
 from rhovideo.data.lists.csv_parsing import ManifestError
+from rhovideo.data.lists.mixtures import Mixture
 from rhovideo.data.loading import shared_slots, worker_warnings
 from rhovideo.data.loading.batches import Batch, BatchReader
 from rhovideo.data.loading.datasets import TRAINING_PURPOSES, ClipDataset, SampleKey, build_dataset
+from rhovideo.data.loading.mixing import MixtureOrder
 from rhovideo.data.loading.shuffling import Order, shuffled
 from rhovideo.data.loading.workers import describe_exit, initialise_worker, worker_context, worker_count
 from rhovideo.errors import JobError
@@ -93,6 +96,9 @@ class Loader:
         self.world_size = world_size
         self._micro_batch = max(global_batch // (world_size * self.accumulate_steps), 1)
         self._drawn: tuple[int, Order] | None = None
+        mixture: Mixture | None = getattr(dataset.manifest, "mixture", None) if training else None
+        steps = len(dataset) // global_batch
+        self._mixed = MixtureOrder(mixture, seed, global_batch, steps) if mixture else None
         self._plan = _Plan(self)
         self._name = secrets.token_hex(8)
         weakref.finalize(self, shared_slots.unmap, self._name)
@@ -197,17 +203,23 @@ class Loader:
             for first in range(first_step * self._micro_batch, len(videos), self._micro_batch):
                 yield [SampleKey(epoch, index) for index in videos[first : first + self._micro_batch]]
             return
-        order = self._order(epoch)
         for step in range(first_step, self.steps_per_epoch):
+            indices, epochs = self._step(epoch, step)
             for part in range(self.accumulate_steps):
-                place = self.rank * self.accumulate_steps + part
-                first = step * self.global_batch + place * self._micro_batch
-                yield [SampleKey(epoch, int(index)) for index in order[first : first + self._micro_batch]]
+                first = (self.rank * self.accumulate_steps + part) * self._micro_batch
+                own = slice(first, first + self._micro_batch)
+                yield list(map(SampleKey, epochs[own].tolist(), indices[own].tolist()))
 
     def step_videos(self, epoch: int, step: int) -> np.ndarray:
         """The rows of the list that all processes together take in a training step, int64 [global batch]."""
+        return self._step(epoch, step)[0]
+
+    def _step(self, epoch: int, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of a training step, and the epochs of their addresses, int64 [global batch] each."""
+        if self._mixed is not None:
+            return self._mixed.step(epoch, step)
         first = step * self.global_batch
-        return self._order(epoch)[first : first + self.global_batch]
+        return self._order(epoch)[first : first + self.global_batch], np.full(self.global_batch, epoch)
 
     def _order(self, epoch: int) -> Order:
         """The order of an epoch's videos; the last one is kept."""

@@ -9,8 +9,8 @@ import shlex
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -20,11 +20,13 @@ import av
 from tqdm import tqdm
 
 from rhovideo.atomic_files import written_whole
+from rhovideo.data.lists.any_list import open_any_list
 from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.loading.workers import cores, describe_exit, initialise_worker, worker_context
 from rhovideo.data.video.footage import Footage, describe
 from rhovideo.data.video.reader import Video, VideoReadError
 from rhovideo.errors import JobError
+from rhovideo.runs.official_counts import add_official_counts, read_official_count
 
 _BLOCK_BYTES = 128 * 2**20
 # Two clips of 8 frames, τ 8, at 30 frames a second: what most recipes take of a video.
@@ -138,13 +140,13 @@ def scan(
         JobError: the processes end before they open a video, so nothing is known of the videos.
     """
     csv = Path(csv)
-    manifest = Manifest.open(csv, separator=separator, prefix=prefix, skip_rows=skip_rows, cache_dir=cache_dir)
+    manifest = open_any_list(csv, separator=separator, prefix=prefix, skip_rows=skip_rows, cache_dir=cache_dir)
     workers = min(workers or cores(), len(manifest))
     show = sys.stderr.isatty() if progress is None else progress
     broken: list[BrokenVideo] = []
     footage: list[Footage] = []
     with tqdm(total=len(manifest), desc=f"scan {csv.name}", unit="video", disable=not show) as bar:
-        for index, (reason, described) in _check_all(manifest, workers):
+        for index, (reason, described) in look_at_all(manifest, range(len(manifest)), workers, _decode):
             bar.update()
             footage += [] if described is None else [described]
             if reason is not None:
@@ -154,6 +156,8 @@ def scan(
     broken_file, clean_csv = csv.with_name(f"{csv.stem}.broken.jsonl"), csv.with_name(f"{csv.stem}.clean.csv")
     _write_broken(broken_file, broken)
     _write_clean(csv, clean_csv, {video.line for video in broken})
+    if (official := read_official_count(csv)) is not None and len(broken) < len(manifest):
+        add_official_counts({clean_csv: replace(official, listed=len(manifest) - len(broken))})
     return ScanReport(len(manifest), broken, broken_file, clean_csv, csv, footage)
 
 
@@ -179,24 +183,32 @@ def check_video(path: str) -> str | None:
         return str(error)
 
 
-class _Answer(NamedTuple):
+class Look(NamedTuple):
     """The defect of a video, None if it has none, and its description, None where it cannot be opened."""
 
     reason: str | None
     footage: Footage | None
 
 
+# What a process does with the file at a path; a function of a module.
+Looking = Callable[[str], Look]
+
+
+def _decode(path: str) -> Look:
+    return Look(check_video(path), describe(path))
+
+
 class _Worker:
-    """A process that checks one video at a time.
+    """A process that looks at one video at a time.
 
     Attributes:
         started: it has told that it runs, so a later death is that of its video.
     """
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: Manifest, looking: Looking) -> None:
         context = worker_context()
         self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, manifest), daemon=True)
+        self.process = context.Process(target=_serve, args=(theirs, manifest, looking), daemon=True)
         self.process.start()
         theirs.close()
         self.index = -1
@@ -207,7 +219,7 @@ class _Worker:
         with contextlib.suppress(OSError):  # if it is dead, answer() raises
             self.connection.send(index)
 
-    def answer(self) -> _Answer | None:
+    def answer(self) -> Look | None:
         """The answer about the latest video; None: the process has started, and has no answer yet.
 
         Raises:
@@ -215,7 +227,7 @@ class _Worker:
             JobError: it died before it opened one.
         """
         try:
-            answer: _Answer | None = self.connection.recv()
+            answer: Look | None = self.connection.recv()
         except (EOFError, OSError) as error:
             if self.started:
                 raise EOFError from error
@@ -237,7 +249,7 @@ class _Worker:
         return self.process.exitcode
 
 
-def _serve(connection: Connection, manifest: Manifest) -> None:
+def _serve(connection: Connection, manifest: Manifest, looking: Looking) -> None:
     initialise_worker()
     connection.send(None)
     while True:
@@ -245,19 +257,31 @@ def _serve(connection: Connection, manifest: Manifest) -> None:
             index = connection.recv()
         except (EOFError, OSError):
             return
-        path = manifest.path(index)
-        connection.send(_Answer(check_video(path), describe(path)))
+        connection.send(looking(manifest.path(index)))
 
 
-def _check_all(manifest: Manifest, workers: int) -> Iterator[tuple[int, _Answer]]:
-    """Index, defect and description of every video, in the order in which they are finished; each is tried once."""
-    todo = iter(range(len(manifest)))
+def look_at_all(manifest: Manifest, rows: Iterable[int], workers: int, looking: Looking) -> Iterator[tuple[int, Look]]:
+    """Look at videos in processes of their own, each once; one that crashes its process has that for a defect.
+
+    Args:
+        manifest: the list.
+        rows: of the videos.
+        workers: processes.
+        looking: what is done with a file.
+
+    Yields:
+        The row and what was found, in the order in which the videos are finished.
+
+    Raises:
+        JobError: the processes end before they open a video.
+    """
+    todo = iter(rows)
     idle: list[_Worker] = []
     busy: list[_Worker] = []
     try:
         while True:
             for index in islice(todo, workers - len(busy)):
-                worker = idle.pop() if idle else _Worker(manifest)
+                worker = idle.pop() if idle else _Worker(manifest, looking)
                 busy.append(worker)
                 worker.give(index)
             if not busy:
@@ -270,7 +294,7 @@ def _check_all(manifest: Manifest, workers: int) -> Iterator[tuple[int, _Answer]
                         continue
                     idle.append(worker)
                 except EOFError:
-                    answer = _Answer(f"the process that decoded it died ({describe_exit(worker.end())})", None)
+                    answer = Look(f"the process that decoded it died ({describe_exit(worker.end())})", None)
                 busy.remove(worker)
                 yield worker.index, answer
     finally:

@@ -14,6 +14,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.data.augment.device_colour import apply_operations
 from rhovideo.data.lists.bad_videos import Failure
+from rhovideo.data.lists.classes.class_turns import class_turns
 from rhovideo.data.lists.csv_parsing import NO_LABEL
 from rhovideo.data.loading.datasets import ClipDataset, SampleKey, build_dataset
 from rhovideo.randomness import Stream, generator
@@ -131,11 +132,7 @@ def drawn_places(labels: np.ndarray, wanted: int, seed: int) -> list[int]:
     """
     order = generator(Stream.SHOWN_VIDEOS, seed).permutation(len(labels))
     drawn = labels[order]
-    by_class = np.argsort(drawn, kind="stable")
-    counts = np.unique(drawn, return_counts=True)[1]
-    # The first video of every class comes before the second one of any.
-    turns = np.empty(len(order), np.int64)
-    turns[by_class] = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    turns = class_turns(drawn)
     turns[drawn == NO_LABEL] += len(order)
     return sorted(order[np.argsort(turns, kind="stable")[:wanted]].tolist())
 

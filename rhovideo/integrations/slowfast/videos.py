@@ -71,6 +71,11 @@ class Rhovideo(torch.utils.data.Dataset[Item]):
         train = "pretrain" if self._contrastive or clips > 1 else "train"
         purpose = {"train": train, "val": "eval", "test": "test"}[split]
         videos = cast(VideoDataset, build_dataset(ours, split, purpose))
+        if split == "train" and getattr(videos.manifest, "mixture", None):
+            raise ValueError(
+                f"{videos.manifest.csv} is a mixture, and PySlowFast's loader does not know its weights: give a list "
+                "without them"
+            )
         self._times = _Times(videos.sampler)
         videos.sampler = self._times
         self._videos = videos

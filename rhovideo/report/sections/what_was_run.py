@@ -18,6 +18,7 @@ from rhovideo.report.sections.wording import count, duration, hours, listed, sho
 from rhovideo.report.subjects import Chain, Subject
 from rhovideo.runs.folder import CONFIG_FILE
 from rhovideo.runs.lineage import started_in
+from rhovideo.runs.official_counts import as_official_count
 
 _MOST_KEYS = 40
 _MOST_BAD = 20
@@ -141,6 +142,8 @@ def _data(chain: Chain) -> list[Block]:
             if not isinstance(item, dict):
                 continue
             videos = "" if item.get("rows") is None else f"{item['rows']:,}"
+            if (official := as_official_count(item.get("official"))) is not None:
+                videos = f"{official.listed:,} of {official.official:,} official"
             rows[str(item.get("role")), str(item.get("path")), videos, str(item.get("sha256"))[:16]] = None
     if rows:
         caption = "Data and weights that the results depend on. Of the videos themselves only the sizes are on record."

@@ -7,9 +7,9 @@ from pathlib import Path
 from rhovideo.data.lists.manifest import Manifest
 
 
-def touch(path: Path) -> Path:
+def touch(path: Path, content: bytes = b"") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(b"")
+    path.write_bytes(content)
     return path
 
 

@@ -18,6 +18,7 @@ from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.loading import scanning
 from rhovideo.data.loading.scanning import check_video, scan
 from rhovideo.data.video.picture.tone_mapping import HLG, PQ
+from rhovideo.runs.official_counts import OfficialCount, add_official_counts, read_official_count
 from tests.data.video.picture.test_tone_mapping import write_hdr
 from tests.videos import write_broken_video, write_video
 
@@ -54,6 +55,15 @@ def test_scan_lists_the_broken_and_writes_a_clean_list(damaged_list, tmp_path):
     assert clean.labels.tolist() == [0, 2, 5]
     assert "3 of 6" in str(report)
     assert f"to use it: mv {report.clean_csv} {damaged_list / 'all.csv'}" in str(report)
+
+
+def test_the_clean_list_keeps_the_count_of_the_official_videos(damaged_list, tmp_path):
+    csv = damaged_list / "official.csv"
+    csv.write_bytes((damaged_list / "all.csv").read_bytes())
+    add_official_counts({csv: OfficialCount("UCF101", "test of split 1", 6, 9)})
+    report = scan(csv, workers=2, cache_dir=tmp_path)
+    report.clean_csv.replace(csv)
+    assert read_official_count(csv) == OfficialCount("UCF101", "test of split 1", 3, 9)
 
 
 def test_scan_of_a_clean_list(damaged_list, tmp_path):

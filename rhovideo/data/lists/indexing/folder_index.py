@@ -37,10 +37,17 @@ class ListsExistError(IndexingError):
 
 
 class Entry(NamedTuple):
-    """A video and its label (-1: none)."""
+    """A video.
+
+    Attributes:
+        path: of its file.
+        label: of its class, -1: none.
+        labels: of its classes, in a data set whose videos have any number of them.
+    """
 
     path: Path
     label: int
+    labels: tuple[int, ...] | None = None
 
 
 @dataclass
@@ -278,17 +285,24 @@ def write_index(
 def _csv_line(entry: Entry, out_dir: Path) -> bytes:
     """A line of a list with a space as separator; the label follows the last space.
 
-    A path without a label may have spaces if it ends like a video file.
+    A path without a label may have spaces if it ends like a video file. Several labels are in quotes: ``"3,9,21"``.
     """
-    path = os.path.abspath(entry.path)
-    home = os.path.abspath(out_dir)
-    if path.startswith(os.path.join(home, "")):
-        path = os.path.relpath(path, home)
-        # Readers drop a blank at the start of a line.
-        path = path if path.strip() == path else os.path.join(".", path)
+    path = path_from(entry.path, out_dir)
+    if entry.labels is not None:
+        return os.fsencode(f'{path} "{",".join(map(str, entry.labels))}"\n')
     readable_alone = " " not in path or path.lower().endswith(VIDEO_ENDINGS)
     label = "" if entry.label == NO_LABEL and readable_alone else f" {entry.label}"
     return os.fsencode(f"{path}{label}\n")
+
+
+def path_from(path: str | os.PathLike[str], home: str | os.PathLike[str]) -> str:
+    """A path as a list in the folder ``home`` has it: relative below that folder, else absolute."""
+    absolute, folder = os.path.abspath(path), os.path.abspath(home)
+    if not absolute.startswith(os.path.join(folder, "")):
+        return absolute
+    relative = os.path.relpath(absolute, folder)
+    # Readers drop a blank at the start of a line.
+    return relative if relative.strip() == relative else os.path.join(".", relative)
 
 
 def _write_whole(path: Path, content: bytes) -> None:

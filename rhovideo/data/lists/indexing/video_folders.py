@@ -19,7 +19,9 @@ _SPLIT_WORDS = {
 _WITH_SPLITS = re.compile(r"videos?|clips?|data|set|split|avi|mp4|(k|kinetics)\d*|ucf\d+|hmdb\d+|ssv\d|raw|\d+p?")
 # Files that systems leave behind, and those that indexing and scanning write.
 _NOT_NAMED = re.compile(
-    r"thumbs\.db|desktop\.ini|(train|val|test)(\.clean)?\.csv|\w+\.broken\.jsonl|classes\.txt", re.I
+    r"thumbs\.db|desktop\.ini|(train|val|test)(\.clean)?\.csv|\w+\.(broken|footage)\.jsonl|classes\.txt|missing\.csv|"
+    r"official\.json",
+    re.I,
 )
 # So many videos outside of the class folders are left out; more mean that the folders are no classes.
 _MOST_STRAYS = 0.1

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rhovideo.data.lists.indexing.folder_index import IndexingError
-from rhovideo.data.lists.indexing.official_splits import index_hmdb51, index_ucf101
+from rhovideo.data.lists.indexing.official.three_splits import index_hmdb51, index_ucf101
+from rhovideo.runs.official_counts import OfficialCount, read_official_count
 from tests.data.lists.listed import entries, touch
 
 
@@ -22,7 +23,7 @@ def ucf101(tmp_path):
         for label, name in enumerate(names):
             for group in range(1, 5):
                 file = f"{name}/v_{name}_g0{group}_c01.avi"
-                touch(tmp_path / "UCF-101" / file)
+                touch(tmp_path / "UCF-101" / file, b"video")
                 if group == k:
                     test += f"{file}\n"
                 else:
@@ -44,13 +45,29 @@ def test_ucf101_official_splits(tmp_path, ucf101):
     assert entries(tmp_path / "lists" / "split2" / "val.csv", tmp_path) == test2
 
 
-def test_ucf101_names_what_is_missing(tmp_path, ucf101):
+def test_ucf101_goes_on_without_what_is_missing_and_names_it(tmp_path, ucf101, capsys):
     videos, splits = ucf101
     (videos / "Archery" / "v_Archery_g01_c01.avi").unlink()
-    with pytest.raises(IndexingError, match=r"1 of 2 videos of UCF101 are missing.*v_Archery_g01_c01\.avi"):
-        index_ucf101(videos, splits, tmp_path / "lists")
+    summaries = index_ucf101(videos, splits, tmp_path / "lists")
+    # Group 1 is tested in split 1 and trained on in the others.
+    assert [summary.counts for summary in summaries] == [{"train": 6, "test": 1, "val": 1}] + 2 * [
+        {"train": 5, "test": 2, "val": 2}
+    ]
+    assert (
+        "test.csv: 1 of 2 official videos (UCF101, test of split 1); 1 missing, see missing.csv"
+        in capsys.readouterr().out
+    )
+    assert (tmp_path / "lists/split1/missing.csv").read_text().splitlines() == [
+        "list,video,class,reason",
+        "test,v_Archery_g01_c01,Archery,no file",
+    ]
+    count = read_official_count(tmp_path / "lists/split2/train.csv")
+    assert count == OfficialCount("UCF101", "train of split 2", 5, 6)
+
+
+def test_ucf101_names_a_file_of_the_splits_that_is_missing(tmp_path, ucf101):
+    videos, splits = ucf101
     (splits / "trainlist03.txt").unlink()
-    touch(videos / "Archery" / "v_Archery_g01_c01.avi")
     with pytest.raises(IndexingError, match=r"trainlist03\.txt is missing"):
         index_ucf101(videos, splits, tmp_path / "lists")
     assert not (tmp_path / "lists").exists()
@@ -65,7 +82,7 @@ def hmdb51(tmp_path):
             lines = ""
             for number in range(3):
                 file = f"A [x] & #{number}.avi"
-                touch(tmp_path / "hmdb51" / name / file)
+                touch(tmp_path / "hmdb51" / name / file, b"video")
                 lines += f"{file} {(number + k) % 3} \n"
             touch(splits / f"{name}_test_split{k}.txt").write_text(lines)
     return tmp_path / "hmdb51", splits
@@ -84,6 +101,14 @@ def test_hmdb51_official_splits(tmp_path, hmdb51):
     assert entries(lists / "test.csv", tmp_path) == [
         (f"{videos}/{name}/A [x] & #1.avi", k) for k, name in enumerate(names)
     ]
+
+
+def test_a_video_of_another_class_is_not_taken_for_one_of_the_same_name(tmp_path, hmdb51):
+    videos, splits = hmdb51
+    (videos / "wave" / "A [x] & #1.avi").unlink()
+    (first, *_) = index_hmdb51(videos, splits, tmp_path / "lists")
+    assert first.counts == {"train": 2, "test": 1, "val": 1}
+    assert "test,A [x] & #1,wave,no file" in (tmp_path / "lists/split1/missing.csv").read_text()
 
 
 def test_hmdb51_names_what_is_missing(tmp_path, hmdb51):

@@ -1,20 +1,18 @@
-"""The official splits of UCF101 and HMDB51 as lists of videos."""
+"""The three official splits of UCF101 and of HMDB51 as lists of videos."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rhovideo.data.lists.indexing.folder_index import (
-    SHOWN,
-    Entry,
-    IndexingError,
-    IndexSummary,
-    refuse_to_overwrite,
-    write_index,
-)
+from rhovideo.data.lists.indexing.folder_index import IndexingError, IndexSummary, refuse_to_overwrite
+from rhovideo.data.lists.indexing.official.annotations import read_lines
+from rhovideo.data.lists.indexing.official.lists import OfficialSet, OfficialSplit, write_official_lists
+from rhovideo.data.lists.indexing.official.video_files import OfficialVideo, Place, VideoFiles
+
+_UCF101 = "UCF101's ucfTrainTestlist"
+_HMDB51 = "HMDB51's testTrainMulti_7030_splits"
 
 
 def index_ucf101(
@@ -36,12 +34,12 @@ def index_ucf101(
         The counts and classes of each split.
 
     Raises:
-        IndexingError: a file is missing, or a line is wrong.
+        IndexingError: a file of the splits is missing, or a line is wrong, or no video is there.
     """
-    videos, split_dir, out_dir = Path(videos), Path(split_dir), Path(out_dir)
+    split_dir = Path(split_dir)
     class_file = split_dir / "classInd.txt"
     number: dict[str, int] = {}
-    for line, fields in _split_lines(class_file, "UCF101's ucfTrainTestlist"):
+    for line, fields in _fields(class_file, _UCF101):
         if len(fields) != 2 or not fields[0].isdigit():
             raise IndexingError(f"{class_file}, line {line}: write a number and a class name")
         number[fields[1]] = int(fields[0]) - 1
@@ -49,19 +47,19 @@ def index_ucf101(
     if sorted(number.values()) != list(range(len(number))):
         raise IndexingError(f"{class_file}: the classes are not numbered 1 to {len(number)}")
 
-    def entries(name: str) -> list[Entry]:
-        rows = []
-        for line, fields in _split_lines(split_dir / name, "UCF101's ucfTrainTestlist"):
+    def official(name: str) -> list[OfficialVideo]:
+        found = []
+        for line, fields in _fields(split_dir / name, _UCF101):
             class_name, _, file_name = fields[0].partition("/")
             if class_name not in number or not file_name:
                 raise IndexingError(
                     f"{split_dir / name}, line {line}: write Class/video.avi with a class of classInd.txt"
                 )
-            rows.append((class_name, file_name, number[class_name]))
-        return _locate(videos, rows, "UCF101")
+            found.append(_video(file_name, class_name, number[class_name]))
+        return found
 
-    found = [(entries(f"trainlist0{k}.txt"), entries(f"testlist0{k}.txt")) for k in (1, 2, 3)]
-    return _write_splits(out_dir, found, classes, force)
+    splits = [(official(f"trainlist0{k}.txt"), official(f"testlist0{k}.txt")) for k in (1, 2, 3)]
+    return _write_splits("UCF101", Path(videos), Path(out_dir), splits, classes, force)
 
 
 def index_hmdb51(
@@ -84,9 +82,9 @@ def index_hmdb51(
         The counts and classes of each split.
 
     Raises:
-        IndexingError: a file is missing, or a line is wrong.
+        IndexingError: a file of the splits is missing, or a line is wrong, or no video is there.
     """
-    videos, split_dir, out_dir = Path(videos), Path(split_dir), Path(out_dir)
+    split_dir = Path(split_dir)
     suffix = "_test_split{}.txt"
     names = {
         path.name.removesuffix(suffix.format(k)) for k in (1, 2, 3) for path in split_dir.glob("*" + suffix.format(k))
@@ -96,57 +94,51 @@ def index_hmdb51(
             f"{split_dir} has no file like brush_hair_test_split1.txt: unpack HMDB51's testTrainMulti_7030_splits there"
         )
     classes = sorted(names)
-    found = []
+    splits = []
     for k in (1, 2, 3):
-        chosen: dict[str, list[tuple[str, str, int]]] = {"0": [], "1": [], "2": []}
+        chosen: dict[str, list[OfficialVideo]] = {"0": [], "1": [], "2": []}
         for label, class_name in enumerate(classes):
             file = split_dir / (class_name + suffix.format(k))
-            for line, fields in _split_lines(file, "HMDB51's testTrainMulti_7030_splits"):
+            for line, fields in _fields(file, _HMDB51):
                 if len(fields) != 2 or fields[1] not in chosen:
                     raise IndexingError(f"{file}, line {line}: write a file name and 0, 1 or 2")
-                chosen[fields[1]].append((class_name, fields[0], label))
-        found.append((_locate(videos, chosen["1"], "HMDB51"), _locate(videos, chosen["2"], "HMDB51")))
-    return _write_splits(out_dir, found, classes, force)
+                chosen[fields[1]].append(_video(fields[0], class_name, label))
+        splits.append((chosen["1"], chosen["2"]))
+    return _write_splits("HMDB51", Path(videos), Path(out_dir), splits, classes, force)
 
 
-def _split_lines(file: Path, source: str) -> Iterator[tuple[int, list[str]]]:
+def _fields(file: Path, source: str) -> Iterator[tuple[int, list[str]]]:
     """The number and the fields of each line that is not empty, split at the *last* blank."""
     if not file.is_file():
         raise IndexingError(f"{file} is missing: unpack {source} into {file.parent}")
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
-        if fields := line.strip().rsplit(maxsplit=1):
-            yield number, fields
+    for number, line in read_lines(file, source):
+        yield number, line.rsplit(maxsplit=1)
 
 
-def _locate(videos: Path, rows: Sequence[tuple[str, str, int]], dataset: str) -> list[Entry]:
-    """Find the files of (class, file name, label), first in class folders, then without them."""
-    entries: list[Entry] = []
-    missing: list[str] = []
-    for class_name, file_name, label in rows:
-        places = (videos / class_name / file_name, videos / file_name)
-        place = next((place for place in places if place.is_file()), None)
-        if place is None:
-            missing.append(str(places[0]))
-        else:
-            entries.append(Entry(place, label))
-    if missing:
-        first = ", ".join(missing[:SHOWN])
-        raise IndexingError(f"{len(missing)} of {len(rows)} videos of {dataset} are missing, the first ones: {first}")
-    return entries
+def _video(file_name: str, class_name: str, label: int) -> OfficialVideo:
+    name = os.path.splitext(file_name)[0]
+    return OfficialVideo(name, class_name, label, ((name, Place.NOT_ANOTHER_CLASS),))
 
 
 def _write_splits(
-    out_dir: Path, found: list[tuple[list[Entry], list[Entry]]], classes: list[str], force: bool
+    dataset: str,
+    videos: Path,
+    out_dir: Path,
+    splits: Sequence[tuple[list[OfficialVideo], list[OfficialVideo]]],
+    classes: list[str],
+    force: bool,
 ) -> list[IndexSummary]:
-    folders = [out_dir / f"split{k}" for k in range(1, len(found) + 1)]
+    files = VideoFiles(videos, classes)
+    folders = [out_dir / f"split{k}" for k in range(1, len(splits) + 1)]
     for folder in folders:
         refuse_to_overwrite(folder, force)
-    return [
-        write_index(folder, {"train": train, "val": test, "test": test}, classes, [], _class_notes(train, classes))
-        for folder, (train, test) in zip(folders, found, strict=True)
-    ]
-
-
-def _class_notes(train: list[Entry], classes: list[str]) -> list[str]:
-    counts = Counter(entry.label for entry in train)
-    return [f"no training video of {name}" for label, name in enumerate(classes) if not counts[label]]
+    summaries = []
+    for k, (folder, (train, test)) in enumerate(zip(folders, splits, strict=True), 1):
+        parts = [
+            OfficialSplit(split, f"{split} of split {k}", own)
+            for split, own in (("train", train), ("test", test))
+            if own
+        ]
+        official = OfficialSet(dataset, parts, classes, same={"val": "test"})
+        summaries.append(write_official_lists(official, files, folder, force=force))
+    return summaries
