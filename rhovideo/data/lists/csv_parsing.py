@@ -210,8 +210,13 @@ class _Parser:
         if len(strange):
             row = int(strange[0])
             if text(row).startswith(b"original_vido_id"):
-                wrong = "the file lists frames, not videos: write TRAIN.DATASET ssv2 to read it"
+                wrong = "the file lists frames, not videos: write TRAIN.DATASET ssv2, or charades, to read it"
                 self._fail(lines[row], wrong, "TRAIN.DATASET")
+            if text(row).endswith((b'"', b"'")):
+                wrong = (
+                    f"{_show(text(row))} has labels in quotes: write DATA.MULTI_LABEL True for several labels a video"
+                )
+                self._fail(lines[row], wrong, "DATA.MULTI_LABEL")
             self._fail(
                 lines[row],
                 f"{_show(text(row))} does not end with a label: write a whole number from 0 to 2147483647 after "

@@ -12,6 +12,8 @@ from rhovideo.config.pyslowfast.other_keys import NO_EFFECT
 
 # Sections that decide what a clip looks like.
 _DATA_SECTIONS = ("DATA.", "AUG.", "MULTIGRID.", "DETECTION.")
+# Several labels a video are for our own tasks alone.
+_WITHOUT = NO_EFFECT | {"DATA.MULTI_LABEL": False}
 
 
 def our_settings(cfg: CfgNode) -> CfgNode:
@@ -40,8 +42,8 @@ def check_data(cfg: CfgNode) -> None:
 
 def _unsupported(cfg: CfgNode) -> Iterator[str]:
     for key, value in leaves(cfg):
-        if key.startswith(_DATA_SECTIONS) and key in NO_EFFECT and value != NO_EFFECT[key]:
-            yield f"{key} {value!r} (write {NO_EFFECT[key]!r})"
+        if key.startswith(_DATA_SECTIONS) and key in _WITHOUT and value != _WITHOUT[key]:
+            yield f"{key} {value!r} (write {_WITHOUT[key]!r})"
 
 
 def is_multi_pathway(cfg: CfgNode) -> bool:

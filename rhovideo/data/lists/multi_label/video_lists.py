@@ -34,6 +34,11 @@ class UnlabelledManifest(Manifest):
         """All -1, int64 [N]."""
         return np.full(len(self), NO_LABEL, np.int64)
 
+    @property
+    def has_labels(self) -> bool:
+        """False; :attr:`num_classes` tells whether some video has a label."""
+        return False
+
     @cached_property
     def label_numbers(self) -> list[int]:
         """The labels that some video has, ascending."""

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rhovideo.data.lists.csv_parsing import ManifestError
+from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.lists.multi_label.label_sets import read_label_set
 from rhovideo.data.lists.multi_label.video_lists import LabelSetManifest
 from rhovideo.data.loading.targets import multi_hot
@@ -36,9 +37,9 @@ def test_every_way_to_write_labels(opened, tmp_path):
     ]
     assert paths[5] == "/abs/e.mp4"
     assert [manifest.line(i) for i in range(6)] == [1, 2, 3, 5, 6, 7]
-    assert (manifest.num_classes, manifest.has_labels, manifest.label_numbers) == (22, True, [0, 3, 7, 9, 21])
+    assert (manifest.num_classes, manifest.label_numbers) == (22, [0, 3, 7, 9, 21])
     # Who takes one label a video is told that there is none.
-    assert manifest.label(0) == -1
+    assert (manifest.label(0), manifest.has_labels) == (-1, False)
     assert manifest.labels.tolist() == [-1] * 6
     # A part of a video has the labels of the whole.
     assert manifest.label_set(0, 5, 9) == (3, 9, 21)
@@ -59,7 +60,7 @@ def test_names_that_are_no_text_keep_their_bytes(opened):
 
 def test_a_list_without_any_label(opened):
     manifest = opened('a.mp4 ""\nb.mp4 ""\n')
-    assert (manifest.has_labels, manifest.num_classes, manifest.label_numbers) == (False, 0, [])
+    assert (manifest.num_classes, manifest.label_numbers) == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -100,3 +101,10 @@ def test_labels_come_back_in_order_and_once(labels, quote):
 def test_multi_hot_rows():
     assert multi_hot((0, 3), 5).tolist() == [1, 0, 0, 1, 0]
     assert multi_hot((), 2).tolist() == [0, 0]
+
+
+def test_a_list_that_is_read_as_one_label_a_video_says_which_key_to_write(tmp_path):
+    (tmp_path / "train.csv").write_text('a.mp4 "3,9"\n')
+    with pytest.raises(ManifestError, match=r"line 1: .*labels in quotes: write DATA\.MULTI_LABEL True") as error:
+        Manifest.open(tmp_path / "train.csv", cache_dir=tmp_path / "cache")
+    assert error.value.keys == ("DATA.MULTI_LABEL",)
