@@ -8,6 +8,7 @@ from pathlib import Path
 from rhovideo.config.list_names import MIXTURE_MARK
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.lists.manifest import Manifest
+from rhovideo.data.lists.multi_label.video_lists import LabelSetManifest
 
 
 def open_any_list(
@@ -18,7 +19,7 @@ def open_any_list(
     skip_rows: int = 0,
     cache_dir: str | os.PathLike[str] = "",
 ) -> Manifest:
-    """Open a list of video files.
+    """Open a list of video files, with a label each, several or none.
 
     Args:
         csv: the list.
@@ -38,7 +39,7 @@ def open_any_list(
     if path.is_dir():
         raise ManifestError(f"{csv} is a folder: write one of its lists, {path / 'train.csv'}")
     if path.is_file() and has_label_sets(path, skip_rows):
-        raise ManifestError(f"{csv}: has several labels a video, in quotes, and this command reads one label at most")
+        return LabelSetManifest.open(path, separator=separator, prefix=prefix, skip_rows=skip_rows, cache_dir=cache_dir)
     return Manifest.open(path, separator=separator, prefix=prefix, skip_rows=skip_rows, cache_dir=cache_dir)
 
 

@@ -19,8 +19,8 @@ from torch.utils.data import Dataset, get_worker_info
 
 from rhovideo.data.lists.bad_videos import Failure
 from rhovideo.data.loading import shared_slots
-from rhovideo.data.loading.clip_boxes import BatchBoxes
 from rhovideo.data.loading.datasets import ClipDataset, Sample, SampleKey
+from rhovideo.data.loading.key_frames.clip_boxes import BatchBoxes
 from rhovideo.data.loading.shared_slots import Address, Slot
 
 

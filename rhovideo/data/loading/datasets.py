@@ -27,7 +27,7 @@ from rhovideo.data.lists.csv_parsing import NO_LABEL
 from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.lists.mixtures import Mixture
 from rhovideo.data.lists.video_list import OpenVideo, VideoList
-from rhovideo.data.loading.clip_boxes import ClipBoxes
+from rhovideo.data.loading.key_frames.clip_boxes import ClipBoxes
 from rhovideo.data.loading.targets import MultiHotTargets, build_targets
 from rhovideo.data.sampling.clip_samplers import build_clip_sampler
 from rhovideo.data.video.picture.frame import Picture, RgbPicture
@@ -372,7 +372,7 @@ def build_dataset(cfg: CfgNode, split: str, purpose: str) -> ClipDataset:
         require_torchcodec()
     if reads_boxes(cfg):
         # It builds on this module.
-        from rhovideo.data.loading.key_frame_dataset import build_key_frame_dataset
+        from rhovideo.data.loading.key_frames.key_frame_dataset import build_key_frame_dataset
 
         return build_key_frame_dataset(cfg, split, purpose)
     manifest = open_manifest(cfg, split)

@@ -198,10 +198,15 @@ def test_lists_that_cannot_be_used_are_named(tmp_path, capsys):
     (tmp_path / "frames.csv").write_text('original_vido_id video_id frame_id path labels\na 0 0 a/1.jpg ""\n')
     assert main(["data", "stats", str(tmp_path / "frames.csv")]) == 2
     assert "lists frames, not videos" in capsys.readouterr().err
-    (tmp_path / "several.csv").write_text('a.mp4 "3,9"\nb.mp4 ""\n')
-    for command in (["data", "stats"], ["scan"]):
-        assert main([*command, str(tmp_path / "several.csv")]) == 2
-        assert "has several labels a video, in quotes" in capsys.readouterr().err
+
+
+def test_lists_with_several_labels_a_video_are_read_and_keep_them(videos, tmp_path):
+    line = f'{videos}/plain.mp4 "3,9"'
+    csv = write_list(tmp_path / "several.csv", [line])
+    assert list_statistics(csv, ListFormat(), workers=1).durations.count == 1
+    assert main(["scan", str(csv), "--workers", "1"]) == 0
+    assert main(["data", "filter", str(csv), "--out", str(tmp_path / "new.csv"), "--max-seconds", "600"]) == 0
+    assert (tmp_path / "new.csv").read_text().strip() == line
 
 
 def test_a_list_where_nothing_may_be_written_is_read_all_the_same(videos, tmp_path, monkeypatch, capsys):

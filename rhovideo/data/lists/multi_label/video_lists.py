@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rhovideo.config.list_names import MIXTURE_MARK
 from rhovideo.data.lists.csv_parsing import NO_LABEL, ManifestError, Rows
 from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.lists.multi_label.label_sets import EXAMPLE, LabelSet, label_text, read_label_set
@@ -143,6 +144,8 @@ def _parse(csv: Path, number: int, line: str, separator: str) -> tuple[str, Labe
     def fail(wrong: str, *keys: str) -> ManifestError:
         return ManifestError(f"{csv}, line {number}: {wrong}", keys=keys)
 
+    if line.startswith(MIXTURE_MARK.decode()):
+        raise fail("a mixture has one label a video at most: write it with rhovideo data merge --no-labels")
     if line.startswith("original_vido_id"):
         raise fail("the file lists frames, not videos: write TRAIN.DATASET charades to read it", "TRAIN.DATASET")
     shown = repr(line if len(line) <= 120 else f"{line[:117]}...")

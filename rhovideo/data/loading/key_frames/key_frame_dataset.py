@@ -13,8 +13,8 @@ from rhovideo.data.augment.clip_augmentation import apply
 from rhovideo.data.augment.device_colour import encode_operations
 from rhovideo.data.lists.boxes.key_frames import KeyFrameList, open_key_frames
 from rhovideo.data.lists.video_list import OpenVideo
-from rhovideo.data.loading.clip_boxes import ClipBoxes
 from rhovideo.data.loading.datasets import ClipDataset, Read
+from rhovideo.data.loading.key_frames.clip_boxes import ClipBoxes
 from rhovideo.data.sampling.key_frame_clips import frames_around
 from rhovideo.data.video.picture.frame import Picture, RgbPicture
 

@@ -1,0 +1,1 @@
+"""Key frames with the boxes of people (TASK detection)."""
