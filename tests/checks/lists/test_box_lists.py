@@ -80,7 +80,7 @@ def test_missing_file_is_named_with_its_key(configure, name, key):
         (LABELS, "nothing\n", "AVA.LABEL_MAP_FILE", "line 1"),
         (LABELS, "1,stand\n7,sit\n", "MODEL.NUM_CLASSES", "1 to 7"),
         (EXCLUDED, "v0\n", "AVA.EXCLUSION_FILE", "columns"),
-        ("train.csv", "t0 0 0 a.jpg\n", "TRAIN.DATASET", "line 1"),
+        ("train.csv", "t0.mp4 0\n", "AVA.VIDEO_DIR", "line 1"),
     ],
 )
 def test_damaged_file_is_named_with_its_key(configure, name, text, key, said):
