@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from rhovideo.lazy_names import lazy_names
 
 if TYPE_CHECKING:
+    from rhovideo import metrics as metrics
     from rhovideo.config import (
         ConfigError,
         get_cfg,
@@ -76,6 +77,7 @@ __getattr__, __dir__ = lazy_names(
         "load_detector": "rhovideo.zoo",
         "load_method": "rhovideo.zoo",
         "load_pretrained": "rhovideo.zoo",
+        "metrics": "rhovideo.metrics",
         "register": "rhovideo.integrations",
         "register_backbone": "rhovideo.config",
         "register_dataset": "rhovideo.config",

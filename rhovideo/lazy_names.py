@@ -12,7 +12,7 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], 
 
     Args:
         package: the package's ``__name__``.
-        homes: each public name, and the module that defines it.
+        homes: each public name, and the module that defines it; of a module of the package, its own name.
 
     Returns:
         Two functions for the package to define: ``__getattr__, __dir__ = lazy_names(__name__, {...})``.
@@ -21,7 +21,8 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], 
     def load(name: str) -> object:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(import_module(homes[name]), name)
+        home = import_module(homes[name])
+        value = home if homes[name] == f"{package}.{name}" else getattr(home, name)
         setattr(sys.modules[package], name, value)
         return value
 

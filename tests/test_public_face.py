@@ -36,6 +36,11 @@ def test_names_that_are_not_loaded_yet_are_offered():
     assert done.stdout == "True False\n", done.stderr
 
 
+def test_metrics_need_no_import_of_their_own():
+    code = "import rhovideo, sys; rhovideo.metrics.ava_map; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
 def test_program_in_readme_runs(monkeypatch):
     monkeypatch.chdir(ROOT)
     (program,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)

@@ -30,7 +30,7 @@ def load_detector(source: Source, cfg: CfgNode | None = None) -> Detector:
 
     Example::
 
-        detector = rhovideo.load_detector("outputs/ava/checkpoints/epoch_00032.pyth")
+        detector = rhovideo.load_detector("outputs/ava/checkpoints/checkpoint_epoch_00032.pyth")
         scores = detector((clips - 0.45) / 0.225, torch.tensor([[0, 30.0, 20.0, 120.0, 200.0]]))
     """
     file = as_file(source)

@@ -202,6 +202,9 @@ def test_truth_as_predictions_scores_one(tmp_path):
         ("a,902,0,0,1,1,3", "columns"),
         ("a,902,0,0,1,1,3,0.5,9", "columns"),
         ("a,9o2,0,0,1,1,3,0.5", "second"),
+        ("a,-1,0,0,1,1,3,0.5", "second"),
+        ("a,99999999999999999999,0,0,1,1,3,0.5", "second"),
+        ("a,902,0,0,1,1,99999999999999999999,0.5", "action"),
         ("a,902,0,zero,1,1,3,0.5", "y1"),
         ("a,902,0,nan,1,1,3,0.5", "y1"),
         ("a,902,0,0,1,inf,3,0.5", "y2"),
@@ -216,6 +219,13 @@ def test_wrong_row_is_named(tmp_path, row, said):
     (tmp_path / "found.csv").write_text(f"a,902,0,0,1,1,3,0.9\n\n{row}\n")
     with pytest.raises(ManifestError, match=rf"found\.csv, line 3: .*{said}"):
         ava_map(tmp_path / "truth.csv", tmp_path / "found.csv", [3])
+
+
+def test_files_of_other_programs_are_read(tmp_path):
+    """A byte order mark, quotes, spaces, empty lines and Windows' ends of lines."""
+    (tmp_path / "truth.csv").write_bytes(b'\xef\xbb\xbf"a,1",902,0,0,1,1,3,0\r\n\r\n')
+    (tmp_path / "found.csv").write_bytes(b'"a,1", 0902 , 0.0, 0, 1, 1e0, 3, 5e-1\r\n')
+    assert ava_map(tmp_path / "truth.csv", tmp_path / "found.csv", [3])["map"] == 1
 
 
 def test_header_and_binary_files_are_refused(tmp_path):

@@ -28,6 +28,8 @@ from rhovideo.data.video.reader import VideoReadError
 HEADER = "original_vido_id video_id frame_id path labels"
 # A list that begins with this word is one of frames, not of video files.
 FIRST_WORD = "original_vido_id"
+# The key for lists of video files, and its value.
+FOR_VIDEOS = ("TRAIN.DATASET", "kinetics")
 _FORMAT = "frames 1"
 _BLOCK = 4096
 # Of a path read backwards: the text before its first number, the number, the rest.
@@ -109,6 +111,7 @@ class FrameListManifest(Manifest):
         labels: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None,
         prefix: str = "",
         cache_dir: str | os.PathLike[str] = "",
+        videos: tuple[str, str] = FOR_VIDEOS,
     ) -> FrameListManifest:
         """Open the videos of a frame list, which is packed first if this machine has no packed file of it.
 
@@ -117,6 +120,7 @@ class FrameListManifest(Manifest):
             labels: Something-Something's JSON files, the videos' templates and the templates' numbers; None: no labels.
             prefix: folder from which relative paths start (DATA.PATH_PREFIX); empty: the folder of ``csv``.
             cache_dir: folder for the packed file (DATA.MANIFEST_CACHE); empty: the temporary folder.
+            videos: the key to write for a list of video files, and its value, for messages.
 
         Returns:
             The videos.
@@ -133,7 +137,7 @@ class FrameListManifest(Manifest):
         return cls._open_packed(
             files,
             [_FORMAT],
-            lambda: _rows(csv, read_labels(*labels) if labels else {}),
+            lambda: _rows(csv, read_labels(*labels) if labels else {}, videos),
             "lists no video",
             prefix=prefix,
             cache_dir=cache_dir,
@@ -190,12 +194,15 @@ class _Frames:
         return os.path.join(self._root, run.path(place - (self._ends[which] - run.count)))
 
 
-def read_frame_list(csv: Path, max_bytes: int | None = None) -> dict[str, ListedVideo]:
+def read_frame_list(
+    csv: Path, max_bytes: int | None = None, videos_key: tuple[str, str] = FOR_VIDEOS
+) -> dict[str, ListedVideo]:
     """Read the videos of a frame list, in the order of their first lines.
 
     Args:
         csv: the list.
         max_bytes: stop after about so many bytes; None: read all.
+        videos_key: the key to write for a list of video files, and its value, for messages.
 
     Returns:
         The videos by name.
@@ -243,7 +250,7 @@ def each_frame(csv: Path, max_bytes: int | None = None) -> Iterator[FrameRow]:
     any_line = False
     try:
         with csv.open(encoding="utf-8-sig") as lines:
-            _check_header(csv, lines.readline())
+            _check_header(csv, lines.readline(), videos_key)
             read = 0
             for number, line in enumerate(lines, 2):
                 if not line.strip():
@@ -264,18 +271,18 @@ def each_frame(csv: Path, max_bytes: int | None = None) -> Iterator[FrameRow]:
         raise ManifestError(f"{csv} lists no frame: write `{HEADER}` on line 1, and a frame on each line after it")
 
 
-def _check_header(csv: Path, line: str) -> None:
+def _check_header(csv: Path, line: str, videos_key: tuple[str, str]) -> None:
     if not line.startswith(FIRST_WORD):
         raise ManifestError(
             f"{csv}, line 1: a list of frames begins with the line `{HEADER}`, not with {line.strip()[:80]!r}. "
-            "For a list of video files write TRAIN.DATASET kinetics",
-            keys=("TRAIN.DATASET",),
+            f"For a list of video files write {' '.join(videos_key)}",
+            keys=videos_key[:1],
         )
 
 
-def _rows(csv: Path, labels: Mapping[str, int]) -> Iterator[Rows]:
+def _rows(csv: Path, labels: Mapping[str, int], videos_key: tuple[str, str]) -> Iterator[Rows]:
     """Rows for a packed file: the name and runs of each video as JSON."""
-    videos = read_frame_list(csv)
+    videos = read_frame_list(csv, videos_key=videos_key)
     if labels and not labels.keys() & videos.keys():
         raise ManifestError(
             f"{csv} and its JSON file have no video in common: {next(iter(videos))} and {next(iter(labels))} are the "

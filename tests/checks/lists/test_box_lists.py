@@ -69,6 +69,18 @@ def test_missing_file_is_named_with_its_key(configure, name, key):
     assert finding.write
 
 
+def test_missing_folder_is_named_once(configure, tmp_path):
+    (finding,) = check_files(configure("AVA.ANNOTATION_DIR", tmp_path / "none"))
+    assert finding.keys[0] == "AVA.ANNOTATION_DIR"
+    findings = list(check_files(configure("DATA.PATH_TO_DATA_DIR", tmp_path / "none")))
+    assert [finding.keys for finding in findings] == [
+        ("DATA.PATH_TO_DATA_DIR", "AVA.FRAME_LIST_DIR"),
+        ("DATA.PATH_TO_DATA_DIR", "AVA.ANNOTATION_DIR"),
+    ]
+    findings = check_files(configure("DATA.PATH_TO_DATA_DIR", "", "AVA.VIDEO_DIR", tmp_path))
+    assert [finding.keys[0] for finding in findings] == ["AVA.ANNOTATION_DIR"]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "key", "said"),
     [
@@ -80,7 +92,7 @@ def test_missing_file_is_named_with_its_key(configure, name, key):
         (LABELS, "nothing\n", "AVA.LABEL_MAP_FILE", "line 1"),
         (LABELS, "1,stand\n7,sit\n", "MODEL.NUM_CLASSES", "1 to 7"),
         (EXCLUDED, "v0\n", "AVA.EXCLUSION_FILE", "columns"),
-        ("train.csv", "t0 0 0 a.jpg\n", "TRAIN.DATASET", "line 1"),
+        ("train.csv", "t0.mp4 0\n", "AVA.VIDEO_DIR", "line 1"),
     ],
 )
 def test_damaged_file_is_named_with_its_key(configure, name, text, key, said):

@@ -22,6 +22,8 @@ from rhovideo.data.lists.csv_parsing import ManifestError
 NO_ACTION = -1
 FORMAT = "video,second,x1,y1,x2,y2,action,score"
 _COLUMNS = (7, 8)
+# Of a video of some years.
+_LAST_SECOND = 10**8
 
 
 @dataclass(frozen=True)
@@ -119,10 +121,13 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _second(path: Path, line: int, text: str) -> int:
     try:
-        return int(text)
+        second = int(text)
     except ValueError:
+        second = -1
+    if not 0 <= second <= _LAST_SECOND:
         header = ". These files have no header" if line == 1 else ""
-        raise _wrong(path, line, f"the second is {text[:40]!r}{header}", "a whole number, such as 902") from None
+        raise _wrong(path, line, f"the second is {text[:40]!r}{header}", "a whole number, such as 902")
+    return second
 
 
 def _coordinate(path: Path, line: int, text: str, name: str) -> float:

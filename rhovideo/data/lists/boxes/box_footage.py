@@ -14,6 +14,9 @@ from rhovideo.data.lists.frame_lists import FrameListManifest
 from rhovideo.data.lists.video_list import OpenVideo
 from rhovideo.data.video.torchcodec_reader import open_video
 
+# What to write where a list is one of video files.
+_FOR_VIDEOS = ("AVA.VIDEO_DIR", "FOLDER_OF_THE_VIDEOS, in place of frame lists")
+
 
 @dataclass(frozen=True)
 class BoxFootage:
@@ -69,7 +72,7 @@ def open_footage(cfg: CfgNode, split: str) -> BoxFootage:
         return BoxFootage((), {}, _video_files(cfg.AVA.VIDEO_DIR))
     prefix = cfg.AVA.FRAME_DIR or cfg.DATA.PATH_PREFIX
     lists = tuple(
-        FrameListManifest.open(path, labels=None, prefix=prefix, cache_dir=cfg.DATA.MANIFEST_CACHE)
+        FrameListManifest.open(path, labels=None, prefix=prefix, cache_dir=cfg.DATA.MANIFEST_CACHE, videos=_FOR_VIDEOS)
         for path in frame_list_files(cfg, split)
     )
     places: dict[str, tuple[int, int]] = {}
