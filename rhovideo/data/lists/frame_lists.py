@@ -211,7 +211,7 @@ def read_frame_list(
         ManifestError: it is not a frame list, or a line does not have the five fields of the header.
     """
     videos: dict[str, ListedVideo] = {}
-    for row in each_frame(csv, max_bytes):
+    for row in each_frame(csv, max_bytes, videos_key):
         if row.name not in videos:
             videos[row.name] = ListedVideo(row.line, [])
         videos[row.name].add(row.path)
@@ -234,12 +234,13 @@ class FrameRow(NamedTuple):
     labels: str
 
 
-def each_frame(csv: Path, max_bytes: int | None = None) -> Iterator[FrameRow]:
+def each_frame(csv: Path, max_bytes: int | None = None, videos_key: tuple[str, str] = FOR_VIDEOS) -> Iterator[FrameRow]:
     """Read the lines of a frame list.
 
     Args:
         csv: the list.
         max_bytes: stop after about so many bytes; None: read all.
+        videos_key: as of :func:`read_frame_list`.
 
     Yields:
         The lines, at least one.
