@@ -259,7 +259,11 @@ class VideoDataset(ClipDataset):
         colour_later: only draw the colour changes of a :class:`TrainAugmentation`, and return them with the crops
             (DATA.AUG_DEVICE gpu).
         targets: gives a sample's ``targets``; None: a video has one label.
-        replace_unreadable, needs_labels, image_fps, backend, tone_map: as of :class:`ClipDataset`.
+        replace_unreadable: as of :class:`ClipDataset`, as all that follow.
+        needs_labels: treat videos without a label as unreadable if other videos have labels.
+        image_fps: frames per second of videos whose frames are images.
+        backend: the decoder.
+        tone_map: turn HDR videos into SDR ones.
     """
 
     def __init__(
