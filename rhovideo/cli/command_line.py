@@ -127,9 +127,12 @@ _OTHER_NAMES = {
 
 def _remedy(name: str, commands: Commands) -> str:
     plain = name.lower().replace("_", "-").replace("-", "")
-    if plain not in commands.choices and (meant := difflib.get_close_matches(plain, _OTHER_NAMES, n=1, cutoff=0.8)):
+    # A command that is one letter away is meant rather than another program's name for one.
+    near = difflib.get_close_matches(plain, commands.choices, n=1, cutoff=0.8)
+    meant = difflib.get_close_matches(plain, _OTHER_NAMES, n=1, cutoff=0.8)
+    if meant and (plain in _OTHER_NAMES or not near):
         return f"write rhovideo {_OTHER_NAMES[meant[0]].format(name=meant[0])}; `rhovideo` lists all commands"
-    near = difflib.get_close_matches(name, commands.choices, n=1)
+    near = near or difflib.get_close_matches(name, commands.choices, n=1)
     return f"write rhovideo {near[0]}" if near else "`rhovideo` lists them"
 
 

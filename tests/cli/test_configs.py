@@ -23,7 +23,7 @@ def test_it_lists_every_recipe_with_a_line(capsys):
     lines = [line for line in capsys.readouterr().out.splitlines() if line]
     assert [line.split("  ")[0] for line in lines] == [recipe.name for recipe in recipes()]
     assert all(re.fullmatch(r"\S+ {2,}\w.*\.", line) for line in lines)
-    assert main(["configs", "MOCO_slow"]) == 0
+    assert main(["configs", "MOCO_slowR50_8x8"]) == 0
     shown = capsys.readouterr()
     found = [line.split()[0] for line in shown.out.splitlines() if line]
     assert found == ["continue/MoCo_SlowR50_8x8_continued", "pretrain/MoCo_SlowR50_8x8", MOCO]
