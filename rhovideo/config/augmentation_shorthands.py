@@ -9,6 +9,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.findings import Finding
 from rhovideo.config.keys import get_value, set_value
+from rhovideo.config.schema import definitions
 
 _PARTS, _STRENGTH = "DATA.AUG_PARTS", "DATA.COLOR_STRENGTH"
 # Brightness, contrast and saturation, and hue, of strength 1.
@@ -30,7 +31,9 @@ def expand(cfg: CfgNode, notes: list[str]) -> list[Finding]:
         unused = [key for key, default in ((_PARTS, "keys"), (_STRENGTH, None)) if get_value(cfg, key) != default]
         notes += [f"{key} is for pre-training: TASK {cfg.TASK} keeps its own augmentation" for key in unused]
         return []
-    if (strength := cfg.DATA.COLOR_STRENGTH) is not None:
+    strength = cfg.DATA.COLOR_STRENGTH
+    # A wrong strength is named by itself, and not by what it would make of the other keys.
+    if strength is not None and definitions()[_STRENGTH].check(strength) is None:
         factor = round(_BRI_CON_SAT * strength, 6)
         colours = {"DATA.SSL_COLOR_BRI_CON_SAT": [factor] * 3, "DATA.SSL_COLOR_HUE": round(_HUE * strength, 6)}
         _set(cfg, _STRENGTH, colours, notes)
