@@ -269,7 +269,7 @@ def test_a_list_of_mixed_frame_rates_has_one_law_of_distances(tmp_path):
     for index, fps in enumerate(rates):
         with dataset._open(index) as video:
             assert video.fps == pytest.approx(fps)
-            drawn = [dataset._clip_times(video, (0, epoch, index, 0))[:, 0] for epoch in range(800)]
+            drawn = [dataset._clip_times(video, index, (0, epoch, index, 0))[:, 0] for epoch in range(800)]
         distances[fps] = np.array([(last - first) / fps for first, last in drawn])
     # Room is 2.8 s: the density falls linearly from d = 0 on, cut at 1.5 s.
     room, most = 2.8, 1.5

@@ -71,7 +71,10 @@ def test_a_number_that_is_not_logged_is_no_symptom():
     assert warnings(watch("byol"), 30, HEALTHY | {"negative_similarity": float("nan")}) == []
 
 
-OLD_SWAV = ("CONTRASTIVE.T", 0.1, "CONTRASTIVE.SWAV_NUM_PROTOTYPES", 16, "CONTRASTIVE.BN_EMBEDDING", False)
+OLD_SWAV = (
+    *("CONTRASTIVE.T", 0.1, "CONTRASTIVE.SWAV_NUM_PROTOTYPES", 16),
+    *("CONTRASTIVE.BN_EMBEDDING", False, "DATA.STANDARDISE_CLIPS", False),
+)
 
 
 @pytest.mark.parametrize(
