@@ -1,6 +1,6 @@
 """The rules for keys whose value is ``auto``: from the number of training videos and the devices to numbers.
 
-The recipes ``small/*`` use them. All rules are in :func:`auto_values`; docs/recipes.md gives the experiment behind
+The recipes ``small/*`` use them. All rules are in :func:`auto_values`; docs/recipes.md gives the reason of
 each. Imports no torch.
 """
 
@@ -47,7 +47,7 @@ _WARMUP_SHARE = 0.025
 # The momentum encoder averages over this share of all steps, but never over more than the paper's 1 / (1 - 0.996).
 _AVERAGED_SHARE = 1 / 32
 _MOST_AVERAGED = 250
-# Larger groups learn a little slower, see docs/diagnosis.md.
+# What was measured, see docs/diagnosis.md; a batch of 16 still has twice as many clips.
 _MOST_WHITENED = 8
 _FEWEST_PROTOTYPES, _MOST_PROTOTYPES = 128, 1024
 

@@ -79,8 +79,8 @@ def find_hits(truth: ImageBoxes, found: ImageBoxes) -> np.ndarray:
         bool [len(found)].
     """
     hits = np.zeros(len(found), bool)
-    kinds = 1 + max(truth.classes.max(initial=0), found.classes.max(initial=0))
-    pairs = np.concatenate([each.images * kinds + each.classes for each in (truth, found)])
+    classes = 1 + max(truth.classes.max(initial=0), found.classes.max(initial=0))
+    pairs = np.concatenate([each.images * classes + each.classes for each in (truth, found)])
     known, numbers = np.unique(pairs, return_inverse=True)
     of_truth, true_starts = _grouped(numbers[: len(truth)], len(known))
     of_found, found_starts = _grouped(numbers[len(truth) :], len(known))
@@ -91,6 +91,7 @@ def find_hits(truth: ImageBoxes, found: ImageBoxes) -> np.ndarray:
         overlaps = overlap(found.boxes[rows], truth.boxes[true])
         nearest = overlaps.argmax(axis=1)
         near = np.flatnonzero(overlaps.max(axis=1) >= OVERLAP)
+        # A true box is hit by the first detection that takes it.
         _, first = np.unique(nearest[near], return_index=True)
         hits[rows[near[first]]] = True
     return hits

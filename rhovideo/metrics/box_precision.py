@@ -68,9 +68,10 @@ def ava_map(
         raise ManifestError(
             f"{ground_truth_csv}: holds no box of the label map's classes: write the file of true boxes"
         )
-    images = len(numbers)
+    # Images without a true box are numbered after these.
+    images_with_truth = len(numbers)
     found = _boxes(read_box_rows(predictions_csv, scored=True), ids, left_out, numbers)
-    if len(found) and found.images.min() >= images:
+    if len(found) and found.images.min() >= images_with_truth:
         message = f"{predictions_csv} and {ground_truth_csv} have no video and second in common, so the mAP is 0"
         warnings.warn(message, stacklevel=2)
     return average_precision(truth, found, matching)

@@ -79,9 +79,9 @@ class GroupWhitening(nn.Module):
 
     def _whiten(self, centred: Tensor, covariance: Tensor) -> Tensor:
         mean_variance = covariance.diagonal(dim1=1, dim2=2).mean(1).clamp_min(_LEAST_VARIANCE)
-        floor = torch.diag_embed((self.eps * mean_variance)[:, None].expand(-1, self.group_size))
+        ridge = torch.diag_embed((self.eps * mean_variance)[:, None].expand(-1, self.group_size))
         # The _ex form does not wait for a GPU to say whether it worked; what is not finite is found in the loss.
-        factor, _ = torch.linalg.cholesky_ex(covariance + floor)
+        factor, _ = torch.linalg.cholesky_ex(covariance + ridge)
         grouped = self._grouped(centred).transpose(1, 2)
         whitened = torch.linalg.solve_triangular(factor, grouped, upper=False)
         return whitened.permute(2, 0, 1).reshape(-1, self.num_features)

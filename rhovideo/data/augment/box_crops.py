@@ -75,7 +75,7 @@ class Placement:
         """
         height, width = self.source
         boxes = np.clip(shares * (width, height, width, height), 0, (width - 1, height - 1, width - 1, height - 1))
-        # Both axes by the factor of the long side, whose length is rounded down.
+        # As PySlowFast: both axes by the factor of the long side, whose length is rounded down.
         boxes = boxes * (max(self.scaled) / max(self.source)) - (self.left, self.top, self.left, self.top)
         last = (self.size[1] - 1, self.size[0] - 1)
         if self.flip:

@@ -92,7 +92,7 @@ class KeyFrameList(VideoList):
     def key_frame(self, index: int) -> KeyFrame:
         """Key frame ``index``."""
         boxes = [tuple(box) for box in self.boxes(index).tolist()]
-        actions = [self._of_box(box) for box in range(*self._first_box[index : index + 2].tolist())]
+        actions = [self._of_box(box) for box in self._box_numbers(index)]
         name = self._names[self._videos[index]]
         return KeyFrame(name, int(self._seconds[index]), boxes, actions, self.line(index))
 
@@ -100,11 +100,15 @@ class KeyFrameList(VideoList):
         """The boxes of a key frame, float64 [N,4], in shares of the frame's width and height."""
         return self._boxes[self._first_box[index] : self._first_box[index + 1]]
 
+    def _box_numbers(self, index: int) -> range:
+        """The numbers of a key frame's boxes among all boxes."""
+        return range(int(self._first_box[index]), int(self._first_box[index + 1]))
+
     def targets(self, index: int, num_classes: int) -> np.ndarray:
         """The actions of a key frame's boxes, uint8 [N,num_classes]: action 1 is in the first column."""
-        first, last = self._first_box[index : index + 2].tolist()
-        targets = np.zeros((last - first, num_classes), np.uint8)
-        for row, box in zip(targets, range(first, last), strict=True):
+        numbers = self._box_numbers(index)
+        targets = np.zeros((len(numbers), num_classes), np.uint8)
+        for row, box in zip(targets, numbers, strict=True):
             row[[action - 1 for action in self._of_box(box)]] = 1
         return targets
 
