@@ -1,7 +1,8 @@
 """A part of a list, drawn by a seed: balanced over the classes or as they are, and nested (figure 4 of the paper).
 
-Every video gets a random number from the seed and its path alone, and a subset is the videos with the smallest ones. So
-a smaller subset is inside each larger one of the same seed, also after other rows were taken out of the list.
+Every video gets a random number from the seed, its name and that of its folder, and a subset is the videos with the
+smallest ones. So a smaller subset is inside each larger one of the same seed, also after other rows were taken out of
+the list, and the draw is the same wherever the videos lie.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def subset_list(
         without = int((labels == NO_LABEL).sum())
         raise JobError(f"{source.csv}: {without:,} of {len(source):,} videos have no label, by which --balanced draws")
     paths = (os.path.normpath(source.manifest.path(row)) for row in range(len(source)))
-    keys = np.array([_random_number(seed, name) for name in paths], np.uint64)
+    keys = np.array([_random_number(seed, "/".join(path.rsplit("/", 2)[-2:])) for path in paths], np.uint64)
     taken = np.zeros(len(source), bool)
     taken[drawing_order(keys, labels if balanced else None)[:number]] = True
     write_list(path, source.lines_for(path.parent, taken.tolist()), read_class_names(source.csv.parent))

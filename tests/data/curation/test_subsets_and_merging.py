@@ -56,6 +56,16 @@ def test_smaller_subsets_are_inside_larger_ones_of_the_same_seed(uneven, tmp_pat
         assert abs(counts[0] - 64) < 20
 
 
+def test_the_draw_is_the_same_wherever_the_videos_lie(tmp_path):
+    """Another machine has them under another folder."""
+    drawn = []
+    for place in ("here", "on/another/disk"):
+        csv = write_list(tmp_path / place / "train.csv", [f"{k % 3}/v{k:03d}.mp4" for k in range(60)])
+        assert main(["data", "subset", str(csv), "--number", "20", "--out", str(csv.with_name("small.csv"))]) == 0
+        drawn.append(csv.with_name("small.csv").read_text())
+    assert drawn[0] == drawn[1]
+
+
 def test_a_subset_of_a_subset_and_of_a_shorter_list_is_the_same_draw(uneven, tmp_path):
     large, small, direct = (tmp_path / name / "x.csv" for name in ("large", "small", "direct"))
     assert main(["data", "subset", str(uneven), "--number", "240", "--out", str(large)]) == 0
