@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from fvcore.common.config import CfgNode
 
+from rhovideo.checks.fitting import smaller_step
 from rhovideo.config.box_file_names import truth_files
 from rhovideo.config.findings import Finding
 from rhovideo.config.list_names import needed_splits
@@ -80,7 +81,7 @@ def _step(cfg: CfgNode, opened: dict[str, KeyFrameList]) -> Iterator[Finding]:
     step = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
     if "train" in opened and len(opened["train"]) < step:
         wrong = f"{opened['train'].csv} has {len(opened['train'])} key frames, fewer than the {step} of one step"
-        yield Finding(("TRAIN.BATCH_SIZE", "NUM_SHARDS"), wrong, f"{len(opened['train']) // cfg.NUM_SHARDS} or less")
+        yield Finding(("TRAIN.BATCH_SIZE", "NUM_SHARDS"), wrong, smaller_step(cfg, len(opened["train"]), "key frames"))
 
 
 def _truth(cfg: CfgNode) -> Iterator[Finding]:
