@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -272,3 +273,10 @@ def test_coordinate_of_no_frame_is_named(tmp_path):
     (tmp_path / "true.csv").write_text("v,902,1e308,0.1,-1e308,0.5,1,0\n")
     with pytest.raises(ManifestError, match=r"line 1: x1 is '1e308'"):
         ava_map(tmp_path / "true.csv", tmp_path / "true.csv", [1])
+
+
+def test_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for truth, label_map in ((tmp_path / "pipe", LABELS), (TRUTH, tmp_path / "pipe")):
+        with pytest.raises(ManifestError, match="is a pipe or device"):
+            ava_map(truth, INPUTS / "preds.csv", label_map)

@@ -108,6 +108,9 @@ def read_excluded(path: str | os.PathLike[str]) -> set[tuple[str, int]]:
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Each row that is not empty, with its line."""
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe or device"
+        raise ManifestError(f"{path} is {what}: write the rows into a file")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)

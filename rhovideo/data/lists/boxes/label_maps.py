@@ -32,6 +32,9 @@ def read_label_map(path: str | os.PathLike[str]) -> dict[int, str]:
         FileNotFoundError: there is no such file.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe or device"
+        raise ManifestError(f"{path} is {what}: write the classes into a file")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
