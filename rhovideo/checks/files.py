@@ -88,8 +88,11 @@ def _checkpoints(cfg: CfgNode, made_before: tuple[str, ...]) -> Iterator[Finding
         path = Path(value)
         made = any(Path(folder).resolve() in path.resolve().parents for folder in made_before)
         if value and "://" not in value and path.suffix in _WEIGHTS and not path.is_file() and not made:
-            remedy = nearest_file(path, ".pyth") or "the path of a checkpoint, such as OUTPUT_DIR/checkpoints/*.pyth"
-            yield Finding((key,), f"there is no file {value}", remedy)
+            remedy = "the path of a checkpoint, such as OUTPUT_DIR/checkpoints/*.pyth"
+            if path.exists():
+                yield Finding((key,), f"{value} is {'a folder' if path.is_dir() else 'a pipe or device'}", remedy)
+            else:
+                yield Finding((key,), f"there is no file {value}", nearest_file(path, ".pyth") or remedy)
 
 
 def _output(folder: Path) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from fvcore.common.config import CfgNode
 from rhovideo.config.auto_values import AUTO_KEYS, auto_values
 from rhovideo.config.extension.registries import lists_itself, reads_boxes
 from rhovideo.config.findings import Finding
-from rhovideo.config.fitted import KEYS, fitted_values, without_a_gpu
+from rhovideo.config.fitted import KEYS, fewest_of_machine, fitted_values, without_a_gpu
 from rhovideo.config.keys import get_value, set_value
 from rhovideo.config.list_names import needed_splits
 from rhovideo.runs.first_launch import resumes
@@ -37,10 +37,10 @@ def fit_to_list(cfg: CfgNode, own: Collection[str], automatic: Collection[str] =
     if resumes(cfg) and list_checkpoints(cfg.OUTPUT_DIR):
         return _change(cfg, _of_run(cfg, [*free, *automatic]), f"as {cfg.OUTPUT_DIR} began"), []
     notes = _change(cfg, without_a_gpu(cfg, free), "fitted to the CPU")
-    videos, unknown = _videos(cfg)
+    videos, unknown, write = _videos(cfg)
     if not videos:
         notes += _change(cfg, fitted_values(cfg, None, free), f"fitted to {cfg.SOLVER.MAX_EPOCH} epochs")
-        return notes, _unfound(automatic, unknown)
+        return notes, _unfound(automatic, unknown, write)
     count = "1 video" if videos == 1 else f"{videos} videos"
     found = auto_values(cfg, videos, automatic)
     if found:
@@ -49,13 +49,23 @@ def fit_to_list(cfg: CfgNode, own: Collection[str], automatic: Collection[str] =
     return notes + _change(cfg, fitted_values(cfg, videos, free), f"fitted to {count}"), []
 
 
-def _unfound(automatic: Collection[str], unknown: str) -> list[Finding]:
+def smaller_step(cfg: CfgNode, count: int, what: str) -> str:
+    """The remedy that gives a step of training no more than ``count`` of a list's videos, or of what it lists."""
+    fewest = fewest_of_machine(cfg)
+    share = count // cfg.NUM_SHARDS // fewest * fewest
+    if share:
+        return f"{share} or less"
+    more = f"a list of {fewest * cfg.NUM_SHARDS} {what} or more"
+    alone = cfg.NUM_SHARDS == 1 and (cfg.NUM_GPUS or cfg.NUM_CPU_PROCESSES) == 1
+    return more if alone else f"{more}, or ask for fewer machines or processes"
+
+
+def _unfound(automatic: Collection[str], unknown: str, write: str) -> list[Finding]:
     """A finding for all keys together: they have one reason."""
     keys = tuple(key for key in AUTO_KEYS if key in automatic)
     if not keys:
         return []
     also = f", and so {'is' if len(keys) == 2 else 'are'} {', '.join(keys[1:])}" if keys[1:] else ""
-    write = "DATA.PATH_TO_DATA_DIR, the folder of the lists, or a number for each"
     return [Finding(keys, f"is auto{also}; {unknown}", write)]
 
 
@@ -86,16 +96,25 @@ def _of_run(cfg: CfgNode, free: Collection[str]) -> dict[str, Any]:
     return values
 
 
-def _videos(cfg: CfgNode) -> tuple[int | None, str]:
-    """The number of videos in the training list; None and a reason if the job reads none, or it is not known here."""
+_NUMBERS = "a number for each"
+_FOLDER = f"DATA.PATH_TO_DATA_DIR, the folder of the lists, or {_NUMBERS}"
+# After what is said of a file.
+_CORRECT = "it as the line above says, or another list"
+
+
+def _videos(cfg: CfgNode) -> tuple[int | None, str, str]:
+    """The number of videos in the training list; None if the job reads none, or it is not known here.
+
+    Then there is a reason, and what to write.
+    """
+    if "train" not in needed_splits(cfg):
+        return None, f"TASK {cfg.TASK} reads no training videos", _NUMBERS
     if reads_boxes(cfg):
         return _key_frames(cfg)
     if lists_itself(cfg):
-        return None, f"a data set {cfg.TRAIN.DATASET} does not say its number of videos before it is read"
-    if "train" not in needed_splits(cfg):
-        return None, f"TASK {cfg.TASK} reads no training videos"
+        return None, f"a data set {cfg.TRAIN.DATASET} does not say its number of videos before it is read", _NUMBERS
     if not cfg.DATA.PATH_TO_DATA_DIR:
-        return None, "DATA.PATH_TO_DATA_DIR names no folder in which the training videos could be counted"
+        return None, "DATA.PATH_TO_DATA_DIR names no folder in which the training videos could be counted", _FOLDER
     # They import NumPy, for which a look at runs must not wait.
     from rhovideo.checks.lists.list_contents import read_contents
     from rhovideo.data.lists.csv_parsing import ManifestError
@@ -103,21 +122,22 @@ def _videos(cfg: CfgNode) -> tuple[int | None, str]:
     try:
         contents = read_contents(cfg, "train")
     except ManifestError as error:
-        return None, f"the training list cannot be used: {error}"
+        return None, f"the training list cannot be used: {error}", _CORRECT
     except (OSError, ValueError) as error:
-        return None, f"the training list cannot be read: {error}"
-    why = "is too long to be counted before the start" if contents.videos is None else "is empty"
-    return contents.videos, f"the training list {contents.csv} {why}"
+        return None, f"the training list cannot be read: {error}", _FOLDER
+    if contents.videos is None:
+        return None, f"the training list {contents.csv} is too long to be counted before the start", _NUMBERS
+    return contents.videos, f"the training list {contents.csv} is empty", "the path of a video on each line of it"
 
 
-def _key_frames(cfg: CfgNode) -> tuple[int | None, str]:
-    """The number of key frames to train on; None and a reason if the job reads none, or they cannot be read."""
-    if "train" not in needed_splits(cfg):
-        return None, f"TASK {cfg.TASK} reads no training videos"
+def _key_frames(cfg: CfgNode) -> tuple[int | None, str, str]:
+    """The number of key frames to train on; None, a reason and what to write if they cannot be read."""
     from rhovideo.data.lists.boxes.key_frames import open_key_frames
     from rhovideo.data.lists.csv_parsing import ManifestError
 
     try:
-        return len(open_key_frames(cfg, "train")), ""
-    except (ManifestError, OSError) as error:
-        return None, f"the boxes to train on cannot be read: {error}"
+        return len(open_key_frames(cfg, "train")), "no box to train on is left", f"other boxes, or {_NUMBERS}"
+    except ManifestError as error:
+        return None, f"the boxes to train on cannot be used: {error}", _CORRECT
+    except OSError as error:
+        return None, f"the boxes to train on cannot be read: {error}", f"the right names, or {_NUMBERS}"

@@ -78,7 +78,7 @@ def auto_values(cfg: CfgNode, videos: int, keys: Collection[str]) -> dict[str, A
     if EPOCHS in keys:
         values[EPOCHS] = min(max(round(_steps(cfg) / steps_of_epoch), 1), _MOST_EPOCHS)
     if WARMUP in keys:
-        values[WARMUP] = round(_WARMUP_SHARE * values[EPOCHS], 2)
+        values[WARMUP] = round(_WARMUP_SHARE * max(values[EPOCHS], 0), 2)
     if MOMENTUM in keys:
         averaged = min(_AVERAGED_SHARE * values[EPOCHS] * steps_of_epoch, _MOST_AVERAGED)
         values[MOMENTUM] = round(max(1 - 1 / max(averaged, 1), 0.5), 4)
@@ -95,7 +95,7 @@ def auto_values(cfg: CfgNode, videos: int, keys: Collection[str]) -> dict[str, A
 def _batch(cfg: CfgNode, videos: int) -> int:
     """The batch of a machine: as many videos as its devices take, but several steps an epoch.
 
-    A list of very few videos gets the fewest that make a step, and at most half the list.
+    A list of very few videos gets the fewest that make a step, and at most half the list where that is enough.
     """
     machines = max(cfg.NUM_SHARDS, 1)
     # NUM_GPUS -1 takes all of a machine that is not known here: the batch is that of one.

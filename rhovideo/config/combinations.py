@@ -10,7 +10,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.detection_rules import check_detection
 from rhovideo.config.findings import Finding
-from rhovideo.config.fitted import videos_of_mlp_statistics, whitening_that_fits
+from rhovideo.config.fitted import needs_two_videos, videos_of_mlp_statistics, whitening_that_fits
 from rhovideo.config.pyslowfast.translation import reads_charades, reads_templates
 from rhovideo.config.schema import check_values
 from rhovideo.config.task_defaults import CLASSIFIES, MULTI_LABEL, TRAINS
@@ -59,7 +59,7 @@ def check_processes(cfg: CfgNode, processes: int) -> list[Finding]:
         wrong = f"{world} processes cannot be split into groups of {devices} that share batch-norm statistics"
         divisors = [str(size) for size in range(2, world + 1) if world % size == 0]
         findings.append(Finding(("BN.NUM_SYNC_DEVICES", count_key), wrong, f"one of {', '.join(divisors)}"))
-    if cfg.TRAIN.BATCH_SIZE == share and _needs_two_videos(cfg, world):
+    if cfg.TRAIN.BATCH_SIZE == share and needs_two_videos(cfg, world):
         keys = ("TRAIN.BATCH_SIZE", count_key, "TRAIN.ACCUMULATE_STEPS", "CONTRASTIVE.BN_MLP")
         wrong = "each process gets one video at a time, and batch norm in the projection needs two or more"
         findings.append(Finding(keys, wrong, f"TRAIN.BATCH_SIZE {2 * share} or more"))
@@ -83,13 +83,6 @@ def _whitening_of_few(cfg: CfgNode, processes: int) -> Iterator[Finding]:
     if processes > 1 and not cfg.CONTRASTIVE.BN_SYNC_MLP:
         remedies.append("CONTRASTIVE.BN_SYNC_MLP True with BN.GLOBAL_SYNC True")
     yield Finding(("CONTRASTIVE.WHITEN_EMBEDDING", "TRAIN.BATCH_SIZE"), wrong, ", or ".join(remedies))
-
-
-def _needs_two_videos(cfg: CfgNode, world: int) -> bool:
-    node = cfg.CONTRASTIVE
-    hidden = node.BN_MLP and (node.NUM_MLP_LAYERS > 1 or node.PREDICTOR_DEPTHS)
-    normalises = cfg.TASK == "pretrain" and (hidden or node.BN_EMBEDDING)
-    return bool(normalises) and not (node.BN_SYNC_MLP and world > 1)
 
 
 def _synchronises(cfg: CfgNode) -> bool:

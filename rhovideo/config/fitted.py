@@ -47,7 +47,7 @@ def fitted_values(cfg: CfgNode, videos: int | None, free: Collection[str]) -> di
     if videos:
         _fit_to_videos(values, cfg, videos, free)
     if cfg.TASK in TRAINS and WARMUP in free and values[WARMUP] > cfg.SOLVER.MAX_EPOCH:
-        values[WARMUP] = round(_WARMUP_SHARE * cfg.SOLVER.MAX_EPOCH, 2)
+        values[WARMUP] = round(_WARMUP_SHARE * max(cfg.SOLVER.MAX_EPOCH, 0), 2)
     return {key: value for key, value in values.items() if value != before[key]}
 
 
@@ -106,21 +106,47 @@ def _batch(cfg: CfgNode, videos: int, queue: int) -> int:
         videos: in the list.
         queue: a length that must be a multiple of the whole step; 0 for none.
     """
-    batch = int(cfg.TRAIN.BATCH_SIZE)
-    if batch * cfg.NUM_SHARDS <= videos:
+    batch, machines = int(cfg.TRAIN.BATCH_SIZE), max(int(cfg.NUM_SHARDS), 1)
+    if batch * machines <= videos:
         return batch
-    multiples = [
-        each for each in batches_of_machine(cfg) if each * cfg.NUM_SHARDS <= max(videos // 2, 1) and each < batch
-    ]
-    good = [each for each in multiples if not queue or queue % (each * cfg.NUM_SHARDS) == 0]
-    # Where not even one video for each process is there, the check of the lists refuses the start.
+    multiples = [each for each in batches_of_machine(cfg) if each * machines <= max(videos // 2, 1) and each < batch]
+    good = [each for each in multiples if not queue or queue % (each * machines) == 0]
+    # Where there are not even the videos that each process needs, the check of the lists refuses the start.
     return max(good or multiples, default=batch)
 
 
 def batches_of_machine(cfg: CfgNode) -> Iterator[int]:
-    """The batches that a machine's processes share evenly: a power of two for each micro-batch."""
+    """The batches that a machine's processes share evenly: a power of two for each micro-batch, from the fewest on."""
+    fewest = fewest_of_machine(cfg)
+    return (fewest * 2**power for power in range(12))
+
+
+def fewest_of_machine(cfg: CfgNode) -> int:
+    """The smallest batch of a machine: a video for each micro-batch, or two where a batch norm needs them.
+
+    Where all GPUs of a machine are wanted (NUM_GPUS -1), their number is known there only, and it is that of one.
+    """
     processes = max(cfg.NUM_GPUS if cfg.NUM_GPUS else cfg.NUM_CPU_PROCESSES, 1)
-    return (processes * cfg.TRAIN.ACCUMULATE_STEPS * 2**power for power in range(12))
+    each = 2 if needs_two_videos(cfg, processes * cfg.NUM_SHARDS) else 1
+    return each * processes * _micro_batches(cfg)
+
+
+def needs_two_videos(cfg: CfgNode, world: int) -> bool:
+    """True if a process cannot be given one video at a time: a norm of the MLPs has no statistics of one video.
+
+    Args:
+        cfg: a resolved configuration.
+        world: processes of all machines.
+    """
+    node = cfg.CONTRASTIVE
+    hidden = node.BN_MLP and (node.NUM_MLP_LAYERS > 1 or node.PREDICTOR_DEPTHS)
+    normalises = cfg.TASK == "pretrain" and (hidden or node.BN_EMBEDDING)
+    return bool(normalises) and not (node.BN_SYNC_MLP and world > 1)
+
+
+def _micro_batches(cfg: CfgNode) -> int:
+    """Micro-batches of a step. What the user wrote may be out of range; the check of the keys, later, says so."""
+    return max(int(cfg.TRAIN.ACCUMULATE_STEPS), 1)
 
 
 def videos_of_mlp_statistics(cfg: CfgNode, batch: int, processes: int) -> int:
@@ -131,7 +157,7 @@ def videos_of_mlp_statistics(cfg: CfgNode, batch: int, processes: int) -> int:
         batch: videos of a step and machine.
         processes: of each machine.
     """
-    each = batch // (processes * cfg.TRAIN.ACCUMULATE_STEPS)
+    each = batch // (processes * _micro_batches(cfg))
     if not cfg.CONTRASTIVE.BN_SYNC_MLP:
         return each
     world = processes * cfg.NUM_SHARDS

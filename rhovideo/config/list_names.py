@@ -73,8 +73,11 @@ def _has_labels(cfg: CfgNode) -> bool:
         return has_label_files(cfg, "train")
     if lists_itself(cfg):
         return True
+    csv = Path(cfg.DATA.PATH_TO_DATA_DIR) / "train.csv"
+    if not csv.is_file():  # a pipe would be waited for
+        return False
     try:
-        with (Path(cfg.DATA.PATH_TO_DATA_DIR) / "train.csv").open(encoding="utf-8", errors="replace") as lines:
+        with csv.open(encoding="utf-8", errors="replace") as lines:
             for _ in range(cfg.DATA.SKIP_ROWS):
                 next(lines, None)
             rows = (line.strip() for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import os
 import warnings
 from collections.abc import Iterable, Mapping
@@ -16,6 +17,8 @@ from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.metrics.box_matching import ImageBoxes, Matching, candidates, find_hits
 
 File = str | os.PathLike[str]
+# A box that stands farther out of a frame than its own size is not written in shares of it.
+_SHARES = 2.0
 
 
 class AveragePrecision(TypedDict):
@@ -53,14 +56,14 @@ def ava_map(
     Raises:
         ManifestError: a row of a file is wrong, or no true box is left.
         FileNotFoundError: a file is missing.
-        ValueError: there is no such matching.
+        ValueError: there is no such matching, or ``label_map`` holds no whole numbers.
 
     Example::
 
         result = rhovideo.metrics.ava_map("ava_val_v2.2.csv", "detections.csv", "labelmap.pbtxt", "excluded.csv")
         print(f"{100 * result['map']:.2f}")
     """
-    ids = set(map(int, read_label_map(label_map) if isinstance(label_map, str | os.PathLike) else label_map))
+    ids = _classes(label_map)
     left_out = read_excluded(excluded) if excluded is not None else set()
     numbers: dict[tuple[str, int], int] = {}
     truth = _boxes(read_box_rows(ground_truth_csv, scored=False), ids, left_out, numbers)
@@ -74,7 +77,25 @@ def ava_map(
     if len(found) and found.images.min() >= images_with_truth:
         message = f"{predictions_csv} and {ground_truth_csv} have no video and second in common, so the mAP is 0"
         warnings.warn(message, stacklevel=2)
+    if len(found) and (np.abs(truth.boxes).max() > _SHARES) != (np.abs(found.boxes).max() > _SHARES):
+        message = f"{predictions_csv} or {ground_truth_csv} is in pixels and the other in shares of the frame, 0 to 1"
+        warnings.warn(message, stacklevel=2)
     return average_precision(truth, found, matching)
+
+
+def _classes(label_map: File | Mapping[int, str] | Iterable[int]) -> set[int]:
+    """The numbers of the classes that are evaluated."""
+    if isinstance(label_map, str | os.PathLike):
+        return set(read_label_map(label_map))
+    numbers = set()
+    for number in label_map:
+        try:
+            numbers.add(operator.index(int(number) if isinstance(number, str) else number))
+        except (TypeError, ValueError):
+            raise ValueError(f"label_map holds {number!r}: give a file, or whole numbers of classes") from None
+    if not numbers:
+        raise ValueError("label_map is empty: give a file, or the numbers of the classes that are evaluated")
+    return numbers
 
 
 def _boxes(

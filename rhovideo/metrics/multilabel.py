@@ -45,7 +45,10 @@ def multilabel_map(scores: ArrayLike, labels: ArrayLike) -> MeanPrecision:
     """
     import numpy as np
 
-    values, truth = _array(scores).astype(np.float64), _array(labels)
+    values, truth = _array(scores), _array(labels)
+    if np.iscomplexobj(values):
+        raise ValueError("scores are complex numbers, which have no order: give real ones")
+    values = values.astype(np.float64)
     if values.ndim != 2 or values.shape != truth.shape:
         raise ValueError(
             f"scores are {list(values.shape)} and labels {list(truth.shape)}: give both as [videos, classes]"

@@ -1,11 +1,13 @@
 """Keys that are ``auto``: the rules, where they are read, and what is said where they cannot be found."""
 
 import csv
+import os
 import re
 
 import pytest
 
 from rhovideo.checks.fitting import fit_to_list
+from rhovideo.cli import main
 from rhovideo.config import ConfigError, load_cfg
 from rhovideo.config.auto_values import AUTO_KEYS, auto_values
 from rhovideo.config.files.reading import load
@@ -202,3 +204,56 @@ def test_without_a_folder_the_missing_key_is_named():
 def test_a_key_without_rules_is_never_auto():
     with pytest.raises(ConfigError, match=r"SOLVER\.BASE_LR"):
         load_cfg("small/simclr_cpu", ["SOLVER.BASE_LR", "auto"], videos=256)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "videos", "batch"), [("moco_8gpu", 17, 16), ("simclr_1gpu", 3, 2), ("swav_cpu", 5, 4)]
+)
+def test_a_short_list_gets_the_two_videos_a_process_that_batch_norm_needs(recipe, videos, batch):
+    assert load_cfg(f"small/{recipe}", videos=videos).TRAIN.BATCH_SIZE == batch
+
+
+@pytest.mark.parametrize(
+    ("recipe", "videos", "fewest"), [("moco_8gpu", 9, 16), ("simclr_cpu", 3, 4), ("byol_1gpu", 1, 2)]
+)
+def test_a_list_that_is_too_short_is_told_with_a_length_that_will_do(tmp_path, recipe, videos, fewest, capfd):
+    command = ["run", "--cfg", f"small/{recipe}", "--dry-run", *of_list(tmp_path, videos)]
+    assert main([str(word) for word in command]) == 2
+    said = capfd.readouterr().err
+    assert f"{'1 video' if videos == 1 else f'{videos} videos'}, fewer than the {fewest} of one step" in said
+    assert f"a list of {fewest} videos or more" in said
+    assert load_cfg(f"small/{recipe}", videos=fewest).TRAIN.BATCH_SIZE == fewest
+
+
+@pytest.mark.parametrize("recipe", ["small/byol_cpu", "small/moco_cpu", "pretrain/MoCo_SlowR50_8x8_paper"])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("TRAIN.ACCUMULATE_STEPS", 0), ("TRAIN.ACCUMULATE_STEPS", -2), ("NUM_SHARDS", 0), ("SOLVER.MAX_EPOCH", -1)],
+)
+def test_a_count_out_of_range_is_the_only_thing_said(tmp_path, recipe, key, value):
+    words = [*of_list(tmp_path, 100), key, value]
+    if recipe.startswith("pretrain"):
+        words += ["NUM_GPUS", 0, "CONTRASTIVE.QUEUE_LEN", 64]
+    with pytest.raises(ConfigError) as caught:
+        make_plan([recipe], words)
+    assert [problem.key for problem in caught.value.problems] == [key]
+
+
+def test_what_is_no_file_is_named_and_not_waited_for(tmp_path):
+    words = of_list(tmp_path, 9)
+    list_file = tmp_path / "train.csv"
+    list_file.unlink()
+    os.mkfifo(list_file)
+    with pytest.raises(ConfigError, match=re.escape(f"{list_file} is a pipe or device")):
+        make_plan(["small/byol_cpu"], words)
+    list_file.unlink()
+    list_file.mkdir()
+    with pytest.raises(ConfigError, match=re.escape(f"{list_file} is a folder")):
+        make_plan(["small/byol_cpu"], words)
+
+
+def test_an_empty_list_is_to_be_filled(tmp_path):
+    words = of_list(tmp_path, 0)
+    with pytest.raises(ConfigError) as caught:
+        make_plan(["small/byol_cpu"], words)
+    assert caught.value.problems[0].write == "the path of a video on each line of it"

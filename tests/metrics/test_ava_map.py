@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -253,3 +254,29 @@ def test_no_detection_scores_zero(tmp_path):
     (tmp_path / "found.csv").write_text("")
     assert ava_map(tmp_path / "truth.csv", tmp_path / "found.csv", [3]) == {"map": 0.0, "ap": {3: 0.0}}
     assert not math.isnan(ava_map(TRUTH, tmp_path / "found.csv", LABELS)["map"])
+
+
+@pytest.mark.parametrize("label_map", [["stand"], [1.5], [float("nan")], [], {}])
+def test_classes_that_are_no_whole_numbers_are_refused(label_map):
+    with pytest.raises(ValueError, match="label_map"):
+        ava_map(TRUTH, INPUTS / "preds.csv", label_map)
+
+
+def test_boxes_of_different_units_are_warned_of(tmp_path):
+    (tmp_path / "true.csv").write_text("v,902,0.1,0.1,0.5,0.5,1,0\n")
+    (tmp_path / "found.csv").write_text("v,902,10,10,50,50,1,0.9\n")
+    with pytest.warns(UserWarning, match="is in pixels and the other in shares"):
+        ava_map(tmp_path / "true.csv", tmp_path / "found.csv", [1])
+
+
+def test_coordinate_of_no_frame_is_named(tmp_path):
+    (tmp_path / "true.csv").write_text("v,902,1e308,0.1,-1e308,0.5,1,0\n")
+    with pytest.raises(ManifestError, match=r"line 1: x1 is '1e308'"):
+        ava_map(tmp_path / "true.csv", tmp_path / "true.csv", [1])
+
+
+def test_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for truth, label_map in ((tmp_path / "pipe", LABELS), (TRUTH, tmp_path / "pipe")):
+        with pytest.raises(ManifestError, match="is a pipe or device"):
+            ava_map(truth, INPUTS / "preds.csv", label_map)

@@ -109,3 +109,8 @@ def test_arrays_lists_and_tensors_are_the_same():
 def test_what_cannot_be_ranked_is_refused(scores, labels, said):
     with pytest.raises(ValueError, match=said):
         multilabel_map(scores, labels)
+
+
+def test_complex_scores_are_refused():
+    with pytest.raises(ValueError, match="complex"):
+        multilabel_map([[1j]], [[1]])

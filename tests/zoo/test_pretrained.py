@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import pickle
+import random
 import zipfile
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from rhovideo.zoo import (
     load_method,
     load_pretrained,
 )
+from rhovideo.zoo.files.checkpoint_files import read_weights
 from rhovideo.zoo.released_format.exporting import export
 from rhovideo.zoo.released_format.name_mapping import BLOCKS, encoder_to_released
 
@@ -425,3 +428,16 @@ def test_an_export_to_nowhere_is_a_line(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(WeightsError, match="a file is where a folder should be"):
         export(LINEAR, tmp_path / "file/out.pyth", encoder="online")
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_changed_bytes_in_an_archive_are_an_error_of_its_own(tmp_path, seed):
+    path = tmp_path / "weights.pyth"
+    torch.save({"model_state": {"a": torch.ones(3)}}, path)
+    content, rng = bytearray(path.read_bytes()), random.Random(seed)
+    for _ in range(30):
+        content[rng.randrange(len(content) - 400, len(content))] = rng.randrange(256)
+    path.write_bytes(content)
+    # A change of a byte that nothing is read from leaves a good file.
+    with contextlib.suppress(WeightsError):
+        read_weights(path)

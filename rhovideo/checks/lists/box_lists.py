@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from fvcore.common.config import CfgNode
 
+from rhovideo.checks.fitting import smaller_step
 from rhovideo.config.box_file_names import truth_files
 from rhovideo.config.findings import Finding
 from rhovideo.config.list_names import needed_splits
@@ -36,7 +37,7 @@ def check_box_lists(cfg: CfgNode) -> list[Finding]:
             keys = getattr(error, "keys", ()) or ("AVA.ANNOTATION_DIR",)
             findings.append(Finding(keys, str(error)))
     findings += [finding for frames in opened.values() for finding in _footage(cfg, frames)]
-    findings += _step(cfg, opened)
+    findings += [*_step(cfg, opened), *_actions(opened)]
     if len(needed_splits(cfg)) > 1 or "test" in opened:
         findings += _truth(cfg)
     findings += _shared(opened)
@@ -80,7 +81,13 @@ def _step(cfg: CfgNode, opened: dict[str, KeyFrameList]) -> Iterator[Finding]:
     step = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
     if "train" in opened and len(opened["train"]) < step:
         wrong = f"{opened['train'].csv} has {len(opened['train'])} key frames, fewer than the {step} of one step"
-        yield Finding(("TRAIN.BATCH_SIZE", "NUM_SHARDS"), wrong, f"{len(opened['train']) // cfg.NUM_SHARDS} or less")
+        yield Finding(("TRAIN.BATCH_SIZE", "NUM_SHARDS"), wrong, smaller_step(cfg, len(opened["train"]), "key frames"))
+
+
+def _actions(opened: dict[str, KeyFrameList]) -> Iterator[Finding]:
+    if "train" in opened and not opened["train"].num_classes:
+        wrong = f"{opened['train'].csv}: no box has an action, so there is nothing to learn"
+        yield Finding(("AVA.TRAIN_GT_BOX_LISTS",), wrong, "a file of true boxes, with an action in column 7")
 
 
 def _truth(cfg: CfgNode) -> Iterator[Finding]:

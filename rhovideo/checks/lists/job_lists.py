@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fvcore.common.config import CfgNode
 
+from rhovideo.checks.fitting import smaller_step
 from rhovideo.checks.lists.box_lists import check_box_lists
 from rhovideo.checks.lists.class_agreement import names_of_lists, warn_of_names
 from rhovideo.checks.lists.footage_warnings import warn_of_footage
@@ -144,19 +145,9 @@ def _check_step(cfg: CfgNode, contents: ListContents) -> Iterator[Finding]:
     """Find out whether the list fills a step of training."""
     step = cfg.TRAIN.BATCH_SIZE * cfg.NUM_SHARDS
     if contents.videos is not None and contents.videos < step:
-        wrong = f"{contents.csv} lists {contents.videos} videos, fewer than the {step} of one step"
-        yield Finding(("TRAIN.BATCH_SIZE", "NUM_SHARDS"), wrong, _smaller_step(cfg, contents.videos))
-
-
-def _smaller_step(cfg: CfgNode, count: int) -> str:
-    """The remedy that gives a step no more than ``count`` videos."""
-    # Where all GPUs of a machine are wanted (-1), their number is known there only.
-    processes = cfg.NUM_GPUS if cfg.NUM_GPUS else cfg.NUM_CPU_PROCESSES
-    shared_by = max(processes, 1) * cfg.TRAIN.ACCUMULATE_STEPS
-    share = count // cfg.NUM_SHARDS // shared_by * shared_by
-    if share:
-        return f"{share} or less"
-    return f"a list of {shared_by * cfg.NUM_SHARDS} videos or more, or ask for fewer machines or processes"
+        count = "1 video" if contents.videos == 1 else f"{contents.videos} videos"
+        wrong = f"{contents.csv} lists {count}, fewer than the {step} of one step"
+        yield Finding(("TRAIN.BATCH_SIZE", "NUM_SHARDS"), wrong, smaller_step(cfg, contents.videos, "videos"))
 
 
 def _check_videos(

@@ -74,7 +74,14 @@ def read_contents(cfg: CfgNode, split: str) -> ListContents:
 
 
 def _version(file: Path) -> str:
-    """A text that changes when the file's content does."""
+    """A text that changes when the file's content does.
+
+    Raises:
+        OSError: it cannot be read. A pipe is not read: it would be waited for, and its rows are there only once.
+    """
+    if not file.is_file():
+        what = "is not there" if not file.exists() else f"is {'a folder' if file.is_dir() else 'a pipe or device'}"
+        raise FileNotFoundError(f"{file} {what}")
     return file_sha256(file)
 
 

@@ -130,6 +130,11 @@ class Manifest:
             raise FileNotFoundError(
                 f"{csv}: there is no such list: check DATA.PATH_TO_DATA_DIR, or make one with `rhovideo index FOLDER`"
             )
+        if not csv.is_file():
+            # Lists are read several times, and a pipe gives its rows once.
+            raise ManifestError(
+                f"{csv} is {'a folder' if csv.is_dir() else 'a pipe or device'}: write a list into a file"
+            )
         after = f" after the first {skip_rows} lines (DATA.SKIP_ROWS)" if skip_rows else ""
         return cls._open_packed(
             [csv],

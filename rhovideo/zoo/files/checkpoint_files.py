@@ -161,6 +161,8 @@ def _check_archive(path: Path) -> None:
         raise WeightsError(
             f"{path}: is an archive with a password, or of a kind that no checkpoint is; get the file itself"
         ) from error
+    except Exception as error:  # whatever zipfile meets in a list of contents in which bytes have changed
+        raise DamagedFileError(f"{path}: is damaged in its list of contents; get it again") from error
     if compressed:
         raise WeightsError(f"{path}: is compressed, and torch's checkpoints are not; get the file itself")
     if damaged is not None:

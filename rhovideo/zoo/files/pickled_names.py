@@ -46,7 +46,8 @@ def _pickle_of(path: Path) -> bytes:
         with path.open("rb") as file:
             return file.read(_MOST_BYTES)
     with zipfile.ZipFile(path) as archive:
-        return archive.read(next(name for name in archive.namelist() if Path(name).name == "data.pkl"))
+        name = next((name for name in archive.namelist() if Path(name).name == "data.pkl"), None)
+        return archive.read(name) if name is not None else b""
 
 
 def _names(data: bytes) -> Iterator[tuple[str, str]]:

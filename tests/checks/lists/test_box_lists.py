@@ -81,11 +81,22 @@ def test_missing_folder_is_named_once(configure, tmp_path):
     assert [finding.keys[0] for finding in findings] == ["AVA.ANNOTATION_DIR"]
 
 
+UNLABELLED = "".join(f"t{video},{second},0,0,1,1,,0\n" for video in range(4) for second in range(1, 5))
+
+
 @pytest.mark.parametrize(
     ("name", "text", "key", "said"),
     [
         ("ava_train_v2.2.csv", "t0,1,0,0,1,1,9,0\n", "MODEL.NUM_CLASSES", "line 1"),
         ("ava_train_v2.2.csv", "t0;1;0;0;1;1;1;0\n", "AVA.ANNOTATION_DIR", "columns"),
+        ("ava_train_v2.2.csv", "", "AVA.ANNOTATION_DIR", "holds no box: write video,second"),
+        (
+            "ava_train_v2.2.csv",
+            "t0,1,0.5,0.5,0.2,0.9,1,0\n",
+            "AVA.ANNOTATION_DIR",
+            "line 1: the box ends before",
+        ),
+        ("ava_train_v2.2.csv", UNLABELLED, "AVA.TRAIN_GT_BOX_LISTS", "no box has an action"),
         ("ava_val_predicted_boxes.csv", "v0,4,0,0,1,1,,high\n", "AVA.ANNOTATION_DIR", "score"),
         ("ava_val_v2.2.csv", "v0,4,0,0,1,1,,\n", "AVA.GROUNDTRUTH_FILE", "no box of the classes"),
         ("ava_val_v2.2.csv", "v0,4,0,0,1\n", "AVA.GROUNDTRUTH_FILE", "columns"),

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rhovideo.data.lists.any_list import open_any_list
 from rhovideo.data.lists.csv_parsing import read_rows
 from rhovideo.data.lists.manifest import Manifest, ManifestError
 
@@ -111,6 +112,13 @@ def test_errors_name_file_line_and_remedy(tmp_path, content, keys, said):
         assert str(tmp_path / "train.csv") in str(error.value)
     leftovers = [path for path in (tmp_path / "cache").iterdir() if path.suffix != ".lock"]
     assert leftovers == []
+
+
+@pytest.mark.parametrize("open_it", [Manifest.open, open_any_list])
+def test_pipe_is_refused_and_not_waited_for(tmp_path, open_it):
+    os.mkfifo(tmp_path / "list.csv")
+    with pytest.raises(ManifestError, match="is a pipe or device: write"):
+        open_it(tmp_path / "list.csv")
 
 
 def test_missing_csv_says_how_to_make_one(tmp_path):

@@ -24,6 +24,8 @@ FORMAT = "video,second,x1,y1,x2,y2,action,score"
 _COLUMNS = (7, 8)
 # Of a video of some years.
 _LAST_SECOND = 10**8
+# Of any frame, in pixels too, which the mAP may be of.
+_FARTHEST = 10**6
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,9 @@ def read_excluded(path: str | os.PathLike[str]) -> set[tuple[str, int]]:
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Each row that is not empty, with its line."""
+    if path.exists() and not path.is_file():
+        what = "a folder" if path.is_dir() else "a pipe or device"
+        raise ManifestError(f"{path} is {what}: write the rows into a file")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.reader(file)
@@ -132,7 +137,7 @@ def _second(path: Path, line: int, text: str) -> int:
 
 def _coordinate(path: Path, line: int, text: str, name: str) -> float:
     number = _number(text)
-    if not math.isfinite(number):
+    if not abs(number) <= _FARTHEST:
         raise _wrong(path, line, f"{name} is {text[:40]!r}", "a share of the frame from 0 to 1, such as 0.25")
     return number
 

@@ -246,7 +246,9 @@ def _check(rows: BoxRows, start: int, num_classes: int) -> None:
     early = rows.seconds < start
     far = np.abs(rows.boxes).max(axis=1, initial=0) > _FARTHEST
     high, none = rows.actions > num_classes, rows.actions == 0
-    for wrong in np.flatnonzero(early | far | high | none)[:1].tolist():
+    # A row of corner, width and height is often one of these.
+    turned = (rows.boxes[:, 0] > rows.boxes[:, 2]) | (rows.boxes[:, 1] > rows.boxes[:, 3])
+    for wrong in np.flatnonzero(early | far | turned | high | none)[:1].tolist():
         keys: tuple[str, ...] = ()
         if early[wrong]:
             said = f"the second {rows.seconds[wrong]} is before the first one of the videos, {start}"
@@ -254,6 +256,10 @@ def _check(rows: BoxRows, start: int, num_classes: int) -> None:
         elif far[wrong]:
             said = f"a corner of the box is at {np.abs(rows.boxes[wrong]).max():g}, far out of the frame"
             write = "shares of the frame's width and height, from 0 to 1, not pixels"
+        elif turned[wrong]:
+            x1, y1, x2, y2 = rows.boxes[wrong].tolist()
+            said = f"the box ends before it begins, from ({x1:g}, {y1:g}) to ({x2:g}, {y2:g})"
+            write = "x1,y1,x2,y2, the left upper and the right lower corner, not a width and a height"
         elif none[wrong]:
             said, write = "the action is 0, and they are counted from 1", "each action plus one, in all files"
         else:
@@ -273,6 +279,9 @@ def _nothing_left(
         wrong = f"{files[0][0]} holds no box of enough score at a second that {every} divides, as the evaluation needs"
         write = "AVA.FULL_TEST_ON_VAL True for all seconds, or TRAIN.EVAL_PERIOD 0 for no evaluation"
         return ManifestError(f"{wrong}: write {write}", keys=("AVA.FULL_TEST_ON_VAL",))
+    if not found and files[0][1] is None:
+        write = "video,second,x1,y1,x2,y2,action,person on each line"
+        return ManifestError(f"{files[0][0]} holds no box: write {write}", keys=("AVA.ANNOTATION_DIR",))
     if not found:
         wrong = f"{files[0][0]} holds no box with a score of AVA.DETECTION_SCORE_THRESH {files[0][1]} or more"
         return ManifestError(f"{wrong}: write a lower one, or another file", keys=("AVA.DETECTION_SCORE_THRESH",))

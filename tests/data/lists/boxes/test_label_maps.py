@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from rhovideo.data.lists.boxes.label_maps import read_label_map
@@ -36,3 +38,18 @@ def test_wrong_label_map_is_named(tmp_path, text, said):
     file.write_text(text)
     with pytest.raises(ManifestError, match=said):
         read_label_map(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('item {\n  name: "a"\n  id: 1\n}\nitem {\n  name: "b"\n  id: 2\n', "line 5: a `{` without its other end"),
+        ('item {\n  name: "a"\n  id: 1\n}\n}\n', "line 5: a `}` without its other end"),
+        ('item { name: "a" id: 0 }', "line 1: the number is 0: write one from 1"),
+        ("99999999999999999999,a\n", "line 1: the number is 99999999999999999999: write one from 1"),
+    ],
+)
+def test_class_that_would_be_missed_is_named(tmp_path, text, said):
+    (tmp_path / "map.pbtxt").write_text(text)
+    with pytest.raises(ManifestError, match=re.escape(said)):
+        read_label_map(tmp_path / "map.pbtxt")

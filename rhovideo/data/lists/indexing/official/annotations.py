@@ -10,6 +10,9 @@ from typing import Any
 
 from rhovideo.data.lists.indexing.folder_index import IndexingError
 
+# No second, frame or class of a video has a larger number.
+_LARGEST = 10**9
+
 
 def read_table(file: Path, needed: Sequence[str], example: str, source: str) -> Iterator[tuple[int, dict[str, str]]]:
     """The rows of a CSV with a header.
@@ -96,11 +99,11 @@ def whole_number(text: object, file: Path, place: str, what: str) -> int:
     """
     try:
         number = float(str(text))
-        if number >= 0 and number == int(number):
+        if 0 <= number <= _LARGEST and number == int(number):
             return int(number)
-    except (ValueError, OverflowError):
+    except ValueError:
         pass
-    raise IndexingError(f"{file}, {place}: the {what} is {text!r}: write a whole number")
+    raise IndexingError(f"{file}, {place}: the {what} is {str(text)[:40]!r}: write a whole number")
 
 
 def _text(file: Path, source: str) -> str:

@@ -22,6 +22,7 @@ _SOURCE = "Charades.zip"
 _HEADER = "id,subject,scene,quality,relevance,verified,script,objects,descriptions,actions,length"
 _CLASS = re.compile(r"c(\d{3})\s+(\S.*)")
 _ACTION = re.compile(r"c(\d{3})\s+(\d+(?:\.\d+)?)\s+(\d+(?:\.\d+)?)")
+_SECONDS = re.compile(r"\d{1,9}(?:\.\d*)?")
 _RATE_SHARE = 0.05
 
 
@@ -117,10 +118,11 @@ def _rows(file: Path, classes: int) -> Iterator[_Row]:
                     "its seconds: write `c092 11.90 21.20`"
                 )
             actions.append(_Action(int(match[1]), float(match[2]), float(match[3])))
-        try:
-            seconds = float(row["length"])
-        except ValueError as error:
-            raise IndexingError(f"{file}, line {line}: the length is {row['length']!r}: write seconds") from error
+        if not _SECONDS.fullmatch(row["length"]):
+            raise IndexingError(
+                f"{file}, line {line}: the length is {row['length'][:40]!r}: write seconds, such as 24.83"
+            )
+        seconds = float(row["length"])
         labels = tuple(sorted({action.label for action in actions}))
         yield _Row(OfficialVideo(row["id"], labels=labels), tuple(actions), seconds)
     if empty:

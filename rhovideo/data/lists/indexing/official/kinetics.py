@@ -136,6 +136,8 @@ def _read(file: Path) -> Iterator[Segment]:
     empty = True
     for segment in _read_json(file) if file.suffix.lower() == ".json" else _read_csv(file):
         empty = False
+        if len(segment.label.splitlines()) > 1:
+            raise IndexingError(f"{file}: {segment.name} has a label of several lines: write the class in one line")
         if not segment.label and segment.split != "test":
             raise IndexingError(f"{file}: {segment.name} has no label: only a test list may lack them")
         yield segment

@@ -134,10 +134,11 @@ def _write_splits(
         refuse_to_overwrite(folder, force)
     summaries = []
     for k, (folder, (train, test)) in enumerate(zip(folders, splits, strict=True), 1):
+        for split, own in (("train", train), ("test", test)):
+            if not own:
+                raise IndexingError(f"split {k} of {dataset} lists no {split} video: unpack the owners' files again")
         parts = [
-            OfficialSplit(split, f"{split} of split {k}", own)
-            for split, own in (("train", train), ("test", test))
-            if own
+            OfficialSplit(split, f"{split} of split {k}", own) for split, own in (("train", train), ("test", test))
         ]
         official = OfficialSet(dataset, parts, classes, same={"val": "test"})
         summaries.append(write_official_lists(official, files, folder, force=force))

@@ -138,6 +138,14 @@ def test_charades_refuses_wrong_actions(charades, tmp_path, row, told):
         index_charades(tmp_path / "videos", charades, tmp_path / "lists")
 
 
+@pytest.mark.parametrize("length", ["", "nan", "inf", "-3", "1e400"])
+def test_charades_refuses_lengths_that_are_no_seconds(charades, tmp_path, length):
+    (charades / "Charades_v1_train.csv").write_text(f"id,actions,length\nA,c001 1 2,{length}\n")
+    touch(tmp_path / "videos/A.mp4", b"video")
+    with pytest.raises(IndexingError, match=f"line 2: the length is '{length}': write seconds"):
+        index_charades(tmp_path / "videos", charades, tmp_path / "lists")
+
+
 def test_charades_refuses_other_files(charades, tmp_path):
     touch(tmp_path / "videos/A.mp4", b"video")
     (charades / "Charades_v1_test.csv").write_text("path label\na.mp4 1\n")

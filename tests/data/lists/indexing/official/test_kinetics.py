@@ -177,6 +177,8 @@ def test_the_owners_json_is_the_same(annotations, tmp_path):
         (f"{HEADER}\nabseiling,abc,10,20,trian\n", r"line 2: the split is 'trian': write train, validate or test"),
         (f"{HEADER}\nabseiling,a/b,10,20,train\n", r"line 2: the youtube_id is 'a/b'"),
         (f"{HEADER}\n,abcdefghijk,10,20,train\n", "abcdefghijk_000010_000020 has no label"),
+        (f'{HEADER}\n"absei\nling",abc,10,20,train\n', "abc_000010_000020 has a label of several lines"),
+        (f"{HEADER}\nabseiling,abc,{'9' * 500},20,train\n", rf"the time_start is '{'9' * 40}': write"),
         (f"{HEADER}\nabseiling,abc,10\n", "line 2: 3 fields, and the header has 5"),
         (f"{HEADER}\nabseiling, and more,abc,10,20,train\n", "line 2: 6 fields"),
     ],

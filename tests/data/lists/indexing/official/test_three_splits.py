@@ -118,3 +118,20 @@ def test_hmdb51_names_what_is_missing(tmp_path, hmdb51):
         index_hmdb51(videos, splits, tmp_path / "lists")
     with pytest.raises(IndexingError, match="testTrainMulti_7030_splits"):
         index_hmdb51(videos, tmp_path / "nothing", tmp_path / "lists")
+
+
+@pytest.mark.parametrize("emptied", ["trainlist01.txt", "testlist02.txt"])
+def test_ucf101_with_an_empty_file_is_refused(tmp_path, ucf101, emptied):
+    videos, splits = ucf101
+    (splits / emptied).write_text("")
+    number = int(Path(emptied).stem[-2:])
+    with pytest.raises(IndexingError, match=f"split {number} of UCF101 lists no"):
+        index_ucf101(videos, splits, tmp_path / "lists")
+
+
+def test_hmdb51_with_empty_files_is_refused(tmp_path):
+    for k in (1, 2, 3):
+        touch(tmp_path / "splits" / f"brush_hair_test_split{k}.txt").write_text("")
+    touch(tmp_path / "videos" / "a.avi", b"video")
+    with pytest.raises(IndexingError, match="split 1 of HMDB51 lists no train video"):
+        index_hmdb51(tmp_path / "videos", tmp_path / "splits", tmp_path / "lists")
