@@ -19,6 +19,7 @@ from rhovideo.config.fitted import (
     WHITENING,
     batches_of_machine,
     fitting_queue,
+    processes_of_machine,
     videos_of_mlp_statistics,
     whitening_that_fits,
 )
@@ -87,7 +88,7 @@ def auto_values(cfg: CfgNode, videos: int, keys: Collection[str]) -> dict[str, A
     if PROTOTYPES in keys:
         values[PROTOTYPES] = _prototypes(cfg, videos)
     if WHITENING in keys:
-        alike = videos_of_mlp_statistics(cfg, values[BATCH], max(cfg.NUM_GPUS or cfg.NUM_CPU_PROCESSES, 1))
+        alike = videos_of_mlp_statistics(cfg, values[BATCH], processes_of_machine(cfg))
         values[WHITENING] = whitening_that_fits(cfg.CONTRASTIVE.DIM, alike, _MOST_WHITENED)
     return {key: values[key] for key in AUTO_KEYS if key in keys}
 

@@ -70,7 +70,7 @@ def _fit_to_videos(values: dict[str, Any], cfg: CfgNode, videos: int, free: Coll
     if cfg.TASK == "pretrain" and cfg.CONTRASTIVE.TYPE == "moco" and QUEUE in free and 0 < step <= videos:
         values[QUEUE] = fitting_queue(cfg, videos, step)
     if cfg.TASK == "pretrain" and WHITENING in free and values[BATCH] < cfg.TRAIN.BATCH_SIZE:
-        alike = videos_of_mlp_statistics(cfg, values[BATCH], max(cfg.NUM_GPUS or cfg.NUM_CPU_PROCESSES, 1))
+        alike = videos_of_mlp_statistics(cfg, values[BATCH], processes_of_machine(cfg))
         if alike <= values[WHITENING]:
             values[WHITENING] = whitening_that_fits(cfg.CONTRASTIVE.DIM, alike, values[WHITENING])
     # A logistic regression asks no neighbours.
@@ -122,13 +122,15 @@ def batches_of_machine(cfg: CfgNode) -> Iterator[int]:
 
 
 def fewest_of_machine(cfg: CfgNode) -> int:
-    """The smallest batch of a machine: a video for each micro-batch, or two where a batch norm needs them.
-
-    Where all GPUs of a machine are wanted (NUM_GPUS -1), their number is known there only, and it is that of one.
-    """
-    processes = max(cfg.NUM_GPUS if cfg.NUM_GPUS else cfg.NUM_CPU_PROCESSES, 1)
+    """The smallest batch of a machine: a video for each micro-batch, or two where a batch norm needs them."""
+    processes = processes_of_machine(cfg)
     each = 2 if needs_two_videos(cfg, processes * cfg.NUM_SHARDS) else 1
     return each * processes * _micro_batches(cfg)
+
+
+def processes_of_machine(cfg: CfgNode) -> int:
+    """The processes of a machine; 1 where all its GPUs are wanted (NUM_GPUS -1), whose number is known there only."""
+    return max(int(cfg.NUM_GPUS or cfg.NUM_CPU_PROCESSES), 1)
 
 
 def needs_two_videos(cfg: CfgNode, world: int) -> bool:

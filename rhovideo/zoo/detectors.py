@@ -9,7 +9,14 @@ from rhovideo.errors import WeightsError
 from rhovideo.models.detector import Detector, build_detector
 from rhovideo.zoo.files.architecture import architecture
 from rhovideo.zoo.files.checkpoint_files import WeightsFile
-from rhovideo.zoo.pretrained import Source, as_file, build_described, load_classifier_weights, of_one_process
+from rhovideo.zoo.pretrained import (
+    Source,
+    as_file,
+    build_described,
+    load_classifier_weights,
+    of_one_process,
+    standardise_as_trained,
+)
 
 
 def load_detector(source: Source, cfg: CfgNode | None = None) -> Detector:
@@ -37,6 +44,7 @@ def load_detector(source: Source, cfg: CfgNode | None = None) -> Detector:
     known = cfg or of_one_process(_architecture(file))
     detector = build_described(build_detector, file, known)
     detector.load_report = load_classifier_weights(detector, file, known)  # type: ignore[assignment]
+    standardise_as_trained(detector, known)
     return detector.eval()
 
 

@@ -74,7 +74,7 @@ def load_pretrained(source: Source, cfg: CfgNode | None = None, encoder: str = "
     known = cfg or of_one_process(architecture(file, encoder))
     built = build_described(build_backbone, file, known)
     built.load_report = _load_encoder(built, file, cfg, encoder, known.MODEL.ARCH)  # type: ignore[assignment]
-    _standardise_as_trained(built, known)
+    standardise_as_trained(built, known)
     return built.eval()
 
 
@@ -95,7 +95,7 @@ def load_classifier(source: Source, cfg: CfgNode | None = None) -> Classifier:
     cfg = cfg or of_one_process(architecture(file))
     built = build_described(build_classifier, file, cfg)
     built.load_report = load_classifier_weights(built, file, cfg)  # type: ignore[assignment]
-    _standardise_as_trained(built, cfg)
+    standardise_as_trained(built, cfg)
     return built.eval()
 
 
@@ -122,7 +122,7 @@ def load_method(source: str | Path | WeightsFile, form: str = "released") -> nn.
     cfg.CONTRASTIVE.LOSS_FORM = form
     method = build_described(build_method, file, cfg)
     method.load_report = _fill_method(method, file)  # type: ignore[assignment]
-    _standardise_as_trained(method, cfg)
+    standardise_as_trained(method, cfg)
     return method
 
 
@@ -276,8 +276,13 @@ def _check_nothing_left(file: WeightsFile, found: Located) -> None:
         )
 
 
-def _standardise_as_trained(module: nn.Module, cfg: CfgNode) -> None:
-    """Let the encoders in ``module`` see their clips as in training, whatever clips they are given."""
+def standardise_as_trained(module: nn.Module, cfg: CfgNode) -> None:
+    """Let the encoders in ``module`` see their clips as in training, whatever clips they are given.
+
+    Args:
+        module: changed in place.
+        cfg: of its training (DATA.STANDARDISE_CLIPS).
+    """
     for part in module.modules():
         if isinstance(part, Encoder):
             part.standardises = bool(cfg.DATA.STANDARDISE_CLIPS)

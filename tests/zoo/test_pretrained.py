@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from rhovideo.config import cfg_from_released, get_cfg
-from rhovideo.models import build_backbone, build_classifier
+from rhovideo.config import cfg_from_released, get_cfg, load_cfg
+from rhovideo.models import build_backbone, build_classifier, build_detector
 from rhovideo.ssl.build import METHODS, build_method
 from rhovideo.zoo import (
     WeightsError,
     load_classifier,
     load_classifier_weights,
+    load_detector,
     load_encoder_weights,
     load_method,
     load_pretrained,
@@ -212,6 +213,9 @@ def test_an_encoder_that_saw_other_input_is_named(tmp_path, caplog):
     assert "another input than is configured: write DATA.STANDARDISE_CLIPS True" in caplog.text
 
 
+SMALL_DETECTOR = ("RESNET.DEPTH", 18, "RESNET.WIDTH_PER_GROUP", 4, "MODEL.NUM_CLASSES", 3)
+
+
 @pytest.mark.parametrize("standardised", [True, False])
 def test_a_loaded_network_sees_its_clips_as_in_training(standardised, tmp_path):
     cfg, method_cfg = file_cfg(LINEAR), file_cfg(released("byol"))
@@ -220,8 +224,11 @@ def test_a_loaded_network_sees_its_clips_as_in_training(standardised, tmp_path):
     method_cfg.DATA.STANDARDISE_CLIPS = standardised
     classifier = ours(tmp_path / "linear.pyth", cfg, build_classifier(cfg), "linear")
     method = load_method(ours(tmp_path / "byol.pyth", method_cfg, load_method(released("byol")), "pretrain"))
-    encoders = [load_pretrained(classifier), load_classifier(classifier).encoder, method.encoder]
-    assert [encoder.standardises for encoder in [*encoders, method.momentum_encoder]] == [standardised] * 4
+    boxes_cfg = load_cfg(None, ["TASK", "detection", *SMALL_DETECTOR, "DATA.STANDARDISE_CLIPS", standardised])
+    detector = ours(tmp_path / "boxes.pyth", boxes_cfg, build_detector(boxes_cfg), "detection")
+    encoders = [load_pretrained(classifier), load_classifier(classifier).encoder, load_detector(detector).encoder]
+    encoders += [method.encoder, method.momentum_encoder]
+    assert [encoder.standardises for encoder in encoders] == [standardised] * 5
 
 
 def test_an_incomplete_encoder_is_refused(tmp_path):
