@@ -16,7 +16,7 @@ import torch
 from fvcore.common.config import CfgNode
 
 import rhovideo
-from benchmarks.findings.cells import Cell
+from benchmarks.findings.cells import EPOCHS_SHARE, Cell
 from benchmarks.findings.rows import Rows
 from rhovideo.config import get_cfg
 from rhovideo.demo.baselines import Baselines, measure_baselines
@@ -64,7 +64,7 @@ def plan_of(cell: Cell, out: Path, linear_recipe: str | None = None, epochs: int
         cell: that is to be measured.
         out: folder of the study.
         linear_recipe: of the classifiers; None: the cell's recipe with ``linear`` in the place of the method.
-        epochs: of pre-training, in the place of the recipe's.
+        epochs: of pre-training with rho = 2; None: the kind's share of the recipe's.
 
     Raises:
         ConfigError: there is no such recipe, or a value is wrong.
@@ -76,7 +76,7 @@ def plan_of(cell: Cell, out: Path, linear_recipe: str | None = None, epochs: int
     rho: list[object] = ["DATA.TRAIN_CROP_NUM_TEMPORAL", cell.rho]
     runs = out / _folder_name(cell)
     cfg = settings_of(recipe, data, runs / cell.folder, cell.seed, rho)
-    wanted = max(1, round((epochs or cfg.SOLVER.MAX_EPOCH) * cell.epochs_factor))
+    wanted = max(1, round((epochs or cfg.SOLVER.MAX_EPOCH * EPOCHS_SHARE[cell.kind]) * cell.compute_factor))
     if wanted != cfg.SOLVER.MAX_EPOCH:
         # The warm-up keeps its share of the training.
         warm_up = cfg.SOLVER.WARMUP_EPOCHS * wanted / cfg.SOLVER.MAX_EPOCH
