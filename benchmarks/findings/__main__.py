@@ -65,7 +65,7 @@ def _run(options: argparse.Namespace) -> int:
         seeds=options.seed,
         equals=options.equal or EQUALS[:1],
     )
-    plans = [plan_of(cell, options.out, options.linear_recipe, options.epochs) for cell in cells]
+    plans = [plan_of(cell, options.out, options.linear_recipe, options.epochs, options.processes) for cell in cells]
     outcome = run_study(plans, options.results, options.minutes)
     counts = f"{outcome.run} run, {outcome.copied} copied, {outcome.there} were there"
     print(f"{len(plans)} cells: {counts}, {outcome.failed} failed, {outcome.left} left. Rows: {options.results}")
@@ -113,6 +113,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--linear-recipe", metavar="RECIPE", help="of the classifier (--recipe with linear as its method)")
     add("--videos", type=_positive, default=VIDEOS, metavar="N", help=f"training videos of a set ({VIDEOS})")
     add("--epochs", type=_positive, metavar="N", help="of pre-training, in the place of the recipe's")
+    add(
+        "--processes",
+        type=_positive,
+        metavar="N",
+        help="of each run: 1 where two studies share two cores (the recipe's)",
+    )
     add("--table", action="store_true", help="print the tables, and run nothing")
     add("--plot", type=Path, metavar="FILE.png", help="draw the tables, and run nothing")
     return parser

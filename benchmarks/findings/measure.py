@@ -19,12 +19,14 @@ import rhovideo
 from benchmarks.findings.cells import EPOCHS_SHARE, Cell
 from benchmarks.findings.rows import Rows
 from rhovideo.config import get_cfg
+from rhovideo.config.comparison import settings_with_effect
+from rhovideo.config.keys import get_value
 from rhovideo.demo.baselines import Baselines, measure_baselines
 from rhovideo.demo.measured_runs import MadeSet, made_set, run_afresh, settings_of
 from rhovideo.engine.log.json_stats import read_json_stats
 
-# Keys of places, which no number depends on, and the seed, which is a part of the cell.
-_LEFT_OUT = ("OUTPUT_DIR", "DATA.PATH_TO_DATA_DIR", "RNG_SEED")
+# A place, and what is a part of the cell.
+_LEFT_OUT = ("DATA.PATH_TO_DATA_DIR", "RNG_SEED")
 # Folders of the sets that this process has written, or has found complete.
 _written: set[Path] = set()
 
@@ -57,7 +59,9 @@ class Plan:
         return int(self.cfg.SOLVER.MAX_EPOCH * self.cell.videos * self.cell.views)
 
 
-def plan_of(cell: Cell, out: Path, linear_recipe: str | None = None, epochs: int | None = None) -> Plan:
+def plan_of(
+    cell: Cell, out: Path, linear_recipe: str | None = None, epochs: int | None = None, processes: int | None = None
+) -> Plan:
     """Resolve the recipes of a cell.
 
     Args:
@@ -65,6 +69,7 @@ def plan_of(cell: Cell, out: Path, linear_recipe: str | None = None, epochs: int
         out: folder of the study.
         linear_recipe: of the classifiers; None: the cell's recipe with ``linear`` in the place of the method.
         epochs: of pre-training with rho = 2; None: the kind's share of the recipe's.
+        processes: of each run on the CPU; None: as many as the recipe says. No number depends on it.
 
     Raises:
         ConfigError: there is no such recipe, or a value is wrong.
@@ -73,7 +78,8 @@ def plan_of(cell: Cell, out: Path, linear_recipe: str | None = None, epochs: int
     data = made_set(out / f"{cell.videos}_videos", cell.kind, cell.videos)
     recipe = cell.recipe.replace("{method}", cell.method)
     linear_recipe = linear_recipe or cell.recipe.replace("{method}", "linear")
-    rho: list[object] = ["DATA.TRAIN_CROP_NUM_TEMPORAL", cell.rho]
+    machine: list[object] = ["NUM_CPU_PROCESSES", processes] if processes else []
+    rho = [*machine, "DATA.TRAIN_CROP_NUM_TEMPORAL", cell.rho]
     runs = out / _folder_name(cell)
     cfg = settings_of(recipe, data, runs / cell.folder, cell.seed, rho)
     wanted = max(1, round((epochs or cfg.SOLVER.MAX_EPOCH * EPOCHS_SHARE[cell.kind]) * cell.compute_factor))
@@ -83,7 +89,7 @@ def plan_of(cell: Cell, out: Path, linear_recipe: str | None = None, epochs: int
         rho += ["SOLVER.MAX_EPOCH", wanted, "SOLVER.WARMUP_EPOCHS", warm_up]
         cfg = settings_of(recipe, data, runs / cell.folder, cell.seed, rho)
     output = runs / f"{cell.kind}_random_seed{cell.seed}_linear"
-    random_cfg = settings_of(linear_recipe, data, output, cell.seed, _head(data))
+    random_cfg = settings_of(linear_recipe, data, output, cell.seed, [*machine, *_head(data)])
     of_random = {"set": _set_identity(data), "linear": _changed_keys(random_cfg)}
     of_cell = {**of_random, "pretrain": _changed_keys(cfg)}
     return Plan(cell, data, cfg, random_cfg, linear_recipe, _hash(of_cell), _hash(of_random))
@@ -112,7 +118,8 @@ def measure(plan: Plan, rows: Rows) -> dict[str, Any]:
     pretrained = time.monotonic()
     linear_output = output.with_name(f"{output.name}_linear")
     seed = plan.cell.seed
-    linear = settings_of(plan.linear_recipe, plan.data, linear_output, seed, _head(plan.data), output)
+    head = ["NUM_CPU_PROCESSES", plan.cfg.NUM_CPU_PROCESSES, *_head(plan.data)]
+    linear = settings_of(plan.linear_recipe, plan.data, linear_output, seed, head, output)
     learned = run_afresh(linear)["test_top1"]
     ended = time.monotonic()
     steps, batch = _steps(output, plan.cfg.SOLVER.MAX_EPOCH), _batch(output)
@@ -196,16 +203,16 @@ def _set_identity(data: MadeSet) -> list[object]:
 
 
 def _changed_keys(cfg: CfgNode) -> dict[str, Any]:
-    """The keys that are not at their defaults: a key that comes later leaves the fingerprint as it is."""
-    defaults = _flat(get_cfg())
-    return {key: value for key, value in _flat(cfg).items() if key not in _LEFT_OUT and value != defaults.get(key)}
+    """The keys that the numbers depend on and that are not at their defaults.
 
-
-def _flat(node: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in node.items():
-        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
-    return found
+    A key that comes later leaves the fingerprint as it is, also one that loading fills in as False for these tasks.
+    """
+    defaults = get_cfg()
+    return {
+        key: value
+        for key, value in settings_with_effect(cfg, _LEFT_OUT).items()
+        if not (value is False and get_value(defaults, key) is None)
+    }
 
 
 def _hash(content: Mapping[str, Any]) -> str:
