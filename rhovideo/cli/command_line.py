@@ -28,6 +28,7 @@ from rhovideo.cli import (
     report,
     run,
     scan,
+    study,
     synthetic,
     weights,
 )
@@ -103,7 +104,7 @@ def _run_command(parser: argparse.ArgumentParser, commands: Commands, arguments:
 
 # What other programs call our commands.
 _OTHER_NAMES = {
-    **dict.fromkeys(("train", "pretrain", "start", "launch", "fit", "sweep", "study"), "run --cfg CONFIG"),
+    **dict.fromkeys(("train", "pretrain", "start", "launch", "fit", "sweep"), "run --cfg CONFIG"),
     **dict.fromkeys(("linear", "finetune", "knn"), "eval CHECKPOINT --data DIR --protocol {name}"),
     "logistic": "eval CHECKPOINT --data DIR --protocol fast",
     **dict.fromkeys(
@@ -144,6 +145,7 @@ def _parser() -> tuple[argparse.ArgumentParser, Commands]:
     parser.commands = commands
     run.add_command(commands)
     evaluate.add_command(commands)
+    study.add_command(commands)
     extract.add_command(commands)
     clips.add_command(commands)
     probe.add_command(commands)

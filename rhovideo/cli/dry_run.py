@@ -82,8 +82,23 @@ def _print_submission(plan: Plan) -> None:
         waits = f"; sbatch's number for stage {stage.number} takes the place of {earlier}" if stage.number else ""
         print(f"---\n# sbatch file of stage {stage.number + 1}, {stage.name}: {len(stage.jobs)} job(s){waits}")
         code = snapshot_folder(stage.code_folder, stage.plugins)
-        print(stage.script(code, stage.dependency(earlier) if stage.number else ""))
+        before = [earlier if len(stage.jobs) == 1 else f"{earlier}_0"]
+        print(stage.script(code, stage.dependency(before) if stage.number else ""))
     sys.stdout.flush()
+
+
+def check_plan(plan: Plan, place: Place, *, resume: bool = False) -> None:
+    """Check the jobs, and print a line that says what was checked.
+
+    Args:
+        plan: the jobs.
+        place: who would start them.
+        resume: on SLURM, whether to go on in run folders that hold a run already.
+
+    Raises:
+        ConfigError: with every error found.
+    """
+    _check(plan, place, resume)
 
 
 def _check(plan: Plan, place: Place, resume: bool, also: Sequence[str] = (), without: Collection[str] = ()) -> None:

@@ -12,7 +12,7 @@ rhovideo: unsupervised learning from videos. Pre-train an encoder on rho clips o
 _GROUPS = {
     "Try it": ("demo", "synthetic"),
     "Prepare": ("index", "scan", "data", "configs", "keys", "clips"),
-    "Train and measure": ("run", "eval", "extract", "probe"),
+    "Train and measure": ("run", "eval", "study", "extract", "probe"),
     "Look after runs": ("status", "logs", "results", "report", "cancel"),
     "Checkpoints": ("weights", "export"),
 }

@@ -55,7 +55,7 @@ def differences(one: Mapping[str, Any], other: Mapping[str, Any], besides: Seque
     return [
         key
         for key in dict.fromkeys([*first, *second])
-        if first.get(key) != second.get(key) and not _is_among(key, besides)
+        if first.get(key) != second.get(key) and not is_among(key, besides)
     ]
 
 
@@ -74,7 +74,7 @@ def differing_values(
     return {
         key: (first[key], second[key])
         for key in first
-        if key in second and first[key] != second[key] and not _is_among(key, besides)
+        if key in second and first[key] != second[key] and not is_among(key, besides)
     }
 
 
@@ -97,7 +97,7 @@ def settings_with_effect(cfg: Mapping[str, Any], besides: Sequence[str] = ()) ->
     return {
         key: value
         for key, value in flat.items()
-        if (key not in defaults or value != defaults[key]) and not _is_among(key, left_out)
+        if (key not in defaults or value != defaults[key]) and not is_among(key, left_out)
     }
 
 
@@ -109,7 +109,8 @@ def _with_the_same_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> tup
     return {**usual, **first}, {**usual, **second}
 
 
-def _is_among(key: str, names: Sequence[str]) -> bool:
+def is_among(key: str, names: Sequence[str]) -> bool:
+    """True if a key is one of the names, or in a section of them, whose names end with a point."""
     return any(key.startswith(name) if name.endswith(".") else key == name for name in names)
 
 

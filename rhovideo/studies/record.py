@@ -6,14 +6,17 @@ The record is written when the study starts, so that results are found again tho
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rhovideo.atomic_files import write_text
+from rhovideo.config.comparison import MACHINE, is_among
 from rhovideo.errors import JobError
 
 TABLES_FILE = "tables.json"
+# The folder of all run folders, in the study's.
+RUNS = "runs"
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,45 @@ def has_tables(folder: str | Path) -> bool:
 def write_record(folder: str | Path, record: StudyRecord) -> None:
     """Write the record into a study's folder."""
     write_text(Path(folder) / TABLES_FILE, json.dumps(asdict(record), indent=1) + "\n")
+
+
+def keep_record(folder: str | Path, record: StudyRecord) -> None:
+    """Write the record, with the tables of earlier calls that it does not have itself.
+
+    Raises:
+        JobError: the folder's study has other data sets or settings.
+    """
+    if has_tables(folder) and (Path(folder) / RUNS).is_dir():
+        earlier = read_record(folder)
+        _check_same_study(folder, earlier, record)
+        names = {table.name for table in record.tables}
+        others = [table for table in earlier.tables if table.name not in names]
+        data = earlier.data | record.data
+        seeds = list(dict.fromkeys([*earlier.seeds, *record.seeds]))
+        record = replace(record, tables=[*others, *record.tables], data=data, seeds=seeds)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    write_record(folder, record)
+
+
+def _check_same_study(folder: str | Path, earlier: StudyRecord, now: StudyRecord) -> None:
+    remedy = "write another --out"
+    if earlier.miniature != now.miniature:
+        which = "a miniature" if earlier.miniature else "no miniature"
+        raise JobError(f"{folder} is of {which}: {remedy}")
+    if _with_effect(earlier.overrides) != _with_effect(now.overrides):
+        raise JobError(
+            f"{folder} was begun with the overrides {' '.join(earlier.overrides) or '(none)'}, and now they are "
+            f"{' '.join(now.overrides) or '(none)'}: write the same, or {remedy}"
+        )
+    for name in earlier.data.keys() & now.data.keys():
+        if earlier.data[name] != now.data[name]:
+            raise JobError(f"{folder} was begun with {name}={earlier.data[name]}: write the same --data, or {remedy}")
+
+
+def _with_effect(overrides: list[str]) -> dict[str, str]:
+    """The overrides that numbers depend on, and not only where jobs run."""
+    pairs = dict(zip(overrides[::2], overrides[1::2], strict=False))
+    return {key: value for key, value in pairs.items() if not is_among(key, MACHINE)}
 
 
 def read_record(folder: str | Path) -> StudyRecord:

@@ -13,6 +13,8 @@ from pathlib import Path
 _PACKAGE = Path(__file__).resolve().parents[2]
 # Names that begin so are parts of recipes, which others build on.
 _PART = "_"
+# Tables of cells, no configurations.
+_STUDIES = "studies"
 _MOST_NEAREST = 3
 
 
@@ -40,7 +42,8 @@ def recipes_folder() -> Path:
 def recipes() -> list[Recipe]:
     """All recipes that can be run, sorted by name."""
     folder = recipes_folder()
-    paths = sorted(path for path in folder.glob("*/*.yaml") if not path.name.startswith(_PART))
+    found = folder.glob("*/*.yaml")
+    paths = sorted(path for path in found if not path.name.startswith(_PART) and path.parent.name != _STUDIES)
     return [Recipe(_name(path), path, _summary(path)) for path in paths]
 
 

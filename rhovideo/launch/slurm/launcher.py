@@ -84,7 +84,8 @@ def _submit(plan: Plan) -> None:
             with _interrupts_later():
                 ids = _queue(stage, before)
                 queued.append(_whole(ids))
-            waits_for = before or [""] * len(ids)
+            # Later stages may have fewer chains.
+            waits_for = before[: len(ids)] or [""] * len(ids)
             for job, folder, job_id, earlier in zip(stage.jobs, stage.run_folders, ids, waits_for, strict=True):
                 replaced[folder] = records.read_job(folder)
                 records.write_job(folder, _record(stage, job, job_id, earlier, replaced[folder]))
@@ -109,7 +110,7 @@ def _queue(stage: Stage, before: Sequence[str]) -> list[str]:
     for folder in stage.run_folders:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / records.CANCELLED_FILE).unlink(missing_ok=True)
-    dependency = stage.dependency(_whole(before)) if before else ""
+    dependency = stage.dependency(before) if before else ""
     parameters = stage.parameters(snapshot(stage.code_folder, stage.plugins), dependency)
     tasks = [
         SlurmTask(chain[stage.number].cfg, checkpoint_source(chain, stage.number), plugin_folders())

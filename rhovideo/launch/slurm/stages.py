@@ -6,6 +6,7 @@ Imports neither torch nor submitit.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ class Stage:
     Attributes:
         number: its place in the chain, from 0.
         name: as the queue shows it.
-        chains: the chain of every cell; the stage's own jobs are those at ``number``.
+        chains: the chains that have a job at ``number``. Where chains differ in length the longest come first, so that
+            the jobs of each array are the first ones of the array before.
         slurm_folder: for submitit's files. In a study each submission has its own, since jobs of an earlier one may
             still wait, and look there when they start.
         code_folder: for copies of the code.
@@ -88,18 +90,23 @@ class Stage:
         """
         return submitit_adapter.sbatch_text(self.slurm_folder, self.parameters(code, dependency), len(self.jobs))
 
-    def dependency(self, earlier: str) -> str:
-        """To wait for the stage before, whose job (or array) is ``earlier``."""
+    def dependency(self, earlier: Sequence[str]) -> str:
+        """To wait for the stage before, whose jobs are ``earlier``; the first of them belong to this stage's chains."""
+        if len(self.jobs) == 1:
+            return f"afterok:{earlier[0]}"
         # aftercorr lets each job of an array wait for its own cell alone.
-        return f"{'aftercorr' if len(self.jobs) > 1 else 'afterok'}:{earlier}"
+        return f"aftercorr:{earlier[0].rpartition('_')[0]}"
 
 
 def stages_of(plan: Plan) -> list[Stage]:
     """The stages of the next submission of a plan, in the order of the chain. Nothing is made."""
     chains = [cell.jobs for cell in plan.cells]
+    if sorted(map(len, chains), reverse=True) != list(map(len, chains)):
+        raise ValueError("the longest chains come first")
     submission = next_submission(plan.study) if plan.study else None
     stages = []
     for number, job in enumerate(chains[0]):
+        own = [chain for chain in chains if len(chain) > number]
         stem = Path(job.file).stem
         # Absolute: SLURM starts the script in the folder of the submission, and a later shell may be anywhere.
         if submission is None:
@@ -107,7 +114,7 @@ def stages_of(plan: Plan) -> list[Stage]:
             folders = base / "slurm", base / "code"
         else:
             folders = submission / f"{number + 1}_{stem}", submission.parent / "code"
-        stages.append(Stage(number, job.cfg.SLURM.NAME or stem, chains, *folders))
+        stages.append(Stage(number, job.cfg.SLURM.NAME or stem, own, *folders))
     return stages
 
 
