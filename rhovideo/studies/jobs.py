@@ -173,6 +173,7 @@ class _JobMaker:
         records = []
         for label in cell.measures:
             measure = study.measures[label]
+            measure = replace(measure, keys={**measure.keys, **cell.measure_keys.get(label, {})})
             stated = None
             needs = missing or self._request.data.missing(measure.data)
             if needs or None in starts:
@@ -209,6 +210,11 @@ class _JobMaker:
             keys |= _decided(data.places(data.folder(cell.train_on)), Origin("--data"))
         own = set(cell.keys)
         first = self._load(_Base(cell.recipe), keys, own, seed, str(self._request.out / "unnamed"))
+        if trained and first.cfg.TASK in CLASSIFIES:
+            folder = data.folder(cell.train_on)
+            classes = classes_of(folder, "finetune", cell.train_on if cell.train_on in CLASSES else "")
+            keys |= _decided({"MODEL.NUM_CLASSES": classes}, Origin("--data"))
+            first = self._load(_Base(cell.recipe), keys, own, seed, str(self._request.out / "unnamed"))
         if not trained:
             name = untrained_name(first.cfg, seed)
             self.chains.setdefault(name, _Chain())
@@ -247,8 +253,8 @@ class _JobMaker:
         data, protocol = self._request.data, measure.protocol
         data.draw([measure.data])
         folder = data.folder(measure.data, split)
-        classes = 0 if protocol == "ava" else classes_of(folder, protocol, measure.data)
         dataset = measure.data if measure.data in CLASSES else ""
+        classes = 0 if protocol == "ava" else classes_of(folder, protocol, dataset)
         settings = recipe(Subject("", "", "", start.cfg), protocol, dataset, classes) | data.places(folder, protocol)
         # The chain fills it in.
         settings = {key: value for key, value in settings.items() if not key.endswith("CHECKPOINT_FILE_PATH")}

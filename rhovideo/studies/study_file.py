@@ -23,10 +23,10 @@ A study is a YAML file (``configs/studies/table2.yaml`` is the paper's table 2):
     DESCRIBE: [parameters, multiply_adds]
     PLOT: lines
 
-Settings are configuration keys, and the words RECIPE, TRAIN_ON, START and MEASURE. A row's, a column's and a cell's are
-merged in this order, and the later one wins; so no grid is forced. ``START: random`` measures untrained weights of the
-recipe's network. A cell's ``MEASURE: [K]`` takes some of the table's measures. A measure's own settings stand beside
-its DATA and PROTOCOL.
+Settings are configuration keys, and the words RECIPE, TRAIN_ON, START, MEASURE and MEASURE_WITH. A row's, a column's
+and a cell's are merged in this order, and the later one wins; so no grid is forced. ``START: random`` measures
+untrained weights of the recipe's network. A cell's ``MEASURE: [K]`` takes some of the table's measures. A measure's own
+settings stand beside its DATA and PROTOCOL; those of one cell in its ``MEASURE_WITH: {K: {SOLVER.BASE_LR: 2.0}}``.
 
 A table of statistics of lists, such as table 1, has a TITLE and ``STATISTICS: [K400, IG-Curated]`` alone.
 """
@@ -101,6 +101,7 @@ class StudyCell:
         start: ``trained``, or ``random`` for weights that are not.
         measures: labels of the table's measures.
         keys: settings besides the recipe's.
+        measure_keys: settings of its measures besides the table's, by label.
     """
 
     row: str
@@ -110,6 +111,7 @@ class StudyCell:
     start: str
     measures: tuple[str, ...]
     keys: Mapping[str, Setting]
+    measure_keys: Mapping[str, Mapping[str, Setting]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ _TOP = (
     *("TITLE", "TRAIN_ON", "SET", "ROW_HEADING", "ROWS", "COLUMNS", "WITHOUT", "CELLS", "MEASURE", "SUBSETS"),
     *("DESCRIBE", "PLOT", "STATISTICS"),
 )
-_WORDS = ("RECIPE", "TRAIN_ON", "START", "MEASURE")
+_WORDS = ("RECIPE", "TRAIN_ON", "START", "MEASURE", "MEASURE_WITH")
 _OF_MEASURE = ("DATA", "PROTOCOL", "SPLITS")
 _OF_SUBSET = ("OF", "VIDEOS", "BALANCED", "SEED")
 # The study decides them itself.
@@ -131,7 +131,22 @@ class _Reader:
         if start == "random":
             self._check_random(words["START"], [measures[label] for label in labels])
         recipe, train_on = self._text(words, "RECIPE"), self._text(words, "TRAIN_ON")
-        return StudyCell(row, column, recipe, train_on, start, labels, settings.keys)
+        return StudyCell(
+            row, column, recipe, train_on, start, labels, settings.keys, self._measure_keys(words, measures)
+        )
+
+    def _measure_keys(
+        self, words: Mapping[str, Entry], measures: Mapping[str, Measure]
+    ) -> dict[str, Mapping[str, Setting]]:
+        """A cell's own settings of its measures, by label."""
+        found: dict[str, Mapping[str, Setting]] = {}
+        for label, entry in self._mapping(words.get("MEASURE_WITH"), "MEASURE_WITH").items():
+            if label not in measures:
+                remedy = f"some of {', '.join(measures)}"
+                self.problems.append(entry.problem("MEASURE_WITH", f"there is no {label!r}", remedy))
+                continue
+            found[label] = self._settings(entry, f"MEASURE_WITH {label}", words=()).keys
+        return found
 
     def _check_random(self, entry: Entry, measures: Sequence[Measure]) -> None:
         """Refuse what only a checkpoint can be measured by."""
