@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeAlias, cast
 
 import torch
 from fvcore.common.config import CfgNode
@@ -22,6 +23,7 @@ from rhovideo.data.loading.datasets import open_manifest
 from rhovideo.launch.plan import Plan
 from rhovideo.models.backbones import build_backbone
 from rhovideo.ssl.build import build_method
+from rhovideo.ssl.interface import Method
 from rhovideo.studies.jobs import TRAINING
 from rhovideo.studies.record import StudyRecord, TableRecord
 from rhovideo.terminal import print_line, stage
@@ -31,6 +33,8 @@ _VIDEOS = {"cuda": 16, "cpu": 2}
 # Measured steps, after one that warms up.
 _STEPS = {"cuda": 5, "cpu": 1}
 _SECTIONS = ("MODEL", "RESNET", "SLOWFAST", "X3D", "MVIT")
+# Builds what a step needs, and returns the step.
+_Step: TypeAlias = Callable[[CfgNode, Tensor], Callable[[], None]]
 
 
 @dataclass(frozen=True)
@@ -103,9 +107,7 @@ class Estimate:
             self._videos[known] = len(open_manifest(cfg, split))
         return self._videos[known]
 
-    def _time(
-        self, kind: tuple[Hashable, ...], cfg: CfgNode, crop: int, step: Callable[[CfgNode, Tensor], Callable[[], None]]
-    ) -> float:
+    def _time(self, kind: tuple[Hashable, ...], cfg: CfgNode, crop: int, step: _Step) -> float:
         """The seconds of a step for each of its videos; measured once for the same network and clip."""
         network = tuple((name, str(value)) for section in _SECTIONS for name, value in leaves(cfg[section]))
         known = (*kind, network, cfg.DATA.NUM_FRAMES, crop)
@@ -114,7 +116,7 @@ class Estimate:
             self._seconds[known] = self._measure(cfg, crop, step)
         return self._seconds[known]
 
-    def _measure(self, cfg: CfgNode, crop: int, step: Callable[[CfgNode, Tensor], Callable[[], None]]) -> float:
+    def _measure(self, cfg: CfgNode, crop: int, step: _Step) -> float:
         videos = _VIDEOS[self.device.type]
         clips = torch.randn(videos, 3, cfg.DATA.NUM_FRAMES, crop, crop, device=self.device)
         half = cfg.TRAIN.MIXED_PRECISION and self.device.type == "cuda"
@@ -133,13 +135,14 @@ class Estimate:
             torch.cuda.synchronize(self.device)
 
     def _pretraining_step(self, cfg: CfgNode, clips: Tensor) -> Callable[[], None]:
-        method = build_method(cfg).to(self.device).train()
+        network = build_method(cfg).to(self.device).train()
+        method = cast(Method, network)
 
         def step() -> None:
             for loss in method.losses([clips, clips.flip(-1)], 0.0):
                 loss.backward()
             method.after_backward(0.0, 0)
-            method.zero_grad(set_to_none=True)
+            network.zero_grad(set_to_none=True)
 
         return step
 
