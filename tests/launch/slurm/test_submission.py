@@ -9,14 +9,16 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rhovideo.checks.video_sizes import look_at_videos, with_sizes, write_sizes
 from rhovideo.cli import main
-from rhovideo.launch.plan import make_plan
+from rhovideo.launch.plan import Plan, make_plan
 from rhovideo.launch.slurm import batch_script, submitit_adapter
+from rhovideo.launch.slurm.launcher import submit_plan
 from rhovideo.monitor.logs import single_run
 from rhovideo.runs import records
 from rhovideo.runs.inputs import measure, record_start
@@ -296,3 +298,27 @@ def test_time_stamps_that_decide_about_a_folder_of_an_earlier_version_are_said(v
     finish(recorded=False)
     assert queue("--resume", "--dry-run") == 0
     assert "only the time stamps of its lists and of its checkpoint were compared" in capsys.readouterr().err
+
+
+def test_chains_of_other_lengths_wait_for_their_own_jobs(videos, submitting):
+    """As in a study: two trainings with their measurement, a third with two, and the later arrays are shorter."""
+    plans = [
+        make_plan([f"{name}.yaml" for name in names], ["SLURM.TASKS_PER_NODE", 1], study=f"s/{number}", slurm=True)
+        for number, names in enumerate((("pretrain", "linear", "test"), ("pretrain", "linear"), ("pretrain",)))
+    ]
+    cells = [replace(plan.cells[0], name=str(number)) for number, plan in enumerate(plans)]
+    assert submit_plan(Plan(cells, Path("s"))) == 0
+    first, second, third = submitting.scripts()
+    assert "#SBATCH --array=0-2" in first
+    assert "#SBATCH --array=0-1" in second
+    assert "--dependency=aftercorr:17\n" in second
+    assert "--array" not in third
+    assert "--dependency=afterok:18_0\n" in third
+    waits = {
+        str(Path(job.cfg.OUTPUT_DIR)): records.read_job(job.cfg.OUTPUT_DIR).depends_on
+        for cell in cells
+        for job in cell.jobs
+    }
+    assert waits["s/1/linear"] == "17_1"
+    assert waits["s/0/test"] == "18_0"
+    assert waits["s/2/pretrain"] == ""
