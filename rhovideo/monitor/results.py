@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from rhovideo.config.task_defaults import CLASSIFIES
+from rhovideo.config.task_defaults import CLASSIFIES, DETECTS, TRAINS_ON_LABELS
 from rhovideo.engine.evaluation.intervals import in_words
 from rhovideo.launch.run_state import State, ask_slurm, judge
 from rhovideo.launch.sweep import short_keys
@@ -17,7 +17,7 @@ from rhovideo.protocols.evaluation_folder import has_protocols_batch
 from rhovideo.runs.folder import read_results
 from rhovideo.runs.lineage import lineage, read_config
 from rhovideo.runs.records import FINISHED, Study, is_run, read_job, read_study, run_folders
-from rhovideo.zoo.figures import Figure, figure_for
+from rhovideo.zoo.figures import AVA, FIGURE_NAMES, Figure, figure_for
 
 # Columns of a task: a heading, and the names in results.json whose first value is shown.
 _Columns: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
@@ -133,13 +133,15 @@ def _runs(folders: Sequence[Path]) -> tuple[dict[Path, _Run], str]:
         cfg = read_config(folder)
         task = cfg.get("TASK") or (job.task if job else "")
         several = bool((cfg.get("DATA") or {}).get("MULTI_LABEL"))
-        runs[folder] = _Run(folder, task, state, numbers, _figure(folder) if task in CLASSIFIES else None, several)
+        runs[folder] = _Run(
+            folder, task, state, numbers, _figure(folder) if task in (*CLASSIFIES, *DETECTS) else None, several
+        )
     return runs, answer.trouble
 
 
 def _figure(run: Path) -> Figure | None:
     chain = [(each, read_config(each)) for each in lineage(run)]
-    trained = [(each, cfg) for each, cfg in chain if cfg.get("TASK") in ("linear", "finetune")]
+    trained = [(each, cfg) for each, cfg in chain if cfg.get("TASK") in TRAINS_ON_LABELS]
     if not trained or len(chain) < 2:
         return None
     folder, training = trained[-1]
@@ -178,7 +180,7 @@ def _columns(runs: Sequence[_Run | None], precise: bool) -> tuple[list[str], lis
         text = _numbers(run, shown, precise) if run else [""] * len(shown)
         if any(intervals):
             text.insert(1, interval)
-        figure = f"{run.figure.top1:g}" if run and run.figure else ""
+        figure = f"{run.figure.value:g}" if run and run.figure else ""
         texts.append([*text, *([figure] if with_paper else [])])
     return headings + ([f"{name} paper"] if with_paper else []), texts
 
@@ -207,4 +209,8 @@ def _sources(rows: Sequence[_Row]) -> list[str]:
     """A note on the tables of the paper that the figures come from."""
     figures = [run.figure for row in rows for run in row.runs if run.figure]
     sources = dict.fromkeys(f"{figure.protocol} of the {figure.source}" for figure in figures)
-    return [f"paper: top-1 after 200 epochs of K400 with these settings ({'; '.join(sources)})"] if sources else []
+    measures = " or ".join(dict.fromkeys(figure.protocol.measure for figure in figures))
+    note = f"paper: {measures} after 200 epochs of K400 with these settings ({'; '.join(sources)})"
+    boxes = any(figure.protocol == AVA for figure in figures)
+    by_file = f"paper: its mAP is by PySlowFast's rule, which {FIGURE_NAMES[AVA.measure][0]} in results.json has, too"
+    return [*([note] if sources else []), *([by_file] if boxes else [])]

@@ -14,6 +14,7 @@ from rhovideo import __version__
 from rhovideo.atomic_files import write_text
 from rhovideo.config.comparison import FILES, differences, keys_without_effect
 from rhovideo.config.keys import leaves
+from rhovideo.config.task_defaults import TRAINS_ON_LABELS
 from rhovideo.engine.evaluation.counts import as_count
 from rhovideo.engine.evaluation.intervals import in_brackets
 from rhovideo.engine.evaluation.multi_label.label_set_files import read_precisions
@@ -41,6 +42,7 @@ NUMBERS = {
     "linear": (("top-1", "test_top1"), ("top-5", "test_top5"), ("mAP", "test_map")),
     "charades": (("mAP", "test_map"),),
     "fast": (("top-1", "test_top1"),),
+    "ava": (("mAP", "test_map"), ("mAP, by PySlowFast's rule", "test_map_file_order")),
 }
 NUMBERS["finetune"] = NUMBERS["test"] = NUMBERS["linear"]
 
@@ -126,7 +128,7 @@ def _figure(evaluation: Evaluation) -> Figure | None:
 def _of_a_classifier(evaluation: Evaluation) -> Comparison:
     """The figure for a classifier of ours, found by the runs that it comes from."""
     chain = [(run, read_config(run)) for run in lineage(Path(evaluation.cfg.OUTPUT_DIR))]
-    trained = [(run, cfg) for run, cfg in chain if cfg.get("TASK") in ("linear", "finetune")]
+    trained = [(run, cfg) for run, cfg in chain if cfg.get("TASK") in TRAINS_ON_LABELS]
     if trained and (wrong := _other_batch(trained[-1][1], trained[-1][0])):
         return Comparison(None, wrong)
     figure = figure_for(chain[0][1], trained[-1][1], chain[-1][1]) if trained and len(chain) > 1 else None
@@ -180,8 +182,8 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
         # At 95 %, of other test videos of the same kind.
         "interval": results.get(f"{metric}_interval") if metric else None,
         # Of this very checkpoint; or of the paper's checkpoint with the same settings.
-        "released": figure.top1 if figure and subject.name else None,
-        "same_settings": figure.top1 if figure and not subject.name else None,
+        "released": figure.value if figure and subject.name else None,
+        "same_settings": figure.value if figure and not subject.name else None,
         "figure_dataset": figure.protocol.dataset if figure else None,
         "figure_source": f"{figure.protocol}, {figure.source}" if figure else None,
         "not_compared_because": comparison.why_not or None,
