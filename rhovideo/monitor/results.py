@@ -133,9 +133,8 @@ def _runs(folders: Sequence[Path]) -> tuple[dict[Path, _Run], str]:
         cfg = read_config(folder)
         task = cfg.get("TASK") or (job.task if job else "")
         several = bool((cfg.get("DATA") or {}).get("MULTI_LABEL"))
-        runs[folder] = _Run(
-            folder, task, state, numbers, _figure(folder) if task in (*CLASSIFIES, *DETECTS) else None, several
-        )
+        figure = _figure(folder) if task in (*CLASSIFIES, *DETECTS) else None
+        runs[folder] = _Run(folder, task, state, numbers, figure, several)
     return runs, answer.trouble
 
 

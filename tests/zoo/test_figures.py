@@ -76,5 +76,8 @@ def test_another_way_of_measuring_has_no_figure(overrides):
 def test_detectors_of_ava_have_the_released_figures(recipe, rho, mean_precision):
     pretraining = config(f"pretrain/{recipe}_SlowR50_8x8.yaml", "DATA.TRAIN_CROP_NUM_TEMPORAL", rho)
     found = figure_for(pretraining, config(AVA), config(AVA))
-    assert (found and (found.value, found.protocol.measure)) == (mean_precision and (mean_precision, "mAP"))
+    if mean_precision is None:
+        assert found is None
+        return
+    assert (found.value, found.protocol.measure) == (mean_precision, "mAP")
     assert figure_for(pretraining, config(AVA, "SOLVER.MAX_EPOCH", 8), config(AVA)) is None
