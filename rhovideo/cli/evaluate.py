@@ -17,16 +17,21 @@ from rhovideo.checks.files import check_list_files
 from rhovideo.cli.generated_configs import add_parser, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.cli.parsers import Commands
 from rhovideo.cli.run import flags_as_overrides
+from rhovideo.config.extension.registries import BOXES
 from rhovideo.config.files.reading import Loaded
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Finding, Origin, Problem
 from rhovideo.config.list_names import needed_splits
 from rhovideo.config.pyslowfast.translation import FRAME_LISTS
+from rhovideo.config.task_defaults import DETECTS
 from rhovideo.errors import JobError
 from rhovideo.protocols import outcome
+from rhovideo.protocols.box_folder import look_at_boxes, places_of_boxes
 from rhovideo.protocols.evaluation_folder import is_to_run
 from rhovideo.protocols.known_datasets import CLASSES, Videos, has_label_sets, look_at, reader
 from rhovideo.protocols.outcome import Evaluation
 from rhovideo.protocols.recipes import (
+    DETECTION,
+    DETECTION_RATE_OF_SUPERVISED,
     PROTOCOLS,
     TASK_OF,
     Settings,
@@ -62,12 +67,15 @@ val.csv and test.csv, as `rhovideo index` writes them.
              (SSv2: 1 x 1)
   charades   the whole network is trained on videos with several labels each, 60 epochs of 16 x 8 frames; mAP of 10 x 3
              views. linear, finetune and test measure mAP on such lists too
+  ava        a detector of actions in boxes is trained, 32 epochs; mAP. DIR is the folder of `rhovideo index --ava`;
+             AVA's files of boxes are there too, or in AVA.ANNOTATION_DIR
   test       tests a trained classifier's checkpoint on the views of its configuration
 
 examples:
   rhovideo eval byol_slow_r50_8x8_rho4 --data data/k400 --protocol linear
   rhovideo eval MoCo_SlowR50_8x8_T4_epoch_00200.pyth --data data/ucf101/split1 --protocol finetune --dataset UCF101
   rhovideo eval outputs/mine/checkpoints/checkpoint_epoch_00200.pyth --data data/mine --protocol knn --encoder momentum
+  rhovideo eval byol_slow_r50_8x8_rho2 --data data/ava --protocol ava AVA.ANNOTATION_DIR /data/ava/annotations
   rhovideo eval byol_slow_r50_8x8_rho4 --data data/k400 --protocol linear --launcher slurm --nodes 8 --gpus-per-node 8
 
 OUT/eval.yaml is the configuration; `rhovideo run --cfg OUT/eval.yaml` does the same. OUT/eval.json has the numbers, and
@@ -120,7 +128,7 @@ def eval_command(options: argparse.Namespace) -> int:
 
 def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Evaluation, str]:
     """The evaluation, and the text of its configuration."""
-    protocol, places = options.protocol, _places(options)
+    protocol, places = options.protocol, _places(options, overrides)
     dataset = options.dataset or ("SSv2" if places["TRAIN.DATASET"] == FRAME_LISTS else None)
     if protocol == "charades" and "DATA.MULTI_LABEL" not in places:
         wrong = f"{options.data}: its lists have one label a video, and protocol charades is for several"
@@ -130,13 +138,16 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
     first = resolve(recipe(None, protocol, dataset or "", 1) | any_classes | places, overrides, fitted=True)
     _check_lists(first, overrides)
     local_path(options.checkpoint)
-    videos = look_at(first.cfg, needed_splits(first.cfg), dataset)
+    boxes = TASK_OF[protocol] in DETECTS
+    videos = look_at_boxes(first.cfg) if boxes else look_at(first.cfg, needed_splits(first.cfg), dataset)
     _name_the_protocol(protocol, videos)
     from rhovideo.protocols.measured_checkpoint import examine
 
     subject = examine(options.checkpoint, options.encoder, classifier=protocol == "test")
     for note in [*first.notes, *([subject.note] if subject.note else [])]:
         print_line(note)
+    if boxes and subject.supervised and "SOLVER.BASE_LR" not in overrides[::2]:
+        _warn_of_rate(options.checkpoint)
     if protocol == "test" and videos.classes > subject.classes:
         raise JobError(
             f"{subject.path}: has a classifier of {subject.classes} classes, and the lists have the label "
@@ -152,8 +163,22 @@ def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Eval
     return Evaluation(subject, options.encoder, protocol, videos, loaded.cfg, usual, config), text
 
 
-def _places(options: argparse.Namespace) -> Settings:
+def _warn_of_rate(checkpoint: str) -> None:
+    """Say that the protocol's learning rate is not that of the paper for these weights."""
+    print_line(
+        f"warning: the weights of {checkpoint} are supervised, and SOLVER.BASE_LR {DETECTION['SOLVER.BASE_LR']} is for "
+        f"unsupervised ones: write SOLVER.BASE_LR {DETECTION_RATE_OF_SUPERVISED}, as the paper does"
+    )
+
+
+def _places(options: argparse.Namespace, overrides: Sequence[object]) -> Settings:
     data = Path(options.data).expanduser().absolute()
+    if TASK_OF[options.protocol] in DETECTS:
+        if options.dataset:
+            wrong = f"{options.dataset} has no boxes, and protocol {options.protocol} is that of AVA"
+            raise ConfigError(Problem("", Origin("--dataset"), wrong, "no --dataset"))
+        own = {"DATA.PATH_TO_DATA_DIR": str(data), "OUTPUT_DIR": options.out or _default_out(options, data)}
+        return ({"TRAIN.DATASET": BOXES} if "AVA.VIDEO_DIR" in overrides[::2] else places_of_boxes(data)) | own
     places: Settings = {
         "TRAIN.DATASET": reader(data),
         "DATA.PATH_TO_DATA_DIR": str(data),

@@ -35,6 +35,7 @@ def released(name: str, **changes) -> Subject:
         ("byol_slow_r50_8x8_rho4", {}, "linear", "K400", 400, 70.1),
         ("moco_slow_r50_8x8_rho2", {}, "finetune", "UCF101", 101, 91.3),
         ("swav_slow_r50_8x8_rho2", {}, "finetune", "SSv2", 174, 52.5),
+        ("byol_slow_r50_8x8_rho2", {}, "ava", "AVA", 80, 22.8),
         (
             *("byol_slow_r50_16x4_rho4", {"DATA.NUM_FRAMES": 16, "DATA.SAMPLING_RATE": 4}),
             *("linear", "K400", 400, 71.1),
