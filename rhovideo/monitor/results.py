@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ from rhovideo.launch.sweep import short_keys
 from rhovideo.monitor.evaluations import INTERVAL, INTERVAL_NOTE, evaluations
 from rhovideo.monitor.tables import Table
 from rhovideo.protocols.evaluation_folder import has_protocols_batch
+from rhovideo.protocols.splits import is_split
 from rhovideo.runs.folder import read_results
 from rhovideo.runs.lineage import lineage, read_config
 from rhovideo.runs.records import FINISHED, Study, is_run, read_job, read_study, run_folders
@@ -92,6 +94,7 @@ def results(path: str | Path, precise: bool = False) -> Table:
         keys, values = _swept(study, folder, precise)
     runs, trouble = _runs([run for chain in chains for run in chain])
     rows = [_Row(text, [runs[run] for run in chain]) for text, chain in zip(values, chains, strict=True)]
+    rows += _mean_of_splits(rows)
     return _table(keys, rows, precise, [f"SLURM was not asked: {trouble}"] if trouble else [])
 
 
@@ -161,6 +164,26 @@ def _table(keys: Sequence[str], rows: Sequence[_Row], precise: bool, notes: list
             cell += text
     notes = [*notes, *_sources(rows), *([INTERVAL_NOTE] if any(INTERVAL in column for column in columns) else [])]
     return Table(columns, cells, notes, numbers)
+
+
+def _mean_of_splits(rows: Sequence[_Row]) -> list[_Row]:
+    """Two more rows where each row is a finished split of one data set: the mean and the standard deviation."""
+    measured = [row.runs[-1] for row in rows if row.runs]
+    if len(measured) < 2 or not all(is_split(row.values[-1]) for row in rows):
+        return []
+    if any(run.state.word != FINISHED for run in measured):
+        return []
+    numbers = {
+        key: [run.numbers[key] for run in measured]
+        for key, value in measured[0].numbers.items()
+        if isinstance(value, int | float) and all(isinstance(run.numbers.get(key), int | float) for run in measured)
+    }
+    means = {key: statistics.fmean(values) for key, values in numbers.items()}
+    deviations = {key: statistics.stdev(values) for key, values in numbers.items()}
+    return [
+        _Row([f"mean of {len(measured)} splits"], [replace(measured[0], numbers=means, figure=None)]),
+        _Row(["standard deviation"], [replace(measured[0], numbers=deviations, figure=None)]),
+    ]
 
 
 def _columns(runs: Sequence[_Run | None], precise: bool) -> tuple[list[str], list[list[str]]]:

@@ -253,16 +253,12 @@ def as_text(outcome: Mapping[str, Any]) -> str:
     Args:
         outcome: from :func:`summary`.
     """
-    settings = outcome["settings"]
-    clip = f"{settings['num_frames']}x{settings['sampling_rate']}"
-    data, protocol = outcome["dataset"] or outcome["data"], outcome["protocol"]
-    what = f"{data}, {protocol}: {settings['arch']} {clip}, {_views(settings)}"
-    lines = [f"{outcome['name'] or outcome['checkpoint']} on {what}"]
-    results = outcome["results"]
+    lines = [heading(outcome)]
+    results, protocol = outcome["results"], outcome["protocol"]
     numbers = [(name, key, results[key]) for name, key in NUMBERS[protocol] if key in results]
     beside = _OF_FIGURE.get(protocol, outcome["metric"])
     for place, (name, key, value) in enumerate(numbers):
-        figure = _figure_of(outcome) if key == beside else ""
+        figure = figure_beside(outcome) if key == beside else ""
         count = _count(outcome, value) if place == 0 else ""
         interval = in_brackets(results.get(f"{key}_interval"))
         lines.append(f"  {name:<10} {'none' if value is None else f'{value:6.2f} %{interval}{count}'}{figure}")
@@ -280,6 +276,15 @@ def as_text(outcome: Mapping[str, Any]) -> str:
     if outcome["inputs"] is None:
         lines.append("  the content of its lists and checkpoint was not recorded, since an earlier version measured it")
     return "\n".join(lines)
+
+
+def heading(outcome: Mapping[str, Any]) -> str:
+    """What was measured, on which data: the first line for the terminal."""
+    settings = outcome["settings"]
+    clip = f"{settings['num_frames']}x{settings['sampling_rate']}"
+    data = outcome["dataset"] or outcome["data"]
+    what = f"{data}, {outcome['protocol']}: {settings['arch']} {clip}, {_views(settings)}"
+    return f"{outcome['name'] or outcome['checkpoint']} on {what}"
 
 
 def _views(settings: Mapping[str, Any]) -> str:
@@ -304,7 +309,8 @@ def _count(outcome: Mapping[str, Any], percent: float | None) -> str:
     return f", {as_count(percent, tested, classes)}{official}"
 
 
-def _figure_of(outcome: Mapping[str, Any]) -> str:
+def figure_beside(outcome: Mapping[str, Any]) -> str:
+    """The published figure, to stand behind the number on its line; empty without one."""
     if outcome["released"] is not None:
         return f"   released: {outcome['released']:.1f} %"
     if outcome["same_settings"] is not None:
