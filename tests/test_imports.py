@@ -25,7 +25,7 @@ TORCH_FREE = (
     ),
     *(f"rhovideo.launch.{name}" for name in ("before_start", "chains", "failures", "finished_jobs", "plan")),
     *("rhovideo.launch.run_state", "rhovideo.launch.sweep", "rhovideo.launch.local.runner"),
-    *(f"rhovideo.zoo.{name}" for name in ("catalogue", "figures", "sources")),
+    *(f"rhovideo.zoo.{name}" for name in ("catalogue", "figures", "sources", "stated_figures")),
     *(f"rhovideo.checks.{name}" for name in ("files", "finished_runs", "fitting", "video_sizes")),
     *(
         f"rhovideo.checks.lists.{name}"

@@ -3,49 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import os
-import re
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
-from rhovideo.checks.files import check_list_files
-from rhovideo.cli.generated_configs import add_parser, launch_written, refuse_flags_as_keys, show_written
+from rhovideo.cli.evaluation_setup import CONFIG_NAME, default_out, prepare
+from rhovideo.cli.generated_configs import add_parser, launch_cells, launch_written, refuse_flags_as_keys, show_written
 from rhovideo.cli.parsers import Commands
 from rhovideo.cli.run import flags_as_overrides
-from rhovideo.config.files.reading import Loaded
-from rhovideo.config.findings import COMMAND_LINE, ConfigError, Finding, Origin, Problem
-from rhovideo.config.list_names import needed_splits
-from rhovideo.config.pyslowfast.translation import FRAME_LISTS
+from rhovideo.config.findings import ConfigError
 from rhovideo.errors import JobError
-from rhovideo.protocols import outcome
+from rhovideo.protocols import outcome, splits
 from rhovideo.protocols.evaluation_folder import is_to_run
-from rhovideo.protocols.known_datasets import CLASSES, Videos, has_label_sets, look_at, reader
+from rhovideo.protocols.known_datasets import CLASSES
 from rhovideo.protocols.outcome import Evaluation
-from rhovideo.protocols.recipes import (
-    PROTOCOLS,
-    TASK_OF,
-    Settings,
-    Subject,
-    as_yaml,
-    for_several_labels,
-    recipe,
-    resolve,
-)
+from rhovideo.protocols.recipes import PROTOCOLS
+from rhovideo.protocols.splits import split_folders
 from rhovideo.runs.folder import read_results
 from rhovideo.terminal import print_line
-from rhovideo.zoo.sources import local_path
 
-CONFIG_NAME = "eval.yaml"
-# What lists with several labels a video look like.
-LISTS = 'lists of frames with labels, as Charades\', or lists of videos with labels in quotes, as in `a.mp4 "3,9,21"`'
-# Labels are at most 2^31 - 1.
-_MOST_CLASSES = 2**31
-
+_ONCE_FINISHED = "once it has finished, the same command prints its number"
 EVAL_HELP = """\
 Measure a checkpoint by one of the paper's protocols: with its own T x tau and crop, and with the classes of your lists.
 
@@ -62,12 +40,17 @@ val.csv and test.csv, as `rhovideo index` writes them.
              (SSv2: 1 x 1)
   charades   the whole network is trained on videos with several labels each, 60 epochs of 16 x 8 frames; mAP of 10 x 3
              views. linear, finetune and test measure mAP on such lists too
+  ava        a detector of actions in boxes is trained, 32 epochs; mAP. DIR is the folder of `rhovideo index --ava`;
+             AVA's files of boxes are there too, or in AVA.ANNOTATION_DIR
   test       tests a trained classifier's checkpoint on the views of its configuration
+
+Where DIR holds split1, split2 and split3 (UCF101, HMDB51), each is measured, and the number is the mean over them.
 
 examples:
   rhovideo eval byol_slow_r50_8x8_rho4 --data data/k400 --protocol linear
   rhovideo eval MoCo_SlowR50_8x8_T4_epoch_00200.pyth --data data/ucf101/split1 --protocol finetune --dataset UCF101
   rhovideo eval outputs/mine/checkpoints/checkpoint_epoch_00200.pyth --data data/mine --protocol knn --encoder momentum
+  rhovideo eval byol_slow_r50_8x8_rho2 --data data/ava --protocol ava AVA.ANNOTATION_DIR /data/ava/annotations
   rhovideo eval byol_slow_r50_8x8_rho4 --data data/k400 --protocol linear --launcher slurm --nodes 8 --gpus-per-node 8
 
 OUT/eval.yaml is the configuration; `rhovideo run --cfg OUT/eval.yaml` does the same. OUT/eval.json has the numbers, and
@@ -101,10 +84,15 @@ def add_command(commands: Commands) -> None:
 
 def eval_command(options: argparse.Namespace) -> int:
     """Check all that can be checked, run the evaluation, and print its number; the exit code."""
-    slurm = options.launcher == "slurm"
     overrides = [*options.overrides, *flags_as_overrides(options, options.overrides)]
     refuse_flags_as_keys(overrides, _FLAG_OF)
-    evaluation, text = _prepare(options, overrides)
+    folders = split_folders(Path(options.data).expanduser().absolute())
+    return _measure_splits(options, overrides, folders) if folders else _measure(options, overrides)
+
+
+def _measure(options: argparse.Namespace, overrides: list[object]) -> int:
+    slurm = options.launcher == "slurm"
+    evaluation, text = prepare(options, overrides)
     if options.dry_run and not slurm and not is_to_run(evaluation.config, evaluation.cfg):
         print_line(f"{evaluation.config.parent} holds this evaluation, finished: without --dry-run its number is shown")
     if options.print_cfg or options.dry_run:
@@ -113,124 +101,62 @@ def eval_command(options: argparse.Namespace) -> int:
         return _report(evaluation)
     code = launch_written(evaluation.config, text, slurm, options.resume)
     if slurm:
-        print_line("once it has finished, the same command prints its number")
+        print_line(_ONCE_FINISHED)
         return code
     return code or _report(evaluation)
 
 
-def _prepare(options: argparse.Namespace, overrides: list[object]) -> tuple[Evaluation, str]:
-    """The evaluation, and the text of its configuration."""
-    protocol, places = options.protocol, _places(options)
-    dataset = options.dataset or ("SSv2" if places["TRAIN.DATASET"] == FRAME_LISTS else None)
-    if protocol == "charades" and "DATA.MULTI_LABEL" not in places:
-        wrong = f"{options.data}: its lists have one label a video, and protocol charades is for several"
-        raise ConfigError(Problem("", Origin("--data"), wrong, f"{LISTS}; or --protocol finetune"))
-    # First what takes no torch: the arguments and the files. The number of classes is known once the lists are read.
-    any_classes = {"MODEL.NUM_CLASSES": _MOST_CLASSES}
-    first = resolve(recipe(None, protocol, dataset or "", 1) | any_classes | places, overrides, fitted=True)
-    _check_lists(first, overrides)
-    local_path(options.checkpoint)
-    videos = look_at(first.cfg, needed_splits(first.cfg), dataset)
-    _name_the_protocol(protocol, videos)
-    from rhovideo.protocols.measured_checkpoint import examine
-
-    subject = examine(options.checkpoint, options.encoder, classifier=protocol == "test")
-    for note in [*first.notes, *([subject.note] if subject.note else [])]:
-        print_line(note)
-    if protocol == "test" and videos.classes > subject.classes:
-        raise JobError(
-            f"{subject.path}: has a classifier of {subject.classes} classes, and the lists have the label "
-            f"{videos.classes - 1}: write the --data that it was trained for"
-        )
-    _refuse_other_classes(first, subject)
-    settings = recipe(subject, protocol, videos.protocol_of, videos.classes, options.encoder) | places
-    loaded = resolve(settings, overrides, fitted=True)
-    heading = _heading(options, subject, overrides)
-    text = as_yaml(settings, overrides, loaded.cfg, heading)
-    config = Path(loaded.cfg.OUTPUT_DIR) / CONFIG_NAME
-    usual = resolve(settings).cfg
-    return Evaluation(subject, options.encoder, protocol, videos, loaded.cfg, usual, config), text
+def _measure_splits(options: argparse.Namespace, overrides: list[object], folders: Sequence[Path]) -> int:
+    """One evaluation of a data set with several official splits: a run for each that has not finished."""
+    slurm = options.launcher == "slurm"
+    out = Path(options.out or default_out(options, folders[0].parent))
+    prepared = {folder.name: _prepare_split(options, overrides, folder, out) for folder in folders}
+    if options.print_cfg or options.dry_run:
+        for name, (_, text) in prepared.items():
+            print_line(f"{name}:")
+            show_written(options, CONFIG_NAME, text, ["the checkpoint"])
+        return 0
+    waiting = {name: one for name, one in prepared.items() if is_to_run(one[0].config, one[0].cfg)}
+    if not waiting:
+        return _report_splits(out, [evaluation for evaluation, _ in prepared.values()])
+    texts = {name: (evaluation.config, text) for name, (evaluation, text) in waiting.items()}
+    code = launch_cells(out, texts, slurm, options.resume)
+    if slurm:
+        print_line(_ONCE_FINISHED)
+        return code
+    return code or _report_splits(out, [evaluation for evaluation, _ in prepared.values()])
 
 
-def _places(options: argparse.Namespace) -> Settings:
-    data = Path(options.data).expanduser().absolute()
-    places: Settings = {
-        "TRAIN.DATASET": reader(data),
-        "DATA.PATH_TO_DATA_DIR": str(data),
-        "OUTPUT_DIR": options.out or _default_out(options, data),
-    }
-    if has_label_sets(data):
-        places |= for_several_labels(options.protocol)
-    if TASK_OF[options.protocol] in ("linear", "finetune") and data.is_dir() and not (data / "val.csv").is_file():
-        places["TRAIN.EVAL_PERIOD"] = 0
-    return places
-
-
-def _default_out(options: argparse.Namespace, data: Path) -> str:
-    source = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(options.checkpoint).stem)
-    file = Path(options.checkpoint).absolute()
-    # A checkpoint's own name is the same in every run folder.
-    run = file.parent.parent.name if source.startswith("checkpoint_epoch_") else ""
-    encoder = "" if options.encoder == "online" else f"_{options.encoder}"
-    out = f"outputs/eval/{run}{'_' if run else ''}{source}{encoder}_{options.protocol}_{data.name}"
-    if not file.is_file():
-        return out
-    # Two studies may have runs of one name. A folder with a digest keeps it, so that the same command finds it again.
-    digest = hashlib.sha256(os.fsencode(file) + b"\0" + os.fsencode(data)).hexdigest()
-    apart = f"{out}_{digest[:8]}"
-    return apart if Path(apart).exists() or _is_of_others(Path(out), file, data) else out
-
-
-def _is_of_others(out: Path, checkpoint: Path, data: Path) -> bool:
-    """True if a folder holds the evaluation of another checkpoint, or on other lists."""
+def _prepare_split(
+    options: argparse.Namespace, overrides: list[object], folder: Path, out: Path
+) -> tuple[Evaluation, str]:
+    """As :func:`prepare`, of one split; an error says of which."""
+    own = argparse.Namespace(**vars(options) | {"data": str(folder), "out": str(out / folder.name)})
     try:
-        written = yaml.safe_load((out / CONFIG_NAME).read_text(encoding="utf-8"))
-        files = {written.get(section, {}).get("CHECKPOINT_FILE_PATH") for section in ("TRAIN", "TEST")}
-        return str(checkpoint) not in files or written["DATA"]["PATH_TO_DATA_DIR"] != str(data)
-    except (OSError, ValueError, LookupError, AttributeError, yaml.YAMLError):
-        return False  # nothing is there, or nothing that can be read, which is an error where it is to be used
+        return prepare(own, overrides)
+    except (ConfigError, JobError):
+        print_line(f"{folder.name} cannot be measured, and nothing was started:")
+        raise
 
 
-def _check_lists(loaded: Loaded, overrides: Sequence[object]) -> None:
-    """Refuse wrong lists before the checkpoint is read, in the command's own terms. Warnings come with the start."""
-    from rhovideo.checks.lists.job_lists import ListCheck
-
-    findings = list(check_list_files(loaded.cfg)) or ListCheck()(loaded.cfg)
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if errors:
-        raise ConfigError([_of_lists(finding, overrides) for finding in errors])
-
-
-def _of_lists(finding: Finding, overrides: Sequence[object]) -> Problem:
-    """The finding with its place on the command line: a key that was given there, else --data."""
-    key = finding.keys[0]
-    if key == "DATA.PATH_TO_DATA_DIR":
-        return Problem("", Origin("--data"), finding.wrong, finding.write)
-    return Problem(key, COMMAND_LINE if key in overrides[::2] else Origin("--data"), finding.wrong, finding.write)
-
-
-def _refuse_other_classes(loaded: Loaded, subject: Subject) -> None:
-    """Refuse lists that number their classes in another way than the checkpoint's classifier."""
-    from rhovideo.checks.lists.class_agreement import compare_with_lists
-
-    findings = compare_with_lists(loaded.cfg, subject.class_names, subject.path)
-    if problems := [_of_lists(finding, ()) for finding in findings]:
-        raise ConfigError(problems)
-
-
-def _name_the_protocol(protocol: str, videos: Videos) -> None:
-    if videos.other_classes:
-        print_line(
-            f"{videos.other_classes}: its protocol is used, and the number cannot be compared with published ones"
-        )
-    elif not videos.named and videos.dataset and protocol in ("linear", "finetune"):
-        print_line(f"{videos.classes} classes, so the protocol is that of {videos.dataset}; --dataset sets another")
-
-
-def _heading(options: argparse.Namespace, subject: Subject, overrides: Sequence[object]) -> str:
-    name = f" ({subject.name})" if subject.name and subject.name != options.checkpoint else ""
-    own = f"\nChanged on the command line: {shlex.join(map(str, overrides))}" if overrides else ""
-    return f"Protocol {options.protocol} for {options.checkpoint}{name}, written by `rhovideo eval`.{own}"
+def _report_splits(out: Path, evaluations: Sequence[Evaluation]) -> int:
+    """Write eval.json of each split and of all, and print the mean; the exit code."""
+    if os.environ.get("RANK", "0") != "0":
+        return 0
+    numbers = {}
+    for evaluation in evaluations:
+        folder = evaluation.config.parent
+        results = read_results(folder)
+        if not results:
+            print_line(f"{folder}/results.json holds no numbers: see {folder}/stdout.log")
+            return 1
+        numbers[folder.name] = outcome.summary(evaluation, results)
+        outcome.write(folder, numbers[folder.name])
+    combined = splits.combine(numbers)
+    path = outcome.write(out, combined)
+    print(splits.as_text(combined))
+    print(f"numbers: {path}", file=sys.stderr)
+    return 0
 
 
 def _report(evaluation: Evaluation) -> int:

@@ -14,7 +14,7 @@ from rhovideo.cli.run import add_launch_flags
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Problem
 from rhovideo.launch.before_start import Place
 from rhovideo.launch.local.runner import run_plan
-from rhovideo.launch.plan import make_plan, print_configurations
+from rhovideo.launch.plan import Cell, Plan, make_plan, print_configurations
 from rhovideo.launch.slurm.launcher import submit_plan
 
 _ENCODERS = ("online", "momentum")
@@ -48,6 +48,28 @@ def launch_written(config: Path, text: str, slurm: bool, resume: bool) -> int:
         config.parent.mkdir(parents=True, exist_ok=True)
     write_text(config, text)
     plan = make_plan([str(config)], slurm=slurm)
+    return submit_plan(plan, resume=resume) if slurm else run_plan(plan)
+
+
+def launch_cells(out: Path, cells: Mapping[str, tuple[Path, str]], slurm: bool, resume: bool) -> int:
+    """Write several configurations and run them one after the other, or queue them together; the exit code.
+
+    Args:
+        out: the folder of all, a study.
+        cells: by name, the file of a configuration in ``out``, and its text.
+        slurm: whether SLURM runs them.
+        resume: on SLURM, whether to go on in run folders that hold a run already.
+
+    Raises:
+        ConfigError, JobError: what keeps them from starting.
+    """
+    made = []
+    for name, (config, text) in cells.items():
+        with writing(config):
+            config.parent.mkdir(parents=True, exist_ok=True)
+        write_text(config, text)
+        made.append(Cell(name, {}, make_plan([str(config)], slurm=slurm).jobs))
+    plan = Plan(made, out)
     return submit_plan(plan, resume=resume) if slurm else run_plan(plan)
 
 

@@ -97,9 +97,10 @@ def export_command(options: argparse.Namespace) -> int:
 
 def _list_released() -> None:
     for entry in ENTRIES:
-        figures = ", ".join(f"{figure.protocol} {figure.top1}" for figure in entry.figures)
+        figures = ", ".join(f"{figure.protocol} {figure.value}" for figure in entry.figures)
         print(f"{entry.name:28} {figures}")
-    print(f"Top-1 in percent, as released with them, not measured here. Downloads are kept in {cache_folder()}.")
+    print("Top-1 in percent, of AVA mAP, as released with them, not measured here.")
+    print(f"Downloads are kept in {cache_folder()}.")
 
 
 def _list_names(report: LoadReport) -> None:

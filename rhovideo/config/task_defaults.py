@@ -27,6 +27,7 @@ __all__ = [
     "MEASURES",
     "TASKS",
     "TRAINS",
+    "TRAINS_ON_LABELS",
     "is_slowfast_task",
     "resolve",
     "supply_task",
@@ -37,6 +38,8 @@ TRAINS = ("pretrain", "linear", "finetune", "detection")
 MEASURES = ("test", "detection_test", "knn", "logistic", "extract")
 CLASSIFIES = ("linear", "finetune", "test")
 DETECTS = ("detection", "detection_test")
+# They train what the paper's figures are of.
+TRAINS_ON_LABELS = ("linear", "finetune", "detection")
 # What several labels a video need.
 MULTI_LABEL = {"MODEL.LOSS_FUNC": "bce_logit", "MODEL.HEAD_ACT": "sigmoid"}
 

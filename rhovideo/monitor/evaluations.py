@@ -17,6 +17,9 @@ INTERVAL = "95 %"
 OFFICIAL = "of the official"
 INTERVAL_NOTE = "95 %: confidence interval of the number next to it, for other test videos of the same kind"
 OFFICIAL_NOTE = f"{OFFICIAL}: test videos that the number is of, of those that the data set's owners list"
+BOXES_NOTE = "released: of protocol ava by PySlowFast's rule, to compare with test_map_file_order in eval.json"
+    "released: of protocol ava it is by PySlowFast's rule, to be compared with test_map_file_order in eval.json"
+)
 _COLUMNS = (
     "evaluation",
     "checkpoint",
@@ -46,6 +49,8 @@ def evaluations(folder: Path, precise: bool = False) -> Table | None:
         return None
     notes = ["released: the figure of this checkpoint; for other checkpoints the paper's with the same settings"]
     notes = notes if any(row[-1] for row in rows) else []
+    if any(values.get("figure_metric") not in (None, values.get("metric")) for values in measured.values()):
+        notes.append(BOXES_NOTE)
     columns = list(_COLUMNS)
     for heading, note in ((INTERVAL, INTERVAL_NOTE), (OFFICIAL, OFFICIAL_NOTE)):
         place = columns.index(heading)
@@ -71,8 +76,17 @@ def _row(name: str, values: Mapping[str, Any], precise: bool) -> list[str]:
     numbers = [_number(value, precise) for value in (values.get("value"), figure)]
     what = (_checkpoint(values), str(values.get("protocol") or ""), _data(values), _changes(values, precise))
     value, released = numbers
-    measure, interval = str(values.get("metric") or ""), in_words(values.get("interval"))
+    measure, interval = _measure(values), in_words(values.get("interval"))
     return [name, *what, measure, value, interval, of_official(values), released]
+
+
+def _measure(values: Mapping[str, Any]) -> str:
+    """The name of the number; of several splits also how many they are, and how much they differ."""
+    metric, splits = str(values.get("metric") or ""), values.get("splits")
+    if not isinstance(splits, dict):
+        return metric
+    deviation = (values.get("deviation") or {}).get(metric)
+    return f"{metric}, mean of {len(splits)} splits" + ("" if deviation is None else f", ± {deviation:.2f}")
 
 
 def _checkpoint(values: Mapping[str, Any]) -> str:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from rhovideo.config.task_defaults import CLASSIFIES
+from rhovideo.config.task_defaults import CLASSIFIES, DETECTS, TRAINS_ON_LABELS
 from rhovideo.engine.evaluation.intervals import in_words
 from rhovideo.launch.run_state import State, ask_slurm, judge
 from rhovideo.launch.sweep import short_keys
 from rhovideo.monitor.evaluations import INTERVAL, INTERVAL_NOTE, evaluations
 from rhovideo.monitor.tables import Table
 from rhovideo.protocols.evaluation_folder import has_protocols_batch
+from rhovideo.protocols.splits import is_split
 from rhovideo.runs.folder import read_results
 from rhovideo.runs.lineage import lineage, read_config
 from rhovideo.runs.records import FINISHED, Study, is_run, read_job, read_study, run_folders
-from rhovideo.zoo.figures import Figure, figure_for
+from rhovideo.zoo.figures import AVA, FIGURE_NAMES, Figure, figure_for
 
 # Columns of a task: a heading, and the names in results.json whose first value is shown.
 _Columns: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
@@ -92,6 +94,7 @@ def results(path: str | Path, precise: bool = False) -> Table:
         keys, values = _swept(study, folder, precise)
     runs, trouble = _runs([run for chain in chains for run in chain])
     rows = [_Row(text, [runs[run] for run in chain]) for text, chain in zip(values, chains, strict=True)]
+    rows += _mean_of_splits(rows)
     return _table(keys, rows, precise, [f"SLURM was not asked: {trouble}"] if trouble else [])
 
 
@@ -133,13 +136,14 @@ def _runs(folders: Sequence[Path]) -> tuple[dict[Path, _Run], str]:
         cfg = read_config(folder)
         task = cfg.get("TASK") or (job.task if job else "")
         several = bool((cfg.get("DATA") or {}).get("MULTI_LABEL"))
-        runs[folder] = _Run(folder, task, state, numbers, _figure(folder) if task in CLASSIFIES else None, several)
+        figure = _figure(folder) if task in (*CLASSIFIES, *DETECTS) else None
+        runs[folder] = _Run(folder, task, state, numbers, figure, several)
     return runs, answer.trouble
 
 
 def _figure(run: Path) -> Figure | None:
     chain = [(each, read_config(each)) for each in lineage(run)]
-    trained = [(each, cfg) for each, cfg in chain if cfg.get("TASK") in ("linear", "finetune")]
+    trained = [(each, cfg) for each, cfg in chain if cfg.get("TASK") in TRAINS_ON_LABELS]
     if not trained or len(chain) < 2:
         return None
     folder, training = trained[-1]
@@ -162,6 +166,26 @@ def _table(keys: Sequence[str], rows: Sequence[_Row], precise: bool, notes: list
     return Table(columns, cells, notes, numbers)
 
 
+def _mean_of_splits(rows: Sequence[_Row]) -> list[_Row]:
+    """Two more rows where each row is a finished split of one data set: the mean and the standard deviation."""
+    measured = [row.runs[-1] for row in rows if row.runs]
+    if len(measured) < 2 or not all(is_split(row.values[-1]) for row in rows):
+        return []
+    if any(run.state.word != FINISHED for run in measured):
+        return []
+    numbers = {
+        key: [run.numbers[key] for run in measured]
+        for key, value in measured[0].numbers.items()
+        if isinstance(value, int | float) and all(isinstance(run.numbers.get(key), int | float) for run in measured)
+    }
+    means = {key: statistics.fmean(values) for key, values in numbers.items()}
+    deviations = {key: statistics.stdev(values) for key, values in numbers.items()}
+    return [
+        _Row([f"mean of {len(measured)} splits"], [replace(measured[0], numbers=means, figure=None)]),
+        _Row(["standard deviation"], [replace(measured[0], numbers=deviations, figure=None)]),
+    ]
+
+
 def _columns(runs: Sequence[_Run | None], precise: bool) -> tuple[list[str], list[list[str]]]:
     """Headings of the jobs at one place of the chains, and the texts of every row."""
     known = [run for run in runs if run is not None]
@@ -178,7 +202,7 @@ def _columns(runs: Sequence[_Run | None], precise: bool) -> tuple[list[str], lis
         text = _numbers(run, shown, precise) if run else [""] * len(shown)
         if any(intervals):
             text.insert(1, interval)
-        figure = f"{run.figure.top1:g}" if run and run.figure else ""
+        figure = f"{run.figure.value:g}" if run and run.figure else ""
         texts.append([*text, *([figure] if with_paper else [])])
     return headings + ([f"{name} paper"] if with_paper else []), texts
 
@@ -207,4 +231,8 @@ def _sources(rows: Sequence[_Row]) -> list[str]:
     """A note on the tables of the paper that the figures come from."""
     figures = [run.figure for row in rows for run in row.runs if run.figure]
     sources = dict.fromkeys(f"{figure.protocol} of the {figure.source}" for figure in figures)
-    return [f"paper: top-1 after 200 epochs of K400 with these settings ({'; '.join(sources)})"] if sources else []
+    measures = " or ".join(dict.fromkeys(figure.protocol.measure for figure in figures))
+    note = f"paper: {measures} after 200 epochs of K400 with these settings ({'; '.join(sources)})"
+    boxes = any(figure.protocol == AVA for figure in figures)
+    by_file = f"paper: its mAP is by PySlowFast's rule, which {FIGURE_NAMES[AVA.measure][0]} in results.json has, too"
+    return [*([note] if sources else []), *([by_file] if boxes else [])]

@@ -38,7 +38,15 @@ def examine(source: str, encoder: str = "online", classifier: bool = False) -> S
     entry = entry_named(source) or entry_of_file(source)
     names = tuple(class_names_in(file)) if classifier else ()
     note = _assumed(cfg) if file.cfg is None else ""
-    return Subject(str(source), str(path), entry.name if entry else "", cfg, classes, _epochs(file), note, names)
+    name = entry.name if entry else ""
+    return Subject(str(source), str(path), name, cfg, classes, _epochs(file), note, names, _is_supervised(file))
+
+
+def _is_supervised(file: WeightsFile) -> bool:
+    """True if all weights were trained with labels: a classifier that started from no checkpoint."""
+    if file.cfg is None:
+        return any(name.startswith("head.") and value.ndim == 2 for name, value in file.state.items())
+    return file.cfg.TASK in ("finetune", "detection") and not file.cfg.TRAIN.CHECKPOINT_FILE_PATH
 
 
 def _assumed(cfg: CfgNode) -> str:

@@ -14,10 +14,12 @@ from rhovideo import __version__
 from rhovideo.atomic_files import write_text
 from rhovideo.config.comparison import FILES, differences, keys_without_effect
 from rhovideo.config.keys import leaves
+from rhovideo.config.task_defaults import TRAINS_ON_LABELS
 from rhovideo.engine.evaluation.counts import as_count
 from rhovideo.engine.evaluation.intervals import in_brackets
 from rhovideo.engine.evaluation.multi_label.label_set_files import read_precisions
 from rhovideo.engine.evaluation.predictions import read_class_numbers
+from rhovideo.protocols.box_folder import class_precisions
 from rhovideo.protocols.counted_videos import count_videos, of_official, remarks, used_videos
 from rhovideo.protocols.evaluation_folder import batch_of_run, has_protocols_batch
 from rhovideo.protocols.known_datasets import Videos
@@ -41,8 +43,11 @@ NUMBERS = {
     "linear": (("top-1", "test_top1"), ("top-5", "test_top5"), ("mAP", "test_map")),
     "charades": (("mAP", "test_map"),),
     "fast": (("top-1", "test_top1"),),
+    "ava": (("mAP", "test_map"), ("by PySlowFast's rule", "test_map_file_order")),
 }
 NUMBERS["finetune"] = NUMBERS["test"] = NUMBERS["linear"]
+# Where the number that the figure stands next to is not the main one.
+_OF_FIGURE = {"ava": "test_map_file_order"}
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,7 @@ def _figure(evaluation: Evaluation) -> Figure | None:
 def _of_a_classifier(evaluation: Evaluation) -> Comparison:
     """The figure for a classifier of ours, found by the runs that it comes from."""
     chain = [(run, read_config(run)) for run in lineage(Path(evaluation.cfg.OUTPUT_DIR))]
-    trained = [(run, cfg) for run, cfg in chain if cfg.get("TASK") in ("linear", "finetune")]
+    trained = [(run, cfg) for run, cfg in chain if cfg.get("TASK") in TRAINS_ON_LABELS]
     if trained and (wrong := _other_batch(trained[-1][1], trained[-1][0])):
         return Comparison(None, wrong)
     figure = figure_for(chain[0][1], trained[-1][1], chain[-1][1]) if trained and len(chain) > 1 else None
@@ -180,9 +185,10 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
         # At 95 %, of other test videos of the same kind.
         "interval": results.get(f"{metric}_interval") if metric else None,
         # Of this very checkpoint; or of the paper's checkpoint with the same settings.
-        "released": figure.top1 if figure and subject.name else None,
-        "same_settings": figure.top1 if figure and not subject.name else None,
+        "released": figure.value if figure and subject.name else None,
+        "same_settings": figure.value if figure and not subject.name else None,
         "figure_dataset": figure.protocol.dataset if figure else None,
+        "figure_metric": _OF_FIGURE.get(evaluation.protocol, metric) if figure else None,
         "figure_source": f"{figure.protocol}, {figure.source}" if figure else None,
         "not_compared_because": comparison.why_not or None,
         "results": {key: value for key, value in results.items() if key != "task"},
@@ -196,11 +202,13 @@ def summary(evaluation: Evaluation, results: Mapping[str, Any]) -> dict[str, Any
         "inputs": [asdict(item) for item in record.inputs] if record else None,
         "code": record.code if record else None,
         # None for retrieval, and where an earlier version has measured.
-        **_class_numbers(evaluation.config.parent, metric),
+        **_class_numbers(evaluation.config.parent, evaluation.protocol, metric),
     }
 
 
-def _class_numbers(folder: Path, metric: str | None) -> dict[str, Any]:
+def _class_numbers(folder: Path, protocol: str, metric: str | None) -> dict[str, Any]:
+    if protocol == "ava":
+        return {"per_class": class_precisions(folder)}
     if metric == "test_map":
         found = read_precisions(folder) or ()
         return {
@@ -221,6 +229,9 @@ def _settings(evaluation: Evaluation) -> dict[str, Any]:
         settings |= {"crop": cfg.DATA.TRAIN_CROP_SIZE, "clips": cfg.KNN.NUM_CLIPS}
         settings |= {"k": cfg.KNN.K, "t": cfg.KNN.T} if cfg.TASK == "knn" else {}
         return settings | {"classes": evaluation.videos.classes}
+    if cfg.TASK == "detection":
+        settings |= {"crop": cfg.DATA.TEST_CROP_SIZE, "classes": cfg.MODEL.NUM_CLASSES}
+        return settings | {"epochs": cfg.SOLVER.MAX_EPOCH}
     views = {"clips": cfg.TEST.NUM_ENSEMBLE_VIEWS, "crops": cfg.TEST.NUM_SPATIAL_CROPS}
     settings |= {"crop": cfg.DATA.TEST_CROP_SIZE, **views, "classes": cfg.MODEL.NUM_CLASSES}
     return settings if cfg.TASK == "test" else settings | {"epochs": cfg.SOLVER.MAX_EPOCH}
@@ -242,16 +253,12 @@ def as_text(outcome: Mapping[str, Any]) -> str:
     Args:
         outcome: from :func:`summary`.
     """
-    settings = outcome["settings"]
-    clip = f"{settings['num_frames']}x{settings['sampling_rate']}"
-    views = f"{settings['clips']} x {settings['crops']} views" if "crops" in settings else f"{settings['clips']} clips"
-    data, protocol = outcome["dataset"] or outcome["data"], outcome["protocol"]
-    what = f"{data}, {protocol}: {settings['arch']} {clip}, {views} of each video"
-    lines = [f"{outcome['name'] or outcome['checkpoint']} on {what}"]
-    results = outcome["results"]
+    lines = [heading(outcome)]
+    results, protocol = outcome["results"], outcome["protocol"]
     numbers = [(name, key, results[key]) for name, key in NUMBERS[protocol] if key in results]
+    beside = _OF_FIGURE.get(protocol, outcome["metric"])
     for place, (name, key, value) in enumerate(numbers):
-        figure = _figure_of(outcome) if place == 0 else ""
+        figure = figure_beside(outcome) if key == beside else ""
         count = _count(outcome, value) if place == 0 else ""
         interval = in_brackets(results.get(f"{key}_interval"))
         lines.append(f"  {name:<10} {'none' if value is None else f'{value:6.2f} %{interval}{count}'}{figure}")
@@ -271,10 +278,29 @@ def as_text(outcome: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def heading(outcome: Mapping[str, Any]) -> str:
+    """What was measured, on which data: the first line for the terminal."""
+    settings = outcome["settings"]
+    clip = f"{settings['num_frames']}x{settings['sampling_rate']}"
+    data = outcome["dataset"] or outcome["data"]
+    what = f"{data}, {outcome['protocol']}: {settings['arch']} {clip}, {_views(settings)}"
+    return f"{outcome['name'] or outcome['checkpoint']} on {what}"
+
+
+def _views(settings: Mapping[str, Any]) -> str:
+    """The clips that are tested."""
+    if "clips" not in settings:
+        return "one clip around each key frame"
+    views = f"{settings['clips']} x {settings['crops']} views" if "crops" in settings else f"{settings['clips']} clips"
+    return f"{views} of each video"
+
+
 def _count(outcome: Mapping[str, Any], percent: float | None) -> str:
     """The main number as a count of videos, where the file says how many there were."""
     tested, classes = outcome["results"].get("test_videos"), outcome["settings"].get("classes")
     metric = str(outcome["metric"])
+    if frames := outcome["results"].get("test_key_frames"):
+        return f", of {outcome['results'].get('test_boxes'):,} boxes in {frames:,} key frames"
     official = f"; {found} official videos" if (found := of_official(outcome)) else ""
     if metric == "test_map" and tested:
         return f", mean over {outcome['results'].get('test_classes')} classes, of {tested} videos{official}"
@@ -283,7 +309,8 @@ def _count(outcome: Mapping[str, Any], percent: float | None) -> str:
     return f", {as_count(percent, tested, classes)}{official}"
 
 
-def _figure_of(outcome: Mapping[str, Any]) -> str:
+def figure_beside(outcome: Mapping[str, Any]) -> str:
+    """The published figure, to stand behind the number on its line; empty without one."""
     if outcome["released"] is not None:
         return f"   released: {outcome['released']:.1f} %"
     if outcome["same_settings"] is not None:

@@ -21,17 +21,17 @@ from rhovideo.config.files.yaml_settings import read_overrides
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Origin, Problem
 from rhovideo.config.keys import get_value, leaves
 from rhovideo.config.schema import definitions, is_registered
-from rhovideo.config.task_defaults import CLASSIFIES
+from rhovideo.config.task_defaults import CLASSIFIES, TRAINS_ON_LABELS
 
-PROTOCOLS = ("knn", "fast", "linear", "finetune", "charades", "test", "retrieval")
+PROTOCOLS = ("knn", "fast", "linear", "finetune", "charades", "ava", "test", "retrieval")
 TASK_OF = {
     **{"knn": "knn", "retrieval": "knn", "fast": "logistic"},
-    **{"linear": "linear", "finetune": "finetune", "charades": "finetune", "test": "test"},
+    **{"linear": "linear", "finetune": "finetune", "charades": "finetune", "ava": "detection", "test": "test"},
 }
 
 # Videos in a step, over all machines. For linear classifiers, whose learning rate is in proportion to it: the paper's,
 # and that of the released files.
-BATCHES = {"linear": (512, 64), "finetune": (64,)}
+BATCHES = {"linear": (512, 64), "finetune": (64,), "detection": (64,)}
 # The crop of the protocols, with its test crop and short sides. Other crops get these in proportion.
 _CROP, _TEST_CROP, _SHORT_SIDES = 224, 256, (256, 320)
 
@@ -121,6 +121,31 @@ FINETUNE_CHARADES = {
     "SOLVER.WEIGHT_DECAY": 1e-4,
     **_VIEWS,
 }
+# AVA: boxes. One clip around each key frame is tested.
+DETECTION = {
+    **_TRAINED,
+    "TRAIN.EVAL_PERIOD": 4,
+    "TRAIN.CHECKPOINT_PERIOD": 4,
+    "MODEL.LOSS_FUNC": "bce",
+    "MODEL.HEAD_ACT": "sigmoid",
+    "MODEL.DROPOUT_RATE": 0.5,
+    "RESNET.ZERO_INIT_FINAL_BN": True,
+    "DATA.INV_UNIFORM_SAMPLE": True,
+    "AVA.TRAIN_PREDICT_BOX_LISTS": ["ava_train_predicted_boxes.csv"],
+    "AVA.DETECTION_SCORE_THRESH": 0.8,
+    "SOLVER.BASE_LR": 0.3,
+    "SOLVER.BASE_LR_BATCH": 64,
+    "SOLVER.LR_POLICY": "steps_with_relative_lrs",
+    "SOLVER.STEPS": [0, 16, 24, 28],
+    "SOLVER.LRS": [1, 0.1, 0.01, 0.001],
+    "SOLVER.MAX_EPOCH": 32,
+    "SOLVER.WARMUP_EPOCHS": 5.0,
+    "SOLVER.WARMUP_START_LR": 0.0005,
+    "SOLVER.WEIGHT_DECAY": 1e-7,
+    "TEST.BATCH_SIZE": 8,
+}
+# From supervised weights the paper takes another rate.
+DETECTION_RATE_OF_SUPERVISED = 0.05
 # Their inputs have a length of their own.
 _OWN_LENGTH = ("slowfast", "mvit")
 # With ten clips of each video, a batch holds few videos, to save memory. This changes no result.
@@ -159,6 +184,7 @@ class Subject:
         epoch: complete epochs; None if the file does not have them.
         note: the assumptions about it, for the user; empty if there are none.
         class_names: names of its classifier's classes by label; empty if it has none.
+        supervised: whether its weights were trained with labels from the start.
     """
 
     source: str
@@ -169,6 +195,7 @@ class Subject:
     epoch: int | None = None
     note: str = ""
     class_names: tuple[str, ...] = ()
+    supervised: bool = False
 
 
 def protocol_settings(protocol: str, dataset: str) -> Settings:
@@ -179,6 +206,8 @@ def protocol_settings(protocol: str, dataset: str) -> Settings:
         return {key: KNN[key] for key in ("TRAIN.BATCH_SIZE", "KNN.NUM_CLIPS")}
     if protocol == "test":
         return dict(_VIEWS)
+    if protocol == "ava":
+        return dict(DETECTION)
     if _is_charades(protocol, dataset):
         return dict(FINETUNE_CHARADES)
     if protocol == "finetune":
@@ -203,14 +232,14 @@ def recipe(subject: Subject | None, protocol: str, dataset: str, classes: int, e
     """
     task = TASK_OF[protocol]
     settings: Settings = {"TASK": task, "NUM_GPUS": -1, "RNG_SEED": 0} | protocol_settings(protocol, dataset)
-    if task in ("linear", "finetune"):
+    if task in TRAINS_ON_LABELS:
         settings["MODEL.NUM_CLASSES"] = max(classes, 1)
     if subject is None:
         return settings
     settings |= _architecture(subject.cfg) | _clip(subject.cfg)
     if _is_charades(protocol, dataset) and subject.cfg.MODEL.ARCH not in _OWN_LENGTH:
         settings |= _CHARADES_CLIP
-    section = "TRAIN" if task in ("linear", "finetune") else "TEST"
+    section = "TRAIN" if task in TRAINS_ON_LABELS else "TEST"
     settings[f"{section}.CHECKPOINT_FILE_PATH"] = subject.path
     if encoder != "online":
         settings["TRAIN.CHECKPOINT_ENCODER"] = encoder

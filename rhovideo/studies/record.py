@@ -13,23 +13,11 @@ from typing import Any
 from rhovideo.atomic_files import write_text
 from rhovideo.config.comparison import MACHINE, is_among
 from rhovideo.errors import JobError
+from rhovideo.zoo.stated_figures import StatedFigure
 
 TABLES_FILE = "tables.json"
 # The folder of all run folders, in the study's.
 RUNS = "runs"
-
-
-@dataclass(frozen=True)
-class StatedFigure:
-    """A number that the paper states for a cell.
-
-    Attributes:
-        value: in percent.
-        derived: whether it is arithmetic on two stated numbers.
-    """
-
-    value: float
-    derived: bool = False
 
 
 @dataclass(frozen=True)

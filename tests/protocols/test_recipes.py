@@ -35,11 +35,12 @@ def subject(**changes) -> Subject:
         ("linear/K700_linear_SlowR50_8x8.yaml", "linear", "K700", 700),
         ("finetune/Charades_SlowR50_16x8.yaml", "charades", "Charades", 157),
         ("finetune/Charades_SlowR50_16x8.yaml", "finetune", "Charades", 157),
+        ("finetune/AVA_SlowR50_8x8.yaml", "ava", "AVA", 80),
     ],
 )
 def test_recipes_are_those_of_the_configurations(file, protocol, dataset, classes):
     # Which reader the lists need is read off them.
-    places = {"TRAIN.DATASET": "charades"} if dataset == "Charades" else {}
+    places = {"TRAIN.DATASET": dataset.lower()} if dataset in ("Charades", "AVA") else {}
     made = resolve(recipe(subject(), protocol, dataset, classes) | places).cfg
     assert differences(made, load_cfg(CONFIGS / file), PLACES) == []
 

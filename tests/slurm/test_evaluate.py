@@ -48,3 +48,25 @@ def test_number_is_told_by_the_same_words_once_the_job_has_finished(cluster, tmp
     shown = rhovideo(*words)
     assert "k-NN top-1" in shown
     assert json.loads((out / "eval.json").read_text())["value"] is not None
+
+
+def test_three_splits_are_one_array_and_one_number(cluster, tmp_path, synthetic_set):
+    for number in (1, 2, 3):
+        split = tmp_path / f"data/split{number}"
+        split.mkdir(parents=True)
+        for name in ("train", "test"):
+            rows = [line.split() for line in (synthetic_set / f"{name}.csv").read_text().splitlines()]
+            text = "".join(f"{synthetic_set / path} {label}\n" for path, label in rows[number - 1 :])
+            (split / f"{name}.csv").write_text(text)
+    out = tmp_path / "out"
+    words = ["eval", MOCO, "--data", tmp_path / "data", "--protocol", "knn", "--out", out]
+    words += [*NODES[:2], "--nodes", 1, *NODES[4:], "KNN.NUM_CLIPS", 1]
+    assert rhovideo(*words) == ""
+    ids = [json.loads((out / f"split{number}/job.json").read_text())["job_id"] for number in (1, 2, 3)]
+    assert len({job_id.partition("_")[0] for job_id in ids}) == 1
+    for number in (1, 2, 3):
+        Run(cluster, out / f"split{number}").wait_for_results()
+    # Before the number is asked for, the table has the mean too.
+    assert "mean of 3 splits" in rhovideo("results", out)
+    assert "mean of 3 splits" in rhovideo(*words)
+    assert len(json.loads((out / "eval.json").read_text())["splits"]) == 3

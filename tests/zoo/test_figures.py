@@ -13,6 +13,7 @@ def config(name: str, *overrides: object):
 
 LINEAR = "linear/K400_linear_SlowR50_8x8.yaml"
 UCF101 = "finetune/UCF101_split1_SlowR50_8x8.yaml"
+AVA = "finetune/AVA_SlowR50_8x8.yaml"
 
 
 @pytest.mark.parametrize(
@@ -23,22 +24,22 @@ def test_the_recipes_lead_to_the_released_checkpoints_figures(recipe, rho, k400,
     pretraining = config(f"pretrain/{recipe}_SlowR50_8x8.yaml", "DATA.TRAIN_CROP_NUM_TEMPORAL", rho)
     linear, finetune = config(LINEAR), config(UCF101)
     found = figure_for(pretraining, linear, linear)
-    assert (found.top1, found.source) == (k400, RELEASED)
-    assert figure_for(pretraining, finetune, finetune).top1 == ucf101
+    assert (found.value, found.source) == (k400, RELEASED)
+    assert figure_for(pretraining, finetune, finetune).value == ucf101
 
 
 @pytest.mark.parametrize(("recipe", "rho", "top1"), [("SimCLR", 1, 36.1), ("SimCLR", 2, 60.5), ("SwAV", 1, 38.6)])
 def test_the_papers_own_augmentation_has_the_papers_figures(recipe, rho, top1):
     pretraining = config(f"pretrain/{recipe}_SlowR50_8x8_paper.yaml", "DATA.TRAIN_CROP_NUM_TEMPORAL", rho)
     found = figure_for(pretraining, config(LINEAR), config(LINEAR))
-    assert (found.top1, found.source) == (top1, PAPER)
+    assert (found.value, found.source) == (top1, PAPER)
 
 
 @pytest.mark.parametrize(
     "overrides",
     [
         ["SOLVER.MAX_EPOCH", 100],
-        ["DATA.TRAIN_CROP_NUM_TEMPORAL", 3],
+        ["DATA.TRAIN_CROP_NUM_TEMPORAL", 5],
         ["DATA.NUM_FRAMES", 16],
         ["RESNET.DEPTH", 101],
         ["RESNET.WIDTH_PER_GROUP", 32],
@@ -59,3 +60,24 @@ def test_other_settings_have_no_figure(overrides):
 def test_another_way_of_measuring_has_no_figure(overrides):
     recipe = config("pretrain/MoCo_SlowR50_8x8.yaml")
     assert figure_for(recipe, config(LINEAR, *overrides), config(LINEAR, *overrides)) is None
+
+
+@pytest.mark.parametrize(
+    ("recipe", "rho", "mean_precision"),
+    [
+        ("MoCo", 2, 19.7),
+        ("BYOL", 2, 22.8),
+        ("SimCLR", 2, 17.5),
+        ("SwAV", 2, 19.2),
+        ("MoCo", 4, 21.9),
+        ("BYOL", 4, None),
+    ],
+)
+def test_detectors_of_ava_have_the_released_figures(recipe, rho, mean_precision):
+    pretraining = config(f"pretrain/{recipe}_SlowR50_8x8.yaml", "DATA.TRAIN_CROP_NUM_TEMPORAL", rho)
+    found = figure_for(pretraining, config(AVA), config(AVA))
+    if mean_precision is None:
+        assert found is None
+        return
+    assert (found.value, found.protocol.measure) == (mean_precision, "mAP")
+    assert figure_for(pretraining, config(AVA, "SOLVER.MAX_EPOCH", 8), config(AVA)) is None

@@ -65,7 +65,7 @@ def test_the_zoo_page_names_every_checkpoint_with_its_file_and_its_figures():
         row = next(line for line in page.splitlines() if line.startswith(f"| `{entry.name}`"))
         assert entry.url in row
         for figure in entry.figures:
-            assert f" {figure.top1} " in row
+            assert f" {figure.value} " in row
 
 
 def test_the_zoo_page_says_how_each_checkpoint_was_pretrained():

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rhovideo.config.task_defaults import CLASSIFIES
+from rhovideo.config.task_defaults import CLASSIFIES, DETECTS, TRAINS_ON_LABELS
 from rhovideo.engine.evaluation.intervals import wilson, wilson_of
 from rhovideo.protocols.evaluation_folder import has_protocols_batch
 from rhovideo.report.blocks import Plot, Plots, Rows, Section, Text
@@ -16,7 +16,7 @@ from rhovideo.report.per_video import Predictions, class_scores, confusions
 from rhovideo.report.run_record import RunRecord, cfg_value, number
 from rhovideo.report.sections.wording import MOST_ROWS, NO_PREDICTIONS, class_name, count, percent
 from rhovideo.report.subjects import Chain
-from rhovideo.zoo.figures import FIGURES, Figure, figure_for
+from rhovideo.zoo.figures import FIGURE_NAMES, FIGURES, Figure, figure_for
 
 if TYPE_CHECKING:
     import matplotlib.figure
@@ -48,9 +48,8 @@ def results_section(chain: Chain) -> Section:
         for name, value in run.results.items():
             if not isinstance(value, int | float) or isinstance(value, bool) or not _PERCENTAGES.match(name):
                 continue
-            paper = (
-                f"{figure.top1:.1f} %" if figure and run is chain.runs[-1] and name in ("test_top1", "top1") else "–"
-            )
+            compared = figure and run is chain.runs[-1] and name in FIGURE_NAMES[figure.protocol.measure]
+            paper = f"{figure.value:.1f} %" if figure and compared else "–"
             rows.append([run.name, run.task, _result_name(name), percent(float(value)), _interval(run, name), paper])
     if not rows:
         text = "No number yet: results.json is written when a run finishes. rhovideo status shows how it is doing."
@@ -87,9 +86,9 @@ def _interval(run: RunRecord, name: str) -> str:
 
 def paper_figure(chain: Chain) -> Figure | None:
     """The paper's figure for a chain with the same settings; None without one."""
-    trained = [run for run in chain.runs if run.task in ("linear", "finetune")]
+    trained = [run for run in chain.runs if run.task in TRAINS_ON_LABELS]
     last = chain.runs[-1]
-    if not trained or len(chain.runs) < 2 or last.task not in CLASSIFIES:
+    if not trained or len(chain.runs) < 2 or last.task not in (*CLASSIFIES, *DETECTS):
         return None
     figure = figure_for(chain.runs[0].cfg, trained[-1].cfg, last.cfg)
     return figure if figure and has_protocols_batch(trained[-1].cfg, trained[-1].folder) else None
@@ -101,7 +100,7 @@ def _no_figure(chain: Chain) -> str:
         return f"No figure of the paper can be compared: {reason}."
     return (
         "The paper has no figure with these settings, so none stands next to them: its figures are of a Slow R-50 "
-        "after 200 epochs of K400, on K400, UCF101 or SSv2."
+        "after 200 epochs of K400, on K400, UCF101, AVA or SSv2."
     )
 
 
@@ -115,12 +114,12 @@ def _figures_of_method(chain: Chain) -> list[Any]:
             str(figure.rho),
             f"{figure.frames} x {figure.rate}",
             str(figure.protocol),
-            f"{figure.top1:.1f} %",
+            f"{figure.value:.1f} % {figure.protocol.measure}",
             figure.source,
         ]
         for figure in found
     ]
-    columns = ["method", "rho", "clip", "measured on", "top-1", "source"]
+    columns = ["method", "rho", "clip", "measured on", "figure", "source"]
     caption = f"The paper's figures of {method}, for orientation only: other videos and a larger network."
     return [Rows(columns, rows, [1, 4], caption)] if rows else []
 
