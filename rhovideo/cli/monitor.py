@@ -54,9 +54,21 @@ Print a study's numbers: a row for each cell, and the paper's figures where it h
   rhovideo results studies/rho --out rho.csv           the format follows the file's name
   rhovideo results outputs/K400_linear_SlowR50_8x8     one run, and those that its encoder comes from
   rhovideo results outputs/eval                        every finished evaluation there
+
+Of the folder of `rhovideo study`, the tables as the paper has them, its numbers in brackets beside yours:
+
+  rhovideo results studies/paper --table table2
+  rhovideo results studies/paper --out tables.tex      for a paper that has \\usepackage{booktabs}
+  rhovideo results studies/paper --out numbers.csv     a line for each run, for pandas
+  rhovideo results studies/paper --table table2 --plot table2.pdf
+  rhovideo results studies/paper --out page.html       all tables with their figures and costs, on one page
+
+A figure and a page need pip install 'rhovideo[report]'.
 """
 
-_ENDINGS = {".csv": "csv", ".md": "markdown", ".markdown": "markdown"}
+_FORMATS = (*FORMATS, "latex")
+_PAGE = (".html", ".htm")
+_ENDINGS = {".csv": "csv", ".md": "markdown", ".markdown": "markdown", ".tex": "latex"}
 
 
 def add_commands(commands: Commands) -> None:
@@ -77,8 +89,10 @@ def add_commands(commands: Commands) -> None:
 
     results = add_parser(commands, "results", "print a table of results", RESULTS_HELP, results_command)
     results.add_argument("path", metavar="STUDY", help="a study, or a run folder")
-    results.add_argument("--format", choices=FORMATS, help="(text, or as FILE's name says)")
+    results.add_argument("--format", choices=_FORMATS, help="(text, or as FILE's name says)")
     results.add_argument("--out", metavar="FILE", type=Path, help="write the table to this file")
+    results.add_argument("--table", metavar="NAME", help="only this table of a study that has several")
+    results.add_argument("--plot", metavar="FILE", type=Path, help="draw a study's table: .png, .pdf or .svg")
 
 
 def _count(text: str) -> int:
@@ -124,15 +138,60 @@ def cancel_command(options: argparse.Namespace) -> int:
 
 def results_command(options: argparse.Namespace) -> int:
     """Run ``rhovideo results``."""
+    from rhovideo.studies.record import has_tables
+
+    if not has_tables(options.path):
+        for name in ("table", "plot"):
+            if getattr(options, name) is not None:
+                raise JobError(f"--{name}: {options.path} is no folder of `rhovideo study`: leave --{name} out")
+        return _write(_table_of_runs(options.path, _form(options)), options.out)
+    return _study_results(options)
+
+
+def _study_results(options: argparse.Namespace) -> int:
+    """Write a study's tables, and draw them where that is wanted."""
+    from rhovideo.studies.numbers.study_results import read_study_results
+
+    results = read_study_results(options.path, options.table)
+    if options.plot is not None:
+        from rhovideo.report.study.study_plots import write_plots
+
+        for path in write_plots(results, options.plot):
+            print_line(f"wrote {path}")
+        if options.out is None and options.format is None:
+            return 0
+    if options.out is not None and options.out.suffix.lower() in _PAGE:
+        from rhovideo.report.study.study_page import write_study_page
+
+        print(write_study_page(results, options.out))
+        return 0
+    return _write(results.render(_form(options)), options.out)
+
+
+def _table_of_runs(path: str, form: str) -> str:
+    """The table of other folders: runs, sweeps, evaluations."""
     from rhovideo.monitor.results import results
 
-    form = options.format or (_ENDINGS.get(options.out.suffix.lower(), "text") if options.out else "text")
-    text = results(options.path, precise=form == "csv").render(form)
-    if options.out is None:
+    table = results(path, precise=form == "csv")
+    if form != "latex":
+        return table.render(form)
+    from rhovideo.studies.numbers.formats import as_latex
+    from rhovideo.studies.numbers.layout import Grid, Head
+
+    return as_latex(Grid("", "", [Head("", name) for name in table.columns], table.rows, table.notes))
+
+
+def _form(options: argparse.Namespace) -> str:
+    """The format that is wanted, or that the file's name says."""
+    return options.format or (_ENDINGS.get(options.out.suffix.lower(), "text") if options.out else "text")
+
+
+def _write(text: str, out: Path | None) -> int:
+    if out is None:
         sys.stdout.write(text)
         return 0
     try:
-        write_text(options.out, text)
+        write_text(out, text)
     except OSError as error:
-        raise JobError(f"--out {options.out}: cannot be written ({error.strerror})") from error
+        raise JobError(f"--out {out}: cannot be written ({error.strerror})") from error
     return 0

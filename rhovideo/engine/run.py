@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
+import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo import distributed, stopping
@@ -21,7 +22,7 @@ from rhovideo.config.findings import Finding
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.loading.workers import cores, worker_count
-from rhovideo.engine.device_inputs import use_sound_kernels
+from rhovideo.engine.device_inputs import job_device, use_sound_kernels
 from rhovideo.engine.evaluation.feature_file import check_features, has_blocks
 from rhovideo.engine.evaluation.intervals import Numbers
 from rhovideo.engine.log.cpu_notes import note_cpu, note_mixed_precision
@@ -38,6 +39,7 @@ from rhovideo.errors import JobError
 from rhovideo.runs.folder import CONFIG_FILE, RESULTS_FILE, list_checkpoints, read_results
 from rhovideo.runs.inputs import Inputs, described, measure, read_inputs, record_start
 from rhovideo.runs.lock import held
+from rhovideo.runs.sessions import CPU, session
 from rhovideo.terminal import print_line, stage
 
 logger = logging.getLogger(__name__)
@@ -70,7 +72,19 @@ def run(cfg: CfgNode) -> Numbers:
     """
     with held(cfg.OUTPUT_DIR) if distributed.is_main() else contextlib.nullcontext():
         done = _done_before(cfg)
-        return _run(cfg) if done is None else done
+        if done is not None:
+            return done
+        with _timed(cfg):
+            return _run(cfg)
+
+
+def _timed(cfg: CfgNode) -> contextlib.AbstractContextManager[None]:
+    """Record how long the block takes, and on which devices."""
+    if not distributed.is_main():
+        return contextlib.nullcontext()
+    device = job_device(cfg)
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else CPU
+    return session(cfg.OUTPUT_DIR, distributed.world_size(), name)
 
 
 def _done_before(cfg: CfgNode) -> dict[str, float] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,10 @@ class Rows:
         numbers: places of the columns that are aligned to the right.
         caption: below it.
         strong: places of rows that stand out.
+        groups: headings above those of the columns, from left to right, each with the number of columns it is over;
+            empty for one line of headings.
+        links: by the place of a row and of a column, where a click on its text leads.
+        dense: for many columns: smaller letters, and texts may take two lines.
     """
 
     columns: Sequence[str]
@@ -45,6 +49,15 @@ class Rows:
     numbers: Sequence[int] = ()
     caption: str = ""
     strong: Sequence[int] = ()
+    groups: Sequence[tuple[str, int]] = ()
+    links: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    dense: bool = False
+
+    @property
+    def whole_columns(self) -> list[str]:
+        """The headings with their groups' before them, for a table with one line of headings."""
+        above = [name for name, columns in self.groups for _ in range(columns)] or [""] * len(self.columns)
+        return [f"{group} {name}".strip() for group, name in zip(above, self.columns, strict=True)]
 
 
 @dataclass(frozen=True)

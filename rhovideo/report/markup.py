@@ -64,7 +64,7 @@ def _in_markdown(block: object, pictures: dict[str, str]) -> list[str]:
         return ["```text", *block.lines, "```"]
     if isinstance(block, Rows):
         rule = ["---:" if place in block.numbers else "---" for place in range(len(block.columns))]
-        rows = [f"| {' | '.join(map(_in_cell, row))} |" for row in (block.columns, rule, *block.rows)]
+        rows = [f"| {' | '.join(map(_in_cell, row))} |" for row in (block.whole_columns, rule, *block.rows)]
         return [*rows, *(["", _plain(block.caption)] if block.caption else [])]
     if isinstance(block, Plots):
         shown = [[f"![{_plain(plot.alt)}]({pictures[plot.name]})", "", plot.caption, ""] for plot in block.plots]

@@ -19,6 +19,7 @@ from rhovideo.runs.first_launch import FILE_NAME as FIRST_LAUNCH_FILE
 from rhovideo.runs.folder import FAILURE_FILE, INPUTS_FILE, LOG_FILE, STATS_FILE, list_checkpoints, read_results
 from rhovideo.runs.lineage import read_config, started_in
 from rhovideo.runs.records import read_attempts
+from rhovideo.runs.sessions import wall_seconds
 
 # The names of the main number in results.json; the first that is there is the run's score.
 SCORES = ("test_top1", "test_map", "top1", "map", "knn_top1", "recall_at_1")
@@ -201,7 +202,12 @@ class RunRecord:
 
     @property
     def seconds(self) -> float | None:
-        """From its first line of the log to its last; of a run that went on later, the time of its steps."""
+        """Of all its starts; of an earlier version's run, from its first line of the log to its last.
+
+        Of such a run that went on later, the time of its steps.
+        """
+        if (recorded := wall_seconds(self.folder)) is not None:
+            return recorded
         stopped = bool(read_attempts(self.folder))
         return (self.training_seconds or None) if stopped or self.log.seconds is None else self.log.seconds
 

@@ -1,0 +1,1 @@
+"""What comes out of a study: its numbers, properties and hours, as tables in several formats. Without torch."""
