@@ -19,33 +19,11 @@ SOLVER: {BASE_LR: 0.01, MAX_EPOCH: 1, WARMUP_START_LR: 0.001}
 KNN: {K: 3}
 DATA_LOADER: {NUM_WORKERS: 0}
 """
-# A plugin whose logger does what a file beside the run folder says.
-TROUBLE = """
-import os, signal, time
-import rhovideo
-
-@rhovideo.register_logger("trouble")
-class Trouble:
-    def __init__(self, run):
-        self.folder = run.folder
-        orders = run.folder.parent / f"{run.folder.name}.orders"
-        self.orders = orders.read_text() if orders.exists() else ""
-    def numbers(self, values, step):
-        if self.orders == "die":
-            print("the last words of a library", flush=True)
-            os.kill(os.getpid(), signal.SIGKILL)
-        if self.orders == "hang":
-            (self.folder / "hangs").write_text(str(os.getpid()))
-            time.sleep(0.3)
-    def close(self):
-        pass
-"""
 
 
 def write_configs(folder: Path, data: Path, *tasks: str, more: str = "") -> list[str]:
-    """A file for each task in a folder; returns their paths. ``trouble`` is a plugin beside them."""
+    """A file for each task in a folder; returns their paths."""
     (folder / "base.yaml").write_text(TINY % data + more)
-    (folder / "trouble.py").write_text(TROUBLE)
     paths = []
     for task in tasks:
         path = folder / f"{task}.yaml"
@@ -56,7 +34,7 @@ def write_configs(folder: Path, data: Path, *tasks: str, more: str = "") -> list
 
 def plan_of_seeds(folder: Path, data: Path, seeds: int, *tasks: str, trouble: bool = False) -> Plan:
     """A cell for each seed, 1 and on, in ``folder``/study."""
-    more = "PLUGINS: [trouble]\nLOGGERS: {USE: [trouble]}\nLOG_PERIOD: 1\n" if trouble else ""
+    more = "PLUGINS: [tests.launch.local.trouble]\nLOGGERS: {USE: [trouble]}\nLOG_PERIOD: 1\n" if trouble else ""
     sweep = "RNG_SEED=" + ",".join(map(str, range(1, seeds + 1)))
     return make_plan(write_configs(folder, data, *tasks, more=more), (), sweep, str(folder / "study"))
 

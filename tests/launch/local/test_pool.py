@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -15,8 +16,9 @@ import torch
 
 from rhovideo import cli
 from rhovideo.config import ConfigError
+from rhovideo.config.files.reading import load
 from rhovideo.launch.local.runner import run_plan
-from rhovideo.launch.plan import Plan, make_plan
+from rhovideo.launch.plan import Cell, Plan, make_plan
 from tests.launch.local.chains import finished, order, plan_of_seeds, write_configs
 
 ROOT = Path(__file__).parents[3]
@@ -99,6 +101,7 @@ def test_killed_worker_is_named_and_replaced(tmp_path, synthetic_set, monkeypatc
     said = capfd.readouterr().err
     assert "RNG_SEED=1: " in said
     assert "was killed (SIGKILL)" in said
+    assert "the last words of a library" in said
     assert "1 of 2 cells failed:" in said
     assert said.rstrip().endswith(f"linear.yaml failed; not run: {tmp_path}/test.yaml")
     assert cli.main(["status", plan.cells[0].jobs[1].cfg.OUTPUT_DIR]) == 0
@@ -153,6 +156,52 @@ def test_job_of_several_processes_is_refused(tmp_path, synthetic_set):
     assert not (tmp_path / "study").exists()
 
 
-def checkpoint(plan: Plan, number: int, job: int) -> dict:
-    (newest,) = list((Path(plan.cells[number].jobs[job].cfg.OUTPUT_DIR) / "checkpoints").glob("*.pyth"))
-    return torch.load(newest, weights_only=True)
+# What each of the five jobs before the one that is compared sets in its process, or draws from it.
+OTHERS = {
+    "bfloat16": "TRAIN: {MIXED_PRECISION: True}\nCONTRASTIVE: {TYPE: moco, QUEUE_LEN: 16, MOMENTUM: 0.9}\n",
+    "byol": "CONTRASTIVE: {TYPE: byol, PREDICTOR_DEPTHS: [2], BN_MLP: True}\nRNG_SEED: 7\nLOG_DIAGNOSTICS: True\n",
+    "finetune": "TASK: finetune\nLOGGERS: {USE: [csv, tensorboard]}\n",
+    "linear": "TASK: linear\nDATA_LOADER: {NUM_WORKERS: 1}\n",
+    "swav": "CONTRASTIVE: {TYPE: swav, SWAV_NUM_PROTOTYPES: 12, BN_MLP: True}\nMODEL: {ARCH: r2plus1d}\n",
+}
+# Entries of a checkpoint that name its place or time.
+ELSEWHERE = ("cfg",)
+TARGET = "TASK: finetune\nDATA: {SSL_COLOR_JITTER: True}\nSOLVER: {MAX_EPOCH: 2}\n"
+
+
+def test_a_job_is_the_same_in_a_new_process_and_after_five_others(tmp_path, synthetic_set):
+    write_configs(tmp_path, synthetic_set)
+    for name, text in (*OTHERS.items(), ("target", TARGET)):
+        (tmp_path / f"{name}.yaml").write_text(
+            "_BASE_: base.yaml\n" + ("" if "TASK" in text else "TASK: pretrain\n") + text
+        )
+    study = tmp_path / "study"
+
+    def cell(name: str, *jobs: str) -> Cell:
+        loaded = [load(tmp_path / f"{job}.yaml", ["OUTPUT_DIR", str(study / name / job)]) for job in jobs]
+        return Cell(name, {}, loaded)
+
+    assert run_plan(Plan([cell("warm", *OTHERS, "target"), cell("new", "target")], study), workers=2) == 0
+    assert run_plan(Plan([cell("here", *OTHERS, "target")], study)) == 0
+    ends = {name: learnt(study / name / "target") for name in ("new", "warm", "here")}
+    assert ends["new"][1]["top1"] >= 0
+    for name in ("warm", "here"):
+        assert ends[name][1] == ends["new"][1]
+        assert equal(ends[name][0], ends["new"][0]), name
+
+
+def learnt(run: Path) -> tuple[dict, dict]:
+    """The last checkpoint of a run, and its numbers."""
+    newest = max((run / "checkpoints").glob("*.pyth"))
+    return torch.load(newest, weights_only=True), json.loads((run / "results.json").read_text())
+
+
+def equal(one, other) -> bool:
+    """True if two states have the same tensors, bit for bit."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one if key not in ELSEWHERE)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return one == other
