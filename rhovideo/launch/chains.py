@@ -89,6 +89,22 @@ def checkpoint_source(jobs: Sequence[Loaded], number: int) -> tuple[str, Path] |
     return f"{section}.CHECKPOINT_FILE_PATH", Path(source.cfg.OUTPUT_DIR)
 
 
+def weights_from(jobs: Sequence[Loaded], number: int) -> int | None:
+    """The place of the earlier job whose checkpoint a job of a chain takes; None where there is none.
+
+    Args:
+        jobs: in the order in which they run.
+        number: the job's place.
+    """
+    source = checkpoint_source(jobs, number)
+    written = job_checkpoint(jobs[number].cfg)
+    if source is None and (not written or "://" in written):
+        return None
+    path = Path(written).resolve() if source is None else source[1].resolve() / "its checkpoint"
+    earlier = (place for place in reversed(range(number)) if Path(jobs[place].cfg.OUTPUT_DIR).resolve() in path.parents)
+    return next(earlier, None)
+
+
 class NoCheckpoint(JobError):
     """The earlier job has left nothing to start from."""
 

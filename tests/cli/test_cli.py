@@ -354,8 +354,9 @@ def test_who_watches_is_told_that_it_has_begun(jobs_folder):
 def test_failing_job_ends_with_1_and_names_those_not_run(jobs_folder, capfd):
     # A checkpoint that is there and holds no weights, which only the job finds out.
     (jobs_folder / "notes.pyth").write_text("no weights")
-    words = ["TRAIN.CHECKPOINT_FILE_PATH", "notes.pyth", "DATA_LOADER.NUM_WORKERS", "0"]
-    assert main(["run", "--cfg", "pretrain.yaml", "linear.yaml", *words]) == 1
+    with (jobs_folder / "pretrain.yaml").open("a") as file:
+        file.write("TRAIN: {CHECKPOINT_FILE_PATH: notes.pyth}\n")
+    assert main(["run", "--cfg", "pretrain.yaml", "linear.yaml", "DATA_LOADER.NUM_WORKERS", "0"]) == 1
     assert "pretrain.yaml failed; not run: linear.yaml" in capfd.readouterr().err
 
 

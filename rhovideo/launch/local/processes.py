@@ -52,7 +52,7 @@ __all__ = ["RankFailed", "check_machine", "launch"]
 # all stop together; in an evaluation one may wait for another that has stopped.
 GRACE = 5.0
 # Seconds for the others to end by themselves, before SIGKILL, which leaves their workers' semaphores behind.
-_TIDY_SECONDS = 1.5
+TIDY_SECONDS = 1.5
 # Seconds between two checks whether this process was asked to stop.
 _LOOK = 0.2
 # A file by which rank 0 tells its parent that it has begun.
@@ -110,11 +110,12 @@ def _run_here(run: Run, cfg: CfgNode) -> Any:
     except (Stopped, FolderNotOursError):
         raise
     except Exception as error:
-        _keep_failure(cfg.OUTPUT_DIR, f"failed: {summary(error)}", f"failed:\n{full_text(error)}")
+        keep_failure(cfg.OUTPUT_DIR, f"failed: {summary(error)}", f"failed:\n{full_text(error)}")
         raise
 
 
-def _keep_failure(output_dir: str, first_line: str, text: str) -> None:
+def keep_failure(output_dir: str, first_line: str, text: str) -> None:
+    """Put a failure into the run folder's log and its report, see :func:`rhovideo.launch.failures.keep_report`."""
     append_to_log(output_dir, text)
     keep_report(output_dir, first_line, text)
 
@@ -139,7 +140,7 @@ def _spawn(run: Run, cfg: CfgNode, count: int) -> Any:
         ]
         ended_by_us: set[int] = set()
         try:
-            with _without_interrupts():
+            with without_interrupts():
                 for rank, process in enumerate(processes):
                     # The ranks import the same modules; one of them shows what these warn of.
                     with silent_imports() if rank else contextlib.nullcontext():
@@ -154,7 +155,7 @@ def _spawn(run: Run, cfg: CfgNode, count: int) -> Any:
 
 
 @contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
+def without_interrupts() -> Iterator[None]:
     """Let processes that are started inside never see Ctrl-C, also while they import torch; this one sees it after.
 
     They would print how far they had come, before :func:`_rank` can ignore it.
@@ -194,10 +195,10 @@ def _end(processes: Sequence[SpawnProcess], held: Connection) -> set[int]:
     """End the processes that still run, after GRACE seconds if they were asked to stop; returns their ranks."""
     started = [process for process in processes if process.pid]
     if any(process.exitcode == STOPPED for process in processes):
-        _join(started, GRACE)
+        join(started, GRACE)
     running = {rank: process for rank, process in enumerate(processes) if process.pid and process.is_alive()}
     held.close()
-    _join(list(running.values()), _TIDY_SECONDS)
+    join(list(running.values()), TIDY_SECONDS)
     for process in running.values():
         process.kill()
     for process in running.values():
@@ -205,7 +206,7 @@ def _end(processes: Sequence[SpawnProcess], held: Connection) -> set[int]:
     return set(running)
 
 
-def _join(processes: Sequence[SpawnProcess], seconds: float) -> None:
+def join(processes: Sequence[SpawnProcess], seconds: float) -> None:
     """Wait for the end of all of them, some seconds at most."""
     deadline = time.monotonic() + seconds
     for process in processes:
@@ -231,7 +232,7 @@ def _failure(processes: Sequence[SpawnProcess], ended_by_us: set[int], folder: P
     }
     text = report(world, failures, silent)
     if all(failure.folder_is_ours for failure in failures.values()):
-        _keep_failure(output_dir, headline(world, failures, silent), text)
+        keep_failure(output_dir, headline(world, failures, silent), text)
     return RankFailed(text)
 
 
@@ -240,7 +241,7 @@ def _rank(run: Run, cfg: CfgNode, rank: int, count: int, folder: Path, ends: Con
     # Ctrl-C reaches every process of the terminal; the parent decides when this one stops.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     stopping.listen({signal.SIGTERM: "SIGTERM or Ctrl-C"})
-    threading.Thread(target=_end_with_parent, args=(ends,), name="end-with-parent", daemon=True).start()
+    threading.Thread(target=end_with_parent, args=(ends,), name="end-with-parent", daemon=True).start()
     os.environ["LOCAL_RANK"] = str(rank)
     if rank == 0:
         start_beats("meeting the other processes")
@@ -260,7 +261,7 @@ def _rank(run: Run, cfg: CfgNode, rank: int, count: int, folder: Path, ends: Con
         leave(1)
 
 
-def _end_with_parent(ends: Connection) -> None:
+def end_with_parent(ends: Connection) -> None:
     """End this process when its parent wants it, or is killed and cannot end its children."""
     with contextlib.suppress(EOFError, OSError):
         ends.recv()
