@@ -124,7 +124,7 @@ def _run(options: argparse.Namespace, paths: Sequence[Path], overrides: list[str
     if not plan.cells:
         print_line(f"nothing to run. Its tables: rhovideo results {shlex.quote(str(request.out))}")
         return 0
-    return submit_plan(plan, resume=options.resume) if slurm else run_plan(plan)
+    return submit_plan(plan, resume=options.resume) if slurm else run_plan(plan, options.workers)
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -158,7 +158,7 @@ def _request(options: argparse.Namespace, names: Sequence[str], overrides: list[
     from rhovideo.studies import miniature
 
     folders = miniature.write_data(out / "data", names)
-    data = DataSets(folders, out / "lists", miniature.SUBSET_SHARE)
+    data = DataSets(folders, out / "lists", miniature.VIDEO_SHARE)
     return Request(out, data, shrink=miniature.shrink, **common)
 
 

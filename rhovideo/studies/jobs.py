@@ -27,7 +27,8 @@ from rhovideo.runs.first_launch import as_resumed
 from rhovideo.studies.data_sets import DataSets, classes_of
 from rhovideo.studies.job_names import fit_for_folder, measure_name, training_name, untrained_name
 from rhovideo.studies.record import RUNS, CellRecord, StudyRecord, TableRecord
-from rhovideo.studies.study_file import Measure, StudyCell, StudyFile
+from rhovideo.studies.study_file import Measure, StudyCell, StudyFile, studies_folder
+from rhovideo.zoo.stated_figures import stated
 
 TRAINING = "training"
 _RANDOM = "random"
@@ -169,16 +170,17 @@ class _JobMaker:
     def _cell(self, study: StudyFile, cell: StudyCell) -> list[CellRecord]:
         """The numbers of a cell, one a measure."""
         missing = self._request.data.missing(cell.train_on) if cell.start != _RANDOM else ""
+        of_paper = study.path.parent == studies_folder()
         starts = [] if missing else [self._start(study, cell, seed) for seed in self._request.seeds]
         records = []
         for label in cell.measures:
             measure = study.measures[label]
             measure = replace(measure, keys={**measure.keys, **cell.measure_keys.get(label, {})})
-            stated = None
+            figure = stated(study.name, cell.row, cell.column, label) if of_paper else None
             needs = missing or self._request.data.missing(measure.data)
             if needs or None in starts:
                 why = f"needs {needs}" if needs else "its configuration is wrong"
-                records.append(CellRecord(cell.row, cell.column, label, left_out=why, stated=stated))
+                records.append(CellRecord(cell.row, cell.column, label, left_out=why, stated=figure))
                 continue
             wanted = _is_wanted(_label(cell, label), self._request.only)
             runs, trained = [], []
@@ -186,7 +188,7 @@ class _JobMaker:
                 assert start is not None
                 trained.append(f"{RUNS}/{start.chain}/{TRAINING}" if start.trained else "")
                 runs.append(self._measured(study, cell, measure, start, seed, wanted=wanted))
-            records.append(CellRecord(cell.row, cell.column, label, runs, trained, stated=stated))
+            records.append(CellRecord(cell.row, cell.column, label, runs, trained, stated=figure))
         return records
 
     def _start(self, study: StudyFile, cell: StudyCell, seed: int) -> _Start | None:
