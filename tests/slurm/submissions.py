@@ -21,7 +21,17 @@ PATIENCE = 240
 
 def rhovideo(*words: object, check: bool = True, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
     """``tools/run_net.py``, as a user starts it in the checkout."""
-    command = [sys.executable, ROOT / "tools/run_net.py", *words]
+    return _finish([sys.executable, ROOT / "tools/run_net.py", *words], words, check, env)
+
+
+def study(*words: object) -> subprocess.CompletedProcess:
+    """``rhovideo study``."""
+    return _finish([sys.executable, "-m", "rhovideo.cli", "study", *words], words)
+
+
+def _finish(
+    command: list[object], words: tuple[object, ...], check: bool = True, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess:
     done = subprocess.run(
         [str(word) for word in command],
         cwd=ROOT,

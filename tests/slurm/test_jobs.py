@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from rhovideo.runs.folder import read_results
 from rhovideo.runs.records import read_attempts, run_folders
+from rhovideo.studies.record import read_record
 from tests.configured_runs import final_state, run, write_config
-from tests.slurm.submissions import Run, ranks_of, rhovideo, seconds_since, submit
+from tests.slurm.submissions import Run, ranks_of, rhovideo, seconds_since, study, submit
 
 # Everything that may depend on the number of processes is shared by all of them.
 EXACT = ["TRAIN.DTYPE", "float64", "BN.NORM_TYPE", "sync_batchnorm", "BN.GLOBAL_SYNC", True]
@@ -245,3 +247,32 @@ def test_dry_run_prints_the_script_and_queues_nothing(cluster, tmp_path, pretrai
     assert "NUM_SHARDS: 2" in shown
     assert cluster.queue() == []
     assert not (tmp_path / "pretrain").exists()
+
+
+def test_a_study_fills_its_table_and_does_nothing_twice(cluster, tmp_path, synthetic_set):
+    config = write_config(tmp_path / "pretrain.yaml", tmp_path / "pretrain", "pretrain")
+    small = "SOLVER.MAX_EPOCH: 1, TRAIN.EVAL_PERIOD: 0, TRAIN.BATCH_SIZE: 8"
+    (tmp_path / "mine.yaml").write_text(
+        f"""
+TRAIN_ON: mine
+SET: {{RECIPE: {config}, {small}}}
+ROWS: {{"1": {{DATA.TRAIN_CROP_NUM_TEMPORAL: 1}}, "2": {{DATA.TRAIN_CROP_NUM_TEMPORAL: 2}}, scratch: {{START: random, MEASURE: [L]}}}}
+MEASURE:
+  K: {{DATA: mine, PROTOCOL: knn, KNN.NUM_CLIPS: 1, KNN.K: 3}}
+  L: {{DATA: mine, PROTOCOL: linear, {small}, SOLVER.WARMUP_EPOCHS: 0, TEST.NUM_ENSEMBLE_VIEWS: 1}}
+"""
+    )
+    out = tmp_path / "out"
+    resources = ["--launcher", "slurm", "--nodes", 1, "--tasks-per-node", 1, "--gpus-per-node", 0, "--time", "30"]
+    words = [tmp_path / "mine.yaml", "--data", f"mine={synthetic_set}", "--out", out, *resources]
+    overrides = ["--opts", "DATA_LOADER.NUM_WORKERS", 0]
+    study(*words, *overrides)
+    cluster.wait_until("the study's end", lambda: not cluster.queue(), 600, [out])
+    record = read_record(out)
+    runs = {folder for cell in record.tables[0].cells for splits in cell.runs for folder in splits}
+    assert len(runs) == 5
+    assert all(read_results(out / folder) for folder in runs)
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("results.json")}
+    study(*words, "--resume", *overrides)
+    cluster.wait_until("the study's second end", lambda: not cluster.queue(), 600, [out])
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("results.json")} == before
