@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rhovideo.atomic_files import written_whole
 from rhovideo.errors import JobError
@@ -114,7 +114,7 @@ def _name_rows(axes: Axes, table: TableRecord) -> None:
     rows = table.rows
     letters = sum(map(len, rows)) + 2 * len(rows)
     aslant = letters > _LETTERS * _panel_width(table)
-    options = {"rotation": 28, "ha": "right", "rotation_mode": "anchor"} if aslant else {}
+    options: dict[str, Any] = {"rotation": 28, "ha": "right", "rotation_mode": "anchor"} if aslant else {}
     axes.set_xticks(range(len(rows)), list(rows), **options)
     axes.set_xlim(-0.6, len(rows) - 0.4)
 
