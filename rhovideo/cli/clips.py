@@ -36,8 +36,8 @@ examples:
   rhovideo clips pretrain/BYOL_SlowR50_8x8 DATA.PATH_TO_DATA_DIR data/k400 --out clips.mp4 --seed 2
   rhovideo clips outputs/mine/config.yaml --out epoch8.png --epoch 8 --videos 8
 
-With --distances the picture shows how far apart in time the clips of a video are, in the first 100 epochs, beside the
-exact law, for each frame rate of the list (needs pip install 'rhovideo[report]'):
+With --distances the picture shows how far apart in time a video's clips are that a run would draw, beside the exact
+law, for each frame rate of the list (needs pip install 'rhovideo[report]'):
   rhovideo clips pretrain/BYOL_SlowR50_8x8 DATA.PATH_TO_DATA_DIR data/k400 \\
       CONTRASTIVE.DELTA_SECONDS_MAX 5 --distances --out distances.png
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,8 +21,10 @@ from rhovideo.randomness import Stream, generator
 # Seconds of a bin: the smallest that makes no more bins than _MOST_BINS.
 _WIDTHS = (0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 300.0)
 _MOST_BINS = 20
-# Less than a frame: a distance at the edge of two bins belongs to the later one, whatever the rounding.
+# Less than a frame, more than what is lost by rounding.
 _EDGE = 1e-6
+# Draws of all videos together, where nothing else is said.
+_DRAWS = 40_000
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class RateDistances:
         videos: of this rate.
         drawn: share of the drawn distances in each bin.
         law: the exact probability of each bin, over the same videos.
-        chance: standard deviation of ``drawn`` around ``law``, where the pairs of a video are independent (rho 2).
+        chance: standard deviation of ``drawn`` around ``law``, at most, where a video has one pair (rho 2).
     """
 
     fps: float
@@ -80,13 +83,13 @@ class _Video:
     fps: float
 
 
-def drawn_distances(cfg: CfgNode, videos: int = 500, epochs: int = 100) -> DrawnDistances:
+def drawn_distances(cfg: CfgNode, videos: int = 500, epochs: int | None = None) -> DrawnDistances:
     """Draw the clips of a pre-training as it would draw them, without decoding them.
 
     Args:
         cfg: a configuration of TASK pretrain.
         videos: how many of the list, drawn with RNG_SEED; all where there are no more.
-        epochs: the first ones, whose clips are drawn.
+        epochs: the first ones, whose clips are drawn; None: as many as give about 40,000 draws.
 
     Raises:
         JobError: the configuration draws no clips of one video, or the list cannot be used.
@@ -103,9 +106,9 @@ def drawn_distances(cfg: CfgNode, videos: int = 500, epochs: int = 100) -> Drawn
         laws = _laws(sampler, found)
     except ValueError as error:
         raise JobError(str(error)) from error
-    edges = _edges(
-        max((np.flatnonzero(law)[-1] / video.fps for video, law in zip(found, laws, strict=True)), default=0)
-    )
+    epochs = epochs or max(1, round(_DRAWS / max(1, len(found))))
+    longest = [np.flatnonzero(law)[-1] / video.fps for video, law in zip(found, laws, strict=True)]
+    edges = _edges(max(longest, default=0.0))
     rates = []
     for fps, _ in Counter(round(video.fps, 2) for video in found).most_common():
         own = [(video, law) for video, law in zip(found, laws, strict=True) if round(video.fps, 2) == fps]
@@ -132,8 +135,20 @@ def _laws(sampler: RhoClipSampler, videos: Sequence[_Video]) -> list[np.ndarray]
 
 
 def _edges(longest: float) -> np.ndarray:
-    width = next((width for width in _WIDTHS if longest < width * _MOST_BINS), _WIDTHS[-1])
-    return np.arange(int(longest / width + _EDGE) + 2) * width
+    width = next((width for width in _WIDTHS if longest <= width * _MOST_BINS + _EDGE), _WIDTHS[-1])
+    return np.arange(max(1, math.ceil(longest / width - _EDGE)) + 1) * width
+
+
+def _binned(of_steps: np.ndarray, edges: np.ndarray, fps: float) -> np.ndarray:
+    """What lies in each bin, of numbers by the distance in frames.
+
+    A distance of d frames is spread over its frame, (d - 1, d], so that bins whose edges lie within frames are as even
+    as others; no distance at all is in the first bin.
+    """
+    below = np.interp(edges * fps, np.arange(len(of_steps)), np.cumsum(of_steps))
+    binned = np.diff(below)
+    binned[0] += of_steps[0]
+    return binned
 
 
 def _of_rate(
@@ -147,14 +162,15 @@ def _of_rate(
     bins = len(edges) - 1
     counts, law, variance = np.zeros(bins), np.zeros(bins), np.zeros(bins)
     for video, own in videos:
-        seconds = np.arange(len(own)) / video.fps
-        probability = np.histogram(seconds + _EDGE, edges, weights=own)[0]
+        probability = _binned(own, edges, video.fps)
         law += probability / len(videos)
         variance += probability * (1 - probability)
+        steps = np.zeros(len(own))
         for epoch in range(epochs):
             # The address of the sample's first attempt, as in the data set.
             rng = generator(Stream.CLIP_TIMES, seed, epoch, video.place, 0)
             starts = np.sort(sampler.sample(video.frames, video.fps, rng)[:, 0])
-            counts += np.histogram(np.diff(starts) / video.fps + _EDGE, edges)[0]
+            np.add.at(steps, np.diff(starts), 1)
+        counts += _binned(steps, edges, video.fps)
     drawn = counts / counts.sum()
     return RateDistances(fps, len(videos), drawn, law, np.sqrt(variance / counts.sum() / len(videos)))
