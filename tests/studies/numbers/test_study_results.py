@@ -130,6 +130,16 @@ def test_weights_that_were_to_be_random_are_not_those_of_a_checkpoint(tmp_path, 
     assert "other settings" in said(capsys, folder)
 
 
+def test_a_table_of_later_seeds_has_their_numbers(tmp_path, capsys):
+    """The study was begun with seed 1, and this table was added with seed 2 alone."""
+    one = cell("1", "BYOL", "K", seeds=[2])
+    folder = write(tmp_path / "study", table([one]), seeds=[1, 2])
+    start = folder / one.pretraining[0]
+    finish_run(folder / one.runs[0][0], "finetune", 2, start, test_top1=70.0)
+    (row,) = numbers(said(capsys, folder, "--format", "csv"))
+    assert (row["seed"], row["value"]) == ("2", "70")
+
+
 def test_a_moved_study_keeps_its_numbers(study, tmp_path, capsys):
     before = said(capsys, study)
     shutil.move(study, tmp_path / "elsewhere")
