@@ -20,6 +20,7 @@ TORCH_FREE = (
         "rhovideo.data.lists.boxes",
         "rhovideo.runs",
         "rhovideo.monitor",
+        "rhovideo.studies.numbers",
         "rhovideo.cli",
         "rhovideo.launch.slurm",
     ),

@@ -20,7 +20,7 @@ from rhovideo.config.pyslowfast.translation import reads_charades, reads_templat
 from rhovideo.data.sampling.clip_spans import check_clip, clip_frames, clip_length, clip_seconds, clip_times, frames_of
 from rhovideo.data.sampling.frame_list_samplers import FrameStepSampler, FrameWindowSampler
 from rhovideo.data.sampling.segment_sampler import SegmentSampler
-from rhovideo.data.sampling.start_times import draw_starts, even_starts, gaps_of_seconds
+from rhovideo.data.sampling.start_times import distance_law, draw_starts, even_starts, gaps_of_seconds
 from rhovideo.randomness import python_generator
 
 
@@ -141,10 +141,33 @@ class RhoClipSampler(ClipSampler):  # type: ignore[misc]  # PyTorchVideo has no 
         length = clip_length(self.num_frames, self.sampling_rate, fps, rate)
         if self.same_time:
             return np.repeat(draw_starts(num_frames, length, 1, -math.inf, math.inf, rng), self.rho), length
-        gaps = self.gap_min, self.gap_max
-        if self.seconds is not None:
-            gaps = gaps_of_seconds(fps, length, *self.seconds)
-        return draw_starts(num_frames, length, self.rho, *gaps, rng), length
+        return draw_starts(num_frames, length, self.rho, *self._gaps(fps, length), rng), length
+
+    def _gaps(self, fps: float, length: int) -> tuple[float, float]:
+        """The limits on the gap of neighbours, in frames of the source."""
+        return (self.gap_min, self.gap_max) if self.seconds is None else gaps_of_seconds(fps, length, *self.seconds)
+
+    def distances(self, num_frames: int, fps: float) -> np.ndarray:
+        """The probability of each distance of neighbours, see :func:`.start_times.distance_law`.
+
+        Args:
+            num_frames: N, frames of the video.
+            fps: its frames per second.
+
+        Returns:
+            float64, whose place d has the probability of d source frames from start to start.
+
+        Raises:
+            ValueError: there is one clip, or the rate is jittered, so that clips differ in length.
+        """
+        if self.rho < 2:
+            raise ValueError("DATA.TRAIN_CROP_NUM_TEMPORAL (rho) is 1, so there is no distance: write 2 or more")
+        if self.fps_jitter or self.fps_jitter_relative:
+            raise ValueError("DATA.TRAIN_JITTER_FPS or TRAIN_JITTER_FPS_RELATIVE is set: write 0 for the exact law")
+        if self.same_time:
+            return np.ones(1)
+        length = clip_length(self.num_frames, self.sampling_rate, fps, float(self.target_fps))
+        return distance_law(num_frames, length, self.rho, *self._gaps(fps, length))
 
 
 class RandomClipSampler(RhoClipSampler):

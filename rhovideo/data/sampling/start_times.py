@@ -62,6 +62,44 @@ def draw_starts(
     return np.repeat(np.array(starts, dtype=np.int64), _draw_repetitions(rho, distinct, rng))
 
 
+def distance_law(num_frames: int, length: int, rho: int, gap_min: float, gap_max: float) -> np.ndarray:
+    """The probability of each distance of neighbours that :func:`draw_starts` draws.
+
+    A distance is the difference of the starts of two clips that are neighbours in time, in frames; of the rho - 1 pairs
+    of a video each is as likely to be looked at.
+
+    Args:
+        num_frames: as of :func:`draw_starts`.
+        length: as of :func:`draw_starts`.
+        rho: clips, at least 2.
+        gap_min: as of :func:`draw_starts`.
+        gap_max: as of :func:`draw_starts`.
+
+    Returns:
+        float64 [max(0, N - L) + 1], whose place d has the probability of d frames.
+    """
+    last = max(0, num_frames - length)
+    law = np.zeros(last + 1)
+    low, high = step_limits(last, length, gap_min, gap_max)
+    if low > high or (rho - 1) * low > last:
+        np.add.at(law, np.diff(even_starts(last, rho)), 1 / (rho - 1))
+        return law
+    numbers = [rho] if low > 0 else range(1, rho + 1)
+    low = max(low, 1)
+    weights = {g: _surjections(rho, g) * count_starts(last, g, low, high) for g in numbers}
+    total = sum(weights.values())
+    for distinct, weight in weights.items():
+        law[0] += weight / total * (rho - distinct) / (rho - 1)
+        if distinct == 1 or not weight:
+            continue
+        # Of distinct starts, all pairs of neighbours have the same law.
+        tuples = count_starts(last, distinct, low, high)
+        for step in range(low, high + 1):
+            with_step = _coefficient(last - step - (distinct - 2) * low, distinct - 2, high - low, poles=distinct)
+            law[step] += weight / total * (distinct - 1) / (rho - 1) * (with_step / tuples)
+    return law
+
+
 def step_limits(last: int, length: int, gap_min: float, gap_max: float) -> tuple[int, int]:
     """Turn limits on the gap of neighbouring clips into limits on the difference of their starts.
 

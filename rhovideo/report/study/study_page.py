@@ -65,7 +65,7 @@ def make_study_page(results: StudyResults, place: Path) -> Page:
         results: of the study.
         place: the folder of the page, from which its links lead to the run folders.
     """
-    cells = [cell for table in results.numbers.tables.values() for cell in table]
+    cells = _distinct(results)
     answers = [_progress(cells), _comparison(results, cells), _cost(results)]
     tables = zip(results.record.tables, results.grids, strict=True)
     sections = [_table_section(results, table, grid) for table, grid in tables]
@@ -82,14 +82,27 @@ def _remark(results: StudyResults) -> str:
     return " ".join(warnings(results.record)) + trouble
 
 
-def _progress(cells: list[CellNumber]) -> Answer:
+def _distinct(results: StudyResults) -> dict[str, CellNumber]:
+    """The cells of all tables by their names; one that two tables share, of the same runs, stands once."""
+    seen: set[tuple[str, ...]] = set()
+    found = {}
+    for table, cells in results.numbers.tables.items():
+        for cell in cells:
+            runs = tuple(run for folders in cell.record.runs for run in folders)
+            if not runs or runs not in seen:
+                seen.add(runs)
+                found[f"{table} {cell.name}"] = cell
+    return found
+
+
+def _progress(cells: dict[str, CellNumber]) -> Answer:
     """How many of the numbers are there."""
-    wanted = [cell for cell in cells if not cell.record.left_out]
+    wanted = [cell for cell in cells.values() if not cell.record.left_out]
     whole = [cell for cell in wanted if cell.values and not cell.is_partial]
     question = "Is it done?"
     left_out = len(cells) - len(wanted)
     out = f" {count(left_out, 'cell')} of the tables {'is' if left_out == 1 else 'are'} left out." if left_out else ""
-    failed = [cell.name for cell in wanted if cell.state == FAILED]
+    failed = [name for name, cell in cells.items() if cell.state == FAILED]
     if failed:
         shown = ", ".join(failed[:4]) + (f" and {len(failed) - 4} more" if len(failed) > 4 else "")
         verdict = f"{len(whole)} of {count(len(wanted), 'number')}; {len(failed)} failed"
@@ -103,14 +116,14 @@ def _progress(cells: list[CellNumber]) -> Answer:
     )
 
 
-def _comparison(results: StudyResults, cells: list[CellNumber]) -> Answer:
+def _comparison(results: StudyResults, cells: dict[str, CellNumber]) -> Answer:
     """How far the numbers are from the paper's."""
     question = "Does it agree with the paper?"
     if found := warnings(results.record):
         return Answer(question, "Not comparable", found[0], "unknown")
     differences = {
-        cell.name: cell.mean - cell.record.stated.value
-        for cell in cells
+        name: cell.mean - cell.record.stated.value
+        for name, cell in cells.items()
         if cell.mean is not None and cell.record.stated is not None
     }
     if not differences:
@@ -136,18 +149,23 @@ def _table_section(results: StudyResults, table: TableRecord, grid: Grid) -> Sec
     """A table with its figure, its notes and its cost."""
     section = Section(table.name, grid.caption)
     columns = [head.name for head in grid.heads]
-    # A number and its deviation stay in one line; the paper's number may stand below them.
-    rows = [[(value or "–").replace(" ± ", "\u00a0±\u00a0") for value in row] for row in grid.rows]
+    dense = len(columns) > _MANY_COLUMNS
+    rows = [[_in_cell(value, dense) for value in row] for row in grid.rows]
     groups = grid.groups if grid.has_groups else ()
     cost = hours_in_words(results.hours.tables[table.name])
     notes = [*grid.notes, *([f"Cost: {cost}"] if cost else [])]
     caption = " ".join(f"{note.rstrip('.')}." for note in notes)
-    dense = len(columns) > _MANY_COLUMNS
     section.blocks.append(Rows(columns, rows, range(1, len(columns)), caption, groups=groups, dense=dense))
     alt = f"{grid.caption}: the numbers of the table as a figure"
     wide = len(table.measures) > 1 or table.name in results.durations
     section.blocks.append(Plots([Plot(f"{table.name}-figure", _drawing(results, table), alt, wide=wide)]))
     return section
+
+
+def _in_cell(text: str, dense: bool) -> str:
+    """A number and its deviation in one line; where many columns stand, the brackets below them."""
+    whole = (text or "–").replace(" ± ", "\u00a0±\u00a0")
+    return whole.replace(" (", "\n(") if dense else whole
 
 
 def _drawing(results: StudyResults, table: TableRecord) -> Callable[[Palette], Figure]:

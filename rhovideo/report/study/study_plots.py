@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rhovideo.atomic_files import written_whole
 from rhovideo.errors import JobError
@@ -83,15 +83,20 @@ def _panel_width(table: TableRecord) -> float:
     return min(_MOST_WIDTH, max(_LEAST_WIDTH, 0.32 * bars + 1.0))
 
 
-def _new_panels(count: int, width: float, palette: Palette) -> tuple[Figure, list[Axes]]:
+def _new_panels(count: int, width: float, palette: Palette, columns: int = 0) -> tuple[Figure, list[Axes]]:
+    """Panels next to each other; with ``columns``, so many in a line."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width * max(1, count), _HEIGHT), layout="constrained")
+    across = max(1, min(count, columns or count))
+    lines = max(1, -(-count // across))
+    figure = Figure(figsize=(width * across, _HEIGHT * lines), layout="constrained")
     figure.patch.set_alpha(0)
-    axes = list(figure.subplots(1, max(1, count), squeeze=False)[0])
+    axes = list(figure.subplots(lines, across, squeeze=False).flat)
     for panel in axes:
         style(panel, palette)
-    return figure, axes
+    for panel in axes[max(1, count) :]:
+        panel.set_axis_off()
+    return figure, axes[: max(1, count)]
 
 
 def _draw_panel(axes: Axes, table: TableRecord, cells: Sequence[CellNumber], measure: str, palette: Palette) -> None:
@@ -114,7 +119,7 @@ def _name_rows(axes: Axes, table: TableRecord) -> None:
     rows = table.rows
     letters = sum(map(len, rows)) + 2 * len(rows)
     aslant = letters > _LETTERS * _panel_width(table)
-    options = {"rotation": 28, "ha": "right", "rotation_mode": "anchor"} if aslant else {}
+    options: dict[str, Any] = {"rotation": 28, "ha": "right", "rotation_mode": "anchor"} if aslant else {}
     axes.set_xticks(range(len(rows)), list(rows), **options)
     axes.set_xlim(-0.6, len(rows) - 0.4)
 
@@ -202,9 +207,9 @@ def _add_legend(figure: Figure, axes: Sequence[Axes], table: TableRecord, stated
 
 
 def _draw_durations(durations: dict[str, ListDurations | str], palette: Palette) -> Figure:
-    """A histogram for each list, next to each other."""
+    """A histogram for each list, two in a line."""
     known = {row: one for row, one in durations.items() if isinstance(one, ListDurations) and one.known}
-    figure, axes = _new_panels(len(known), _LEAST_WIDTH, palette)
+    figure, axes = _new_panels(len(known), _LEAST_WIDTH, palette, columns=2)
     for panel, (row, one) in zip(axes, known.items(), strict=False):
         title = f"{row}: {one.mean:.1f} ± {one.std:.1f} s"
         panel.set_title(title, loc="left", fontsize=10, color=palette.ink, fontweight="bold", pad=10)

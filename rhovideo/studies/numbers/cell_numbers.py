@@ -160,7 +160,7 @@ class _Reader:
     def cell(self, cell: CellRecord, seeds: Sequence[int]) -> CellNumber:
         """A cell's numbers."""
         own = zip(seeds, cell.runs, cell.pretraining or [""] * len(cell.runs), strict=False)
-        return CellNumber(cell, [self._seed(seed, runs, pretraining) for seed, runs, pretraining in own])
+        return CellNumber(cell, [self._seed(seed_of(runs, seed), runs, start) for seed, runs, start in own])
 
     def _seed(self, seed: int, runs: Sequence[str], pretraining: str) -> SeedNumber:
         return SeedNumber(seed, [self._run(run, seed, pretraining, len(runs) > 1) for run in runs])
@@ -186,6 +186,12 @@ class _Reader:
         if run not in self._configs:
             self._configs[run] = read_config(self._folder / run)
         return self._configs[run]
+
+
+def seed_of(runs: Sequence[str], otherwise: int) -> int:
+    """The seed in the names of run folders: a table that was begun later may have other seeds than the first ones."""
+    found = re.search(r"_seed(\d+)(?=[_/]|$)", runs[0]) if runs else None
+    return int(found[1]) if found else otherwise
 
 
 def split_of(run: str) -> str:

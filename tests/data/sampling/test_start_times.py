@@ -14,6 +14,7 @@ from scipy.stats import chisquare
 
 from rhovideo.data.sampling.start_times import (
     count_starts,
+    distance_law,
     draw_starts,
     even_starts,
     gaps_of_seconds,
@@ -54,6 +55,38 @@ def test_draws_follow_the_exact_law(case):
     assert set(drawn) <= set(law)
     observed = [drawn[starts] for starts in law]
     assert chisquare(observed, [100_000 * p for p in law.values()]).pvalue > 1e-3
+
+
+def of_neighbours(law):
+    """The law of the distances of neighbours, each pair as likely, from that of the tuples."""
+    found = Counter()
+    for starts, probability in law.items():
+        for before, after in itertools.pairwise(starts):
+            found[after - before] += probability / (len(starts) - 1)
+    return found
+
+
+@pytest.mark.parametrize("case", [*LIMITS, (12, 2, 2, -INF, INF), (12, 2, 2, -INF, -1), (7, 2, 4, -INF, 3)], ids=str)
+def test_the_law_of_distances_is_that_of_the_enumerated_tuples(case):
+    expected = of_neighbours(exact_law(*case))
+    law = distance_law(*case)
+    assert len(law) == case[0] - case[1] + 1
+    assert law.tolist() == pytest.approx([expected[step] for step in range(len(law))])
+
+
+@pytest.mark.parametrize("case", [(100, 10, 4, 50, INF), (100, 10, 2, -INF, -10), (5, 10, 3, 0, INF)], ids=str)
+def test_without_room_the_law_of_distances_is_that_of_even_starts(case):
+    steps = np.diff(even_starts(max(0, case[0] - case[1]), case[2]))
+    law = distance_law(*case)
+    assert law.sum() == pytest.approx(1)
+    assert law[steps].sum() == pytest.approx(len(steps))
+
+
+def test_the_law_of_distances_holds_for_long_videos():
+    law = distance_law(18_000, 64, 4, -INF, INF)
+    assert law.sum() == pytest.approx(1)
+    # Four points in [0, 1] are a fifth apart on average.
+    assert (law * np.arange(len(law))).sum() / len(law) == pytest.approx(0.2, rel=0.01)
 
 
 def test_ranks_number_every_tuple_once():
