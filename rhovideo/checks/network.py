@@ -5,7 +5,7 @@ It is built on torch's meta device, which keeps shapes and no numbers: a second 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 
 import torch
 from fvcore.common.config import CfgNode
@@ -13,6 +13,7 @@ from torch import nn
 
 from rhovideo.config.extension.registries import BACKBONES, METHODS
 from rhovideo.config.findings import Finding
+from rhovideo.config.keys import leaves
 from rhovideo.config.task_defaults import DETECTS
 from rhovideo.errors import JobError, SettingError
 from rhovideo.models.build import build_classifier
@@ -30,7 +31,7 @@ class NetworkCheck:
     """Builds the networks of jobs one after the other; a network that several of them share is built once."""
 
     def __init__(self) -> None:
-        self._found: dict[str, list[Finding]] = {}
+        self._found: dict[Hashable, list[Finding]] = {}
 
     def __call__(self, cfg: CfgNode) -> list[Finding]:
         """Find out whether the network of a job can be built.
@@ -38,20 +39,18 @@ class NetworkCheck:
         Args:
             cfg: a loaded configuration.
         """
-        key = _network_key(cfg)
+        key = network_key(cfg)
         if key not in self._found:
             self._found[key] = list(_build(cfg))
         return self._found[key]
 
 
-def _network_key(cfg: CfgNode) -> str:
-    """The task's kind of network, and all sections that shape it."""
+def network_key(cfg: CfgNode) -> Hashable:
+    """The task's kind of network, and all settings that shape it: equal for jobs whose networks are built alike."""
     pretrains, detects = cfg.TASK == "pretrain", cfg.TASK in DETECTS
-    shaping = cfg.clone()
-    shaping.defrost()
-    for name in (*_NOT_SHAPING, *([] if pretrains else ["CONTRASTIVE"])):
-        shaping.pop(name)
-    return f"{pretrains} {detects}\n{shaping.dump()}"
+    left_out = {*_NOT_SHAPING, *([] if pretrains else ["CONTRASTIVE"])}
+    shaping = ((key, repr(value)) for key, value in leaves(cfg) if key.partition(".")[0] not in left_out)
+    return (pretrains, detects, *shaping)
 
 
 def _build(cfg: CfgNode) -> Iterator[Finding]:

@@ -205,7 +205,8 @@ class _Pool:
         run = Path(chain.jobs[place].cfg.OUTPUT_DIR)
         if run.is_dir():
             keep_failure(str(run), how, how)
-        failure = JobFailure(1, how + _last_words(output), how)
+        text = how + _last_words(output)
+        failure = JobFailure(1, text, text)
         chain.end.failures[place] = failure
         self._say_failure(chain, place, failure)
         self._queue.appendleft(replace(chain, begin=place + 1))

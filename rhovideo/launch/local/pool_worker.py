@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -175,3 +176,6 @@ def _warm_up(settings: WorkerSettings) -> None:
 
     if "OMP_NUM_THREADS" not in os.environ:
         torch.set_num_threads(settings.threads)
+    # What is imported stays: the collection after each job need not look at it.
+    gc.collect()
+    gc.freeze()

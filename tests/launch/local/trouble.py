@@ -7,6 +7,7 @@ import signal
 import time
 
 import rhovideo
+from rhovideo import stopping
 
 
 @rhovideo.register_logger("trouble")
@@ -22,7 +23,9 @@ class Trouble:
             os.kill(os.getpid(), signal.SIGKILL)
         if self.orders == "hang":
             (self.folder / "hangs").write_text(str(os.getpid()))
-            time.sleep(0.3)
+            until = time.monotonic() + 300
+            while not stopping.requested() and time.monotonic() < until:
+                time.sleep(0.05)
 
     def close(self):
         pass
