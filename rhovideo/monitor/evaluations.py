@@ -18,8 +18,6 @@ OFFICIAL = "of the official"
 INTERVAL_NOTE = "95 %: confidence interval of the number next to it, for other test videos of the same kind"
 OFFICIAL_NOTE = f"{OFFICIAL}: test videos that the number is of, of those that the data set's owners list"
 BOXES_NOTE = "released: of protocol ava by PySlowFast's rule, to compare with test_map_file_order in eval.json"
-    "released: of protocol ava it is by PySlowFast's rule, to be compared with test_map_file_order in eval.json"
-)
 _COLUMNS = (
     "evaluation",
     "checkpoint",
