@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from fvcore.common.config import CfgNode
@@ -11,8 +12,21 @@ from rhovideo.config.pyslowfast.translation import reads_frame_lists, reads_temp
 
 # The names of the classes, by label, next to the lists; a run keeps a copy in its folder.
 CLASS_NAMES_FILE = "classes.txt"
+_SPLIT = re.compile(r"split[1-9]\d*")
 # The beginning of the line of a mixture's part in a list of videos (rhovideo.data.lists.mixtures).
 MIXTURE_MARK = b"#mixture {"
+
+
+def is_split(name: str) -> bool:
+    """True for the name of the folder of one of a data set's official splits: split1, split2, ..."""
+    return _SPLIT.fullmatch(name) is not None
+
+
+def of_one_data_set(one: CfgNode, other: CfgNode) -> bool:
+    """True if two jobs read the same folder of lists, or two splits of one data set."""
+    first, second = (Path(cfg.DATA.PATH_TO_DATA_DIR).absolute() for cfg in (one, other))
+    splits = is_split(first.name) and is_split(second.name) and first.parent == second.parent
+    return first == second or splits
 
 
 def needed_splits(cfg: CfgNode) -> tuple[str, ...]:

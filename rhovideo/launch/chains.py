@@ -12,12 +12,14 @@ from rhovideo.checks.files import check_files, check_folder_name
 from rhovideo.config.files.reading import Loaded
 from rhovideo.config.findings import Finding, Problem
 from rhovideo.config.keys import set_value
+from rhovideo.config.list_names import of_one_data_set
 from rhovideo.config.task_defaults import MEASURES, TRAINS
 from rhovideo.errors import JobError
 from rhovideo.runs.folder import list_checkpoints
 from rhovideo.runs.job_checkpoint import job_checkpoint
 
-# The tasks of earlier jobs from which a task takes its weights.
+# The tasks of earlier jobs from which a task takes its weights. In place of a pre-training, the first job of a chain
+# may be a supervised training: TASK finetune without a checkpoint.
 _SOURCES = {
     "linear": ("pretrain",),
     "finetune": ("pretrain",),
@@ -138,4 +140,16 @@ def with_checkpoint(cfg: CfgNode, source: tuple[str, Path] | None) -> CfgNode:
 def _source(jobs: Sequence[Loaded], number: int) -> Loaded | None:
     """The last job before this one whose checkpoint it can use."""
     tasks = _SOURCES.get(jobs[number].cfg.TASK, ())
-    return next((job for job in reversed(jobs[:number]) if job.cfg.TASK in tasks), None)
+    return next((job for job in reversed(jobs[:number]) if job.cfg.TASK in tasks), _supervised(jobs, number))
+
+
+def _supervised(jobs: Sequence[Loaded], number: int) -> Loaded | None:
+    """The first job of a chain, where it is a supervised training whose encoder this one can use."""
+    first, job = jobs[0].cfg, jobs[number].cfg
+    if not number or "pretrain" not in _SOURCES.get(job.TASK, ()):
+        return None
+    if first.TASK != "finetune" or first.TRAIN.CHECKPOINT_FILE_PATH:
+        return None
+    # Two fine-tunings on one data set are both from scratch: the training videos of a split are tested in another.
+    alike = job.TASK == "finetune" and of_one_data_set(first, job)
+    return None if alike else jobs[0]

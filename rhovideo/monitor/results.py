@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from rhovideo.config.list_names import is_split
 from rhovideo.config.task_defaults import CLASSIFIES, DETECTS, TRAINS_ON_LABELS
 from rhovideo.engine.evaluation.intervals import in_words
 from rhovideo.launch.run_state import State, ask_slurm, judge
@@ -15,7 +16,6 @@ from rhovideo.launch.sweep import short_keys
 from rhovideo.monitor.evaluations import INTERVAL, INTERVAL_NOTE, evaluations
 from rhovideo.monitor.tables import Table
 from rhovideo.protocols.evaluation_folder import has_protocols_batch
-from rhovideo.protocols.splits import is_split
 from rhovideo.runs.folder import read_results
 from rhovideo.runs.lineage import lineage, read_config
 from rhovideo.runs.records import FINISHED, Study, is_run, read_job, read_study, run_folders

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rhovideo.config.findings import ConfigError, Origin, Problem
+from rhovideo.config.list_names import is_split
 from rhovideo.engine.evaluation.intervals import in_brackets
 from rhovideo.protocols.outcome import NUMBERS, figure_beside, heading
 
 FIRST_SPLIT = "split1"
-_SPLIT = re.compile(r"split[1-9]\d*")
 _LIST = "train.csv"
-
-
-def is_split(name: str) -> bool:
-    """True for the name of a split's folder: split1, split2, ..."""
-    return _SPLIT.fullmatch(name) is not None
 
 
 def split_folders(data: Path) -> list[Path]:
