@@ -256,7 +256,10 @@ def test_a_study_fills_its_table_and_does_nothing_twice(cluster, tmp_path, synth
         f"""
 TRAIN_ON: mine
 SET: {{RECIPE: {config}, {small}}}
-ROWS: {{"1": {{DATA.TRAIN_CROP_NUM_TEMPORAL: 1}}, "2": {{DATA.TRAIN_CROP_NUM_TEMPORAL: 2}}, scratch: {{START: random, MEASURE: [L]}}}}
+ROWS:
+  "1": {{DATA.TRAIN_CROP_NUM_TEMPORAL: 1}}
+  "2": {{DATA.TRAIN_CROP_NUM_TEMPORAL: 2}}
+  scratch: {{START: random, MEASURE: [L]}}
 MEASURE:
   K: {{DATA: mine, PROTOCOL: knn, KNN.NUM_CLIPS: 1, KNN.K: 3}}
   L: {{DATA: mine, PROTOCOL: linear, {small}, SOLVER.WARMUP_EPOCHS: 0, TEST.NUM_ENSEMBLE_VIEWS: 1}}
