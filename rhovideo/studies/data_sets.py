@@ -12,11 +12,14 @@ from rhovideo.config.files.reading import load
 from rhovideo.config.findings import ConfigError, Origin, Problem
 from rhovideo.config.list_names import CLASS_NAMES_FILE, needed_splits
 from rhovideo.data.curation.subsets import subset_list
+from rhovideo.protocols.box_folder import look_at_boxes, places_of_boxes
 from rhovideo.protocols.known_datasets import has_label_sets, look_at, reader
 from rhovideo.protocols.recipes import for_several_labels, recipe
 from rhovideo.studies.study_file import StudyFile, Subset
 
 DATA = Origin("--data")
+# The protocol of detectors.
+BOXES = "ava"
 # Labels are at most 2^31 - 1.
 _MOST_CLASSES = 2**31
 
@@ -104,7 +107,9 @@ class DataSets:
             subset_list(source / "train.csv", drawn, videos, balanced=subset.balanced, seed=subset.seed)
 
     def places(self, folder: Path, protocol: str = "") -> dict[str, Any]:
-        """The keys of a job's lists."""
+        """The keys of a job's lists; a detector's are of boxes."""
+        if protocol == BOXES:
+            return {**places_of_boxes(folder), "DATA.PATH_TO_DATA_DIR": str(folder)}
         keys: dict[str, Any] = {"TRAIN.DATASET": reader(folder), "DATA.PATH_TO_DATA_DIR": str(folder)}
         if protocol and has_label_sets(folder):
             keys |= for_several_labels(protocol)
@@ -113,7 +118,7 @@ class DataSets:
 
 @cache
 def classes_of(folder: Path, protocol: str, dataset: str) -> int:
-    """The number of classes of a folder's lists: the largest label plus one.
+    """The number of classes of a folder's lists: the largest label plus one; of boxes, the largest class.
 
     Raises:
         ManifestError: a list is missing or cannot be used.
@@ -123,4 +128,4 @@ def classes_of(folder: Path, protocol: str, dataset: str) -> int:
     if not (folder / "val.csv").is_file():
         settings["TRAIN.EVAL_PERIOD"] = 0
     cfg = load(None, [part for pair in settings.items() for part in pair]).cfg
-    return look_at(cfg, needed_splits(cfg), None).classes
+    return look_at_boxes(cfg).classes if protocol == BOXES else look_at(cfg, needed_splits(cfg), None).classes

@@ -256,11 +256,11 @@ class _JobMaker:
         data.draw([measure.data])
         folder = data.folder(measure.data, split)
         dataset = measure.data if measure.data in CLASSES else ""
-        classes = 0 if protocol == "ava" else classes_of(folder, protocol, dataset)
+        classes = classes_of(folder, protocol, dataset)
         settings = recipe(Subject("", "", "", start.cfg), protocol, dataset, classes) | data.places(folder, protocol)
         # The chain fills it in.
         settings = {key: value for key, value in settings.items() if not key.endswith("CHECKPOINT_FILE_PATH")}
-        if TASK_OF[protocol] in ("linear", "finetune") and not (folder / "val.csv").is_file():
+        if TASK_OF[protocol] in CLASSIFIES and not (folder / "val.csv").is_file():
             settings["TRAIN.EVAL_PERIOD"] = 0
         name = f"{fit_for_folder(measure.data)}_{protocol}{f'_split{split}' if split else ''}"
         loaded = self._load(_Base(name, settings), measure.keys, set(measure.keys), seed, output)

@@ -9,7 +9,8 @@ from rhovideo.runs.sessions import DeviceTime
 from rhovideo.studies.numbers.cell_numbers import CellNumber
 from rhovideo.studies.numbers.described import Described
 from rhovideo.studies.numbers.run_hours import StudyHours, as_hours
-from rhovideo.studies.record import StatedFigure, StudyRecord, TableRecord
+from rhovideo.studies.record import StudyRecord, TableRecord
+from rhovideo.zoo.stated_figures import StatedFigure
 
 DERIVED = "†"
 
