@@ -108,17 +108,22 @@ def make_study(studies: Sequence[StudyFile], request: Request) -> tuple[Plan, St
         )
         wrong = f"no cell is called {' or '.join(request.only)}"
         raise ConfigError(Problem("", Origin("--only"), wrong, f"ROW/COLUMN/MEASURE, such as {labels[0]}"))
-    cells = [
-        Cell(name, {}, [job for folder, job in chain.jobs.items() if folder in chain.wanted])
-        for name, chain in maker.chains.items()
-        if chain.wanted
-    ]
+    cells = [cell for name, chain in maker.chains.items() for cell in _cells_of(name, chain)]
     # On SLURM the jobs at one place of the chains are an array, whose last jobs may be missing.
     cells.sort(key=lambda cell: -len(cell.jobs))
     words = [str(word) for word in request.overrides]
     data = {name: str(folder) for name, folder in request.data.folders.items()}
     record = StudyRecord(list(request.seeds), data, words, request.shrink is not None, tables)
     return Plan(cells, request.out), record
+
+
+def _cells_of(name: str, chain: _Chain) -> list[Cell]:
+    """The chain of a training; measurements of random weights have none, and are each alone."""
+    jobs = {folder: job for folder, job in chain.jobs.items() if folder in chain.wanted}
+    if TRAINING in jobs:
+        return [Cell(name, {}, list(jobs.values()))]
+    # In one chain the later ones would take the weights of the first.
+    return [Cell(f"{name}/{folder}", {}, [job]) for folder, job in jobs.items()]
 
 
 def _check_overrides(studies: Sequence[StudyFile], overrides: Sequence[object]) -> None:

@@ -88,7 +88,7 @@ def test_a_killed_study_goes_on_and_starts_no_finished_job_again(tmp_path, words
 def test_a_dry_run_checks_and_starts_nothing(tmp_path, words, capsys):
     assert main(["study", *words, "--dry-run"]) == 0
     said = capsys.readouterr().err
-    assert "10 jobs in 3 chains: 2 trainings, 8 measurements" in said
+    assert "10 jobs in 4 chains: 2 trainings, 8 measurements" in said
     assert "checked: keys" in said
     assert not (tmp_path / "out/runs").exists()
 

@@ -78,7 +78,7 @@ def test_a_training_that_tables_share_is_one_job(tmp_path, data):
 
 
 def test_no_two_cells_of_a_table_are_the_same_run(tmp_path, data):
-    for name in ("table2", "table3", "table7", "table8", "table15", "table16", "figure5"):
+    for name in ("table2", "table3", "table7", "table8", "table15", "figure3", "figure5"):
         plan, record = study(tmp_path, [name], data)
         runs = [str(cell.runs) for cell in record.tables[0].cells]
         assert len(set(runs)) == len(runs), name
@@ -154,10 +154,14 @@ def test_random_weights_are_measured_without_a_training(tmp_path, data):
 TRAIN_ON: K400
 SET: {RECIPE: demo/simclr}
 ROWS: {scratch: {START: random}, trained: {}}
-MEASURE: {U: UCF101 finetune}
+MEASURE: {U: UCF101 finetune, H: HMDB51 finetune, K: K400 linear}
 """
     plan, record = study(tmp_path, own(tmp_path, text), data)
-    assert [[job.cfg.TASK for job in cell.jobs] for cell in plan.cells] == [["pretrain", "finetune"], ["finetune"]]
+    tasks = [[job.cfg.TASK for job in cell.jobs] for cell in plan.cells]
+    # Each of random weights is alone: none may take what another has trained.
+    assert tasks == [["pretrain", "finetune", "finetune", "linear"], ["finetune"], ["finetune"], ["linear"]]
+    sources = [checkpoint_source(cell.jobs, number) for cell in plan.cells[1:] for number in range(len(cell.jobs))]
+    assert sources == [None, None, None]
     assert record_of(record, "scratch", "", "U").pretraining == [""]
 
 
