@@ -10,7 +10,9 @@ from rhovideo.config import load_cfg
 from rhovideo.config.keys import get_value
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-RECIPES = sorted(path for path in CONFIGS.rglob("*.yaml") if not path.name.startswith("_"))
+RECIPES = sorted(
+    path for path in CONFIGS.rglob("*.yaml") if not path.name.startswith("_") and path.parent.name != "studies"
+)
 METHODS = ("MoCo", "BYOL", "SimCLR", "SwAV")
 
 # The paper's table, one column a method.
