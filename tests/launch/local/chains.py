@@ -32,11 +32,12 @@ def write_configs(folder: Path, data: Path, *tasks: str, more: str = "") -> list
     return paths
 
 
-def plan_of_seeds(folder: Path, data: Path, seeds: int, *tasks: str, trouble: bool = False) -> Plan:
+def plan_of_seeds(folder: Path, data: Path, seeds: int, *tasks: str, trouble: bool = False, epochs: int = 1) -> Plan:
     """A cell for each seed, 1 and on, in ``folder``/study."""
     more = "PLUGINS: [tests.launch.local.trouble]\nLOGGERS: {USE: [trouble]}\nLOG_PERIOD: 1\n" if trouble else ""
     sweep = "RNG_SEED=" + ",".join(map(str, range(1, seeds + 1)))
-    return make_plan(write_configs(folder, data, *tasks, more=more), (), sweep, str(folder / "study"))
+    overrides = ["SOLVER.MAX_EPOCH", epochs]
+    return make_plan(write_configs(folder, data, *tasks, more=more), overrides, sweep, str(folder / "study"))
 
 
 def order(plan: Plan, number: int, job: int, what: str) -> None:

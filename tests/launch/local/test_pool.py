@@ -22,6 +22,8 @@ from rhovideo.launch.plan import Cell, Plan, make_plan
 from tests.launch.local.chains import finished, order, plan_of_seeds, write_configs
 
 ROOT = Path(__file__).parents[3]
+# Epochs of a job that is stopped: it must not end by itself between the signal and the next look at it.
+_LONG = 10
 
 
 def processes_of(session: int) -> list[str]:
@@ -45,7 +47,7 @@ def assert_none_is_left(session: int, seconds: float = 8.0) -> None:
 @contextlib.contextmanager
 def two_hanging_cells(folder: Path, data: Path):
     """A process that runs three cells in two workers, once the first jobs of two of them are training."""
-    plan = plan_of_seeds(folder, data, 3, "pretrain", trouble=True)
+    plan = plan_of_seeds(folder, data, 3, "pretrain", trouble=True, epochs=_LONG)
     for number in range(3):
         order(plan, number, 0, "hang")
     script = (
@@ -53,7 +55,7 @@ def two_hanging_cells(folder: Path, data: Path):
         "from rhovideo.launch.local.runner import run_plan\n"
         "from tests.launch.local.chains import plan_of_seeds\n"
         "if __name__ == '__main__':\n"
-        f"    plan = plan_of_seeds(Path({str(folder)!r}), Path({str(data)!r}), 3, 'pretrain', trouble=True)\n"
+        f"    plan = plan_of_seeds(Path({str(folder)!r}), Path({str(data)!r}), 3, 'pretrain', trouble=True, epochs={_LONG})\n"
         "    sys.exit(run_plan(plan, workers=2))"
     )
     (folder / "main.py").write_text(script)
@@ -121,7 +123,7 @@ def test_signal_lets_all_jobs_save_and_stop(number, tmp_path, synthetic_set):
     assert not list(tmp_path.glob("study/*/pretrain/results.json"))
     for orders in tmp_path.glob("study/*/*.orders"):
         orders.unlink()
-    plan = plan_of_seeds(tmp_path, synthetic_set, 3, "pretrain", trouble=True)
+    plan = plan_of_seeds(tmp_path, synthetic_set, 3, "pretrain", trouble=True, epochs=_LONG)
     assert run_plan(plan) == 0
     assert all(finished(cell) == [True] for cell in plan.cells)
 
