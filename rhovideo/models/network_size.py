@@ -53,7 +53,43 @@ def model_info(model: nn.Module, frames: int, crop: int) -> ModelInfo:
     return ModelInfo(parameters, counter.get_total_flops() // 2, (frames, crop, crop))
 
 
+class HeadInfo(NamedTuple):
+    """Size of a head.
+
+    Attributes:
+        parameters: all of them.
+        multiply_adds: of one embedding's forward pass.
+    """
+
+    parameters: int
+    multiply_adds: int
+
+    def __str__(self) -> str:
+        return f"{self.parameters / 1e6:.2f} M parameters, {self.multiply_adds / 1e6:.2f} M multiply-adds"
+
+
+def head_info(head: nn.Module) -> HeadInfo:
+    """The size of a head that maps embeddings [N, D]. Nothing is computed, as in :func:`model_info`.
+
+    Args:
+        head: its first linear layer gives D.
+    """
+    shadow = copy.deepcopy(head).to("meta").eval()
+    layers = [module for module in shadow.modules() if isinstance(module, nn.Linear)]
+    parameters = sum(parameter.numel() for parameter in head.parameters())
+    if not layers:
+        return HeadInfo(parameters, 0)
+    embedding = torch.empty(1, layers[0].in_features, device="meta", dtype=layers[0].weight.dtype)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        shadow(embedding)
+    return HeadInfo(parameters, counter.get_total_flops() // 2)
+
+
+def encoder_name(cfg: CfgNode) -> str:
+    """The encoder for people, such as ``slow R-50``."""
+    return cfg.MODEL.ARCH + (f" R-{cfg.RESNET.DEPTH}" if cfg.MODEL.ARCH in _RESIDUAL else "")
+
+
 def describe(model: nn.Module, cfg: CfgNode) -> str:
-    """The log line for a model that was built from ``cfg``, at its training crop."""
-    depth = f" R-{cfg.RESNET.DEPTH}" if cfg.MODEL.ARCH in _RESIDUAL else ""
-    return f"{cfg.MODEL.ARCH}{depth}: {model_info(model, cfg.DATA.NUM_FRAMES, cfg.DATA.TRAIN_CROP_SIZE)}"
+    """A line on a model that was built from ``cfg``, at its training crop."""
+    return f"{encoder_name(cfg)}: {model_info(model, cfg.DATA.NUM_FRAMES, cfg.DATA.TRAIN_CROP_SIZE)}"

@@ -22,6 +22,8 @@ LOG_FILE = "stdout.log"
 STATS_FILE = "json_stats.log"
 # The task's final numbers, written last.
 RESULTS_FILE = "results.json"
+# Parameters and multiply-adds of a training's encoder and heads.
+SIZE_FILE = "model_size.json"
 # The files that the result depends on, by the hash of their content; written before config.yaml.
 INPUTS_FILE = "inputs.json"
 # The sizes of the videos that its lists name.

@@ -89,6 +89,15 @@ def wall_seconds(output_dir: str | Path) -> float | None:
     return sum(event["seconds"] for event in sessions) if events else None
 
 
+def last_devices(output_dir: str | Path) -> str:
+    """The devices of a run's last start, such as ``8 x NVIDIA H200`` or ``CPU``; empty where nothing is recorded."""
+    events = _events(Path(output_dir))
+    if not events:
+        return ""
+    count, name = events[-1]["devices"], str(events[-1]["device"])
+    return f"{count} x {name}" if count > 1 else name
+
+
 def _lost(folder: Path, events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The line of the last start, where it has begun and not ended: up to the last line of the log."""
     if not events or events[-1]["event"] != "begin":

@@ -40,7 +40,7 @@ TOP = (
         "uniformity and effective rank of the embeddings, the encoder's share of the gradient, and for SimCLR and MoCo "
         "how often the positive is nearest.",
         ours=True),
-    Key("LOG_MODEL_INFO", True, "Log the size of the network."),
+    Key("LOG_MODEL_INFO", True, "Log the size of the encoder and of its heads, and write it to model_size.json."),
     Key("DIST_BACKEND", "nccl", "What processes on GPUs talk through; on the CPU it is gloo.",
         choices=("nccl", "gloo")),
     Key("DIST_TIMEOUT_MINUTES", 30.0, "Minutes that a process waits for the others before it gives up.", above=0,

@@ -20,11 +20,11 @@ from rhovideo.engine.evaluation.counts import ks_for
 from rhovideo.engine.evaluation.evaluation_batches import readable_batches
 from rhovideo.engine.evaluation.intervals import Numbers, with_intervals
 from rhovideo.engine.evaluation.metrics import topk_correct
+from rhovideo.engine.log.model_sizes import note_sizes
 from rhovideo.engine.model_setup import place
 from rhovideo.engine.step.precise_norms import recompute_norms
 from rhovideo.engine.timetable import Position, Timetable
 from rhovideo.models.build import build_classifier
-from rhovideo.models.network_size import describe
 from rhovideo.randomness import Stream
 from rhovideo.seeding import seed_everything
 from rhovideo.zoo.pretrained import load_encoder_weights
@@ -49,8 +49,7 @@ class ClassifyTask:
         self.device = job_device(cfg)
         seed_everything(Stream.INITIALISATION, cfg.RNG_SEED)
         self.model = build_classifier(cfg)
-        if cfg.LOG_MODEL_INFO:
-            logger.info(describe(self.model, cfg))
+        note_sizes(cfg, self.model.encoder, {"classifier": self.model.head})
         self._load_encoder()
         place(self.model, cfg, self.device)
         self._signals: dict[str, Tensor] = {}

@@ -28,11 +28,11 @@ from rhovideo.engine.evaluation.detections import (
 )
 from rhovideo.engine.evaluation.intervals import Numbers
 from rhovideo.engine.log.json_stats import JsonStats
+from rhovideo.engine.log.model_sizes import note_sizes
 from rhovideo.engine.model_setup import place
 from rhovideo.engine.trainer import Trainer
 from rhovideo.errors import JobError
 from rhovideo.models.detector import Detector, build_detector
-from rhovideo.models.network_size import describe
 from rhovideo.randomness import Stream
 from rhovideo.seeding import seed_everything
 from rhovideo.zoo.files.checkpoint_files import read_weights
@@ -53,8 +53,7 @@ class DetectionTask:
         self.device = job_device(cfg)
         seed_everything(Stream.INITIALISATION, cfg.RNG_SEED)
         self.model = build_detector(cfg)
-        if cfg.LOG_MODEL_INFO:
-            logger.info(describe(self.model.encoder, cfg))
+        note_sizes(cfg, self.model.encoder, {})
         source = cfg.TRAIN.CHECKPOINT_FILE_PATH
         if source:
             load_encoder_weights(self.model.encoder, source, cfg)

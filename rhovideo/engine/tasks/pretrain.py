@@ -23,9 +23,9 @@ from rhovideo.engine.evaluation.knn.knn_bank import KnnBank
 from rhovideo.engine.evaluation.knn.neighbours import SameVideos
 from rhovideo.engine.evaluation.knn.video_numbers import video_numbers
 from rhovideo.engine.log.collapse_watch import CollapseWatch
+from rhovideo.engine.log.model_sizes import note_sizes
 from rhovideo.engine.model_setup import place
 from rhovideo.engine.trainer import Trainer
-from rhovideo.models.network_size import describe
 from rhovideo.randomness import Stream
 from rhovideo.seeding import seed_everything
 from rhovideo.ssl.build import build_method
@@ -52,6 +52,9 @@ def start_from(method: nn.Module, source: str) -> None:
     method.load_state_dict(beginning, strict=False)
 
 
+_HEADS = ("projection", "predictor", "prototypes")
+
+
 class PretrainTask:
     """A method, and the bank of training embeddings by which its k-NN accuracy is measured.
 
@@ -70,8 +73,7 @@ class PretrainTask:
         self._method.diagnose = cfg.LOG_DIAGNOSTICS
         if cfg.TRAIN.CHECKPOINT_FILE_PATH:
             start_from(self.model, cfg.TRAIN.CHECKPOINT_FILE_PATH)
-        if cfg.LOG_MODEL_INFO:
-            logger.info("%s: %s", cfg.CONTRASTIVE.TYPE, describe(self._method.encoder, cfg))
+        note_sizes(cfg, self._method.encoder, _heads(self.model))
         place(self.model, cfg, self.device)
         self.bank = self._build_bank(loader)
         self._watch = CollapseWatch(cfg, loader.steps_per_epoch)
@@ -195,3 +197,8 @@ def run_pretrain(cfg: CfgNode) -> Numbers:
     cfg, rate_factor = settle(cfg)
     with closing(build_loader(cfg, "train", "pretrain")) as loader, closing(PretrainTask(cfg, loader)) as task:
         return Trainer(cfg, task, loader, rate_factor).train()
+
+
+def _heads(method: nn.Module) -> dict[str, nn.Module]:
+    """The parts of a method that embeddings go through, by the names that methods give them."""
+    return {name: part for name, part in method.named_children() if name in _HEADS}

@@ -126,7 +126,6 @@ RULES: tuple[Rule, ...] = (
     Rule("NUM_CPU_PROCESSES", 1, "several jobs run at once, each in one process"),
     Rule("NUM_SHARDS", 1, "one machine"),
     Rule("DATA_LOADER.NUM_WORKERS", 0, "starting a worker takes longer than decoding a few tiny videos"),
-    Rule("LOG_MODEL_INFO", False, "counting multiply-adds takes longer than a step"),
     Rule("TRAIN.BATCH_SIZE", _BATCH, "a few steps an epoch, and more than one clip for batch norm and negatives"),
     Rule("TRAIN.EVAL_PERIOD", 0, "the test after the training gives the number"),
     Rule("TRAIN.CHECKPOINT_PERIOD", 1000, "the last epoch writes one"),

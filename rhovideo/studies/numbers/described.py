@@ -7,14 +7,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from rhovideo.runs.folder import read_results
+from rhovideo.engine.log.json_stats import read_json_stats
+from rhovideo.errors import JobError
+from rhovideo.runs.first_launch import read_first_launch
+from rhovideo.runs.folder import SIZE_FILE, STATS_FILE
 from rhovideo.runs.lineage import read_config
+from rhovideo.runs.sessions import last_devices
 from rhovideo.studies.record import CellRecord, TableRecord
-
-# {"encoder": {"parameters", "multiply_adds", "clip"}, "heads": {"projection": {"parameters", "multiply_adds"}, ...}}
-SIZE_FILE = "model_size.json"
 
 
 @dataclass(frozen=True)
@@ -55,15 +57,21 @@ class _Training:
         return _in_unit(sum(known), unit, digits) if known and len(known) == len(numbers) else ""
 
     def step_seconds(self) -> str:
-        """Seconds of a step, with its videos and its device where they are known."""
-        results = read_results(self._folder)
-        seconds = results.get("step_seconds")
-        if not isinstance(seconds, int | float):
+        """The median seconds of a step, with its videos and its devices where they are known."""
+        try:
+            lines = read_json_stats(self._folder / STATS_FILE)
+        except OSError:
             return ""
-        videos, device = results.get("step_videos"), results.get("device")
-        known = [f"{videos} videos"] if videos else []
-        known += [str(device)] if device else []
-        return f"{seconds:.3g}" + (f" ({', '.join(known)})" if known else "")
+        # The first step of a run is the slowest, and has a line of its own.
+        seconds = [line.get("dt") for line in lines if line.get("_type") == "train_iter"][1:]
+        seconds = seconds or [line.get("dt") for line in lines if line.get("_type") == "train_epoch"]
+        known = [each for each in seconds if isinstance(each, int | float)]
+        if not known:
+            return ""
+        batch, devices = _global_batch(self._folder), last_devices(self._folder)
+        where = [f"{batch} videos"] if batch else []
+        where += [devices] if devices else []
+        return f"{median(known):.3g}" + (f" ({', '.join(where)})" if where else "")
 
     @cached_property
     def _config(self) -> Mapping[str, Any]:
@@ -78,17 +86,24 @@ class _Training:
         return found if isinstance(found, dict) else {}
 
 
+def _global_batch(folder: Path) -> int | None:
+    """Videos of a step; None where the run has not begun."""
+    try:
+        launch = read_first_launch(folder)
+    except JobError:
+        return None
+    return launch.global_batch if launch else None
+
+
 _FLOPS = "multiply-adds: of one clip; most papers call them FLOPs. G: 10⁹, M: 10⁶"
-_HEADS = "heads: the projection and, where there is one, the predictor"
+_HEADS = "heads: the projection, with BYOL's predictor and SwAV's prototypes"
 PROPERTIES: dict[str, Property] = {
     "frames": Property("T", lambda run: run.data("NUM_FRAMES"), "T: frames of a clip"),
     "rate": Property("τ", lambda run: run.data("SAMPLING_RATE"), "τ: one frame in every τ"),
     "parameters": Property("parameters (M)", lambda run: run.encoder("parameters", 1e6, 1)),
     "multiply_adds": Property("multiply-adds (G)", lambda run: run.encoder("multiply_adds", 1e9, 1), _FLOPS),
     "head_parameters": Property("heads' parameters (M)", lambda run: run.heads("parameters", 1e6, 2), _HEADS),
-    "head_multiply_adds": Property(
-        "heads' multiply-adds (G)", lambda run: run.heads("multiply_adds", 1e9, 3), f"{_HEADS}; {_FLOPS}"
-    ),
+    "head_multiply_adds": Property("heads' multiply-adds (G)", lambda run: run.heads("multiply_adds", 1e9, 3), _FLOPS),
     "step_seconds": Property(
         "seconds of a step", _Training.step_seconds, "seconds of a step: with its videos and its device"
     ),

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from rhovideo.cli import main
-from tests.studies.study_folders import cell, fill, finish_run, table, training, write
+from rhovideo.engine.log.json_stats import PREFIX
+from tests.studies.study_folders import cell, fill, finish_run, spend, table, training, write
 
 ALL = ["frames", "rate", "parameters", "multiply_adds", "head_parameters", "head_multiply_adds", "step_seconds"]
 
@@ -19,6 +20,17 @@ def sizes(run, projection=6.6e6, **more):
     (run / "model_size.json").write_text(json.dumps({"encoder": encoder, "heads": head}))
 
 
+def steps(run, *seconds):
+    """The lines of a training's steps, and the start that they are of."""
+    lines = [json.dumps({"_type": "train_iter", "dt": each}) for each in seconds]
+    (run / "json_stats.log").write_text("".join(f"{PREFIX}{line}\n" for line in lines))
+    spend(run, 1.0, devices=8)
+    launch = {"global_batch": 64, "learning_rate_factor": 1.0, "num_shards": 1, "processes": 8, "seed": 1}
+    (run / "checkpoints").mkdir()
+    (run / "checkpoints/checkpoint_epoch_00001.pyth").touch()
+    (run / "first_launch.json").write_text(json.dumps(launch))
+
+
 @pytest.fixture
 def study(tmp_path):
     """One row of two methods, of which BYOL has a predictor, too."""
@@ -28,8 +40,9 @@ def study(tmp_path):
         fill(folder, each, [60.0])
         run = folder / each.pretraining[0]
         keys = {"DATA": {"NUM_FRAMES": 8, "SAMPLING_RATE": 8}}
-        finish_run(run, "pretrain", 1, keys=keys, step_seconds=0.512, step_videos=64, device="NVIDIA H200")
+        finish_run(run, "pretrain", 1, keys=keys)
         sizes(run)
+        steps(run, 9.5, 0.5, 0.512, 3.0)
     return folder
 
 
@@ -42,7 +55,7 @@ def test_a_property_that_all_methods_share_stands_once(study, capsys):
     text = said(capsys, study, "--format", "markdown")
     names = "T | τ | parameters (M) | multiply-adds (G) | heads' parameters (M) | heads' multiply-adds (G)"
     assert f"| rho | {names} | seconds of a step | MoCo K | BYOL K |" in text
-    assert "| 2 | 8 | 8 | 31.6 | 41.7 | 6.60 | 0.007 | 0.512 (64 videos, NVIDIA H200) | 60.0 | 60.0 |" in text
+    assert "| 2 | 8 | 8 | 31.6 | 41.7 | 6.60 | 0.007 | 0.512 (64 videos, 8 x NVIDIA H200) | 60.0 | 60.0 |" in text
     assert "most papers call them FLOPs" in text
 
 
@@ -59,7 +72,7 @@ def test_what_is_not_known_is_empty(study, capsys, content):
     for method in ("MoCo", "BYOL"):
         run = study / training("2", method, 1)
         (run / "model_size.json").unlink()
-        (run / "results.json").write_text("{}")
+        (run / "json_stats.log").unlink()
         if content is not None:
             (run / "model_size.json").write_text(content)
     assert "| 2 | 8 | 8 | - | - | - | - | - | 60.0 | 60.0 |" in said(capsys, study, "--format", "markdown")
