@@ -76,7 +76,7 @@ def _videos(file: Path) -> list[str]:
             row = line.strip().split(",")
             if row == [""]:
                 continue
-            if len(row) != 8 or not row[0] or "/" in row[0] or not all(map(_NUMBER.fullmatch, row[1:6])):
+            if not _is_box(row):
                 raise IndexingError(
                     f"{file}, line {number}: {','.join(row)[:120]!r}: write a row without a header such as `{_ROW}`: "
                     "video, second, x1, y1, x2, y2 in 0 to 1, action, person"
@@ -85,6 +85,13 @@ def _videos(file: Path) -> list[str]:
     if not found:
         raise IndexingError(f"{file}: has no box: download it again")
     return list(found)
+
+
+def _is_box(row: list[str]) -> bool:
+    """True for a video, a second from 0 on, four coordinates, the number of an action and a person."""
+    if len(row) != 8 or not row[0] or "/" in row[0] or not all(map(_NUMBER.fullmatch, row[1:6])):
+        return False
+    return not row[1].startswith("-") and row[6].isdecimal()
 
 
 def _durations(paths: Iterable[Path]) -> Iterator[str]:

@@ -207,7 +207,11 @@ def test_ava_frames_are_listed_as_pyslowfast_reads_them(ava, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "row", ["video_id,middle_frame_timestamp,person_box", "a,902,0.1,0.2,0.3,x,80,1", "a,902,1,2,3,4,80", "a b c"]
+    "row",
+    [
+        *("video_id,middle_frame_timestamp,person_box", "a,902,0.1,0.2,0.3,x,80,1", "a,902,1,2,3,4,80", "a b c"),
+        *("a,-902,0.1,0.2,0.3,0.4,80,1", "a,902,0.1,0.2,0.3,0.4,stand,1", "a,902,0.1,0.2,0.3,0.4,,1"),
+    ],
 )
 def test_ava_refuses_other_files(ava, tmp_path, row):
     annotations, _ = ava
