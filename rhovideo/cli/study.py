@@ -110,6 +110,10 @@ def _run(options: argparse.Namespace, paths: Sequence[Path], overrides: list[str
     request = _request(options, [name for study in studies for name in study.data], overrides)
     plan, record = make_study(studies, request)
     show_plan(plan, record)
+    if not plan.cells and not any(table.lists for table in record.tables):
+        needed = dict.fromkeys(name for study in studies for name in study.data)
+        print_line(f"nothing to run. Write --data {' '.join(f'{name}=FOLDER' for name in needed)}")
+        return 2
     if options.cost:
         from rhovideo.studies.cost import print_cost
 

@@ -12,6 +12,7 @@ from rhovideo.config.files.reading import load
 from rhovideo.config.findings import ConfigError, Origin, Problem
 from rhovideo.config.list_names import CLASS_NAMES_FILE, needed_splits
 from rhovideo.data.curation.subsets import subset_list
+from rhovideo.errors import JobError
 from rhovideo.protocols.box_folder import look_at_boxes, places_of_boxes
 from rhovideo.protocols.known_datasets import has_label_sets, look_at, reader
 from rhovideo.protocols.recipes import for_several_labels, recipe
@@ -36,7 +37,8 @@ def read_data_words(words: Sequence[str]) -> dict[str, Path]:
         name, equals, folder = word.partition("=")
         path = Path(folder).expanduser().absolute()
         if not (name and equals and folder):
-            problems.append(Problem("", DATA, f"{word!r} is not NAME=FOLDER", "K400=data/k400"))
+            remedy = "K400=data/k400; KEY VALUE pairs stand after --opts"
+            problems.append(Problem("", DATA, f"{word!r} is not NAME=FOLDER", remedy))
         elif name in found:
             problems.append(Problem("", DATA, f"{name} is given twice", f"{name} once"))
         elif not path.is_dir():
@@ -104,7 +106,11 @@ class DataSets:
                 shutil.copyfile(source / name, folder / name)
         if not drawn.exists():
             videos = max(4, round(subset.videos * self._share))
-            subset_list(source / "train.csv", drawn, videos, balanced=subset.balanced, seed=subset.seed)
+            try:
+                subset_list(source / "train.csv", drawn, videos, balanced=subset.balanced, seed=subset.seed)
+            except JobError as error:
+                place = f"SUBSETS of a study: {videos:,} VIDEOS of {subset.of} cannot be drawn"
+                raise JobError(f"{place}: {error} (a study's VIDEOS is this --number)") from None
 
     def places(self, folder: Path, protocol: str = "") -> dict[str, Any]:
         """The keys of a job's lists; a detector's are of boxes."""
@@ -121,11 +127,15 @@ def classes_of(folder: Path, protocol: str, dataset: str) -> int:
     """The number of classes of a folder's lists: the largest label plus one; of boxes, the largest class.
 
     Raises:
-        ManifestError: a list is missing or cannot be used.
+        ConfigError: a list is missing.
+        ManifestError: a list cannot be used.
     """
     places = DataSets({}, folder).places(folder, protocol)
     settings = recipe(None, protocol, dataset, 1) | {"MODEL.NUM_CLASSES": _MOST_CLASSES} | places
     if not (folder / "val.csv").is_file():
         settings["TRAIN.EVAL_PERIOD"] = 0
     cfg = load(None, [part for pair in settings.items() for part in pair]).cfg
-    return look_at_boxes(cfg).classes if protocol == BOXES else look_at(cfg, needed_splits(cfg), None).classes
+    try:
+        return look_at_boxes(cfg).classes if protocol == BOXES else look_at(cfg, needed_splits(cfg), None).classes
+    except FileNotFoundError as error:
+        raise ConfigError(Problem("", DATA, str(error), "the folder that `rhovideo index` has written")) from None

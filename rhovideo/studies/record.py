@@ -153,7 +153,9 @@ def read_record(folder: str | Path) -> StudyRecord:
     except FileNotFoundError:
         raise JobError(f"{folder}: holds no {TABLES_FILE}. Write the folder of `rhovideo study`") from None
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise JobError(f"{path}: cannot be read ({error}); the same `rhovideo study` writes it again") from error
+        raise JobError(
+            f"{path}: cannot be read ({error}); remove it, and the same `rhovideo study` writes it again"
+        ) from error
 
 
 def _table(values: dict[str, Any]) -> TableRecord:

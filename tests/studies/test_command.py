@@ -119,9 +119,14 @@ def test_other_settings_do_not_mix_with_a_study_that_has_run(tmp_path, words, ca
         (["table2", "--miniature", "--data", "K400=."], 2, "one of the two"),
         (["table2", "--miniature", "--launcher", "slurm"], 2, "without --launcher slurm"),
         (["table2", "--workers", "0"], 2, "1 or more"),
+        (["table2"], 2, "nothing to run. Write --data K400=FOLDER UCF101=FOLDER"),
+        (["table2", "--data", "K400=.", "SOLVER.MAX_EPOCH", "3"], 2, "KEY VALUE pairs stand after --opts"),
+        (["table2", "--data", "K400=empty", "--dry-run"], 2, "train.csv: there is no such list"),
     ],
 )
-def test_wrong_arguments_are_refused(command, code, says, capsys):
+def test_wrong_arguments_are_refused(command, code, says, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
     assert main(["study", *command]) == code
     assert says in capsys.readouterr().err
 
@@ -131,3 +136,11 @@ def test_list_and_print(capsys):
     assert "table10 " in capsys.readouterr().out
     assert main(["study", "table2", "--print"]) == 0
     assert "TITLE: Clips of a video" in capsys.readouterr().out
+
+
+def test_a_damaged_record_says_what_to_do(tmp_path, words, capsys):
+    (tmp_path / "out/runs").mkdir(parents=True)
+    (tmp_path / "out/tables.json").write_text("{")
+    assert main(["study", *words]) == 1
+    assert "tables.json: cannot be read" in (said := capsys.readouterr().err)
+    assert "remove it, and the same `rhovideo study` writes it again" in said
