@@ -17,6 +17,7 @@ from rhovideo.terminal import print_line
 
 if TYPE_CHECKING:
     from rhovideo.studies.jobs import Request
+    from rhovideo.studies.record import StudyRecord
 
 STUDY_HELP = """\
 Run a study: a table whose cells are trainings with their measurements. The paper's tables come with the package.
@@ -122,9 +123,17 @@ def _run(options: argparse.Namespace, paths: Sequence[Path], overrides: list[str
         return 0
     keep_record(request.out, record)
     if not plan.cells:
-        print_line(f"nothing to run. Its tables: rhovideo results {shlex.quote(str(request.out))}")
+        print_line(_nothing_to_run(record, request.out))
         return 0
     return submit_plan(plan, resume=options.resume) if slurm else run_plan(plan, options.workers)
+
+
+def _nothing_to_run(record: StudyRecord, out: Path) -> str:
+    """The line for a study without jobs: what to write where its data sets are not given."""
+    tables = f"Its tables: rhovideo results {shlex.quote(str(out))}"
+    if any(cell.left_out for table in record.tables for cell in table.cells):
+        return f"nothing to run: give the data sets that are needed with --data NAME=FOLDER. {tables}"
+    return f"nothing to run. {tables}"
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -154,7 +163,10 @@ def _request(options: argparse.Namespace, names: Sequence[str], overrides: list[
     out = Path(options.out or (MINIATURE_OUT if options.miniature else OUT))
     common = {"seeds": options.seeds, "overrides": words, "only": options.only, "slurm": options.launcher == "slurm"}
     if not options.miniature:
-        return Request(out, DataSets(read_data_words(options.data), out / "lists"), **common)
+        given = read_data_words(options.data)
+        for name in sorted(given.keys() - set(names)):
+            print_line(f"--data {name}: not used; these studies use {', '.join(dict.fromkeys(names))}")
+        return Request(out, DataSets(given, out / "lists"), **common)
     from rhovideo.studies import miniature
 
     folders = miniature.write_data(out / "data", names)

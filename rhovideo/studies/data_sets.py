@@ -36,7 +36,7 @@ def read_data_words(words: Sequence[str]) -> dict[str, Path]:
         name, equals, folder = word.partition("=")
         path = Path(folder).expanduser().absolute()
         if not (name and equals and folder):
-            problems.append(Problem("", DATA, f"{word!r} is not NAME=FOLDER", "K400=data/k400"))
+            problems.append(Problem("", DATA, f"{word!r} is not NAME=FOLDER", f"{name or 'K400'}=FOLDER OF ITS LISTS"))
         elif name in found:
             problems.append(Problem("", DATA, f"{name} is given twice", f"{name} once"))
         elif not path.is_dir():

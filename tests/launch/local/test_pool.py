@@ -55,7 +55,8 @@ def two_hanging_cells(folder: Path, data: Path):
         "from rhovideo.launch.local.runner import run_plan\n"
         "from tests.launch.local.chains import plan_of_seeds\n"
         "if __name__ == '__main__':\n"
-        f"    plan = plan_of_seeds(Path({str(folder)!r}), Path({str(data)!r}), 3, 'pretrain', trouble=True, epochs={_LONG})\n"
+        f"    plan = plan_of_seeds(Path({str(folder)!r}), Path({str(data)!r}), 3, 'pretrain', "
+        f"trouble=True, epochs={_LONG})\n"
         "    sys.exit(run_plan(plan, workers=2))"
     )
     (folder / "main.py").write_text(script)
