@@ -158,7 +158,10 @@ def _request(options: argparse.Namespace, names: Sequence[str], overrides: list[
     out = Path(options.out or (MINIATURE_OUT if options.miniature else OUT))
     common = {"seeds": options.seeds, "overrides": words, "only": options.only, "slurm": options.launcher == "slurm"}
     if not options.miniature:
-        return Request(out, DataSets(read_data_words(options.data), out / "lists"), **common)
+        given = read_data_words(options.data)
+        for name in sorted(given.keys() - set(names)):
+            print_line(f"--data {name}: not used; these studies use {', '.join(dict.fromkeys(names))}")
+        return Request(out, DataSets(given, out / "lists"), **common)
     from rhovideo.studies import miniature
 
     folders = miniature.write_data(out / "data", names)

@@ -37,7 +37,7 @@ def read_data_words(words: Sequence[str]) -> dict[str, Path]:
         name, equals, folder = word.partition("=")
         path = Path(folder).expanduser().absolute()
         if not (name and equals and folder):
-            remedy = "K400=data/k400; KEY VALUE pairs stand after --opts"
+            remedy = f"{name or 'K400'}=FOLDER OF ITS LISTS; KEY VALUE pairs stand after --opts"
             problems.append(Problem("", DATA, f"{word!r} is not NAME=FOLDER", remedy))
         elif name in found:
             problems.append(Problem("", DATA, f"{name} is given twice", f"{name} once"))

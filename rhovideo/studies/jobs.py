@@ -182,7 +182,8 @@ class _JobMaker:
             measure = study.measures[label]
             measure = replace(measure, keys={**measure.keys, **cell.measure_keys.get(label, {})})
             figure = stated(study.name, cell.row, cell.column, label) if of_paper else None
-            needs = missing or self._request.data.missing(measure.data)
+            lacking = [missing, self._request.data.missing(measure.data)]
+            needs = " and ".join(dict.fromkeys(name for name in lacking if name))
             if needs or None in starts:
                 why = f"needs {needs}" if needs else "its configuration is wrong"
                 records.append(CellRecord(cell.row, cell.column, label, left_out=why, stated=figure))

@@ -12,7 +12,7 @@ A study is a YAML file (``configs/studies/table2.yaml`` is the paper's table 2):
     COLUMNS:                            # may be left out: one column
       BYOL: {RECIPE: pretrain/BYOL_SlowR50_8x8_paper}
       MoCo: {RECIPE: pretrain/MoCo_SlowR50_8x8_paper, CONTRASTIVE.QUEUE_LEN: 16384}
-    WITHOUT: [["2", MoCo]]              # cells that the table has not
+    WITHOUT: [["2", MoCo]]              # cells that the table does not have
     CELLS:                              # settings of single cells
       - {ROW: "2", COLUMN: BYOL, SOLVER.BASE_LR: 2.4}
     MEASURE:                            # label: data set and protocol
@@ -190,5 +190,6 @@ def _find(word: str) -> list[Path]:
     if not meant:
         near = difflib.get_close_matches(word, names, n=3) or names
         wrong = "there is no study of this name"
-        raise ConfigError(Problem(word, COMMAND_LINE, wrong, f"all, {', '.join(near)}, or a YAML file of your own"))
+        write = f"all, {', '.join(near)}, or a YAML file of your own; `rhovideo study --list` shows all names"
+        raise ConfigError(Problem(word, COMMAND_LINE, wrong, write))
     return [studies_folder() / f"{name}.yaml" for name in meant]

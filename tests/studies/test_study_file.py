@@ -3,6 +3,7 @@
 import pytest
 
 from rhovideo.config import ConfigError
+from rhovideo.studies.data_sets import read_data_words
 from rhovideo.studies.study_file import find_studies, study_names
 from rhovideo.studies.study_reader import read_study_file
 
@@ -118,3 +119,9 @@ def test_a_study_of_the_package_can_be_read(name):
     study = read_study_file(find_studies([name])[0])
     assert study.title
     assert bool(study.cells) != bool(study.statistics)
+
+
+def test_a_word_of_data_without_a_folder_keeps_its_name():
+    with pytest.raises(ConfigError) as error:
+        read_data_words(["UCF101"])
+    assert "UCF101=FOLDER" in str(error.value)
