@@ -132,11 +132,11 @@ def test_wrong_arguments_are_refused(command, code, says, tmp_path, monkeypatch,
 
 
 def test_data_that_no_study_uses_and_data_that_is_needed_are_named(tmp_path, capsys):
-    assert main(["study", "table2", "--data", f"ucf={tmp_path}", "--out", str(tmp_path / "out")]) == 0
+    assert main(["study", "table2", "--data", f"ucf={tmp_path}", "--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
     assert "--data ucf: not used" in said
     assert "needs K400 and UCF101" in said
-    assert "with --data NAME=FOLDER" in said
+    assert "Write --data K400=FOLDER UCF101=FOLDER" in said
 
 
 def test_list_and_print(capsys):
