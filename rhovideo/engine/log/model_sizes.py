@@ -40,7 +40,8 @@ def note_sizes(cfg: CfgNode, encoder: nn.Module, heads: Mapping[str, nn.Module])
     of_method = f"{cfg.CONTRASTIVE.TYPE}: " if cfg.TASK == "pretrain" else ""
     parts = "; ".join([str(size), *(f"{name} {each}" for name, each in sizes.items())])
     logger.info("%s%s: %s", of_method, encoder_name(cfg), parts)
-    if distributed.is_main():
+    # A network that is built without a run has no folder.
+    if distributed.is_main() and Path(cfg.OUTPUT_DIR).is_dir():
         content: dict[str, Any] = {"encoder": size._asdict()}
         content["heads"] = {name: each._asdict() for name, each in sizes.items()}
         write_text(Path(cfg.OUTPUT_DIR) / SIZE_FILE, json.dumps(content) + "\n")

@@ -22,8 +22,8 @@ def lists(tmp_path, synthetic_set):
     return write(tmp_path / "study", TableRecord("table1", "Data sets", "", names, [""], [], lists=rows)), data
 
 
-def said(capsys, study, *words):
-    assert main(["results", str(study), "--format", "markdown", *words]) == 0
+def said(capsys, study):
+    assert main(["results", str(study), "--format", "markdown"]) == 0
     printed = capsys.readouterr().out
     # A run that an earlier test made in this process has left its log on the terminal.
     return printed[printed.index("### ") :]
