@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.distributed import ProcessGroup
 
 from rhovideo import distributed
+from rhovideo.full_precision import outside_autocast
 
 # Of equal embeddings, so that they come out as zeros.
 _LEAST_VARIANCE = 1e-8
@@ -59,7 +60,7 @@ class GroupWhitening(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Embeddings [N,D] to whitened ones [N,D], of float32 or wider."""
-        with torch.autocast(x.device.type, enabled=False):
+        with outside_autocast(x.device):
             x = x if x.dtype == torch.float64 else x.float()
             if self.training:
                 mean, covariance = self._statistics(self._joined(x))

@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from rhovideo.full_precision import outside_autocast
 from rhovideo.ssl.memory.queue_softmax import attend
 
 P = ParamSpec("P")
@@ -32,9 +33,7 @@ def full_precision(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def wrapped(*args: Any, **kwargs: Any) -> R:
-        device = next(a.device.type for a in (*args, *kwargs.values()) if isinstance(a, Tensor))
-        # The meta device computes nothing, and autocast does not know it.
-        with torch.autocast("cpu" if device == "meta" else device, enabled=False):
+        with outside_autocast(next(a.device for a in (*args, *kwargs.values()) if isinstance(a, Tensor))):
             return function(*map(_widen, args), **{name: _widen(value) for name, value in kwargs.items()})
 
     return wrapped

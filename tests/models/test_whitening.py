@@ -88,6 +88,12 @@ def test_half_precision_is_whitened_in_single_precision():
     assert abs(float(whitened.var(0, correction=0).mean()) - 1) < 0.01
 
 
+def test_embeddings_without_values_keep_their_shape():
+    """The sizes of a network are counted on the meta device, which knows no autocast."""
+    with torch.device("meta"):
+        assert GroupWhitening(DIM, GROUP)(torch.empty(CLIPS, DIM)).shape == (CLIPS, DIM)
+
+
 def test_what_is_not_finite_comes_out_as_such():
     """The trainer stops at a loss that is not finite, and names it; this must not be an error of linear algebra."""
     x = embeddings()

@@ -22,6 +22,7 @@ from fvcore.common.config import CfgNode
 from torch import Tensor, nn
 
 from rhovideo import distributed
+from rhovideo.full_precision import outside_autocast
 from rhovideo.integrations.slowfast.bank import Bank
 from rhovideo.integrations.slowfast.network import build_network
 from rhovideo.integrations.slowfast.settings import our_settings
@@ -90,7 +91,7 @@ class SlowFastMethod(nn.Module):
         # This calls the module itself, not DistributedDataParallel around it, which averages the gradients of the first
         # backward pass only.
         for loss in self.method.losses(views, epoch / self.epochs):
-            with torch.autocast(loss.device.type, enabled=False):
+            with outside_autocast(loss.device):
                 scaler.scale(loss).backward()
             total += loss.detach().float()
         distributed.average_gradients(self.method.parameters())
