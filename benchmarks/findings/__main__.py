@@ -19,7 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.findings.cells import EQUALS, KINDS, METHODS, RECIPE, RHOS, SEEDS, VIDEOS, cells_in_order
+from benchmarks.findings.cells import ALL_KINDS, EQUALS, KINDS, METHODS, RECIPE, RHOS, SEEDS, VIDEOS, cells_in_order
 from benchmarks.findings.rows import read_rows
 from rhovideo.config import ConfigError
 from rhovideo.errors import JobError, SettingError
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, default=Path("outputs/findings"), help="folder for videos and runs (outputs/findings)")
     add("--results", type=Path, default=_RESULTS, help="file of the rows (benchmarks/findings.jsonl)")
     add("--minutes", type=float, help="start no cell that would not fit into so many")
-    add("--kind", nargs="+", choices=KINDS, default=KINDS, help="of videos (all)")
+    add("--kind", nargs="+", choices=ALL_KINDS, default=KINDS, help="of videos (all but mixed)")
     add("--method", nargs="+", choices=tuple(METHODS), default=tuple(METHODS), help="(all)")
     add("--rho", nargs="+", type=_positive, default=RHOS, metavar="N", help="clips of a video (1 2 4)")
     add("--seed", nargs="+", type=int, default=SEEDS, metavar="N", help="(1 2 3)")

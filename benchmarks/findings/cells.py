@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from itertools import product
 from typing import Any
 
+# Those of the study; "mixed" has the classes of all three.
 KINDS = ("shapes", "physics", "footage")
+ALL_KINDS = (*KINDS, "mixed")
 METHODS = {"simclr": "SimCLR", "moco": "MoCo", "byol": "BYOL", "swav": "SwAV"}
 RHOS = (1, 2, 4)
 SEEDS = (1, 2, 3)
@@ -15,7 +17,7 @@ SEEDS = (1, 2, 3)
 EQUALS = ("epochs", "compute")
 RECIPE = "demo/{method}"
 # The share of the recipe's epochs. These two sets are learned faster, and half of them fits a night on two cores.
-EPOCHS_SHARE = {"shapes": 1.0, "physics": 0.5, "footage": 0.5}
+EPOCHS_SHARE = {"shapes": 1.0, "physics": 0.5, "footage": 0.5, "mixed": 1.0}
 VIDEOS = 256
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.findings.cells import EQUALS, KINDS, METHODS
+from benchmarks.findings.cells import EQUALS, METHODS
 from benchmarks.findings.rows import Rows
-from benchmarks.findings.spreads import Panel, panel
+from benchmarks.findings.spreads import Panel, kinds_shown, panel
 from rhovideo.errors import JobError
 
 if TYPE_CHECKING:
@@ -35,12 +35,13 @@ def draw(rows: Rows, recipe: str, videos: int, path: Path) -> None:
         from matplotlib.figure import Figure
     except ImportError:
         raise JobError("matplotlib is not installed: run pip install 'rhovideo[report]'") from None
-    lines = [[panel(rows, recipe, videos, kind, equal) for kind in KINDS] for equal in EQUALS]
+    kinds = kinds_shown(rows, recipe, videos)
+    lines = [[panel(rows, recipe, videos, kind, equal) for kind in kinds] for equal in EQUALS]
     lines = [line for line in lines if any(each.rows for each in line)]
     if not lines:
         raise JobError(f"there is no row of {recipe} with {videos} videos to draw: run the study first")
-    figure = Figure(figsize=(4.2 * len(KINDS), 3.9 * len(lines) + 0.4), layout="constrained")
-    grid = figure.subplots(len(lines), len(KINDS), squeeze=False, sharey=True)
+    figure = Figure(figsize=(4.2 * len(kinds), 3.9 * len(lines) + 0.4), layout="constrained")
+    grid = figure.subplots(len(lines), len(kinds), squeeze=False, sharey=True)
     for line, axes_of_line in zip(lines, grid, strict=True):
         for found, axes in zip(line, axes_of_line, strict=True):
             _draw_panel(axes, found)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.findings.cells import METHODS, RHOS
+from benchmarks.findings.cells import ALL_KINDS, KINDS, METHODS, RHOS
 from benchmarks.findings.rows import Rows
 
 Row = dict[str, Any]
@@ -94,6 +94,19 @@ class Panel:
         """Methods and rhos whose rows were made by different recipes or on different videos."""
         cells = ((method, rho) for method in self.methods for rho in self.rhos)
         return [cell for cell in cells if len({row["fingerprint"] for row in self.cell(*cell)}) > 1]
+
+
+def kinds_shown(rows: Rows, recipe: str, videos: int) -> list[str]:
+    """The kinds that have a row. Those of the study are shown together, measured or not.
+
+    Args:
+        rows: all of them.
+        recipe: name of the recipes, with ``{method}``.
+        videos: training videos.
+    """
+    measured = {cell.kind for cell in rows if (cell.recipe, cell.videos) == (recipe, videos)}
+    of_the_study = not measured or not measured.isdisjoint(KINDS)
+    return [kind for kind in ALL_KINDS if kind in measured or (of_the_study and kind in KINDS)]
 
 
 def panel(rows: Rows, recipe: str, videos: int, kind: str, equal: str) -> Panel:

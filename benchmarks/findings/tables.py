@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.findings.cells import EQUALS, KINDS, METHODS
+from benchmarks.findings.cells import EQUALS, METHODS
 from benchmarks.findings.rows import Rows
-from benchmarks.findings.spreads import Panel, others, panel
+from benchmarks.findings.spreads import Panel, kinds_shown, others, panel
 
 _NOT_MEASURED = "not measured"
 
@@ -20,7 +20,7 @@ def tables(rows: Rows, recipe: str, videos: int) -> str:
         videos: training videos of a set.
     """
     lines = [f"Recipes {recipe}, {videos} training videos a set. Mean ± standard deviation over seeds, in percent."]
-    for kind in KINDS:
+    for kind in kinds_shown(rows, recipe, videos):
         lines += ["", f"## {kind.capitalize()}"]
         for equal in EQUALS:
             lines += ["", *_of_panel(panel(rows, recipe, videos, kind, equal))]
@@ -31,7 +31,7 @@ def tables(rows: Rows, recipe: str, videos: int) -> str:
 
 
 def _of_panel(found: Panel) -> Iterator[str]:
-    title = f"Equal {found.equal}"
+    title = f"Equal {found.equal}{_epochs(found)}"
     if not found.rows:
         yield f"{title}: {_NOT_MEASURED}."
         return
@@ -59,6 +59,13 @@ def _of_panel(found: Panel) -> Iterator[str]:
             f"**{METHODS[method]}, ρ = {rho}: the seeds are of different recipes or videos.** Run the study again, and "
             "it replaces the old rows."
         )
+
+
+def _epochs(found: Panel) -> str:
+    """How long the trainings were: the sets' trainings are not equally long."""
+    if found.equal != "epochs" or not found.rows:
+        return ""
+    return f" ({' or '.join(map(str, sorted({row['epochs'] for row in found.rows})))})"
 
 
 def _baselines(found: Panel) -> Iterator[str]:

@@ -11,7 +11,7 @@ from rhovideo.errors import JobError, SettingError
 from rhovideo.terminal import print_line
 
 METHODS = ("simclr", "moco", "byol", "swav")
-KINDS = ("shapes", "physics", "footage")
+KINDS = ("shapes", "physics", "footage", "mixed")
 
 DEMO_HELP = """\
 See the whole of the paper in miniature: pre-train on rho clips of each video, then measure the encoder. Takes 4 to 8
@@ -47,7 +47,7 @@ def add_commands(commands: Commands) -> None:
         type=str,
         choices=KINDS,
         default=KINDS[0],
-        help="of videos: shapes, physics or footage (shapes)",
+        help="of videos: shapes, physics, footage or mixed (shapes)",
     )
     add(
         "--method",

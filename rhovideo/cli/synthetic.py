@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from rhovideo.cli.demo import KINDS
 from rhovideo.cli.parsers import Commands, add_parser
 from rhovideo.errors import as_write_error
 from rhovideo.terminal import print_line, stage
@@ -22,6 +23,7 @@ kinds:
   footage   cut from real footage that some Python packages ship; a class is a shot, seen through a small window that
             crosses it and turns. The look stays for a video and differs between videos (the command names the
             packages that it needs)
+  mixed     all classes of the three kinds, about twenty
 """
 
 
@@ -31,7 +33,7 @@ def add_command(commands: Commands) -> None:
         commands, "synthetic", "write a small set of videos to try things out", SYNTHETIC_HELP, synthetic_command
     )
     make.add_argument("folder", metavar="FOLDER", help="made if missing")
-    make.add_argument("--kind", choices=("shapes", "physics", "footage"), default="shapes", help="(shapes)")
+    make.add_argument("--kind", choices=KINDS, default=KINDS[0], help="(shapes)")
     make.add_argument("--classes", type=int, help="kinds of shapes (6); the other kinds have their own classes")
     make.add_argument("--train", type=int, default=240, help="training videos (240)")
     make.add_argument("--val", type=int, default=120, help="validation videos, which are the test videos too (120)")

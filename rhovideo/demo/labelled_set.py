@@ -45,7 +45,7 @@ class VideoKind:
     """
 
     classes: Sequence[str]
-    version: int
+    version: int | str
     render: Render
 
 

@@ -220,6 +220,16 @@ class TestTables:
         assert main(["--table", "--results", str(tmp_path / "none.jsonl")]) == 0
         assert capsys.readouterr().out.count("not measured") == 6
 
+    def test_other_kinds_are_shown_alone(self):
+        mixed = Cell("small/{method}_cpu", 480, "mixed", "simclr", 2, 1, "epochs")
+        text = tables(made_up() | {mixed: row(mixed, 70.0)}, mixed.recipe, 480)
+        assert "## Mixed" in text
+        assert "## Shapes" not in text
+        assert "## Mixed" not in tables(made_up() | {mixed: row(mixed, 70.0)}, RECIPE, VIDEOS)
+
+    def test_the_length_of_a_training_is_told(self):
+        assert "Equal epochs (80):" in tables(made_up(), RECIPE, VIDEOS)
+
     def test_the_plot_is_a_picture(self, tmp_path):
         results = tmp_path / "rows.jsonl"
         for each in made_up().values():

@@ -157,6 +157,17 @@ def test_a_kind_that_is_not_installed_says_what_to_install(monkeypatch):
 
 
 @without_pybullet
+def test_mixed_videos_are_those_of_the_other_kinds():
+    if not real_footage.installed_shots():
+        pytest.skip("no shot of real footage is installed")
+    mixed, physics = video_kind("mixed"), video_kind("physics")
+    names = [name for kind in ("shapes", "physics", "footage") for name in video_kind(kind).classes]
+    assert list(mixed.classes) == names
+    shown = [kind.render("wheel", "train", 3, 12, (64, 64), np.random.default_rng(1)) for kind in (mixed, physics)]
+    assert np.array_equal(*shown)
+
+
+@without_pybullet
 def test_classes_are_for_shapes_alone(tmp_path, capsys):
     assert main(["synthetic", str(tmp_path / "set"), "--kind", "physics", "--classes", "3"]) == 2
     assert "8 classes" in capsys.readouterr().err
