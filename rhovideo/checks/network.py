@@ -13,18 +13,12 @@ from torch import nn
 
 from rhovideo.config.extension.registries import BACKBONES, METHODS
 from rhovideo.config.findings import Finding
-from rhovideo.config.keys import leaves
 from rhovideo.config.task_defaults import DETECTS
 from rhovideo.errors import JobError, SettingError
 from rhovideo.models.build import build_classifier
 from rhovideo.models.detector import build_detector
+from rhovideo.models.network_size import shaping_settings
 from rhovideo.ssl.build import build_method
-
-# Sections and keys that make no difference to how a network is built.
-_NOT_SHAPING = (
-    *("TASK", "OUTPUT_DIR", "RNG_SEED", "LOG_PERIOD", "SLURM", "TENSORBOARD", "LOGGERS"),
-    *("TRAIN", "TEST", "KNN", "SOLVER", "DATA_LOADER"),
-)
 
 
 class NetworkCheck:
@@ -39,18 +33,16 @@ class NetworkCheck:
         Args:
             cfg: a loaded configuration.
         """
-        key = network_key(cfg)
+        key = _network_key(cfg)
         if key not in self._found:
             self._found[key] = list(_build(cfg))
         return self._found[key]
 
 
-def network_key(cfg: CfgNode) -> Hashable:
-    """The task's kind of network, and all settings that shape it: equal for jobs whose networks are built alike."""
+def _network_key(cfg: CfgNode) -> Hashable:
+    """Equal for jobs whose networks are built alike."""
     pretrains, detects = cfg.TASK == "pretrain", cfg.TASK in DETECTS
-    left_out = {*_NOT_SHAPING, *([] if pretrains else ["CONTRASTIVE"])}
-    shaping = ((key, repr(value)) for key, value in leaves(cfg) if key.partition(".")[0] not in left_out)
-    return (pretrains, detects, *shaping)
+    return pretrains, detects, shaping_settings(cfg, *([] if pretrains else ["CONTRASTIVE"]))
 
 
 def _build(cfg: CfgNode) -> Iterator[Finding]:

@@ -22,17 +22,18 @@ from rhovideo.config.task_defaults import TRAINS
 from rhovideo.data.loading.datasets import open_manifest
 from rhovideo.launch.plan import Plan
 from rhovideo.models.backbones import build_backbone
+from rhovideo.models.network_size import shaping_settings
 from rhovideo.ssl.build import build_method
 from rhovideo.ssl.interface import Method
 from rhovideo.studies.jobs import TRAINING
-from rhovideo.studies.record import StudyRecord, TableRecord
+from rhovideo.studies.numbers.run_hours import as_hours, runs_of
+from rhovideo.studies.record import StudyRecord
 from rhovideo.terminal import print_line, stage
 
 # Videos of a measured step. On a GPU fewer would leave it idle.
 _VIDEOS = {"cuda": 16, "cpu": 2}
 # Measured steps, after one that warms up.
 _STEPS = {"cuda": 5, "cpu": 1}
-_SECTIONS = ("MODEL", "RESNET", "SLOWFAST", "X3D", "MVIT")
 # Builds what a step needs, and returns the step.
 _Step: TypeAlias = Callable[[CfgNode, Tensor], Callable[[], None]]
 
@@ -109,8 +110,7 @@ class Estimate:
 
     def _time(self, kind: tuple[Hashable, ...], cfg: CfgNode, crop: int, step: _Step) -> float:
         """The seconds of a step for each of its videos; measured once for the same network and clip."""
-        network = tuple((name, str(value)) for section in _SECTIONS for name, value in leaves(cfg[section]))
-        known = (*kind, network, cfg.DATA.NUM_FRAMES, crop)
+        known = (*kind, shaping_settings(cfg, "CONTRASTIVE", "DATA"), cfg.DATA.NUM_FRAMES, crop)
         if known not in self._seconds:
             stage(f"timing {cfg.MODEL.ARCH} R-{cfg.RESNET.DEPTH}, {cfg.DATA.NUM_FRAMES} frames of {crop} x {crop}")
             self._seconds[known] = self._measure(cfg, crop, step)
@@ -189,17 +189,10 @@ def print_cost(plan: Plan, record: StudyRecord) -> None:
     unit = "GPU hours" if estimate.device.type == "cuda" else "CPU hours"
     print_line(f"estimated from a few steps on {estimate.device_name}, computation alone:")
     for table in record.tables:
-        of_table = [known[folder] for folder in jobs_of(table) if folder in known]
+        of_table = [known[folder] for folder in runs_of(table.cells) if folder in known]
         print(f"{table.name}: {_hours(of_table)} {unit} in {len(of_table)} jobs")
     training = _hours([cost for cost in costs if cost.trains_encoder])
     print(f"all: {_hours(costs)} {unit} in {len(costs)} jobs, {training} of them for encoders; shared jobs count once")
-
-
-def jobs_of(table: TableRecord) -> list[str]:
-    """The run folders of a table, relative to the study, each once: trainings and measurements."""
-    folders = [folder for cell in table.cells for folder in cell.pretraining if folder]
-    folders += [folder for cell in table.cells for runs in cell.runs for folder in runs]
-    return list(dict.fromkeys(folders))
 
 
 def _place(plan: Plan, cfg: CfgNode) -> str:
@@ -207,8 +200,7 @@ def _place(plan: Plan, cfg: CfgNode) -> str:
 
 
 def _hours(costs: Sequence[JobCost]) -> str:
-    hours = sum(cost.hours for cost in costs)
-    return f"{hours:,.0f}" if hours >= 10 else f"{hours:.2g}"
+    return as_hours(3600 * sum(cost.hours for cost in costs))
 
 
 def _contrastive(cfg: CfgNode) -> tuple[tuple[str, str], ...]:

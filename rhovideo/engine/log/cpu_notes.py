@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Hashable
 
 import torch
 from fvcore.common.config import CfgNode
@@ -15,12 +14,9 @@ from torch.nn import functional
 
 from rhovideo import distributed
 from rhovideo.checks.machine import has_mps
-from rhovideo.checks.network import network_key
-from rhovideo.config.extension.registries import BACKBONES
 from rhovideo.config.task_defaults import TRAINS
 from rhovideo.engine.device_inputs import job_device, mixed_precision
-from rhovideo.models.backbones import build_backbone
-from rhovideo.models.network_size import model_info
+from rhovideo.models.network_size import encoder_size
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +26,6 @@ _LONG_STEP = 20.0
 _FEW = 5e9
 # Forward passes that take as long as a step of one clip: forward and backward, and the keys of a momentum encoder.
 _PASSES = {"pretrain": 4, "finetune": 3, "detection": 3}
-# Multiply-adds of a clip by network and crop: counting takes as long as a tiny job, and jobs of one process have few.
-_multiply_adds: dict[tuple[Hashable, int], int | None] = {}
 
 
 def note_cpu(cfg: CfgNode) -> None:
@@ -91,10 +85,7 @@ def _seconds_of_step(cfg: CfgNode) -> float | None:
         return None
     trains = cfg.TASK in TRAINS
     crop = cfg.DATA.TRAIN_CROP_SIZE if trains else cfg.DATA.TEST_CROP_SIZE
-    known = network_key(cfg), crop
-    if known not in _multiply_adds:
-        _multiply_adds[known] = _count_multiply_adds(cfg, crop)
-    of_clip = _multiply_adds[known]
+    of_clip = encoder_size(cfg, crop).multiply_adds
     if of_clip is None:
         return None
     batch = cfg.TRAIN.BATCH_SIZE if cfg.TASK not in ("test", "detection_test") else cfg.TEST.BATCH_SIZE
@@ -102,19 +93,6 @@ def _seconds_of_step(cfg: CfgNode) -> float | None:
     clips *= cfg.DATA.TRAIN_CROP_NUM_TEMPORAL if cfg.TASK == "pretrain" else 1
     work = of_clip * clips * _PASSES.get(cfg.TASK, 1)
     return 0.0 if work < _FEW else work / _multiply_adds_a_second()
-
-
-def _count_multiply_adds(cfg: CfgNode, crop: int) -> int | None:
-    """Those of a clip in the encoder; None where they cannot be counted."""
-    try:
-        # Imported before, as for the check of the network.
-        BACKBONES.builder(cfg.MODEL.ARCH)
-        with torch.device("meta"):
-            encoder = build_backbone(cfg)
-        return model_info(encoder, cfg.DATA.NUM_FRAMES, crop).multiply_adds
-    except Exception:
-        # An own encoder may not run on shapes alone.
-        return None
 
 
 def _multiply_adds_a_second() -> float:

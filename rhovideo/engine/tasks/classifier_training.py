@@ -49,7 +49,7 @@ class ClassifyTask:
         self.device = job_device(cfg)
         seed_everything(Stream.INITIALISATION, cfg.RNG_SEED)
         self.model = build_classifier(cfg)
-        note_sizes(cfg, self.model.encoder, {"classifier": self.model.head})
+        note_sizes(cfg, {"classifier": self.model.head})
         self._load_encoder()
         place(self.model, cfg, self.device)
         self._signals: dict[str, Tensor] = {}

@@ -53,7 +53,7 @@ class DetectionTask:
         self.device = job_device(cfg)
         seed_everything(Stream.INITIALISATION, cfg.RNG_SEED)
         self.model = build_detector(cfg)
-        note_sizes(cfg, self.model.encoder, {})
+        note_sizes(cfg, {})
         source = cfg.TRAIN.CHECKPOINT_FILE_PATH
         if source:
             load_encoder_weights(self.model.encoder, source, cfg)

@@ -73,7 +73,7 @@ class PretrainTask:
         self._method.diagnose = cfg.LOG_DIAGNOSTICS
         if cfg.TRAIN.CHECKPOINT_FILE_PATH:
             start_from(self.model, cfg.TRAIN.CHECKPOINT_FILE_PATH)
-        note_sizes(cfg, self._method.encoder, _heads(self.model))
+        note_sizes(cfg, _heads(self.model))
         place(self.model, cfg, self.device)
         self.bank = self._build_bank(loader)
         self._watch = CollapseWatch(cfg, loader.steps_per_epoch)
