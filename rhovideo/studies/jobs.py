@@ -25,12 +25,11 @@ from rhovideo.protocols.known_datasets import CLASSES
 from rhovideo.protocols.recipes import TASK_OF, Subject, recipe
 from rhovideo.runs.first_launch import as_resumed
 from rhovideo.studies.data_sets import DataSets, classes_of
-from rhovideo.studies.job_names import fit_for_folder, measure_name, training_name, untrained_name
+from rhovideo.studies.job_names import TRAINING, fit_for_folder, measure_name, training_name, untrained_name
 from rhovideo.studies.record import RUNS, CellRecord, StudyRecord, TableRecord
 from rhovideo.studies.study_file import Measure, StudyCell, StudyFile, studies_folder
 from rhovideo.zoo.stated_figures import stated
 
-TRAINING = "training"
 _RANDOM = "random"
 
 

@@ -7,6 +7,7 @@ from rhovideo.launch.chains import checkpoint_source
 from rhovideo.studies.data_sets import DataSets, read_data_words
 from rhovideo.studies.job_names import digest
 from rhovideo.studies.jobs import Request, make_study
+from rhovideo.studies.listing import show_plan
 from rhovideo.studies.record import has_tables, keep_record, read_record
 from rhovideo.studies.study_file import find_studies
 from rhovideo.studies.study_reader import read_study_file
@@ -163,6 +164,14 @@ MEASURE: {U: UCF101 finetune, H: HMDB51 finetune, K: K400 linear}
     sources = [checkpoint_source(cell.jobs, number) for cell in plan.cells[1:] for number in range(len(cell.jobs))]
     assert sources == [None, None, None]
     assert record_of(record, "scratch", "", "U").pretraining == [""]
+
+
+def test_trainings_of_a_recipe_beside_the_study_are_counted(tmp_path, data, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipe.yaml").write_text("TASK: pretrain\n")
+    text = "TRAIN_ON: K400\nROWS: {a: {RECIPE: recipe.yaml}, b: {RECIPE: demo/simclr}}\nMEASURE: {K: K400 linear}\n"
+    show_plan(*study(tmp_path, own(tmp_path, text), data))
+    assert "4 jobs in 2 chains: 2 trainings, 2 measurements" in capsys.readouterr().err
 
 
 def test_an_override_of_what_cells_differ_in_is_refused(tmp_path, data):
