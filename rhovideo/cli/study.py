@@ -78,6 +78,7 @@ def add_command(commands: Commands) -> None:
 
 def study_command(options: argparse.Namespace) -> int:
     """Make the jobs of the studies and run them, queue them, or show them; the exit code."""
+    from rhovideo.studies.entries import read_study_text
     from rhovideo.studies.listing import as_lines
     from rhovideo.studies.study_file import find_studies
 
@@ -91,7 +92,7 @@ def study_command(options: argparse.Namespace) -> int:
     paths = find_studies(names)
     if options.print_file:
         for path in paths:
-            print(path.read_text(encoding="utf-8"), end="")
+            print(read_study_text(path), end="")
         return 0
     return _run(options, paths, overrides)
 

@@ -15,6 +15,8 @@ from rhovideo.protocols.recipes import Subject, extract_recipe
 
 # The run folder of a training in its chain's folder; those of measurements stand beside it.
 TRAINING = "training"
+# Letters of the name of a data set, which is a part of the names of folders.
+_LONGEST = 80
 _PLACES = ("DATA.PATH_TO_DATA_DIR", "RNG_SEED")
 
 
@@ -55,6 +57,11 @@ def measure_name(data: str, protocol: str, split: int | None, keys: dict[str, An
 def digest(cfg: CfgNode, data: str) -> str:
     """Eight letters that change with each setting that a training's result depends on."""
     return _short_hash({"keys": settings_with_effect(cfg, _PLACES), "batch": global_batch(cfg), "data": data})
+
+
+def is_plain_name(text: str) -> bool:
+    """True for a name of a data set that folders may have as it is, so that no two names give the same folder."""
+    return text[:1].isalnum() and fit_for_folder(text) == text and len(text) <= _LONGEST
 
 
 def fit_for_folder(text: str) -> str:

@@ -1,8 +1,11 @@
 """From studies to jobs: each training once, with what is measured of it."""
 
+import os
+
 import pytest
 
 from rhovideo.config import ConfigError
+from rhovideo.errors import JobError
 from rhovideo.launch.chains import checkpoint_source
 from rhovideo.studies.data_sets import DataSets, read_data_words
 from rhovideo.studies.job_names import digest
@@ -164,6 +167,16 @@ MEASURE: {U: UCF101 finetune, H: HMDB51 finetune, K: K400 linear}
     sources = [checkpoint_source(cell.jobs, number) for cell in plan.cells[1:] for number in range(len(cell.jobs))]
     assert sources == [None, None, None]
     assert record_of(record, "scratch", "", "U").pretraining == [""]
+
+
+@pytest.mark.parametrize(("name", "protocol"), [("train.csv", "linear"), ("train.csv", "ava"), ("val.csv", "ava")])
+def test_a_pipe_is_no_list(tmp_path, data, name, protocol):
+    piped = write_lists(tmp_path / "piped")
+    (piped / name).unlink()
+    os.mkfifo(piped / name)
+    text = f"TRAIN_ON: K400\nROWS: {{a: {{RECIPE: demo/simclr}}}}\nMEASURE: {{M: Mine {protocol}}}\n"
+    with pytest.raises((JobError, ConfigError)):
+        study(tmp_path, own(tmp_path, text), {**data, "Mine": piped})
 
 
 def test_trainings_of_a_recipe_beside_the_study_are_counted(tmp_path, data, monkeypatch, capsys):
