@@ -6,10 +6,12 @@ import argparse
 import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rhovideo.checks.files import check_folder_name
+from rhovideo.checks.files import check_folder_name, check_output_folder
 from rhovideo.cli.parsers import Commands
 from rhovideo.cli.run import add_launch_flags, flags_as_overrides
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Origin, Problem
@@ -100,9 +102,10 @@ def study_command(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace, paths: Sequence[Path], overrides: list[str]) -> int:
     from rhovideo.launch.local.runner import run_plan
     from rhovideo.launch.slurm.launcher import submit_plan
+    from rhovideo.runs.lock import held_to_submit
     from rhovideo.studies.jobs import make_study
     from rhovideo.studies.listing import show_plan
-    from rhovideo.studies.record import keep_record
+    from rhovideo.studies.record_merge import check_same_study, keep_record
     from rhovideo.studies.study_reader import read_study_file
 
     slurm = options.launcher == "slurm"
@@ -120,15 +123,18 @@ def _run(options: argparse.Namespace, paths: Sequence[Path], overrides: list[str
 
         print_cost(plan, record)
         return 0
+    check_same_study(request.out, record)
     if options.dry_run:
         from rhovideo.cli.dry_run import check_plan
 
         check_plan(plan, "slurm" if slurm else "local", resume=options.resume)
         return 0
-    keep_record(request.out, record)
     if not plan.cells:
+        with held_to_submit(request.out):
+            keep_record(request.out, record)
         print_line(f"nothing to run. Its tables: rhovideo results {shlex.quote(str(request.out))}")
         return 0
+    plan = replace(plan, keep=partial(keep_record, request.out, record))
     return submit_plan(plan, resume=options.resume) if slurm else run_plan(plan, options.workers)
 
 
@@ -136,6 +142,9 @@ def _check(options: argparse.Namespace) -> None:
     problems = []
     if options.out is not None and (wrong := check_folder_name(options.out)):
         problems.append(Problem("", Origin("--out"), wrong, "--out outputs/NAME"))
+    elif options.out is not None:
+        found = check_output_folder(Path(options.out))
+        problems += [Problem("", Origin("--out"), each.wrong, each.write) for each in found]
     for seed in dict.fromkeys(seed for seed in options.seeds if options.seeds.count(seed) > 1):
         problems.append(Problem("", Origin("--seeds"), f"{seed} is given twice", "each seed once"))
     if options.workers < 1:

@@ -11,7 +11,6 @@ from rhovideo.studies.data_sets import DataSets, read_data_words
 from rhovideo.studies.job_names import digest
 from rhovideo.studies.jobs import Request, make_study
 from rhovideo.studies.listing import show_plan
-from rhovideo.studies.record import has_tables, keep_record, read_record
 from rhovideo.studies.study_file import find_studies
 from rhovideo.studies.study_reader import read_study_file
 
@@ -223,15 +222,3 @@ def test_a_recipe_that_does_not_exist_is_named(tmp_path, data):
 def test_wrong_data_are_refused(words, says):
     with pytest.raises(ConfigError, match=says):
         read_data_words(words)
-
-
-def test_the_record_comes_back_and_grows_by_tables(tmp_path, data):
-    out = tmp_path / "out"
-    _, two = study(tmp_path, ["table2"], data)
-    keep_record(out, two)
-    assert read_record(out) == two
-    _, seven = study(tmp_path, ["table7"], data)
-    (out / "runs").mkdir()
-    keep_record(out, seven)
-    assert has_tables(out)
-    assert [table.name for table in read_record(out).tables] == ["table2", "table7"]
