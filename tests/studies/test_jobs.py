@@ -178,6 +178,14 @@ def test_a_pipe_is_no_list(tmp_path, data, name, protocol):
         study(tmp_path, own(tmp_path, text), {**data, "Mine": piped})
 
 
+def test_two_files_of_one_name_are_refused(tmp_path, data):
+    text = "TRAIN_ON: K400\nROWS: {a: {RECIPE: demo/simclr}}\nMEASURE: {K: K400 linear}\n"
+    (tmp_path / "other").mkdir()
+    paths = [*own(tmp_path, text), *own(tmp_path / "other", text)]
+    with pytest.raises(ConfigError, match=r"mine\.yaml has this name too"):
+        study(tmp_path, paths, data)
+
+
 def test_trainings_of_a_recipe_beside_the_study_are_counted(tmp_path, data, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipe.yaml").write_text("TASK: pretrain\n")
