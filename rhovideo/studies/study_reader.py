@@ -167,7 +167,7 @@ class _Reader(EntryReader):
         )
 
     def _recipe(self, entry: Entry | None) -> str:
-        if entry is not None and not isinstance(entry.value, str):
+        if entry is not None and (not isinstance(entry.value, str) or not entry.value or "\0" in entry.value):
             remedy = "RECIPE: pretrain/BYOL_SlowR50_8x8_paper, or the path of a YAML file"
             self.problems.append(entry.problem("RECIPE", f"is {entry.plain()!r}", remedy))
         return str(entry.value) if entry is not None else ""

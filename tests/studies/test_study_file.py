@@ -121,6 +121,8 @@ SUBSETS: {S: {OF: K400, VIDEOS: 5}}
         ("TRAIN_ON: K400", "TRAIN_ON: a/b", "'a/b' cannot be the name of a data set"),
         ("TRAIN_ON: K400", "TRAIN_ON: ''", "'' cannot be the name of a data set"),
         ("demo/simclr", "5", "RECIPE: is 5"),
+        ("demo/simclr", "''", "RECIPE: is ''"),
+        ("demo/simclr", '"a\\0b"', "RECIPE: is 'a"),
         ("K400 linear", "{DATA: 5, PROTOCOL: linear}", "MEASURE K: is 5"),
         ("OF: K400", "OF: 5", "SUBSETS S OF: is 5"),
         ("OF: K400", "OF: [K400]", "SUBSETS S OF: is ['K400']"),
