@@ -42,7 +42,7 @@ TORCH_FREE = (
     "rhovideo.data.lists.classes.class_names",
     *("rhovideo.engine.evaluation.intervals", "rhovideo.engine.evaluation.predictions"),
     *(f"rhovideo.report.{name}" for name in ("run_record", "subjects", "per_video", "drawing", "markup")),
-    *("rhovideo.errors", "rhovideo.randomness", "rhovideo.terminal"),
+    *("rhovideo.errors", "rhovideo.json_records", "rhovideo.randomness", "rhovideo.terminal"),
 )
 # Module names that stand twice: packages of the command line and of integrations are named after what they wrap.
 MAY_REPEAT = {"__init__", "__main__", "build"}

@@ -29,7 +29,7 @@ def check_files(cfg: CfgNode, made_before: tuple[str, ...] = ()) -> list[Finding
         made_before: output folders of jobs that run before this one; the files in them need not be there yet.
     """
     # Of a name that no folder can have, check_folder_name tells.
-    output = [] if check_folder_name(cfg.OUTPUT_DIR) else _output(Path(cfg.OUTPUT_DIR))
+    output = [] if check_folder_name(cfg.OUTPUT_DIR) else check_output_folder(Path(cfg.OUTPUT_DIR))
     return [*check_list_files(cfg), *_checkpoints(cfg, made_before), *output]
 
 
@@ -95,8 +95,8 @@ def _checkpoints(cfg: CfgNode, made_before: tuple[str, ...]) -> Iterator[Finding
                 yield Finding((key,), f"there is no file {value}", nearest_file(path, ".pyth") or remedy)
 
 
-def _output(folder: Path) -> Iterator[Finding]:
-    """Find out whether the run folder can be made, without making it."""
+def check_output_folder(folder: Path) -> Iterator[Finding]:
+    """Find out whether a run folder, or a study's, can be made, without making it."""
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
         yield Finding(("OUTPUT_DIR",), f"{existing} is a file, not a folder", "a folder; it is made if missing")

@@ -150,8 +150,11 @@ def results_command(options: argparse.Namespace) -> int:
 
 def _study_results(options: argparse.Namespace) -> int:
     """Write a study's tables, and draw them where that is wanted."""
+    from rhovideo.report.study.study_plots import ENDINGS
     from rhovideo.studies.numbers.study_results import read_study_results
 
+    if options.out is not None and options.out.suffix.lower() in ENDINGS:
+        raise JobError(f"--out {options.out} is a picture, and --out writes tables: write --plot {options.out}")
     results = read_study_results(options.path, options.table)
     if options.plot is not None:
         from rhovideo.report.study.study_plots import write_plots

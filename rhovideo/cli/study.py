@@ -6,10 +6,12 @@ import argparse
 import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rhovideo.checks.files import check_folder_name
+from rhovideo.checks.files import check_folder_name, check_output_folder
 from rhovideo.cli.parsers import Commands
 from rhovideo.cli.run import add_launch_flags, flags_as_overrides
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Origin, Problem
@@ -78,6 +80,7 @@ def add_command(commands: Commands) -> None:
 
 def study_command(options: argparse.Namespace) -> int:
     """Make the jobs of the studies and run them, queue them, or show them; the exit code."""
+    from rhovideo.studies.entries import read_study_text
     from rhovideo.studies.listing import as_lines
     from rhovideo.studies.study_file import find_studies
 
@@ -91,7 +94,7 @@ def study_command(options: argparse.Namespace) -> int:
     paths = find_studies(names)
     if options.print_file:
         for path in paths:
-            print(path.read_text(encoding="utf-8"), end="")
+            print(read_study_text(path), end="")
         return 0
     return _run(options, paths, overrides)
 
@@ -99,9 +102,10 @@ def study_command(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace, paths: Sequence[Path], overrides: list[str]) -> int:
     from rhovideo.launch.local.runner import run_plan
     from rhovideo.launch.slurm.launcher import submit_plan
+    from rhovideo.runs.lock import held_to_submit
     from rhovideo.studies.jobs import make_study
     from rhovideo.studies.listing import show_plan
-    from rhovideo.studies.record import keep_record
+    from rhovideo.studies.record_merge import check_same_study, keep_record
     from rhovideo.studies.study_reader import read_study_file
 
     slurm = options.launcher == "slurm"
@@ -119,15 +123,18 @@ def _run(options: argparse.Namespace, paths: Sequence[Path], overrides: list[str
 
         print_cost(plan, record)
         return 0
+    check_same_study(request.out, record)
     if options.dry_run:
         from rhovideo.cli.dry_run import check_plan
 
         check_plan(plan, "slurm" if slurm else "local", resume=options.resume)
         return 0
-    keep_record(request.out, record)
     if not plan.cells:
+        with held_to_submit(request.out):
+            keep_record(request.out, record)
         print_line(f"nothing to run. Its tables: rhovideo results {shlex.quote(str(request.out))}")
         return 0
+    plan = replace(plan, keep=partial(keep_record, request.out, record))
     return submit_plan(plan, resume=options.resume) if slurm else run_plan(plan, options.workers)
 
 
@@ -135,6 +142,9 @@ def _check(options: argparse.Namespace) -> None:
     problems = []
     if options.out is not None and (wrong := check_folder_name(options.out)):
         problems.append(Problem("", Origin("--out"), wrong, "--out outputs/NAME"))
+    elif options.out is not None:
+        found = check_output_folder(Path(options.out))
+        problems += [Problem("", Origin("--out"), each.wrong, each.write) for each in found]
     for seed in dict.fromkeys(seed for seed in options.seeds if options.seeds.count(seed) > 1):
         problems.append(Problem("", Origin("--seeds"), f"{seed} is given twice", "each seed once"))
     if options.workers < 1:

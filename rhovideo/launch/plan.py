@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -44,11 +44,13 @@ class Plan:
         cells: in the order of the product; one without a sweep.
         study: the folder that holds the run folders of all cells; None where each job has its own OUTPUT_DIR.
         sweep: the swept keys and all their values.
+        keep: writes what a study keeps besides, once its jobs have been checked; None: nothing.
     """
 
     cells: list[Cell]
     study: Path | None = None
     sweep: dict[str, list[str]] = field(default_factory=dict)
+    keep: Callable[[], None] | None = None
 
     @property
     def jobs(self) -> list[Loaded]:
@@ -112,7 +114,7 @@ def print_configurations(plan: Plan) -> None:
 
 
 def write_study_record(plan: Plan) -> None:
-    """Write STUDY/study.json, by which the cells of a study are found again.
+    """Write STUDY/study.json, by which the cells of a study are found again, and what the plan keeps besides.
 
     Cells of an earlier call in the same folder stay: a study may grow by a value, or by a job at the end of its chains.
 
@@ -124,6 +126,8 @@ def write_study_record(plan: Plan) -> None:
     """
     study = plan.study
     assert study is not None
+    if plan.keep is not None:
+        plan.keep()
     earlier = read_study(study)
     known = {cell.name: cell for cell in earlier.cells} if earlier else {}
     sweep = dict(earlier.sweep) if earlier else {}

@@ -46,6 +46,8 @@ def _folders_of_videos(listed: Path) -> set[str]:
     from rhovideo.data.lists.frame_lists import FIRST_WORD
     from rhovideo.data.lists.manifest import Manifest
 
+    if not listed.is_file():  # a pipe would be waited for
+        return set()
     try:
         with listed.open(encoding="utf-8-sig", errors="replace") as lines:
             if next(lines, "").startswith(FIRST_WORD):

@@ -63,8 +63,11 @@ def has_label_sets(folder: Path) -> bool:
 def _first_lines(folder: Path) -> Iterator[str]:
     """The first line of each list that can be read."""
     for split in ("train", "val", "test"):
+        listed = folder / f"{split}.csv"
+        if not listed.is_file():  # a pipe would be waited for
+            continue
         try:
-            with (folder / f"{split}.csv").open(encoding="utf-8-sig", errors="replace") as lines:
+            with listed.open(encoding="utf-8-sig", errors="replace") as lines:
                 yield next((line.strip() for line in lines if line.strip()), "")
         except OSError:
             continue

@@ -21,8 +21,11 @@ logger = logging.getLogger(__name__)
 PATIENCE = 15.0
 # A submission asks SLURM a few questions for each of its stages.
 _SUBMISSION_PATIENCE = 60.0
+# Lists of a million videos, or a miniature's videos on a slow machine.
+_WRITING_PATIENCE = 600.0
 _LOCK = ".lock"
 _SUBMISSION_LOCK = ".submission.lock"
+_WRITING_LOCK = ".writing.lock"
 
 
 @contextlib.contextmanager
@@ -37,7 +40,7 @@ def held(output_dir: str | Path, patience: float = PATIENCE) -> Iterator[None]:
         FolderNotOursError: nothing can be written there, or another job is running in it.
     """
     busy = f"another job is running in OUTPUT_DIR {output_dir}: wait for its end, or write another OUTPUT_DIR"
-    with _locked(Path(output_dir), _LOCK, patience, busy):
+    with _locked(Path(output_dir), _LOCK, patience, busy, "OUTPUT_DIR "):
         yield
 
 
@@ -71,13 +74,29 @@ def held_to_submit(folder: str | Path, patience: float = _SUBMISSION_PATIENCE) -
 
 
 @contextlib.contextmanager
-def _locked(folder: Path, name: str, patience: float, busy: str) -> Iterator[None]:
+def held_to_write(folder: str | Path, patience: float = _WRITING_PATIENCE) -> Iterator[None]:
+    """Make a folder that several commands fill with the same files, and let no other one write into it meanwhile.
+
+    Args:
+        folder: the folder.
+        patience: seconds to wait for another command that writes.
+
+    Raises:
+        FolderNotOursError: nothing can be written there, or the other command does not end.
+    """
+    busy = f"another command is writing into {folder}: wait for its end, or end it"
+    with _locked(Path(folder), _WRITING_LOCK, patience, busy):
+        yield
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, name: str, patience: float, busy: str, key: str = "") -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / name).open("a")
     except OSError as error:
         raise FolderNotOursError(
-            f"OUTPUT_DIR {folder} cannot be written to ({error.strerror}): write another folder, or mend this one"
+            f"{key}{folder} cannot be written to ({error.strerror}): write another folder, or mend this one"
         ) from error
     with file:
         _lock(file, busy, time.monotonic() + patience)

@@ -72,6 +72,8 @@ def add_official_counts(counts: Mapping[Path, OfficialCount]) -> None:
 
 def _read(file: Path) -> dict[str, Any]:
     """The values by the hash of a list; empty without a file that can be read."""
+    if not file.is_file():  # a pipe would be waited for
+        return {}
     try:
         lists = json.loads(file.read_text(encoding="utf-8"))["lists"]
         return dict(lists)

@@ -17,12 +17,13 @@ A study's folder holds ``study.json``. Everything here is read and written witho
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from rhovideo.atomic_files import append_line, write_text
 from rhovideo.errors import JobError
+from rhovideo.json_records import record_from
 from rhovideo.runs.folder import CONFIG_FILE, STATS_FILE
 
 JOB_FILE = "job.json"
@@ -113,23 +114,12 @@ class Study:
     sweep: dict[str, list[str]] = field(default_factory=dict)
 
 
-Record = TypeVar("Record", Job, Study, StudyCell)
-# The types of a record's values in JSON, by the beginning of the annotation.
-_PLAIN: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "list": (list,),
-    "dict": (dict,),
-}
-
-
 def read_job(folder: str | Path) -> Job | None:
     """The job that was submitted into a run folder, None if none was."""
     path = Path(folder) / JOB_FILE
     values = _read(path)
     try:
-        return None if values is None else _known(Job, values)
+        return None if values is None else record_from(Job, values)
     except TypeError as error:
         raise _damaged(path, error) from error
 
@@ -144,10 +134,7 @@ def read_study(folder: str | Path) -> Study | None:
     path = Path(folder) / STUDY_FILE
     values = _read(path)
     try:
-        if values is None:
-            return None
-        study = _known(Study, values)
-        return replace(study, cells=[_known(StudyCell, cell) for cell in values["cells"]])
+        return None if values is None else record_from(Study, values)
     except TypeError as error:
         raise _damaged(path, error) from error
 
@@ -237,19 +224,3 @@ def _read(path: Path) -> Any:
 
 def _damaged(path: Path, error: Exception) -> JobError:
     return JobError(f"{path}: cannot be read ({error}); remove it if it is damaged")
-
-
-def _known(record: type[Record], values: Any) -> Record:
-    """A record from the values that this version knows: another version may have written more.
-
-    Raises:
-        TypeError: these are not the values of such a record.
-    """
-    if not isinstance(values, dict):
-        raise TypeError(f"a {type(values).__name__} where a {record.__name__} should be")
-    names = {field.name: field for field in fields(record)}
-    for name, value in values.items():
-        wanted = _PLAIN.get(str(names[name].type).partition("[")[0]) if name in names else None
-        if wanted and not isinstance(value, wanted):
-            raise TypeError(f"{name} is {value!r}")
-    return record(**{name: value for name, value in values.items() if name in names})

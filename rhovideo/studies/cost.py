@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TypeAlias, cast
 
 import torch
@@ -25,7 +24,7 @@ from rhovideo.models.backbones import build_backbone
 from rhovideo.models.network_size import shaping_settings
 from rhovideo.ssl.build import build_method
 from rhovideo.ssl.interface import Method
-from rhovideo.studies.jobs import TRAINING
+from rhovideo.studies.job_names import is_training
 from rhovideo.studies.numbers.run_hours import as_hours, runs_of
 from rhovideo.studies.record import StudyRecord
 from rhovideo.terminal import print_line, stage
@@ -181,7 +180,7 @@ def print_cost(plan: Plan, record: StudyRecord) -> None:
     """
     estimate = Estimate()
     costs = [
-        JobCost(_place(plan, job.cfg), estimate.of(job.cfg), Path(job.cfg.OUTPUT_DIR).name == TRAINING)
+        JobCost(_place(plan, job.cfg), estimate.of(job.cfg), is_training(job.cfg.OUTPUT_DIR))
         for cell in plan.cells
         for job in cell.jobs
     ]

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from rhovideo.config.files.reading import load
 from rhovideo.config.findings import ConfigError, Origin, Problem
-from rhovideo.config.list_names import CLASS_NAMES_FILE, needed_splits
-from rhovideo.data.curation.subsets import subset_list
-from rhovideo.errors import JobError
+from rhovideo.config.list_names import needed_splits
 from rhovideo.protocols.box_folder import look_at_boxes, places_of_boxes
 from rhovideo.protocols.known_datasets import has_label_sets, look_at, reader
 from rhovideo.protocols.recipes import for_several_labels, recipe
+from rhovideo.studies.drawn_lists import draw_lists
 from rhovideo.studies.study_file import StudyFile, Subset
 
 DATA = Origin("--data")
 # The protocol of detectors.
 BOXES = "ava"
+# Videos of a list that a miniature draws: those of a step.
+_FEWEST = 4
 # Labels are at most 2^31 - 1.
 _MOST_CLASSES = 2**31
 
@@ -56,22 +57,27 @@ class DataSets:
     Args:
         folders: by name.
         drawn: folder for the lists that the study draws.
-        share: of the videos of a drawn list that are really taken; below 1 in a miniature, whose lists are short.
+        share: of the videos of a drawn list that a miniature takes, since its lists are short; None: of a study
+            that is none, whose lists have the videos that its file says.
     """
 
-    def __init__(self, folders: Mapping[str, Path], drawn: Path, share: float = 1.0) -> None:
+    def __init__(self, folders: Mapping[str, Path], drawn: Path, share: float | None = None) -> None:
         self.folders = dict(folders)
         self._drawn = drawn
         self._share = share
         self._subsets: dict[str, Subset] = {}
+        self._done: set[str] = set()
 
     def add_subsets_of(self, study: StudyFile) -> None:
         """Know the lists that a study draws.
 
         Raises:
-            ConfigError: another study draws another list of the same name.
+            ConfigError: another study draws another list of the same name, or there is a data set of this name.
         """
         for name, subset in study.subsets.items():
+            if name in self.folders:
+                wrong = f"a data set has this name too: {self.folders[name]}"
+                raise ConfigError(Problem(f"SUBSETS {name}", Origin(str(study.path)), wrong, "another name"))
             if self._subsets.setdefault(name, subset) != subset:
                 wrong = f"another study draws another list of this name: {self._subsets[name]}"
                 raise ConfigError(Problem(f"SUBSETS {name}", Origin(str(study.path)), wrong, "another name"))
@@ -92,25 +98,21 @@ class DataSets:
         """Write those of the lists that are to be drawn and are not there.
 
         Raises:
-            JobError: the source has fewer videos, or no labels to balance.
+            ConfigError: the data set has no training list.
+            JobError: a list cannot be drawn.
         """
         for name in names:
-            if name in self._subsets:
-                self._draw(self._subsets[name], self.folder(name))
+            if name in self._subsets and name not in self._done:
+                self._draw(name, self._subsets[name])
+                self._done.add(name)
 
-    def _draw(self, subset: Subset, folder: Path) -> None:
-        source, drawn = self.folders[subset.of], folder / "train.csv"
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("val.csv", "test.csv", CLASS_NAMES_FILE):
-            if (source / name).is_file() and not (folder / name).exists():
-                shutil.copyfile(source / name, folder / name)
-        if not drawn.exists():
-            videos = max(4, round(subset.videos * self._share))
-            try:
-                subset_list(source / "train.csv", drawn, videos, balanced=subset.balanced, seed=subset.seed)
-            except JobError as error:
-                place = f"SUBSETS of a study: {videos:,} VIDEOS of {subset.of} cannot be drawn"
-                raise JobError(f"{place}: {error} (a study's VIDEOS is this --number)") from None
+    def _draw(self, name: str, subset: Subset) -> None:
+        if self._share is not None:
+            subset = replace(subset, videos=max(_FEWEST, round(subset.videos * self._share)))
+        try:
+            draw_lists(subset, self.folder(subset.of), self._drawn / name, renew=self._share is not None)
+        except FileNotFoundError as error:
+            raise _no_list(error) from None
 
     def places(self, folder: Path, protocol: str = "") -> dict[str, Any]:
         """The keys of a job's lists; a detector's are of boxes."""
@@ -138,4 +140,8 @@ def classes_of(folder: Path, protocol: str, dataset: str) -> int:
     try:
         return look_at_boxes(cfg).classes if protocol == BOXES else look_at(cfg, needed_splits(cfg), None).classes
     except FileNotFoundError as error:
-        raise ConfigError(Problem("", DATA, str(error), "the folder that `rhovideo index` has written")) from None
+        raise _no_list(error) from None
+
+
+def _no_list(error: FileNotFoundError) -> ConfigError:
+    return ConfigError(Problem("", DATA, str(error), "the folder that `rhovideo index` has written"))

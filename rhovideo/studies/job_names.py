@@ -5,12 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from pathlib import PurePath
 from typing import Any
 
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.comparison import global_batch, settings_with_effect
+from rhovideo.protocols.recipes import Subject, extract_recipe
 
+# The run folder of a training in its chain's folder; those of measurements stand beside it.
+TRAINING = "training"
+# Letters of the name of a data set, which is a part of the names of folders.
+_LONGEST = 80
 _PLACES = ("DATA.PATH_TO_DATA_DIR", "RNG_SEED")
 
 
@@ -28,10 +34,18 @@ def training_name(cfg: CfgNode, data: str, seed: int) -> str:
 
 
 def untrained_name(cfg: CfgNode, seed: int) -> str:
-    """The folder of what is measured of random weights."""
-    network = {"arch": cfg.MODEL.ARCH, "resnet": str(cfg.RESNET)}
+    """The folder of what is measured of random weights.
+
+    The digest at its end is of all that a measurement takes from ``cfg``: the encoder, and its clips with their crops.
+    """
     clip = f"{cfg.DATA.NUM_FRAMES}x{cfg.DATA.SAMPLING_RATE}"
-    return f"random_{cfg.MODEL.ARCH}_{clip}_seed{seed}_{_short_hash(network)}"
+    taken = extract_recipe(Subject("", "", "", cfg), clips=1)
+    return f"random_{cfg.MODEL.ARCH}_{clip}_seed{seed}_{_short_hash(taken)}"
+
+
+def is_training(output_dir: str) -> bool:
+    """True for the run folder of a training of an encoder, False for that of a measurement."""
+    return PurePath(output_dir).name == TRAINING
 
 
 def measure_name(data: str, protocol: str, split: int | None, keys: dict[str, Any]) -> str:
@@ -43,6 +57,11 @@ def measure_name(data: str, protocol: str, split: int | None, keys: dict[str, An
 def digest(cfg: CfgNode, data: str) -> str:
     """Eight letters that change with each setting that a training's result depends on."""
     return _short_hash({"keys": settings_with_effect(cfg, _PLACES), "batch": global_batch(cfg), "data": data})
+
+
+def is_plain_name(text: str) -> bool:
+    """True for a name of a data set that folders may have as it is, so that no two names give the same folder."""
+    return text[:1].isalnum() and fit_for_folder(text) == text and len(text) <= _LONGEST
 
 
 def fit_for_folder(text: str) -> str:

@@ -25,12 +25,11 @@ from rhovideo.protocols.known_datasets import CLASSES
 from rhovideo.protocols.recipes import TASK_OF, Subject, recipe
 from rhovideo.runs.first_launch import as_resumed
 from rhovideo.studies.data_sets import DataSets, classes_of
-from rhovideo.studies.job_names import fit_for_folder, measure_name, training_name, untrained_name
+from rhovideo.studies.job_names import TRAINING, fit_for_folder, measure_name, training_name, untrained_name
 from rhovideo.studies.record import RUNS, CellRecord, StudyRecord, TableRecord
 from rhovideo.studies.study_file import Measure, StudyCell, StudyFile, studies_folder
 from rhovideo.zoo.stated_figures import stated
 
-TRAINING = "training"
 _RANDOM = "random"
 
 
@@ -96,6 +95,7 @@ def make_study(studies: Sequence[StudyFile], request: Request) -> tuple[Plan, St
         ConfigError: with the problems of all cells.
         JobError: a list cannot be used.
     """
+    _check_names(studies)
     _check_overrides(studies, request.overrides)
     for study in studies:
         request.data.add_subsets_of(study)
@@ -124,6 +124,16 @@ def _cells_of(name: str, chain: _Chain) -> list[Cell]:
         return [Cell(name, {}, list(jobs.values()))]
     # In one chain the later ones would take the weights of the first.
     return [Cell(f"{name}/{folder}", {}, [job]) for folder, job in jobs.items()]
+
+
+def _check_names(studies: Sequence[StudyFile]) -> None:
+    """Refuse two files of one name: a table is called after its file."""
+    paths: dict[str, Path] = {}
+    for study in studies:
+        before = paths.setdefault(study.name, study.path)
+        if before != study.path:
+            wrong = f"{before} has this name too, and a table is called after its file"
+            raise ConfigError(Problem(study.name, Origin(str(study.path)), wrong, "another name for one of the files"))
 
 
 def _check_overrides(studies: Sequence[StudyFile], overrides: Sequence[object]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from rhovideo.launch.plan import Plan
+from rhovideo.studies.job_names import is_training
 from rhovideo.studies.record import StudyRecord
 from rhovideo.studies.study_file import find_studies
 from rhovideo.studies.study_reader import read_study_file
@@ -29,7 +30,7 @@ def show_plan(plan: Plan, record: StudyRecord) -> None:
         left_out = Counter(cell.left_out for cell in table.cells if cell.left_out)
         reasons = "".join(f"; {count} left out: {why}" for why, count in left_out.items())
         print_line(f"{table.name}: {table.title}: {len(table.cells)} numbers{reasons}")
-    trainings = sum(job.file.count("/") > 0 for job in plan.jobs)
+    trainings = sum(is_training(job.cfg.OUTPUT_DIR) for job in plan.jobs)
     measurements = len(plan.jobs) - trainings
     seeds = f", seeds {' '.join(map(str, record.seeds))}" if len(record.seeds) > 1 else ""
     print_line(

@@ -6,18 +6,20 @@ The record is written when the study starts, so that results are found again tho
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+import re
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rhovideo.atomic_files import write_text
-from rhovideo.config.comparison import MACHINE, is_among
 from rhovideo.errors import JobError
+from rhovideo.json_records import RecordError, record_from
 from rhovideo.zoo.stated_figures import StatedFigure
 
 TABLES_FILE = "tables.json"
 # The folder of all run folders, in the study's.
 RUNS = "runs"
+# The seed in the name of a run folder.
+SEED_IN_NAME = re.compile(r"_seed(\d+)(?=[_/]|$)")
 
 
 @dataclass(frozen=True)
@@ -101,67 +103,24 @@ def write_record(folder: str | Path, record: StudyRecord) -> None:
     write_text(Path(folder) / TABLES_FILE, json.dumps(asdict(record), indent=1) + "\n")
 
 
-def keep_record(folder: str | Path, record: StudyRecord) -> None:
-    """Write the record, with the tables of earlier calls that it does not have itself.
-
-    Raises:
-        JobError: the folder's study has other data sets or settings.
-    """
-    if has_tables(folder) and (Path(folder) / RUNS).is_dir():
-        earlier = read_record(folder)
-        _check_same_study(folder, earlier, record)
-        names = {table.name for table in record.tables}
-        others = [table for table in earlier.tables if table.name not in names]
-        data = earlier.data | record.data
-        seeds = list(dict.fromkeys([*earlier.seeds, *record.seeds]))
-        record = replace(record, tables=[*others, *record.tables], data=data, seeds=seeds)
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    write_record(folder, record)
-
-
-def _check_same_study(folder: str | Path, earlier: StudyRecord, now: StudyRecord) -> None:
-    remedy = "write another --out"
-    if earlier.miniature != now.miniature:
-        which = "a miniature" if earlier.miniature else "no miniature"
-        raise JobError(f"{folder} is of {which}: {remedy}")
-    if _with_effect(earlier.overrides) != _with_effect(now.overrides):
-        raise JobError(
-            f"{folder} was begun with the overrides {' '.join(earlier.overrides) or '(none)'}, and now they are "
-            f"{' '.join(now.overrides) or '(none)'}: write the same, or {remedy}"
-        )
-    for name in earlier.data.keys() & now.data.keys():
-        if earlier.data[name] != now.data[name]:
-            raise JobError(f"{folder} was begun with {name}={earlier.data[name]}: write the same --data, or {remedy}")
-
-
-def _with_effect(overrides: list[str]) -> dict[str, str]:
-    """The overrides that numbers depend on, and not only where jobs run."""
-    pairs = dict(zip(overrides[::2], overrides[1::2], strict=False))
-    return {key: value for key, value in pairs.items() if not is_among(key, MACHINE)}
-
-
 def read_record(folder: str | Path) -> StudyRecord:
     """The record in a study's folder.
 
     Raises:
-        JobError: there is none, or it cannot be read.
+        JobError: there is none, or it cannot be read, or a value is of another type.
     """
     path = Path(folder) / TABLES_FILE
+    again = "remove the file, and the same `rhovideo study` writes it again"
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return StudyRecord(**values | {"tables": [_table(table) for table in values["tables"]]})
     except FileNotFoundError:
         raise JobError(f"{folder}: holds no {TABLES_FILE}. Write the folder of `rhovideo study`") from None
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise JobError(
-            f"{path}: cannot be read ({error}); remove it, and the same `rhovideo study` writes it again"
-        ) from error
-
-
-def _table(values: dict[str, Any]) -> TableRecord:
-    return TableRecord(**values | {"cells": [_cell(cell) for cell in values["cells"]]})
-
-
-def _cell(values: dict[str, Any]) -> CellRecord:
-    stated = values.get("stated")
-    return CellRecord(**values | {"stated": StatedFigure(**stated) if stated else None})
+    except (OSError, ValueError, RecursionError) as error:
+        raise JobError(f"{path}: cannot be read ({error}); {again}") from error
+    try:
+        record = record_from(StudyRecord, values)
+    except RecordError as error:
+        raise JobError(f"{path}: {error}; mend it, or {again}") from error
+    if not record.seeds:
+        raise JobError(f"{path}: seeds is empty, and a list of whole numbers is wanted; mend it, or {again}")
+    return record

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from rhovideo.config.files.yaml_settings import Setting
-from rhovideo.config.findings import ConfigError, Problem
+from rhovideo.config.findings import ConfigError
 from rhovideo.config.keys import nearest, nearest_key
 from rhovideo.config.schema import definitions
-from rhovideo.studies.entries import Entry, read_entries
+from rhovideo.studies.entries import Entry, EntryReader, is_whole, read_entries
+from rhovideo.studies.job_names import is_plain_name
 from rhovideo.studies.study_file import (
     DESCRIPTIONS,
     PLOTS,
@@ -31,6 +31,8 @@ _TOP = (
 _WORDS = ("RECIPE", "TRAIN_ON", "START", "MEASURE", "MEASURE_WITH")
 _OF_MEASURE = ("DATA", "PROTOCOL", "SPLITS")
 _OF_SUBSET = ("OF", "VIDEOS", "BALANCED", "SEED")
+_NO_NAME = "cannot be the name of a data set: folders are named after it"
+_NAMES = "letters, digits, points, hyphens and single underscores, such as K400-32k"
 # The study decides them itself.
 _DECIDED = (
     *("OUTPUT_DIR", "RNG_SEED", "DATA.PATH_TO_DATA_DIR"),
@@ -63,37 +65,63 @@ class _Settings:
         return _Settings({**self.words, **later.words}, {**self.keys, **later.keys})
 
 
-class _Reader:
-    """Turns entries into a study, and collects what is wrong with them."""
-
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
+class _Reader(EntryReader):
+    """Turns entries into a study."""
 
     def study(self, path: Path, top: Entry) -> StudyFile:
-        self._check_names(top.value, _TOP)
+        self.check_names(top.value, _TOP)
         entries = {name: entry for name, entry in top.value.items() if entry.value is not None}
-        title = self._text(entries, "TITLE") or path.stem
+        title = self.text(entries, "TITLE") or path.stem
         if "STATISTICS" in entries:
-            return StudyFile(path.stem, path, title, statistics=tuple(self._texts(entries["STATISTICS"], "STATISTICS")))
-        missing = [name for name in ("ROWS", "MEASURE") if name not in entries]
+            return StudyFile(path.stem, path, title, statistics=self._statistics(entries))
+        missing = [name for name in ("ROWS", "MEASURE") if name not in entries or entries[name].value == {}]
         self.problems += [top.problem(name, "is missing", f"{name}: with a line for each of them") for name in missing]
-        measures = self._measures(entries.get("MEASURE"))
+        subsets = self._subsets(entries.get("SUBSETS"))
+        measures = self._measures(entries.get("MEASURE"), subsets)
         rows = self._parts(entries.get("ROWS"), "ROWS")
         columns = self._parts(entries.get("COLUMNS"), "COLUMNS") or {"": _Settings()}
-        subsets = self._subsets(entries.get("SUBSETS"))
+        cells = self._cells(top, entries, rows, columns, measures)
+        if rows and not cells:
+            self.problems.append(top.problem("WITHOUT", "leaves out all cells", "those alone that the table lacks"))
         return StudyFile(
             name=path.stem,
             path=path,
             title=title,
-            row_heading=self._text(entries, "ROW_HEADING"),
+            row_heading=self.text(entries, "ROW_HEADING"),
             rows=tuple(rows),
             columns=tuple(columns),
             measures=measures,
-            cells=tuple(self._cells(top, entries, rows, columns, measures)),
+            cells=tuple(cells),
             subsets=subsets,
-            describe=tuple(self._choices(entries.get("DESCRIBE"), "DESCRIBE", DESCRIPTIONS)),
-            plot=self._choice(entries.get("PLOT"), "PLOT", PLOTS),
+            describe=tuple(self.choices(entries.get("DESCRIBE"), "DESCRIBE", DESCRIPTIONS)),
+            plot=self.choice(entries.get("PLOT"), "PLOT", PLOTS),
         )
+
+    def _statistics(self, entries: Mapping[str, Entry]) -> tuple[str, ...]:
+        """The data sets of a table of lists, which has a title besides."""
+        for name in (each for each in entries if each not in ("TITLE", "STATISTICS")):
+            remedy = "nothing: leave it out, or leave STATISTICS out"
+            self.problems.append(
+                entries[name].problem(name, "stands beside STATISTICS, and that table has none", remedy)
+            )
+        entry = entries["STATISTICS"]
+        names = [self._data_set(each, "STATISTICS") for each in self.elements(entry, "STATISTICS", "[K400, K600]")]
+        if entry.value == [] or len(set(names)) < len(names):
+            wrong = "names one list twice" if names else "names no list"
+            self.problems.append(entry.problem("STATISTICS", wrong, "STATISTICS: [K400, K600]"))
+        return tuple(names)
+
+    def _data_set(self, entry: Entry | None, key: str) -> str:
+        """The name of a data set; empty where there is none."""
+        if entry is None:
+            return ""
+        if not isinstance(entry.value, str):
+            wrong = f"is {entry.plain()!r}, and the name of a data set is wanted"
+            quoted = f', or "{entry.text}" in quotes if that is its name' if entry.text else ""
+            self.problems.append(entry.problem(key, wrong, f"a name, such as K400{quoted}"))
+        elif not is_plain_name(entry.value):
+            self.problems.append(entry.problem(key, f"{entry.value!r} {_NO_NAME}", _NAMES))
+        return str(entry.text or "")
 
     def _cells(
         self,
@@ -126,21 +154,30 @@ class _Reader:
                 wrong = f"the cell of {place} has none"
                 self.problems.append(top.problem(name, wrong, f"{name}: {remedy} for all cells, its row or its column"))
         chosen = words.get("MEASURE")
-        labels = tuple(self._choices(chosen, "MEASURE", measures) if chosen else measures)
-        start = self._choice(words.get("START"), "START", STARTS)
+        labels = tuple(self.choices(chosen, "MEASURE", measures) if chosen else measures)
+        if chosen and chosen.value == []:
+            remedy = f"some of {', '.join(measures)}; a cell of WITHOUT is left out of the table"
+            self.problems.append(chosen.problem("MEASURE", f"measures nothing in the cell of {place}", remedy))
+        start = self.choice(words.get("START"), "START", STARTS)
         if start == "random":
             self._check_random(words["START"], [measures[label] for label in labels])
-        recipe, train_on = self._text(words, "RECIPE"), self._text(words, "TRAIN_ON")
+        recipe, train_on = self._recipe(words.get("RECIPE")), self._data_set(words.get("TRAIN_ON"), "TRAIN_ON")
         return StudyCell(
             row, column, recipe, train_on, start, labels, settings.keys, self._measure_keys(words, measures)
         )
+
+    def _recipe(self, entry: Entry | None) -> str:
+        if entry is not None and (not isinstance(entry.value, str) or not entry.value or "\0" in entry.value):
+            remedy = "RECIPE: pretrain/BYOL_SlowR50_8x8_paper, or the path of a YAML file"
+            self.problems.append(entry.problem("RECIPE", f"is {entry.plain()!r}", remedy))
+        return str(entry.value) if entry is not None else ""
 
     def _measure_keys(
         self, words: Mapping[str, Entry], measures: Mapping[str, Measure]
     ) -> dict[str, Mapping[str, Setting]]:
         """A cell's own settings of its measures, by label."""
         found: dict[str, Mapping[str, Setting]] = {}
-        for label, entry in self._mapping(words.get("MEASURE_WITH"), "MEASURE_WITH").items():
+        for label, entry in self.mapping(words.get("MEASURE_WITH"), "MEASURE_WITH").items():
             if label not in measures:
                 remedy = f"some of {', '.join(measures)}"
                 self.problems.append(entry.problem("MEASURE_WITH", f"there is no {label!r}", remedy))
@@ -161,12 +198,12 @@ class _Reader:
     ) -> dict[tuple[str, str], _Settings]:
         """Settings of single cells, by row and column."""
         found: dict[tuple[str, str], _Settings] = {}
-        for entry in self._list(entries.get("CELLS"), "CELLS"):
+        for entry in self.elements(entries.get("CELLS"), "CELLS"):
             if not isinstance(entry.value, dict):
                 self.problems.append(entry.problem("CELLS", "is not a list of cells", '- {ROW: "2", COLUMN: BYOL, …}'))
                 continue
             rest = {name: value for name, value in entry.value.items() if name not in ("ROW", "COLUMN")}
-            row, column = self._text(entry.value, "ROW"), self._text(entry.value, "COLUMN")
+            row, column = self.text(entry.value, "ROW"), self.text(entry.value, "COLUMN")
             if self._is_cell(entry, "CELLS", row, column, rows, columns):
                 made = self._settings(Entry(rest, None, entry.origin), "CELLS")
                 found[row, column] = found.get((row, column), _Settings()) | made
@@ -176,10 +213,13 @@ class _Reader:
         self, entries: Mapping[str, Entry], rows: Collection[str], columns: Collection[str]
     ) -> set[tuple[str, str]]:
         found = set()
-        for entry in self._list(entries.get("WITHOUT"), "WITHOUT"):
-            place = self._texts(entry, "WITHOUT")
+        for entry in self.elements(entries.get("WITHOUT"), "WITHOUT"):
+            place = self.texts(entry, "WITHOUT")
             row, column = (*place, "")[:2] if place else ("", "")
-            if self._is_cell(entry, "WITHOUT", row, column, rows, columns):
+            if len(place) > 2:
+                wrong = f"has {len(place)} labels, {', '.join(place)}, and a cell has a row and a column"
+                self.problems.append(entry.problem("WITHOUT", wrong, 'a list of each cell: [["1", BYOL], ["2", MoCo]]'))
+            elif self._is_cell(entry, "WITHOUT", row, column, rows, columns):
                 found.add((row, column))
         return found
 
@@ -193,8 +233,13 @@ class _Reader:
                 return False
         return True
 
-    def _measures(self, entry: Entry | None) -> dict[str, Measure]:
-        return {label: self._measure(label, value) for label, value in self._mapping(entry, "MEASURE").items()}
+    def _measures(self, entry: Entry | None, subsets: Collection[str]) -> dict[str, Measure]:
+        found = {label: self._measure(label, value) for label, value in self._labelled(entry, "MEASURE").items()}
+        for label, measure in found.items():
+            if entry is not None and measure.splits and measure.data in subsets:
+                wrong = f"{measure.data} is drawn by the study, and has no splits"
+                self.problems.append(entry.value[label].problem(f"MEASURE {label}", wrong, "it without SPLITS"))
+        return found
 
     def _measure(self, label: str, entry: Entry) -> Measure:
         key = f"MEASURE {label}"
@@ -206,39 +251,59 @@ class _Reader:
             remedy = f"{label}: K400 linear, or {label}: {{DATA: K400, PROTOCOL: linear}}"
             self.problems.append(entry.problem(key, "is no data set with a protocol", remedy))
             return Measure(label, "", PROTOCOLS[0])
-        splits = [each.value for each in self._list(parts.get("SPLITS"), key)]
-        if not all(isinstance(number, int) and number > 0 for number in splits):
-            self.problems.append(parts["SPLITS"].problem(key, f"its splits are {splits}", "SPLITS: [1, 2, 3]"))
         rest = {name: value for name, value in parts.items() if name not in _OF_MEASURE}
         return Measure(
             label,
-            self._text(parts, "DATA"),
-            self._choice(parts["PROTOCOL"], key, PROTOCOLS),
-            tuple(splits),
+            self._data_set(parts["DATA"], key),
+            self.choice(parts["PROTOCOL"], key, PROTOCOLS),
+            self._splits(parts.get("SPLITS"), key),
             self._settings(Entry(rest, None, entry.origin), key, words=()).keys,
         )
 
+    def _splits(self, entry: Entry | None, key: str) -> tuple[int, ...]:
+        splits = [each.value for each in self.elements(entry, f"{key} SPLITS", "SPLITS: [1, 2, 3]")]
+        if entry is not None and not (
+            all(is_whole(number, 1) for number in splits) and len(set(splits)) == len(splits)
+        ):
+            wrong = f"its splits are {entry.plain()}, and different whole numbers from 1 are wanted"
+            self.problems.append(entry.problem(key, wrong, "SPLITS: [1, 2, 3]"))
+            return ()
+        return tuple(splits)
+
     def _subsets(self, entry: Entry | None) -> dict[str, Subset]:
-        found = {}
-        for name, value in self._mapping(entry, "SUBSETS").items():
-            key = f"SUBSETS {name}"
-            parts = self._mapping(value, key)
-            self._check_names(parts, _OF_SUBSET)
-            videos = parts["VIDEOS"].value if "VIDEOS" in parts else None
-            if "OF" not in parts or not isinstance(videos, int) or isinstance(videos, bool) or videos < 1:
-                remedy = f"{name}: {{OF: K400, VIDEOS: 32000}}"
-                self.problems.append(value.problem(key, "is no part of a list", remedy))
-                continue
-            balanced, seed = (parts[word].value if word in parts else 0 for word in ("BALANCED", "SEED"))
-            found[name] = Subset(self._text(parts, "OF"), videos, bool(balanced), int(seed))
-        return found
+        entries = self.mapping(entry, "SUBSETS")
+        return {name: self._subset(name, value, entries) for name, value in entries.items()}
+
+    def _subset(self, name: str, entry: Entry, all_subsets: Collection[str]) -> Subset:
+        key = f"SUBSETS {name}"
+        parts = self.mapping(entry, key)
+        self.check_names(parts, _OF_SUBSET)
+        if not is_plain_name(name):
+            self.problems.append(entry.problem(key, f"{name!r} {_NO_NAME}", _NAMES))
+        if not {"OF", "VIDEOS"} <= parts.keys():
+            remedy = f"{name}: {{OF: K400, VIDEOS: 32000}}"
+            self.problems.append(entry.problem(key, "is no part of a list", remedy))
+        source = self._data_set(parts.get("OF"), f"{key} OF")
+        if source in all_subsets:
+            wrong = f"it is drawn from {source}, which the study draws too"
+            remedy = "OF: the data set itself; a smaller list is inside each larger one of the same SEED"
+            self.problems.append(entry.problem(key, wrong, remedy))
+        videos, seed = self.number(parts, "VIDEOS", key, 1, 32000), self.number(parts, "SEED", key, 0, 0)
+        return Subset(source, videos, self.truth(parts, "BALANCED", key), seed)
 
     def _parts(self, entry: Entry | None, key: str) -> dict[str, _Settings]:
         """Rows or columns: settings by label."""
-        return {label: self._settings(value, f"{key} {label}") for label, value in self._mapping(entry, key).items()}
+        return {label: self._settings(value, f"{key} {label}") for label, value in self._labelled(entry, key).items()}
+
+    def _labelled(self, entry: Entry | None, key: str) -> dict[str, Entry]:
+        """The parts of a table by their labels."""
+        entries = self.mapping(entry, key)
+        if "" in entries:
+            self.problems.append(entries[""].problem(key, "has an empty label", "a label before the colon"))
+        return entries
 
     def _settings(self, entry: Entry, key: str, words: Sequence[str] = _WORDS) -> _Settings:
-        entries = self._mapping(entry, key)
+        entries = self.mapping(entry, key)
         own = {name: value for name, value in entries.items() if name in words}
         keys: dict[str, Setting] = {}
         for name, value in entries.items():
@@ -261,54 +326,3 @@ class _Reader:
         else:
             return {name: entry.as_setting()}
         return {}
-
-    def _check_names(self, entries: Mapping[str, Entry], known: Sequence[str]) -> None:
-        for name, entry in entries.items():
-            if name not in known:
-                remedy = nearest(name, known) or f"one of {', '.join(known)}"
-                self.problems.append(entry.problem(name, "there is no such part of a study", remedy))
-
-    def _mapping(self, entry: Entry | None, key: str) -> dict[str, Entry]:
-        if entry is None or entry.value is None:
-            return {}
-        if isinstance(entry.value, dict):
-            return entry.value
-        self.problems.append(entry.problem(key, f"is {entry.plain()!r}", f"{key.split()[-1]}: {{NAME: VALUE}}"))
-        return {}
-
-    def _list(self, entry: Entry | None, key: str) -> list[Entry]:
-        if entry is None or entry.value is None:
-            return []
-        if isinstance(entry.value, list):
-            return entry.value
-        self.problems.append(entry.problem(key, f"is {entry.plain()!r}", "[ONE, OTHER]"))
-        return []
-
-    def _texts(self, entry: Entry, key: str) -> list[str]:
-        return [str(each.text or "") for each in self._list(entry, key)]
-
-    def _text(self, entries: Mapping[str, Entry], name: str) -> str:
-        if name not in entries:
-            return ""
-        entry = entries[name]
-        if entry.text is None:
-            self.problems.append(entry.problem(name, f"is {entry.plain()!r}", f"{name}: TEXT"))
-        return entry.text or ""
-
-    def _choice(self, entry: Entry | None, key: str, known: Sequence[str]) -> str:
-        """The choice, or the first one where none is made."""
-        if entry is None:
-            return known[0]
-        if entry.text not in known:
-            self.problems.append(entry.problem(key, f"is {entry.plain()!r}", f"one of {', '.join(known)}"))
-            return known[0]
-        return str(entry.text)
-
-    def _choices(self, entry: Entry | None, key: str, known: Collection[Any]) -> list[str]:
-        if entry is None:
-            return []
-        chosen = self._texts(entry, key)
-        for word in chosen:
-            if word not in known:
-                self.problems.append(entry.problem(key, f"there is no {word!r}", f"some of {', '.join(known)}"))
-        return [word for word in chosen if word in known]

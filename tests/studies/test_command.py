@@ -131,6 +131,28 @@ def test_wrong_arguments_are_refused(command, code, says, tmp_path, monkeypatch,
     assert says in capsys.readouterr().err
 
 
+SUBSET = """
+TRAIN_ON: S
+SET: {RECIPE: demo/simclr}
+ROWS: {a: {}}
+MEASURE: {K: K400 linear}
+SUBSETS: {S: {OF: K400, VIDEOS: 5}}
+"""
+
+
+@pytest.mark.parametrize("words", ["table1 --data K400=.", "subset.yaml --data K400=.", "table2 --miniature"])
+@pytest.mark.parametrize("out", ["/proc/x", "file", "file/below"])
+def test_a_place_that_cannot_be_written_to_is_named(words, out, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "subset.yaml").write_text(SUBSET)
+    (tmp_path / "train.csv").write_text("".join(f"{n}.mp4 0\n" for n in range(8)))
+    assert main(["study", *words.split(), "--out", out]) in (1, 2)
+    said = capsys.readouterr().err
+    assert ("file is a file" if out.startswith("file") else "/proc/x") in said
+    assert "cannot be written to" in said or "a folder; it is made if missing" in said
+
+
 def test_data_that_no_study_uses_and_data_that_is_needed_are_named(tmp_path, capsys):
     assert main(["study", "table2", "--data", f"ucf={tmp_path}", "--out", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
@@ -151,4 +173,4 @@ def test_a_damaged_record_says_what_to_do(tmp_path, words, capsys):
     (tmp_path / "out/tables.json").write_text("{")
     assert main(["study", *words]) == 1
     assert "tables.json: cannot be read" in (said := capsys.readouterr().err)
-    assert "remove it, and the same `rhovideo study` writes it again" in said
+    assert "remove the file, and the same `rhovideo study` writes it again" in said

@@ -1,13 +1,16 @@
 """From studies to jobs: each training once, with what is measured of it."""
 
+import os
+
 import pytest
 
 from rhovideo.config import ConfigError
+from rhovideo.errors import JobError
 from rhovideo.launch.chains import checkpoint_source
 from rhovideo.studies.data_sets import DataSets, read_data_words
 from rhovideo.studies.job_names import digest
 from rhovideo.studies.jobs import Request, make_study
-from rhovideo.studies.record import has_tables, keep_record, read_record
+from rhovideo.studies.listing import show_plan
 from rhovideo.studies.study_file import find_studies
 from rhovideo.studies.study_reader import read_study_file
 
@@ -165,6 +168,32 @@ MEASURE: {U: UCF101 finetune, H: HMDB51 finetune, K: K400 linear}
     assert record_of(record, "scratch", "", "U").pretraining == [""]
 
 
+@pytest.mark.parametrize(("name", "protocol"), [("train.csv", "linear"), ("train.csv", "ava"), ("val.csv", "ava")])
+def test_a_pipe_is_no_list(tmp_path, data, name, protocol):
+    piped = write_lists(tmp_path / "piped")
+    (piped / name).unlink()
+    os.mkfifo(piped / name)
+    text = f"TRAIN_ON: K400\nROWS: {{a: {{RECIPE: demo/simclr}}}}\nMEASURE: {{M: Mine {protocol}}}\n"
+    with pytest.raises((JobError, ConfigError)):
+        study(tmp_path, own(tmp_path, text), {**data, "Mine": piped})
+
+
+def test_two_files_of_one_name_are_refused(tmp_path, data):
+    text = "TRAIN_ON: K400\nROWS: {a: {RECIPE: demo/simclr}}\nMEASURE: {K: K400 linear}\n"
+    (tmp_path / "other").mkdir()
+    paths = [*own(tmp_path, text), *own(tmp_path / "other", text)]
+    with pytest.raises(ConfigError, match=r"mine\.yaml has this name too"):
+        study(tmp_path, paths, data)
+
+
+def test_trainings_of_a_recipe_beside_the_study_are_counted(tmp_path, data, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipe.yaml").write_text("TASK: pretrain\n")
+    text = "TRAIN_ON: K400\nROWS: {a: {RECIPE: recipe.yaml}, b: {RECIPE: demo/simclr}}\nMEASURE: {K: K400 linear}\n"
+    show_plan(*study(tmp_path, own(tmp_path, text), data))
+    assert "4 jobs in 2 chains: 2 trainings, 2 measurements" in capsys.readouterr().err
+
+
 def test_an_override_of_what_cells_differ_in_is_refused(tmp_path, data):
     files = [read_study_file(path) for path in find_studies(["table2"])]
     request = Request(tmp_path, DataSets(data, tmp_path / "lists"), overrides=["DATA.TRAIN_CROP_NUM_TEMPORAL", "2"])
@@ -201,15 +230,3 @@ def test_a_recipe_that_does_not_exist_is_named(tmp_path, data):
 def test_wrong_data_are_refused(words, says):
     with pytest.raises(ConfigError, match=says):
         read_data_words(words)
-
-
-def test_the_record_comes_back_and_grows_by_tables(tmp_path, data):
-    out = tmp_path / "out"
-    _, two = study(tmp_path, ["table2"], data)
-    keep_record(out, two)
-    assert read_record(out) == two
-    _, seven = study(tmp_path, ["table7"], data)
-    (out / "runs").mkdir()
-    keep_record(out, seven)
-    assert has_tables(out)
-    assert [table.name for table in read_record(out).tables] == ["table2", "table7"]

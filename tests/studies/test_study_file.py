@@ -1,5 +1,7 @@
 """A study's file: what it says, and what is wrong with it."""
 
+import os
+
 import pytest
 
 from rhovideo.config import ConfigError
@@ -87,6 +89,84 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path, old, new, line, says):
         read(tmp_path, GOOD.replace(old, new, 1))
     assert f"mine.yaml:{line}" in str(raised.value)
     assert says in str(raised.value)
+
+
+SHORT = """
+TRAIN_ON: K400
+SET: {RECIPE: demo/simclr}
+ROWS: {a: {}}
+MEASURE: {K: K400 linear}
+SUBSETS: {S: {OF: K400, VIDEOS: 5}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        # Numbers, where they are wanted.
+        ("VIDEOS: 5", "VIDEOS: 5, SEED: [a]", "SUBSETS S: SEED is ['a'], and a whole number from 0 is wanted"),
+        ("VIDEOS: 5", "VIDEOS: 5, SEED: x", "SEED is 'x'"),
+        ("VIDEOS: 5", "VIDEOS: 5, SEED: 1.5", "SEED is 1.5"),
+        ("VIDEOS: 5", "VIDEOS: 5, SEED: -1", "SEED is -1"),
+        ("VIDEOS: 5", "VIDEOS: 5, BALANCED: maybe", "BALANCED: True, or BALANCED: False"),
+        ("VIDEOS: 5", "VIDEOS: true", "VIDEOS is True"),
+        ("VIDEOS: 5", "VIDEOS: 0.5", "VIDEOS is 0.5"),
+        ("K400 linear", "{DATA: K400, PROTOCOL: linear, SPLITS: [true]}", "its splits are [True]"),
+        ("K400 linear", "{DATA: K400, PROTOCOL: linear, SPLITS: [1, 1]}", "its splits are [1, 1]"),
+        ("K400 linear", "{DATA: K400, PROTOCOL: linear, SPLITS: [[1]]}", "its splits are [[1]]"),
+        ("K400 linear", "{DATA: K400, PROTOCOL: linear, SPLITS: 3}", "SPLITS: [1, 2, 3]"),
+        # Names, where they are wanted.
+        ("TRAIN_ON: K400", "TRAIN_ON: 400", 'or "400" in quotes'),
+        ("TRAIN_ON: K400", "TRAIN_ON: true", "TRAIN_ON: is True"),
+        ("TRAIN_ON: K400", "TRAIN_ON: a/b", "'a/b' cannot be the name of a data set"),
+        ("TRAIN_ON: K400", "TRAIN_ON: ''", "'' cannot be the name of a data set"),
+        ("demo/simclr", "5", "RECIPE: is 5"),
+        ("demo/simclr", "''", "RECIPE: is ''"),
+        ("demo/simclr", '"a\\0b"', "RECIPE: is 'a"),
+        ("K400 linear", "{DATA: 5, PROTOCOL: linear}", "MEASURE K: is 5"),
+        ("OF: K400", "OF: 5", "SUBSETS S OF: is 5"),
+        ("OF: K400", "OF: [K400]", "SUBSETS S OF: is ['K400']"),
+        # Names of lists that are drawn.
+        ("{S:", "{a/b:", "'a/b' cannot be the name"),
+        ("{S:", "{..:", "'..' cannot be the name"),
+        ("{S:", "{'':", "'' cannot be the name"),
+        ("{S:", "{a__b:", "'a__b' cannot be the name"),
+        ("{S:", "{" + 81 * "a" + ":", "cannot be the name"),
+        ("OF: K400", "OF: S", "is drawn from S, which the study draws too"),
+        ("5}}", "5}, T: {OF: S, VIDEOS: 3}}", "is drawn from S, which the study draws too"),
+        ("OF: K400, VIDEOS: 5}}", "OF: T, VIDEOS: 5}, T: {OF: S, VIDEOS: 3}}", "is drawn from T"),
+        ("K400 linear", "{DATA: S, PROTOCOL: linear, SPLITS: [1]}", "S is drawn by the study, and has no splits"),
+        # Cells.
+        ("{a: {}}", "{}", "ROWS: is missing"),
+        ("{K: K400 linear}", "{}", "MEASURE: is missing"),
+        ("ROWS: {a", "WITHOUT: [[a]]\nROWS: {a", "WITHOUT: leaves out all cells"),
+        ("ROWS: {a", "WITHOUT: [[a, '', c]]\nROWS: {a", "has 3 labels"),
+        ("{a: {}}", "{a: {MEASURE: []}}", "measures nothing in the cell of row a"),
+        ("{a: {}}", "{'': {}}", "ROWS: has an empty label"),
+        ("{K:", "{'':", "MEASURE: has an empty label"),
+        ("ROWS:", "STATISTICS: [K400]\nROWS:", "ROWS: stands beside STATISTICS"),
+    ],
+)
+def test_a_value_of_another_kind_is_refused_with_its_line(tmp_path, old, new, says):
+    assert old in SHORT
+    with pytest.raises(ConfigError) as raised:
+        read(tmp_path, SHORT.replace(old, new, 1))
+    assert "mine.yaml:" in str(raised.value)
+    assert says in str(raised.value)
+
+
+@pytest.mark.parametrize("value", ["K400", "[]", "[1]", "[[a]]", "{a: b}", "[K400, K400]", "true"])
+def test_statistics_are_of_different_lists_with_names(tmp_path, value):
+    with pytest.raises(ConfigError, match=r"mine\.yaml:1: STATISTICS"):
+        read(tmp_path, f"STATISTICS: {value}\n")
+
+
+def test_a_pipe_or_a_folder_is_no_study(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "folder.yaml").mkdir()
+    for name, what in (("pipe", "a pipe or device"), ("folder", "a folder")):
+        with pytest.raises(ConfigError, match=rf"{name}\.yaml: is {what}, and no file"):
+            read_study_file(tmp_path / f"{name}.yaml")
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "", "a: [", "a: &x {b: *x}", "[" * 500, "\x00", "ROWS: 3", "ROWS: [1]"])

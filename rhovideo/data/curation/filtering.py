@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from rhovideo.data.curation.looking import SeenVideo, look_at
-from rhovideo.data.curation.source_list import ListFormat, SourceList, check_output, write_list
-from rhovideo.data.lists.classes.class_names import read_class_names
+from rhovideo.data.curation.source_list import ListFormat, SourceList, check_output, write_part
 from rhovideo.errors import JobError
-from rhovideo.runs.official_counts import add_official_counts, read_official_count
 
 _PLAIN = ListFormat()
 
@@ -120,9 +118,7 @@ def filter_list(
     told = ", ".join(f"{count:,} {reason}" for reason, count in left_out.most_common())
     if not any(kept):
         raise JobError(f"no video of {source.csv} is left ({told}): ask for less")
-    write_list(path, source.lines_for(path.parent, kept), read_class_names(source.csv.parent))
-    if (official := read_official_count(source.csv)) is not None:
-        add_official_counts({path: replace(official, listed=sum(kept))})
+    write_part(path, source, kept)
     return f"{path}: {sum(kept):,} of {len(source):,} videos" + (f"; left out: {told}" if told else "")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rhovideo.atomic_files import written_whole
@@ -14,6 +14,7 @@ from rhovideo.data.lists.classes.class_names import as_table, other_names, read_
 from rhovideo.data.lists.csv_parsing import VIDEO_ENDINGS
 from rhovideo.data.lists.indexing.folder_index import path_from
 from rhovideo.errors import JobError
+from rhovideo.runs.official_counts import add_official_counts, read_official_count
 
 
 @dataclass(frozen=True)
@@ -150,3 +151,36 @@ def write_list(out: Path, lines: Iterable[bytes], names: Sequence[str]) -> None:
         file.writelines(lines)
     if names and len(names) > len(read_class_names(out.parent)):
         write_class_names(out.parent, names)
+
+
+def write_part(out: Path, source: SourceList, rows: Sequence[bool]) -> None:
+    """Write the list of some of another list's videos, with its classes.txt and its count of official videos.
+
+    Args:
+        out: the list.
+        source: the other one.
+        rows: bool [N], those of its rows that are taken.
+
+    Raises:
+        JobError: as of :func:`write_list`.
+    """
+    write_list(out, source.lines_for(out.parent, rows), read_class_names(source.csv.parent))
+    if (official := read_official_count(source.csv)) is not None:
+        add_official_counts({out: replace(official, listed=sum(rows))})
+
+
+def copy_list(csv: str | os.PathLike[str], out: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Write a list into another folder, with paths that are right from there.
+
+    Args:
+        csv: the list.
+        out: the new list.
+        force: replace ``out`` if it exists.
+
+    Raises:
+        JobError: ``out`` may not be written.
+        ManifestError: the list cannot be used.
+        FileNotFoundError: there is no such list.
+    """
+    source = SourceList(csv, ListFormat())
+    write_part(check_output(out, [source.csv], force=force), source, [True] * len(source))

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import replace
 
 import numpy as np
 
-from rhovideo.data.curation.source_list import ListFormat, SourceList, check_output, write_list
-from rhovideo.data.lists.classes.class_names import read_class_names
+from rhovideo.data.curation.source_list import ListFormat, SourceList, check_output, write_part
 from rhovideo.data.lists.classes.class_turns import class_turns
 from rhovideo.data.lists.csv_parsing import NO_LABEL
 from rhovideo.errors import JobError
 from rhovideo.randomness import Stream
-from rhovideo.runs.official_counts import add_official_counts, read_official_count
 
 _PLAIN = ListFormat()
 
@@ -67,9 +64,7 @@ def subset_list(
     keys = np.array([_random_number(seed, "/".join(path.rsplit("/", 2)[-2:])) for path in paths], np.uint64)
     taken = np.zeros(len(source), bool)
     taken[drawing_order(keys, labels if balanced else None)[:number]] = True
-    write_list(path, source.lines_for(path.parent, taken.tolist()), read_class_names(source.csv.parent))
-    if (official := read_official_count(source.csv)) is not None:
-        add_official_counts({path: replace(official, listed=number)})
+    write_part(path, source, taken.tolist())
     counts = np.unique(labels[taken & (labels != NO_LABEL)], return_counts=True)[1]
     classes = f"; {len(counts):,} classes, of {counts.min():,} to {counts.max():,} videos" if len(counts) else ""
     return f"{path}: {number:,} of {len(source):,} videos, drawn with seed {seed}{classes}"

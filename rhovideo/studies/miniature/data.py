@@ -18,16 +18,27 @@ from rhovideo.config.list_names import CLASS_NAMES_FILE
 from rhovideo.demo.labelled_set import read_list, write_labelled_set
 from rhovideo.demo.synthetic_videos import shapes
 from rhovideo.errors import JobError
+from rhovideo.json_records import RecordError, record_from
+from rhovideo.runs.lock import held_to_write
 from rhovideo.studies.miniature.frame_sets import write_ava, write_charades
 
 # Height and width. A crop is 32 pixels.
 _SIZE = (36, 48)
 _FPS = 10
-# Written last, with the version of what is written: where it is, the set is complete.
+# Written last: where it is, the set was complete.
 _RECEIPT = "miniature.json"
-_VERSION = 1
+# Of what is written.
+_VERSION = 2
 # A clip of 24 frames of 30 a second is in each; most videos of Kinetics last 10 seconds, a fifth of it is 2.
 _SECONDS = (1.6, 2.0)
+
+
+@dataclass(frozen=True)
+class _Receipt:
+    """What was written: its version, and all files, relative to the set's folder."""
+
+    version: int
+    files: list[str]
 
 
 @dataclass(frozen=True)
@@ -56,7 +67,7 @@ _SHORT = (_Part(34, (2.0, 3.2), seed=8),)
 
 
 def write_data(folder: Path, names: Collection[str]) -> dict[str, Path]:
-    """Write tiny data sets; those that are there and complete stay as they are.
+    """Write tiny data sets; those that are complete stay as they are. Other commands that write are waited for.
 
     Args:
         folder: each set gets a folder in it, with the name of the set; made if missing.
@@ -66,27 +77,33 @@ def write_data(folder: Path, names: Collection[str]) -> dict[str, Path]:
         The folder of the lists of each set, as ``--data NAME=FOLDER`` takes it.
 
     Raises:
-        JobError: there is no such data set.
+        JobError: there is no such data set, or nothing can be written into the folder.
     """
     unknown = [name for name in names if name not in NAMES]
     if unknown:
         raise JobError(f"there is no miniature of {', '.join(unknown)}: write names of {', '.join(NAMES)}")
-    return {name: _written(folder / name, NAMES[name]) for name in names}
+    with held_to_write(folder):
+        return {name: _written(folder / name, NAMES[name]) for name in names}
 
 
 def _written(folder: Path, write: Callable[[Path], None]) -> Path:
-    receipt = folder / _RECEIPT
-    try:
-        complete = json.loads(receipt.read_text(encoding="utf-8")) == {"version": _VERSION}
-    except (OSError, ValueError):
-        complete = False
-    if not complete:
-        # What is left of one that was cut off, or of another version.
+    if not _is_complete(folder):
+        # What is left of one that was cut off, or of another version, or that a person has taken a file of.
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         write(folder)
-        write_text(receipt, json.dumps({"version": _VERSION}))
+        files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        write_text(folder / _RECEIPT, json.dumps({"version": _VERSION, "files": files}))
     return folder
+
+
+def _is_complete(folder: Path) -> bool:
+    """True if a set of this version is there with all its files."""
+    try:
+        receipt = record_from(_Receipt, json.loads((folder / _RECEIPT).read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecordError):
+        return False
+    return receipt.version == _VERSION and all((folder / name).is_file() for name in receipt.files)
 
 
 def _kinetics(train: int, classes: int) -> Callable[[Path], None]:

@@ -18,7 +18,7 @@ from rhovideo.runs.folder import read_results
 from rhovideo.runs.inputs import read_inputs
 from rhovideo.runs.lineage import read_config
 from rhovideo.runs.records import FAILED, FINISHED, read_job
-from rhovideo.studies.record import CellRecord, StudyRecord
+from rhovideo.studies.record import SEED_IN_NAME, CellRecord, StudyRecord
 
 OTHER_SETTINGS = "other settings"
 NO_NUMBER = "no number"
@@ -190,7 +190,7 @@ class _Reader:
 
 def seed_of(runs: Sequence[str], otherwise: int) -> int:
     """The seed in the names of run folders: a table that was begun later may have other seeds than the first ones."""
-    found = re.search(r"_seed(\d+)(?=[_/]|$)", runs[0]) if runs else None
+    found = SEED_IN_NAME.search(runs[0]) if runs else None
     return int(found[1]) if found else otherwise
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -9,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from rhovideo.atomic_files import write_text
-from rhovideo.errors import JobError
+from rhovideo.errors import JobError, WriteError
+from rhovideo.json_records import RecordError, record_from
 from rhovideo.runs.file_hash import file_sha256
 from rhovideo.studies.numbers.layout import Grid, Head, warnings
 from rhovideo.studies.record import StudyRecord, TableRecord
@@ -57,13 +59,16 @@ def read_durations(folder: str | Path, table: TableRecord) -> dict[str, ListDura
         csv = csv / "train.csv" if csv.is_dir() else csv
         try:
             digest = file_sha256(csv)
-            if digest not in known:
-                known[digest] = asdict(_measured(csv))
-                write_text(Path(folder) / FILE, json.dumps(known) + "\n")
-            found[row] = ListDurations(**known[digest])
+            if (durations := _kept(known.get(digest))) is None:
+                durations = _measured(csv)
+                known[digest] = asdict(durations)
+                # Whoever may only read the study sees its numbers too.
+                with contextlib.suppress(WriteError):
+                    write_text(Path(folder) / FILE, json.dumps(known) + "\n")
+            found[row] = durations
         except OSError as error:
             found[row] = f"{csv}: {error.strerror or error}"
-        except (JobError, TypeError) as error:
+        except JobError as error:
             found[row] = str(error)
     return found
 
@@ -104,6 +109,14 @@ def _measured(csv: Path) -> ListDurations:
         return ListDurations(found.videos, 0, 0.0, 0.0, 0.0, 0.0, [], [])
     counts, edges = np.histogram(found.seconds, _BINS, (0.0, d.max))
     return ListDurations(found.videos, d.count, d.mean, d.std, d.min, d.max, edges.tolist(), counts.tolist())
+
+
+def _kept(values: object) -> ListDurations | None:
+    """What was kept of a list; None where nothing was, or what was kept is damaged."""
+    try:
+        return record_from(ListDurations, values)
+    except RecordError:
+        return None
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -82,6 +82,13 @@ def test_another_ending_is_refused(study, tmp_path, capsys):
     assert "one of .png .pdf .svg" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["a.png", "a.PDF", "a.svg"])
+def test_a_picture_as_out_is_told_to_be_a_plot(study, tmp_path, capsys, name):
+    assert main(["results", str(study), "--out", str(tmp_path / name)]) == 2
+    assert f"write --plot {tmp_path / name}" in capsys.readouterr().err
+    assert not (tmp_path / name).exists()
+
+
 def test_lines_show_means_deviations_and_the_papers_numbers_hollow(study):
     results = read_study_results(study, "table2")
     figure = draw_table(results, results.record.tables[0], LIGHT)

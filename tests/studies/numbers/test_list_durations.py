@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
 
 from rhovideo.cli import main
+from rhovideo.studies.numbers.list_durations import read_durations
 from rhovideo.studies.record import TableRecord
 from tests.studies.study_folders import write
 
@@ -53,3 +55,9 @@ def test_the_durations_are_kept_until_the_list_changes(lists, capsys):
     text = said(capsys, study)
     assert "| few | 1 | - | - | - | - |" in text
     assert "few: 1 of 1 videos do not say their duration" in text
+
+
+def test_a_list_that_is_a_pipe_is_named(tmp_path):
+    os.mkfifo(tmp_path / "train.csv")
+    table = TableRecord("table1", "Data sets", "", ["mine"], [""], [], lists={"mine": str(tmp_path)})
+    assert "train.csv: is a pipe or device, and no file" in str(read_durations(tmp_path, table)["mine"])

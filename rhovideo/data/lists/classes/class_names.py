@@ -42,11 +42,9 @@ def read_class_names(folder: str | os.PathLike[str]) -> list[str]:
     Returns:
         The names by label; empty where there is no classes.txt.
     """
-    try:
-        content = (Path(folder) / CLASS_NAMES_FILE).read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return names_in(content)
+    path = Path(folder) / CLASS_NAMES_FILE
+    # A pipe would be waited for.
+    return names_in(path.read_bytes()) if path.is_file() else []
 
 
 def names_in(content: bytes) -> list[str]:

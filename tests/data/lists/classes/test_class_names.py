@@ -16,6 +16,11 @@ def test_names_are_read_as_they_were_written_even_if_they_are_no_text(tmp_path):
     assert not (tmp_path / "classes.txt").exists()
 
 
+def test_a_pipe_has_no_names_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "classes.txt")
+    assert read_class_names(tmp_path) == []
+
+
 def test_a_file_from_windows_has_the_same_names(tmp_path):
     (tmp_path / "classes.txt").write_bytes("\ufeffrun\r\njump\r\n\r\n".encode())
     assert read_class_names(tmp_path) == ["run", "jump"]
