@@ -27,7 +27,7 @@ from rhovideo.launch.chains import (
     checkpoint_source,
     with_checkpoint,
 )
-from rhovideo.launch.finished_jobs import check_earlier_weights
+from rhovideo.launch.finished_jobs import check_earlier_weights, with_weights
 from rhovideo.launch.plan import Plan, ProblemTally
 from rhovideo.launch.slurm import preflight
 from rhovideo.runs.first_launch import check_first_weights, check_resume
@@ -249,6 +249,17 @@ def _network(start: Start) -> Found:
     return _of_each_job(start, NetworkCheck())
 
 
+def _weights(start: Start) -> Found:
+    from rhovideo.checks.weights import WeightsCheck
+
+    check = WeightsCheck()
+    for cell in start.plan.cells:
+        for number, job in enumerate(cell.jobs):
+            cfg = with_weights(cell.jobs, number)
+            for finding in check(cfg) if cfg is not None else ():
+                yield cell.name, job.problem(finding)
+
+
 def _machine(start: Start) -> Found:
     from rhovideo.checks.machine import check_machine
 
@@ -273,5 +284,6 @@ CHECKS: tuple[tuple[Check, ...], ...] = (
         Check("the network", _network, needs="torch"),
         Check("this machine", _machine, ("local",), "torch"),
     ),
+    (Check("the checkpoints", _weights, needs="torch"),),
     (Check("sbatch's own test", lambda start: _of_plan(preflight.check_with_sbatch(start.plan)), ("slurm",), "SLURM"),),
 )

@@ -38,18 +38,19 @@ class WeightsFile:
     content: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def read_weights(source: str | Path) -> WeightsFile:
+def read_weights(source: str | Path, *, shapes_only: bool = False) -> WeightsFile:
     """Read a released checkpoint (``.pyth``, or Caffe2's ``.pkl``), one of this package, or a plain state dict.
 
     Args:
         source: a path, a URL or a short name, see :func:`rhovideo.zoo.sources.local_path`.
+        shapes_only: as for :func:`rhovideo.zoo.files.safe_loading.load_content`.
 
     Raises:
         WeightsError: there is no such file, it is a web page, truncated or damaged, it holds code, or no weights.
     """
     path = local_path(source)
     try:
-        return _weights(path, load_content(path))
+        return _weights(path, load_content(path, shapes_only=shapes_only))
     except DamagedFileError as error:
         if discard_download(path):
             raise DamagedFileError(f"{error}. The download was removed, the next attempt gets it anew") from error
