@@ -15,13 +15,14 @@ from pathlib import Path
 import torch
 from fvcore.common.config import CfgNode
 
+from rhovideo.checks.lists.class_agreement import compare_with_lists
 from rhovideo.checks.network import network_builder, network_key
 from rhovideo.config.findings import Finding
 from rhovideo.config.task_defaults import MEASURES, TRAINS
 from rhovideo.errors import WeightsError
 from rhovideo.runs.folder import list_checkpoints
 from rhovideo.runs.job_checkpoint import job_checkpoint
-from rhovideo.zoo.files.checkpoint_files import WeightsFile, read_weights
+from rhovideo.zoo.files.checkpoint_files import WeightsFile, class_names_in, read_weights
 from rhovideo.zoo.pretrained import (
     load_classifier_weights,
     load_encoder_weights,
@@ -69,7 +70,9 @@ class WeightsCheck:
             try:
                 path = path_if_here(source)
                 if path is not None:
-                    _load(cfg, self._read(path))
+                    file = self._read(path)
+                    _load(cfg, file)
+                    yield from _other_classes(cfg, file)
             except WeightsError as error:
                 yield Finding((name,), str(error))
         for text in warnings:
@@ -85,6 +88,12 @@ class WeightsCheck:
         if isinstance(found, WeightsError):
             raise found
         return found
+
+
+def _other_classes(cfg: CfgNode, file: WeightsFile) -> Iterator[Finding]:
+    """The classes that the lists number in another way than the classifier in a file, where it has their names."""
+    if cfg.TASK == "test":
+        yield from compare_with_lists(cfg, class_names_in(file), file.name)
 
 
 def _key(cfg: CfgNode) -> str:
