@@ -98,9 +98,9 @@ def _too_many_files(error: BaseException) -> JobError | None:
 
     limit, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
     allowed = _ENOUGH_FILES if highest == resource.RLIM_INFINITY else min(_ENOUGH_FILES, highest)
-    first = f"run `ulimit -n {allowed}` first, or " if allowed > limit else ""
+    first = f"`ulimit -n {allowed}` first" if allowed > limit else f"`ulimit -n {_ENOUGH_FILES}` first, in a new shell"
     return JobError(
-        f"too many open files (limit {limit}): {first}set DATA_LOADER.NUM_WORKERS lower",
+        f"too many open files (limit {limit}): run {first}, or set DATA_LOADER.NUM_WORKERS lower",
         keys=("DATA_LOADER.NUM_WORKERS",),
     )
 

@@ -65,4 +65,5 @@ raise SystemExit(command_line.run_command_line(["status"]))
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ))
     assert done.returncode == 1
     assert "too many open files (limit 64): run `ulimit -n " in done.stderr
+    assert "or set DATA_LOADER.NUM_WORKERS lower" in done.stderr
     assert "Traceback" not in done.stderr
