@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 
 
 class JobError(RuntimeError):
@@ -73,6 +74,58 @@ def as_write_error(error: BaseException) -> JobError | None:
     if isinstance(error, OSError) and error.errno in known and (error.filename or error.errno in _FULL):
         return WriteError(error.filename or "a file", error)
     return None
+
+
+def as_foreseen(error: BaseException) -> JobError | None:
+    """An error with what to do, where it is known; None for any other error.
+
+    Beside errors that are foreseen where they come from, these are places that cannot be written to, and too many open
+    files, wherever that ends a command.
+    """
+    if isinstance(error, JobError):
+        return error
+    return _too_many_files(error) or as_write_error(error)
+
+
+# What is asked for where the system allows as many; some systems have a lower limit that only their owner can raise.
+_ENOUGH_FILES = 4096
+
+
+def _too_many_files(error: BaseException) -> JobError | None:
+    if not _out_of_files(error):
+        return None
+    import resource  # not there on every system; one without it names no such limit
+
+    limit, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = _ENOUGH_FILES if highest == resource.RLIM_INFINITY else min(_ENOUGH_FILES, highest)
+    first = f"`ulimit -n {allowed}` first" if allowed > limit else f"`ulimit -n {_ENOUGH_FILES}` first, in a new shell"
+    return JobError(
+        f"too many open files (limit {limit}): run {first}, or set DATA_LOADER.NUM_WORKERS lower",
+        keys=("DATA_LOADER.NUM_WORKERS",),
+    )
+
+
+def _out_of_files(error: BaseException | None) -> bool:
+    """True if an error, or one that it came of, is that this process may open no more files."""
+    # torch and multiprocessing turn it into a RuntimeError without the system's number, where they pass on tensors.
+    if isinstance(error, RuntimeError) and _cannot_open():
+        return True
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, OSError) and error.errno == errno.EMFILE:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _cannot_open() -> bool:
+    """True if this process can open no file now."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno == errno.EMFILE
+    return False
 
 
 class SettingError(ValueError):

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import torch
 
+from rhovideo.checks.network import network_builder
+from rhovideo.config import load_cfg
+
 ROOT = Path(__file__).parent.parent
 METHOD_KEYS = {
     "moco": ["CONTRASTIVE.QUEUE_LEN", 32, "CONTRASTIVE.MOMENTUM", 0.9],
@@ -35,6 +38,16 @@ def write_config(path: Path, output: Path, task: str) -> Path:
     """A configuration of TINY with this task."""
     words = [f"TASK: {task}", f"OUTPUT_DIR: {output}"]
     path.write_text(TINY + "\n".join(words) + "\n")
+    return path
+
+
+def write_weights_of_nan(path: Path, config: Path, *overrides) -> Path:
+    """A checkpoint that fits the configured network by all names and shapes; only the job finds that it is NaN."""
+    cfg = load_cfg(config, overrides)
+    network = network_builder(cfg)(cfg)
+    state = network.state_dict()
+    state |= {name: torch.full_like(value, torch.nan) for name, value in network.named_parameters()}
+    torch.save({"format": "rhovideo", "task": cfg.TASK, "cfg": cfg.dump(), "model_state": state}, path)
     return path
 
 

@@ -6,10 +6,10 @@ It is built on torch's meta device, which keeps shapes and no numbers: a second 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from typing import Any
 
 import torch
 from fvcore.common.config import CfgNode
-from torch import nn
 
 from rhovideo.config.extension.registries import BACKBONES, METHODS
 from rhovideo.config.findings import Finding
@@ -45,17 +45,21 @@ def _network_key(cfg: CfgNode) -> Hashable:
     return pretrains, detects, shaping_settings(cfg, *([] if pretrains else ["CONTRASTIVE"]))
 
 
-def _build(cfg: CfgNode) -> Iterator[Finding]:
-    build: Callable[[CfgNode], nn.Module] = build_method if cfg.TASK == "pretrain" else build_classifier
+def network_builder(cfg: CfgNode) -> Callable[[CfgNode], Any]:
+    """The function that builds a task's network: a method, a classifier or a detector."""
     if cfg.TASK in DETECTS:
-        build = build_detector
+        return build_detector
+    return build_method if cfg.TASK == "pretrain" else build_classifier
+
+
+def _build(cfg: CfgNode) -> Iterator[Finding]:
     try:
         # Modules are imported before: what they make when they are imported would keep no numbers, for the run too, and
         # torch 2.6 cannot import all of itself there.
         BACKBONES.builder(cfg.MODEL.ARCH)
         METHODS.builder(cfg.CONTRASTIVE.TYPE)
         with torch.device("meta"):
-            build(cfg)
+            network_builder(cfg)(cfg)
     except Exception as error:
         # Whatever stops PyTorchVideo's builders here stops them on the nodes.
         keys = error.keys if isinstance(error, (JobError, SettingError)) else ()

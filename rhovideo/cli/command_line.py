@@ -36,7 +36,7 @@ from rhovideo.cli.arguments import CommandParser
 from rhovideo.cli.overview import overview
 from rhovideo.cli.parsers import Commands, HelpFormatter
 from rhovideo.config.findings import ConfigError
-from rhovideo.errors import JobError, as_write_error
+from rhovideo.errors import JobError, as_foreseen
 from rhovideo.launch.local.signals import REPORTED
 from rhovideo.stopping import Stopped
 from rhovideo.terminal import print_line, stage
@@ -68,8 +68,8 @@ def run_command_line(arguments: list[str]) -> int:
         # The reader has left (`| head`); so that the interpreter's own flush at its end does not complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        foreseen = as_write_error(error)
+    except (OSError, RuntimeError) as error:
+        foreseen = as_foreseen(error)
         if foreseen is None:
             raise
         print_line(str(foreseen))

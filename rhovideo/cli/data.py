@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rhovideo.cli.parsers import Commands, HelpFormatter, add_parser
-from rhovideo.errors import JobError, as_write_error
+from rhovideo.errors import JobError, as_foreseen
 from rhovideo.terminal import print_line
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _run(function: Callable[[argparse.Namespace], str], options: argparse.Namesp
         print_line("interrupted; what was seen of the videos is kept, and the same command goes on")
         return 130
     except (JobError, OSError, ValueError) as error:
-        print_line(str(as_write_error(error) or error))
+        print_line(str(as_foreseen(error) or error))
         return 2
     # Names that are not UTF-8 can be printed so.
     print(text.encode("utf-8", "backslashreplace").decode())

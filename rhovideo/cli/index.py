@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from rhovideo.cli.parsers import Commands, add_parser
-from rhovideo.errors import as_write_error
+from rhovideo.errors import as_foreseen
 from rhovideo.terminal import print_line
 
 INDEX_HELP = """\
@@ -93,7 +93,7 @@ def index_command(options: argparse.Namespace) -> int:
             order = {"labels": labels, "class_file": options.classes}
             index_folder(options.folder, out, val_share=share, seed=seed, force=options.force, **order)
     except (IndexingError, ManifestError, OSError) as error:
-        print_line(f"{as_write_error(error) or error}" + (" (--force)" if isinstance(error, ListsExistError) else ""))
+        print_line(f"{as_foreseen(error) or error}" + (" (--force)" if isinstance(error, ListsExistError) else ""))
         return 2
     return 0
 

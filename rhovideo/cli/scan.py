@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from rhovideo.cli.parsers import Commands, add_parser
-from rhovideo.errors import JobError, as_write_error
+from rhovideo.errors import JobError, as_foreseen
 from rhovideo.terminal import print_line
 
 SCAN_HELP = """\
@@ -41,7 +41,7 @@ def scan_command(options: argparse.Namespace) -> int:
             workers=options.workers,
         )
     except (OSError, ValueError, JobError) as error:
-        print_line(str(as_write_error(error) or error))
+        print_line(str(as_foreseen(error) or error))
         return 2
     print(report)
     return 1 if report.broken else 0

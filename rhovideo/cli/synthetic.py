@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rhovideo.cli.demo import KINDS
 from rhovideo.cli.parsers import Commands, add_parser
-from rhovideo.errors import as_write_error
+from rhovideo.errors import as_foreseen
 from rhovideo.terminal import print_line, stage
 
 SYNTHETIC_HELP = """\
@@ -56,7 +56,7 @@ def synthetic_command(options: argparse.Namespace) -> int:
         stage(f"synthetic: writing {options.train + options.val} videos")
         write_labelled_set(folder, kind, **counts, seed=options.seed)
     except (OSError, ValueError) as error:
-        print_line(str(as_write_error(error) or error))
+        print_line(str(as_foreseen(error) or error))
         return 2
     classes = len(kind.classes)
     print(f"{folder}: {options.train} training and {options.val} validation videos of {classes} classes")

@@ -27,10 +27,10 @@ from rhovideo.launch.chains import (
     checkpoint_source,
     with_checkpoint,
 )
-from rhovideo.launch.finished_jobs import check_earlier_weights
+from rhovideo.launch.finished_jobs import check_earlier_weights, with_weights
 from rhovideo.launch.plan import Plan, ProblemTally
 from rhovideo.launch.slurm import preflight
-from rhovideo.runs.first_launch import check_first_weights, check_resume
+from rhovideo.runs.first_launch import as_resumed, check_first_weights, check_resume
 from rhovideo.terminal import print_line, stage
 
 Place = Literal["local", "slurm"]
@@ -249,6 +249,28 @@ def _network(start: Start) -> Found:
     return _of_each_job(start, NetworkCheck())
 
 
+def _batch_statistics(start: Start) -> Found:
+    from rhovideo.checks.batch_statistics import check_batch_statistics
+    from rhovideo.checks.machine import processes_here
+
+    def check(cfg: CfgNode) -> list[Finding]:
+        processes = cfg.SLURM.TASKS_PER_NODE if start.place == "slurm" else processes_here(cfg)
+        return check_batch_statistics(as_resumed(cfg), processes)
+
+    return _of_each_job(start, check)
+
+
+def _weights(start: Start) -> Found:
+    from rhovideo.checks.weights import WeightsCheck
+
+    check = WeightsCheck()
+    for cell in start.plan.cells:
+        for number, job in enumerate(cell.jobs):
+            cfg = with_weights(cell.jobs, number)
+            for finding in check(cfg) if cfg is not None else ():
+                yield cell.name, job.problem(finding)
+
+
 def _machine(start: Start) -> Found:
     from rhovideo.checks.machine import check_machine
 
@@ -273,5 +295,6 @@ CHECKS: tuple[tuple[Check, ...], ...] = (
         Check("the network", _network, needs="torch"),
         Check("this machine", _machine, ("local",), "torch"),
     ),
+    (Check("the network", _batch_statistics, needs="torch"), Check("the checkpoints", _weights, needs="torch")),
     (Check("sbatch's own test", lambda start: _of_plan(preflight.check_with_sbatch(start.plan)), ("slurm",), "SLURM"),),
 )

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from rhovideo.atomic_files import write_text
-from rhovideo.errors import FolderNotOursError, JobError, LostPeerError, as_write_error
+from rhovideo.errors import FolderNotOursError, LostPeerError, as_foreseen
 from rhovideo.runs.folder import FAILURE_FILE
 
 # Seconds for a process that must end at once to end its workers.
@@ -60,7 +60,7 @@ def write_failure(folder: Path, rank: int, error: BaseException) -> None:
 
 def summary(error: BaseException) -> str:
     """An error in one line; a foreseen one without its class."""
-    foreseen = _foreseen(error)
+    foreseen = as_foreseen(error)
     text = str(foreseen) if foreseen is not None else traceback.format_exception_only(error)[-1]
     return next(iter(text.strip().splitlines()), type(error).__name__)
 
@@ -74,12 +74,8 @@ def _lost_a_peer(error: BaseException) -> bool:
 
 def full_text(error: BaseException) -> str:
     """An error as it is shown: with its traceback, or where it was foreseen its message alone."""
-    foreseen = _foreseen(error)
+    foreseen = as_foreseen(error)
     return str(foreseen) if foreseen is not None else "".join(traceback.format_exception(error))
-
-
-def _foreseen(error: BaseException) -> JobError | None:
-    return error if isinstance(error, JobError) else as_write_error(error)
 
 
 def read_failures(folder: Path, world: int) -> dict[int, Failure]:

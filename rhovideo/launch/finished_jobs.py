@@ -11,7 +11,7 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.files.reading import Loaded
 from rhovideo.config.findings import Finding, Problem
-from rhovideo.launch.chains import NoCheckpoint, checkpoint_source, with_checkpoint
+from rhovideo.launch.chains import NoCheckpoint, checkpoint_source, weights_from, with_checkpoint
 from rhovideo.runs.file_hash import file_sha256
 from rhovideo.runs.first_launch import read_first_launch, resumes
 from rhovideo.runs.folder import CONFIG_FILE, RESULTS_FILE, changed, is_finished, list_checkpoints
@@ -45,6 +45,25 @@ def finished_before(chain: Sequence[Loaded], number: int) -> bool:
         except NoCheckpoint:
             return False
     return _computed(read_config(run)) == _computed(_as_written(cfg)) and not changed_inputs(cfg, run)
+
+
+def with_weights(chain: Sequence[Loaded], number: int) -> CfgNode | None:
+    """The configuration of a job with the checkpoint that it would begin from now, or measure.
+
+    Args:
+        chain: the jobs, in order.
+        number: the job's place in it.
+
+    Returns:
+        The configuration; None where an earlier job is yet to write that checkpoint.
+    """
+    earlier = weights_from(chain, number)
+    if earlier is not None and not finished_before(chain, earlier):
+        return None
+    try:
+        return with_checkpoint(chain[number].cfg, checkpoint_source(chain, number))
+    except NoCheckpoint:
+        return None
 
 
 def check_earlier_weights(chain: Sequence[Loaded]) -> Iterator[Problem]:

@@ -47,7 +47,7 @@ def fill(
     """Copy tensors into ``module``: all that it needs, or none.
 
     Args:
-        module: filled in place.
+        module: filled in place; where it is without numbers, names and shapes are compared alone.
         named: name in the file to (name in the module, tensor).
         file: the source of the tensors.
         optional: names of the module that may stay as they are.
@@ -80,8 +80,14 @@ def fill(
             )
         if flaw := _flaw(named[name][1], target[ours]):
             raise WeightsError(f"{file.name}: {name} {flaw}, and no weights; get another file")
-    module.load_state_dict({ours: named[name][1] for name, ours in used.items()}, strict=False)
+    if not is_without_numbers(module):
+        module.load_state_dict({ours: named[name][1] for name, ours in used.items()}, strict=False)
     return LoadReport(used, tuple(name for name in file.state if name not in used), tuple(missing))
+
+
+def is_without_numbers(module: nn.Module) -> bool:
+    """True if a module was built on torch's meta device, to compare names and shapes alone."""
+    return any(parameter.is_meta for parameter in module.parameters())
 
 
 def _flaw(value: Tensor, target: Tensor) -> str:
@@ -91,7 +97,8 @@ def _flaw(value: Tensor, target: Tensor) -> str:
         return f"is {kind}"
     if value.is_complex() or (target.is_floating_point() and not value.is_floating_point()):
         return f"holds numbers of type {str(value.dtype).removeprefix('torch.')}"
-    if value.is_floating_point() and not value.float().isfinite().all():
+    # Values are not looked at for a network without numbers, since they may be on the disk still.
+    if value.is_floating_point() and not target.is_meta and not value.float().isfinite().all():
         return "holds NaN or infinity"
     return ""
 

@@ -20,7 +20,7 @@ from rhovideo.ssl.build import build_method
 from rhovideo.zoo.files.architecture import ASK_FOR_CFG, architecture, describe_unknown
 from rhovideo.zoo.files.checkpoint_files import OWN, WeightsFile, read_weights
 from rhovideo.zoo.files.tensor_location import Located, check_which, classifier_head, find_any, find_known
-from rhovideo.zoo.filling import LoadReport, describe_file, fill, other_input, other_network
+from rhovideo.zoo.filling import LoadReport, describe_file, fill, is_without_numbers, other_input, other_network
 from rhovideo.zoo.released_format.name_mapping import BLOCKS, head_to_ours, to_ours
 
 logger = logging.getLogger(__name__)
@@ -347,6 +347,8 @@ def _fill_method(method: nn.Module, file: WeightsFile) -> LoadReport:
     if codes is not None and (codes[0] not in target or target[codes[0]].shape != codes[1].shape):
         del named["queue_swav"]
     report = fill(method, named, file, optional=(*_OWN_STATE, *anew))
+    if is_without_numbers(method):
+        return report
     if "queue_x" in report.used:
         _mark_as_full(method, "queue", target["queue.keys"])
     if "queue_swav" in report.used and target["code_queue.keys"].any(dim=1).all():

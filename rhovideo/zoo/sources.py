@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException
 from pathlib import Path
+from typing import NamedTuple
 from urllib.error import HTTPError
 from urllib.parse import urlparse
 from urllib.request import url2pathname
@@ -53,6 +54,36 @@ def local_path(source: str | Path) -> Path:
     Raises:
         WeightsError: there is no such file or name, or it cannot be downloaded; the message has the remedy.
     """
+    found = _find(source)
+    if isinstance(found, Path):
+        return found
+    return _download(found.url, found.entry) if _is_web(found.url) else _by_handler(found.url)
+
+
+def path_if_here(source: str | Path) -> Path | None:
+    """The file that a source names, without a download; None where there would be one.
+
+    Args:
+        source: as for :func:`local_path`.
+
+    Raises:
+        WeightsError: there is no such file or name.
+    """
+    found = _find(source)
+    if isinstance(found, Path):
+        return found
+    cached = _folder_of(found.url) / urlparse(found.url).path.lstrip("/")
+    return cached if _is_web(found.url) and cached.is_file() else None
+
+
+class _Elsewhere(NamedTuple):
+    """What lies on no disk of this machine, or in the cache; the entry of a released checkpoint."""
+
+    url: str
+    entry: Entry | None
+
+
+def _find(source: str | Path) -> Path | _Elsewhere:
     text = str(source)
     try:
         if "://" in text:
@@ -72,7 +103,7 @@ def local_path(source: str | Path) -> Path:
     entry = entry_named(text)
     if entry is None:
         raise WeightsError(f"{text}: {_nothing_there(path)}")
-    return _download(entry.url, entry)
+    return _Elsewhere(entry.url, entry)
 
 
 def discard_download(path: Path) -> bool:
@@ -90,15 +121,21 @@ def discard_download(path: Path) -> bool:
     return True
 
 
-def _of_url(url: str) -> Path:
+def _is_web(url: str) -> bool:
+    return urlparse(url).scheme in ("http", "https")
+
+
+def _of_url(url: str) -> Path | _Elsewhere:
     parsed = urlparse(url)
     if parsed.scheme == "file":
         path = Path(url2pathname(parsed.path))
         if not path.is_file():
             raise WeightsError(f"{url}: there is no such file on this machine; write the path of a .pyth file")
         return path
-    if parsed.scheme in ("http", "https"):
-        return _download(url, entry_of_file(url))
+    return _Elsewhere(url, entry_of_file(url) if _is_web(url) else None)
+
+
+def _by_handler(url: str) -> Path:
     path, reason = Path(url), ""
     try:
         path = Path(path_manager.get_local_path(url))  # without a handler this is the URL itself
@@ -106,14 +143,19 @@ def _of_url(url: str) -> Path:
         reason = f" ({_one_line(error)})"
     if not path.is_file():
         raise WeightsError(
-            f"{url}: {parsed.scheme}:// cannot be read{reason}; download the file and write its path, "
+            f"{url}: {urlparse(url).scheme}:// cannot be read{reason}; download the file and write its path, "
             "or register a handler of iopath with rhovideo.zoo.sources.path_manager"
         )
     return path
 
 
+def _folder_of(url: str) -> Path:
+    """The folder of the cache for what a host gives."""
+    return cache_folder() / urlparse(url).netloc.replace(":", "_")
+
+
 def _download(url: str, entry: Entry | None) -> Path:
-    folder = cache_folder() / urlparse(url).netloc.replace(":", "_")
+    folder = _folder_of(url)
     _make(folder)
     try:
         with _patience():

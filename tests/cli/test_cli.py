@@ -21,6 +21,7 @@ from rhovideo.cli.command_line import _parser
 from rhovideo.cli.monitor import NAMES
 from rhovideo.cli.run import HELP
 from rhovideo.config.recipes.recipe_files import find_recipe
+from tests.configured_runs import write_weights_of_nan
 
 ROOT = Path(__file__).parents[2]
 
@@ -352,11 +353,11 @@ def test_who_watches_is_told_that_it_has_begun(jobs_folder):
 
 
 def test_failing_job_ends_with_1_and_names_those_not_run(jobs_folder, capfd):
-    # A checkpoint that is there and holds no weights, which only the job finds out.
-    (jobs_folder / "notes.pyth").write_text("no weights")
+    words = ["RESNET.WIDTH_PER_GROUP", "4"]
+    write_weights_of_nan(jobs_folder / "nan.pyth", jobs_folder / "pretrain.yaml", *words)
     with (jobs_folder / "pretrain.yaml").open("a") as file:
-        file.write("TRAIN: {CHECKPOINT_FILE_PATH: notes.pyth}\n")
-    assert main(["run", "--cfg", "pretrain.yaml", "linear.yaml", "DATA_LOADER.NUM_WORKERS", "0"]) == 1
+        file.write("TRAIN: {CHECKPOINT_FILE_PATH: nan.pyth}\n")
+    assert main(["run", "--cfg", "pretrain.yaml", "linear.yaml", "DATA_LOADER.NUM_WORKERS", "0", *words]) == 1
     assert "pretrain.yaml failed; not run: linear.yaml" in capfd.readouterr().err
 
 

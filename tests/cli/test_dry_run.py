@@ -85,7 +85,10 @@ def test_last_line_names_what_was_not_checked(jobs_folder, capsys):
     assert last.endswith("; nothing was started")
     assert main(["run", "--cfg", "pretrain.yaml", "--dry-run"]) == 0
     last = capsys.readouterr().err.splitlines()[-1]
-    assert "checked: keys, run folders, files, lists, the network and this machine; not checked: what the" in last
+    assert (
+        "checked: keys, run folders, files, lists, the network, this machine and the checkpoints; not checked: what the"
+        in last
+    )
     assert "torch" not in last
 
 

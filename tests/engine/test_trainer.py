@@ -27,7 +27,7 @@ from rhovideo.engine.tasks.pretrain import PretrainTask
 from rhovideo.engine.trainer import Trainer, TrainingStopped
 from rhovideo.runs.folder import checkpoint_path
 from rhovideo.runs.lock import held
-from tests.configured_runs import METHOD_KEYS, final_state, finish, start, write_config
+from tests.configured_runs import METHOD_KEYS, final_state, finish, start, write_config, write_weights_of_nan
 
 BYOL = ["CONTRASTIVE.TYPE", "byol", *METHOD_KEYS["byol"]]
 
@@ -286,18 +286,13 @@ def test_validation_that_cannot_be_read_gives_no_accuracy(configure, tmp_path, s
     assert "top5" not in results
 
 
-def wrong_weights(folder: Path, videos: Path) -> list:
-    """Overrides with a checkpoint that is there and holds no weights, which only the job finds out."""
-    (folder / "notes.pyth").write_text("not weights")
-    return ["DATA.PATH_TO_DATA_DIR", videos, "TRAIN.CHECKPOINT_FILE_PATH", folder / "notes.pyth"]
-
-
 def test_what_was_foreseen_is_told_without_a_traceback(tmp_path, synthetic_set, capsys):
     config = write_config(tmp_path / "run.yaml", tmp_path / "out", "linear")
-    words = wrong_weights(tmp_path, synthetic_set)
+    weights = write_weights_of_nan(tmp_path / "nan.pyth", config)
+    words = ["DATA.PATH_TO_DATA_DIR", synthetic_set, "TRAIN.CHECKPOINT_FILE_PATH", weights]
     assert main(["run", "--cfg", str(config), *map(str, words)]) == 1
     told = capsys.readouterr().err
-    assert "notes.pyth: is a text file and no checkpoint" in told
+    assert "holds NaN or infinity, and no weights" in told
     assert "Traceback" not in told
 
 
@@ -357,10 +352,11 @@ def test_the_middle_of_an_epoch_is_not_resumed_in_another_order(configure, tmp_p
 
 def test_failure_is_in_the_log_of_the_run_that_failed_and_of_no_other(tmp_path, synthetic_set):
     config = write_config(tmp_path / "run.yaml", tmp_path / "out", "linear")
-    words = wrong_weights(tmp_path, synthetic_set)
+    weights = write_weights_of_nan(tmp_path / "nan.pyth", config)
+    words = ["DATA.PATH_TO_DATA_DIR", synthetic_set, "TRAIN.CHECKPOINT_FILE_PATH", weights]
     assert main(["run", "--cfg", str(config), *map(str, words)]) == 1
     log = (tmp_path / "out/stdout.log").read_text()
-    assert log.count("notes.pyth: is a text file and no checkpoint") == 1
+    assert log.count("holds NaN or infinity, and no weights") == 1
     with held(tmp_path / "out"), pytest.MonkeyPatch.context() as patch:
         patch.setattr(engine_run, "held", partial(held, patience=0.1))
         assert main(["run", "--cfg", str(config), *map(str, words)]) == 1

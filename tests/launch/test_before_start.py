@@ -62,8 +62,10 @@ def test_a_warning_is_printed_by_every_start(start, keys, said, jobs_folder, sub
 def test_a_local_start_prints_warnings_too(jobs_folder, capsys):
     (jobs_folder / "notes.pyth").write_text("no weights")
     words = ["TRAIN.CHECKPOINT_FILE_PATH", "notes.pyth", "RESNET.WIDTH_PER_GROUP", "4"]
-    assert main(["run", "--cfg", "linear.yaml", *words]) == 1
-    assert capsys.readouterr().err.count("rhovideo: warning: linear.yaml:4: MODEL.NUM_CLASSES: train.csv: labels") == 1
+    assert main(["run", "--cfg", "linear.yaml", *words]) == 2
+    said = capsys.readouterr().err
+    assert said.count("rhovideo: warning: linear.yaml:4: MODEL.NUM_CLASSES: train.csv: labels") == 1
+    assert "command line: TRAIN.CHECKPOINT_FILE_PATH: notes.pyth: is a text file and no checkpoint" in said
 
 
 @pytest.mark.parametrize("dry", [["--dry-run"], []])
@@ -121,7 +123,7 @@ def test_checks_can_be_left_out_and_are_not_named_then(jobs_folder):
     plan = make_plan(["pretrain.yaml"])
     with pytest.raises(ConfigError, match="lists no video"):
         check_before_start(Start(plan, "local"))
-    checked = check_before_start(Start(plan, "local"), without=["lists", "the network"])
+    checked = check_before_start(Start(plan, "local"), without=["lists", "the network", "the checkpoints"])
     assert checked.summary("local").startswith("checked: keys, run folders, files and this machine; not checked: ")
 
 

@@ -122,9 +122,9 @@ def test_a_web_page_in_the_place_of_a_file_is_refused_and_not_kept(server, cache
 
 def test_a_download_that_would_run_code_is_kept_for_whoever_wants_to_know(server, cache, monkeypatch):
     """It is all there: to get it again would change nothing."""
-    data = pickle.dumps({"model_state": Path("a")}, protocol=2)
+    data = pickle.dumps({"model_state": threading.Thread}, protocol=2)
     monkeypatch.setitem(globals(), "CONTENT", data)
-    with pytest.raises(WeightsError, match=r"could run code.* alone$"):
+    with pytest.raises(WeightsError, match=r"holds threading.Thread, .*could run code.*'new.pyth'\)$"):
         read_weights(f"{server.url}/whole.pyth")
     assert [path.read_bytes() for path in cache.rglob("whole.pyth")] == [data]
 

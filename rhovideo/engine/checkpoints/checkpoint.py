@@ -1,6 +1,6 @@
 """Checkpoints of a training run: written whole or not at all, and read only if every byte is as it was written.
 
-A checkpoint is a dictionary saved by ``torch.save`` and readable with ``weights_only=True``:
+A checkpoint is a dictionary saved by ``torch.save``. Nothing in it is run when it is read:
 
 =================  ====================================================================================
 ``format``         ``"rhovideo"``
@@ -22,7 +22,6 @@ Random states are not in it: every draw is addressed by seed, epoch and step (:m
 from __future__ import annotations
 
 import logging
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +29,20 @@ import torch
 from fvcore.common.config import CfgNode
 
 from rhovideo.atomic_files import try_to_write, writing, written_whole
-from rhovideo.errors import JobError
+from rhovideo.errors import JobError, WeightsError
 from rhovideo.runs.folder import list_checkpoints
 from rhovideo.runs.job_checkpoint import measured_checkpoint
+from rhovideo.zoo.files.safe_loading import load_content
 
 logger = logging.getLogger(__name__)
 
 FORMAT = "rhovideo"
+# The entries without which no training can go on, by their types.
+_ENTRIES: dict[str, type] = {
+    **dict.fromkeys(("model_state", "optimizer_state", "scaler_state", "task_state", "epoch_layout"), dict),
+    **dict.fromkeys(("epoch", "step", "global_step"), int),
+    **dict.fromkeys(("task", "cfg"), str),
+}
 
 
 class CheckpointError(JobError):
@@ -99,20 +105,18 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         The entries that the module's docstring lists.
 
     Raises:
-        CheckpointError: the file is cut off, damaged, not a checkpoint, or would run code.
+        CheckpointError: the file is cut off, damaged, not a checkpoint, empty, or would run code.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-        if damaged is not None:
-            raise CheckpointError(f"{path}: damaged at {damaged!r}; use an older checkpoint")
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except CheckpointError:
-        raise
-    except Exception as error:
-        raise CheckpointError(f"{path}: not a readable checkpoint ({type(error).__name__}: {error})") from error
+        state = load_content(Path(path))
+    except WeightsError as error:
+        raise CheckpointError(str(error)) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise CheckpointError(f"{path}: not written by this package; load it with rhovideo.load_pretrained")
+    if lacking := [name for name, kind in _ENTRIES.items() if not isinstance(state.get(name), kind)]:
+        raise CheckpointError(f"{path}: has no {', '.join(lacking)}, which every checkpoint of a training has")
+    if not state["model_state"]:
+        raise CheckpointError(f"{path}: its model_state is empty, so there are no weights to go on with")
     return state
 
 

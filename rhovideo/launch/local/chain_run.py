@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from rhovideo.config.files.reading import Loaded
 from rhovideo.config.findings import ConfigError
 from rhovideo.config.keys import get_value
-from rhovideo.errors import JobError, as_write_error
+from rhovideo.errors import as_foreseen
 from rhovideo.launch import RankFailed
 from rhovideo.launch.chains import checkpoint_source, weights_from, with_checkpoint
 from rhovideo.launch.failures import summary
@@ -138,7 +138,7 @@ def _run_job(jobs: Sequence[Loaded], place: int) -> JobFailure | None:
 
 
 def _failure(error: Exception) -> JobFailure:
-    foreseen = error if isinstance(error, JobError) else as_write_error(error)
+    foreseen = as_foreseen(error)
     if foreseen is not None:
         return JobFailure(1, str(foreseen), str(foreseen))
     text = "".join(traceback.format_exception(error)).rstrip()

@@ -5,6 +5,7 @@ Such a file is a pickle of NumPy arrays; nothing but arrays is built from it.
 
 from __future__ import annotations
 
+import codecs
 import pickle
 import re
 from collections.abc import Mapping
@@ -15,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# The parts of a pickled array, by Python 2 and 3 and by NumPy 1 and 2.
-_ARRAYS = {
-    *((f"numpy.{core}.multiarray", name) for core in ("core", "_core") for name in ("_reconstruct", "scalar")),
-    *(("numpy", name) for name in ("ndarray", "dtype")),
-    ("_codecs", "encode"),
+from rhovideo.zoo.files.harmless_types import HARMLESS, ForeignObjectError, plain
+
+# NumPy's names alone.
+_ARRAYS = {name: made for name, made in HARMLESS.items() if name.startswith("numpy.")} | {
+    "_codecs.encode": codecs.encode
 }
 _PARTS = {
     "w": "weight",
@@ -38,10 +39,6 @@ _FUSION = re.compile(rf"t_(?:pool1|res([2-5])_\d+_branch2c_bn)_subsample_{_PART}
 _HEAD = re.compile(r"pred_([wb])")
 
 
-class ForeignObjectError(pickle.UnpicklingError):
-    """A pickle names a class or a function that is not to be built from it."""
-
-
 def read_caffe2(path: Path) -> dict[str, Any]:
     """The content of a ``.pkl`` file.
 
@@ -50,7 +47,8 @@ def read_caffe2(path: Path) -> dict[str, Any]:
         pickle.UnpicklingError: it is damaged.
     """
     with path.open("rb") as file:
-        return _ArrayUnpickler(file, encoding="latin1").load()
+        content: dict[str, Any] = plain(_ArrayUnpickler(file, encoding="latin1").load())
+        return content
 
 
 def released_state(blobs: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
@@ -92,6 +90,7 @@ def _with_norm(part: str) -> str:
 
 class _ArrayUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ARRAYS:
-            raise ForeignObjectError(f"{module}.{name} is no part of an array")
-        return super().find_class(module, name)
+        made = _ARRAYS.get(f"{module}.{name}")
+        if made is None:
+            raise ForeignObjectError(f"{module}.{name}")
+        return made

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 
+import numpy as np
 import pytest
 import torch
 
@@ -17,9 +18,12 @@ from rhovideo.engine.checkpoints.checkpoint import (
 from rhovideo.runs.folder import checkpoint_path, list_checkpoints
 
 
-def save(folder, epoch, step=0, keep=0):
+def save(folder, epoch, step=0, keep=0, **other):
     path = checkpoint_path(folder, epoch, step)
-    save_checkpoint({"format": FORMAT, "epoch": epoch, "step": step, "weight": torch.arange(1000.0)}, path, keep)
+    content = {"format": FORMAT, "task": "linear", "cfg": "", "epoch": epoch, "step": step, "global_step": 1}
+    content |= {key: {} for key in ("optimizer_state", "scaler_state", "task_state", "epoch_layout")}
+    content |= {"model_state": {"weight": torch.arange(1000.0)}} | other
+    save_checkpoint(content, path, keep)
     return path
 
 
@@ -29,7 +33,7 @@ def test_newest_is_the_furthest_not_the_last_written(tmp_path):
     path, state = newest_checkpoint(tmp_path)
     assert (state["epoch"], state["step"]) == (10, 0)
     assert path == checkpoint_path(tmp_path, 10, 0)
-    assert torch.equal(state["weight"], torch.arange(1000.0))
+    assert torch.equal(state["model_state"]["weight"], torch.arange(1000.0))
 
 
 @pytest.mark.parametrize("damage", ["truncated", "one bit", "empty"])
@@ -46,6 +50,22 @@ def test_damaged_checkpoint_is_passed_over(tmp_path, damage, caplog):
     path, _ = newest_checkpoint(tmp_path)
     assert path == good
     assert str(bad) in caplog.text
+
+
+@pytest.mark.parametrize("other", [{"model_state": {}}, {"model_state": None}, {"optimizer_state": None}])
+def test_a_checkpoint_without_weights_or_another_part_is_passed_over(tmp_path, other, caplog):
+    good, bad = save(tmp_path, 3), save(tmp_path, 4, **other)
+    path, state = newest_checkpoint(tmp_path)
+    assert path == good
+    assert len(state["model_state"]) == 1
+    assert f"{bad}: " in caplog.text
+    assert next(iter(other)) in caplog.text
+
+
+def test_what_is_harmless_is_no_damage(tmp_path):
+    path = save(tmp_path, 3, task_state={"seen": {1, 2}, "rate": np.float32(0.5), "mask": np.array([True])})
+    state = read_checkpoint(path)["task_state"]
+    assert (state["seen"], state["rate"], state["mask"].tolist()) == ({1, 2}, 0.5, [True])
 
 
 def test_file_that_would_run_code_is_refused(tmp_path):

@@ -13,6 +13,7 @@ import torch
 from rhovideo.cli import main
 from rhovideo.engine.log.logging_setup import set_up_logging
 from rhovideo.launch.local.traces import leaving_no_trace
+from tests.configured_runs import write_weights_of_nan
 from tests.launch.local.chains import write_configs
 
 
@@ -41,9 +42,9 @@ def test_nothing_runs_on_the_weights_of_a_failed_pretraining(tmp_path, synthetic
     """Neither a job that takes them itself, nor one that takes those of a job that was not run."""
     monkeypatch.chdir(tmp_path)
     configs = write_configs(tmp_path, synthetic_set, "pretrain", "linear", "test")
-    (tmp_path / "notes.pyth").write_text("no weights")
+    write_weights_of_nan(tmp_path / "nan.pyth", tmp_path / "pretrain.yaml")
     with (tmp_path / "pretrain.yaml").open("a") as file:
-        file.write("TRAIN: {CHECKPOINT_FILE_PATH: notes.pyth}\n")
+        file.write("TRAIN: {CHECKPOINT_FILE_PATH: nan.pyth}\n")
     assert main(["run", "--cfg", *configs, "--study", "study"]) == 1
     assert capfd.readouterr().err.endswith(f"{configs[0]} failed; not run: {configs[1]}, {configs[2]}\n")
 

@@ -106,6 +106,26 @@ def whole_number(text: object, file: Path, place: str, what: str) -> int:
     raise IndexingError(f"{file}, {place}: the {what} is {str(text)[:40]!r}: write a whole number")
 
 
+def check_order(start: float, end: float, file: Path, place: str, what: str) -> None:
+    """Raise an error where something ends before it starts.
+
+    Args:
+        start: seconds.
+        end: seconds.
+        file: the annotations.
+        place: where in it.
+        what: what starts and ends, in words.
+
+    Raises:
+        IndexingError: it does; the message names the file and the place in it.
+    """
+    if end < start:
+        raise IndexingError(
+            f"{file}, {place}: {what} ends at second {end:g}, before it starts at second {start:g}: write the start "
+            "first and then the end, or download the file again"
+        )
+
+
 def _text(file: Path, source: str) -> str:
     if not file.is_file():
         raise IndexingError(f"{file}: there is no such file: write {source}")

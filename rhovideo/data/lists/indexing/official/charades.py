@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rhovideo.data.lists.indexing.folder_index import IndexingError, IndexSummary
-from rhovideo.data.lists.indexing.official.annotations import first_there, read_lines, read_table
+from rhovideo.data.lists.indexing.official.annotations import check_order, first_there, read_lines, read_table
 from rhovideo.data.lists.indexing.official.frame_folders import FrameFolders, write_frame_lists
 from rhovideo.data.lists.indexing.official.lists import OfficialSet, OfficialSplit, write_official_lists
 from rhovideo.data.lists.indexing.official.video_files import OfficialVideo, VideoFiles
@@ -117,7 +117,9 @@ def _rows(file: Path, classes: int) -> Iterator[_Row]:
                     f"{file}, line {line}: the action {text[:80]!r} is not a class of c000 to c{classes - 1:03d} and "
                     "its seconds: write `c092 11.90 21.20`"
                 )
-            actions.append(_Action(int(match[1]), float(match[2]), float(match[3])))
+            action = _Action(int(match[1]), float(match[2]), float(match[3]))
+            check_order(action.start, action.end, file, f"line {line}", f"the action {text!r}")
+            actions.append(action)
         if not _SECONDS.fullmatch(row["length"]):
             raise IndexingError(
                 f"{file}, line {line}: the length is {row['length'][:40]!r}: write seconds, such as 24.83"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from rhovideo.data.lists.classes.class_files import read_class_file
 from rhovideo.data.lists.csv_parsing import NO_LABEL
 from rhovideo.data.lists.indexing.folder_index import IndexingError, IndexSummary
-from rhovideo.data.lists.indexing.official.annotations import read_json, read_table, whole_number
+from rhovideo.data.lists.indexing.official.annotations import check_order, read_json, read_table, whole_number
 from rhovideo.data.lists.indexing.official.lists import OfficialSet, OfficialSplit, write_official_lists
 from rhovideo.data.lists.indexing.official.video_files import OfficialVideo, Place, VideoFiles
 
@@ -154,6 +154,7 @@ def _read_csv(file: Path) -> Iterator[Segment]:
         if not row["youtube_id"] or "/" in row["youtube_id"]:
             raise IndexingError(f"{file}, {place}: the youtube_id is {row['youtube_id']!r}: write an id of 11 signs")
         times = [whole_number(row[name], file, place, name) for name in ("time_start", "time_end")]
+        check_order(times[0], times[1], file, place, f"{row['youtube_id']!r}")
         yield Segment(row["youtube_id"], times[0], times[1], row.get("label", ""), split)
 
 
@@ -170,6 +171,7 @@ def _read_json(file: Path) -> Iterator[Segment]:
             raise IndexingError(f"{file}: the entry of {video!r} is not like {example}") from error
         place = f"the entry of {video!r}"
         start, end = (whole_number(time, file, place, "segment") for time in (first, last))
+        check_order(start, end, file, place, "its segment")
         yield Segment(video, start, end, label, _split(subset, file, place))
 
 

@@ -128,6 +128,10 @@ def test_charades_frames_at_another_rate_get_their_classes_by_it(charades, tmp_p
         ("c157 1 2", "line 2: the action 'c157 1 2' is not a class of c000 to c156"),
         ("c001 1", "is not a class of c000 to c156 and its seconds: write `c092 11.90 21.20`"),
         ("Holding 1 2", "is not a class"),
+        (
+            "c001 1 2;c002 2.5 1.5",
+            "train.csv, line 2: the action 'c002 2.5 1.5' ends at second 1.5, before it starts at ",
+        ),
     ],
 )
 def test_charades_refuses_wrong_actions(charades, tmp_path, row, told):

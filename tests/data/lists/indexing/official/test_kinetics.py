@@ -179,6 +179,7 @@ def test_the_owners_json_is_the_same(annotations, tmp_path):
         (f"{HEADER}\n,abcdefghijk,10,20,train\n", "abcdefghijk_000010_000020 has no label"),
         (f'{HEADER}\n"absei\nling",abc,10,20,train\n', "abc_000010_000020 has a label of several lines"),
         (f"{HEADER}\nabseiling,abc,{'9' * 500},20,train\n", rf"the time_start is '{'9' * 40}': write"),
+        (f"{HEADER}\nabseiling,abc,20,10,train\n", r"list\.csv, line 2: 'abc' ends at second 10, before it starts at"),
         (f"{HEADER}\nabseiling,abc,10\n", "line 2: 3 fields, and the header has 5"),
         (f"{HEADER}\nabseiling, and more,abc,10,20,train\n", "line 2: 6 fields"),
     ],
@@ -189,6 +190,13 @@ def test_a_wrong_annotation_list_is_refused_with_what_is_expected(tmp_path, text
     with pytest.raises(IndexingError, match=told):
         index_kinetics(tmp_path / "videos", [tmp_path / "list.csv"], tmp_path / "lists")
     assert not (tmp_path / "lists").exists()
+
+
+def test_a_segment_of_the_json_that_ends_before_it_starts_is_refused(tmp_path):
+    entry = {"annotations": {"label": "abseiling", "segment": [20.0, 10.0]}, "subset": "train"}
+    (tmp_path / "list.json").write_text(json.dumps({"abc": entry}))
+    with pytest.raises(IndexingError, match=r"the entry of 'abc': its segment ends at second 10, before it starts"):
+        index_kinetics(tmp_path, [tmp_path / "list.json"], tmp_path / "lists")
 
 
 def test_the_command_says_what_is_missing_and_what_is_wrong(annotations, tmp_path, capsys):
