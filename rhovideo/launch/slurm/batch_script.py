@@ -1,7 +1,7 @@
 """The part of a batch script around srun: it counts the attempts, records how they ended, and requeues.
 
 Run as ``python -m rhovideo.launch.slurm.batch_script start FOLDER`` and ``... end FOLDER EXIT_CODE``, with submitit's
-folder.
+folder, and as ``... setup FOLDER EXIT_CODE LINE`` where a line of SLURM.SETUP has failed.
 The ranks cannot requeue themselves: one that was killed does nothing any more.
 """
 
@@ -20,7 +20,15 @@ from typing import Any
 from rhovideo.errors import JobError
 from rhovideo.launch.failures import Exit, Failure, death, headline, keep_report, read_exits, read_failures, report
 from rhovideo.launch.slurm import job_queue
-from rhovideo.launch.slurm.job_environment import Place, attempt, failures_folder, free_port, place_of
+from rhovideo.launch.slurm.job_environment import (
+    ATTEMPT_VARIABLE,
+    Place,
+    attempt,
+    failures_folder,
+    free_port,
+    place_of,
+    write_environment,
+)
 from rhovideo.runs import records
 from rhovideo.runs.folder import progress
 
@@ -34,13 +42,32 @@ def start(folder: Path) -> int:
     if place.finished:
         _say(f"{place.run} was finished before this submission: nothing to do")
         return 0
+    number, port = _count_attempt(place), free_port()
+    write_environment(folder, number, port)
+    print(number, port)
+    return 0
+
+
+def setup(folder: Path, code: int, line: str) -> int:
+    """Record that a line of SLURM.SETUP has ended the job before it began; the exit code of the batch script."""
+    place = place_of(folder)
+    os.environ[ATTEMPT_VARIABLE] = str(_count_attempt(place))
+    what = f"failed with exit code {code}" if code else "ended the script"
+    why = f"SLURM.SETUP: the line `{line}` {what}: mend it in cluster.yaml or in the configuration"
+    keep_report(place.run, why, why)
+    _record_end(place, code or 1, {"outcome": records.FAILED, "requeued": False, "why": why})
+    _say(f"{_heading(attempt(), place)} {records.FAILED}: {why}")
+    return code or 1
+
+
+def _count_attempt(place: Place) -> int:
+    """Record a new attempt; its number."""
     number = 1 + sum(event["event"] == "start" for event in records.read_attempts(place.run))
     nodes = os.environ.get("SLURM_JOB_NODELIST", "")
     event = {"event": "start", "attempt": number, "job_id": place.job_id, "nodes": nodes, "time": time.time()}
     records.append_attempt(place.run, event | {"progress": progress(place.run)})
     _say(_heading(number, place) + f", on {nodes}")
-    print(number, free_port())
-    return 0
+    return number
 
 
 def _heading(number: int, place: Place) -> str:
@@ -184,10 +211,12 @@ def _say(text: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run ``start FOLDER`` or ``end FOLDER EXIT_CODE``; the exit code."""
-    folder = Path(arguments[1])
+    """Run ``start FOLDER``, ``setup FOLDER EXIT_CODE LINE`` or ``end FOLDER EXIT_CODE``; the exit code."""
+    what, folder = arguments[0], Path(arguments[1])
     try:
-        return start(folder) if arguments[0] == "start" else end(folder, int(arguments[2]))
+        if what == "start":
+            return start(folder)
+        return setup(folder, int(arguments[2]), arguments[3]) if what == "setup" else end(folder, int(arguments[2]))
     except JobError as error:
         _say(str(error))
         return 1

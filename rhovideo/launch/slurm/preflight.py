@@ -22,6 +22,7 @@ from rhovideo.launch.plan import Plan
 from rhovideo.launch.run_state import ask_slurm, judge
 from rhovideo.launch.slurm import job_queue
 from rhovideo.launch.slurm.job_queue import QueueState, SlurmError
+from rhovideo.launch.slurm.login_environment import is_node_local
 from rhovideo.launch.slurm.stages import Stage, stages_of
 from rhovideo.runs import records
 from rhovideo.runs.folder import RESULTS_FILE, list_checkpoints
@@ -31,8 +32,6 @@ _SLURM = Origin("SLURM")
 _PROGRAMS = ("sbatch", "srun", "sinfo", "squeue")
 _PARTITIONS_SHOWN = 12
 _SBATCH_SECONDS = 120
-# Folders that every machine has for itself.
-_NODE_LOCAL = ("/tmp", "/var/tmp", "/dev/shm", "/run")
 
 
 def ask_for_partitions() -> list[str] | str:
@@ -138,7 +137,7 @@ def check_shared_folders(jobs: Sequence[Loaded]) -> list[Problem]:
     """Warn of run folders that the nodes are not likely to share: one warning for all."""
     first: dict[str, Loaded] = {}
     for job in jobs:
-        if _is_node_local(job.cfg.OUTPUT_DIR):
+        if is_node_local(job.cfg.OUTPUT_DIR):
             first.setdefault(job.cfg.OUTPUT_DIR, job)
     if not first:
         return []
@@ -151,11 +150,6 @@ def check_shared_folders(jobs: Sequence[Loaded]) -> list[Problem]:
     return [job.problem(Finding(("OUTPUT_DIR",), wrong, "a folder on the shared file system", "warning"))]
 
 
-def _is_node_local(folder: str) -> bool:
-    places = {Path(place).resolve() for place in (*_NODE_LOCAL, tempfile.gettempdir())}
-    return not places.isdisjoint(Path(folder).resolve().parents)
-
-
 def check_with_sbatch(plan: Plan) -> Iterator[Problem]:
     """Ask sbatch what it would refuse: an account, a limit, more nodes than there are. It queues nothing."""
     for stage in stages_of(plan):
@@ -163,7 +157,7 @@ def check_with_sbatch(plan: Plan) -> Iterator[Problem]:
             file.write(stage.script(stage.code_folder))
             file.flush()
             try:
-                done = job_queue.ask(["sbatch", "--test-only", file.name], _SBATCH_SECONDS)
+                done = job_queue.ask(["sbatch", "--test-only", file.name], _SBATCH_SECONDS, stage.requested)
             except SlurmError as error:
                 yield Problem("", _SLURM, str(error))
                 continue

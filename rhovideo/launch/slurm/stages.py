@@ -18,7 +18,7 @@ from rhovideo.config.files.reading import Loaded
 from rhovideo.config.slurm_options import sbatch_parameters
 from rhovideo.launch.plan import Plan
 from rhovideo.launch.slurm import submitit_adapter
-from rhovideo.launch.slurm.job_environment import script_lines
+from rhovideo.launch.slurm.script_text import script_lines
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Stage:
             code: the copy of the package that the jobs are to run.
             dependency: as for sbatch.
         """
-        before, after = script_lines(sys.executable, code, self.slurm_folder)
+        before, after = script_lines(sys.executable, code, self.slurm_folder, self.cfg.SLURM.SETUP)
         parameters = sbatch_parameters(self.cfg)
         additional = parameters.pop("additional_parameters", {})
         if dependency:
@@ -74,12 +74,17 @@ class Stage:
         return {
             **parameters,
             "job_name": self.name,
-            "setup": [*self.cfg.SLURM.SETUP, *before],
+            "setup": before,
             "teardown": after,
             "srun_args": _srun_words(self.cfg),
             "array_parallelism": self.cfg.SLURM.MAX_JOBS or len(self.jobs),
             "additional_parameters": additional,
         }
+
+    @property
+    def requested(self) -> set[str]:
+        """The names of sbatch's options that the stage asks for."""
+        return submitit_adapter.requested_options(sbatch_parameters(self.cfg))
 
     def script(self, code: Path, dependency: str = "") -> str:
         """The text of the sbatch file.
@@ -126,8 +131,9 @@ def next_submission(study: Path) -> Path:
 
 
 def _srun_words(cfg: CfgNode) -> list[str]:
-    # A rank that leaves without the others must not keep them waiting.
-    words = ["--kill-on-bad-exit=1", "--wait=60"]
+    # A rank that leaves without the others must not keep them waiting. A site, or --export=NONE of the job, may keep
+    # the script's variables from the ranks.
+    words = ["--kill-on-bad-exit=1", "--wait=60", "--export=ALL"]
     if cfg.SLURM.CPUS_PER_TASK:
         # Since 22.05 srun no longer takes it over from sbatch.
         words.append(f"--cpus-per-task={cfg.SLURM.CPUS_PER_TASK}")

@@ -5,16 +5,18 @@ submitit is imported inside of the functions, since batch scripts and ``rhovideo
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rhovideo.errors import JobError
-from rhovideo.launch.slurm.job_environment import rank_command
+from rhovideo.launch.slurm.login_environment import foreign_variables
+from rhovideo.launch.slurm.script_text import rank_command
 
 if TYPE_CHECKING:
     from submitit import SlurmExecutor
@@ -56,6 +58,12 @@ def sbatch_text(folder: Path, parameters: dict[str, Any], count: int) -> str:
     return executor._make_submission_file_text(executor._submitit_command_str, "")
 
 
+def requested_options(parameters: Mapping[str, Any]) -> set[str]:
+    """The names of sbatch's options that parameters ask for, as in the script."""
+    names = {*parameters, *(parameters.get("additional_parameters") or {})}
+    return {name.replace("_", "-") for name in names}
+
+
 def submit(folder: Path, parameters: dict[str, Any], functions: Sequence[Any]) -> list[str]:
     """Queue a job, or an array of several, each of which calls one of the functions on all its ranks.
 
@@ -93,7 +101,8 @@ def _executor(folder: Path, parameters: dict[str, Any]) -> SlurmExecutor:
 
         def _make_submission_command(self, submission_file_path: Path) -> list[str]:
             """With a time limit: submitit would wait for ever, and Ctrl-C waits for sbatch's answer."""
-            command = ["sbatch", str(submission_file_path)]
+            foreign = foreign_variables(os.environ, requested_options(self.parameters))
+            command = ["env", *(f"--unset={name}" for name in foreign), "sbatch", str(submission_file_path)]
             return ["timeout", "--kill-after=5", str(SBATCH_SECONDS), *command] if shutil.which("timeout") else command
 
         @staticmethod
@@ -107,6 +116,6 @@ def _executor(folder: Path, parameters: dict[str, Any]) -> SlurmExecutor:
                 )
             return found[-1]
 
-    executor = Executor(folder, python=rank_command(sys.executable))
+    executor = Executor(folder, python=rank_command(sys.executable, Path(folder)))
     executor.update_parameters(**parameters)
     return executor
