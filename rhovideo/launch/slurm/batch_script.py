@@ -29,11 +29,15 @@ from rhovideo.launch.slurm.job_environment import (
     place_of,
     write_environment,
 )
+from rhovideo.launch.slurm.submitit_adapter import log_file
 from rhovideo.runs import records
 from rhovideo.runs.folder import progress
 
 # SLURM's own, and those that submitit may be set to.
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+# Bytes of the log's end in which an error of srun is looked for.
+_END_OF_LOG = 65536
+_ERROR_OF_SLURM = re.compile(r"^(?:srun|slurmstepd)\S*: (?:error|fatal): (.+)$", re.MULTILINE)
 
 
 def start(folder: Path) -> int:
@@ -95,8 +99,7 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
         if _has_results(place):
             return {"outcome": records.FINISHED, "requeued": False, "why": "all ranks succeeded"}
         code = 1  # srun has exit code 0 too where it could not start a single rank.
-    world = int(os.environ.get("SLURM_NTASKS", "1"))
-    failures, exits = read_failures(failures_folder(), world), read_exits(failures_folder(), world)
+    failures, exits = read_failures(failures_folder(), place.ranks), read_exits(failures_folder(), place.ranks)
     if code and stopped is None and _signalled_while_deaf(code, failures, exits):
         if _has_results(place):
             return {
@@ -106,7 +109,7 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
             }
         code, stopped = 0, "preempted while it started"
     if code:
-        _write_report(place, world, failures, exits)
+        _write_report(place, failures, exits)
     if (place.run / records.CANCELLED_FILE).exists():
         return {"outcome": records.CANCELLED, "requeued": False, "why": ""}
     state = _job_state()
@@ -149,12 +152,27 @@ def _failures_in_a_row(place: Place) -> int:
     return len(list(itertools.takewhile(lambda outcome: outcome == records.FAILED, outcomes)))
 
 
-def _write_report(place: Place, world: int, failures: Mapping[int, Failure], exits: Mapping[int, Exit]) -> None:
+def _write_report(place: Place, failures: Mapping[int, Failure], exits: Mapping[int, Exit]) -> None:
     """Put together the reports and the exit codes of the ranks, and show it."""
     silent = _silent(failures, exits)
-    text = f"{_heading(attempt(), place)} failed\n{report(world, failures, silent)}\n"
-    keep_report(place.run, headline(world, failures, silent), text)
+    whole, line = report(place.ranks, failures, silent), headline(place.ranks, failures, silent)
+    if not failures and not exits and (said := _words_of_srun(place)):
+        whole, line = (f"no rank has started: {text}" for text in ("\n".join(said), said[-1]))
+    text = f"{_heading(attempt(), place)} failed\n{whole}\n"
+    keep_report(place.run, line, text)
     print(text, file=sys.stderr, flush=True)
+
+
+def _words_of_srun(place: Place) -> list[str]:
+    """What srun and SLURM's daemons have said in this attempt of why they did not start the ranks."""
+    try:
+        with open(log_file(place.folder, place.job_id, 0, "err"), "rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _END_OF_LOG))
+            text = log.read().decode(errors="replace")
+    except OSError:
+        return []
+    of_attempt = text.rpartition(_heading(attempt(), place))[2]
+    return list(dict.fromkeys(_ERROR_OF_SLURM.findall(of_attempt)))
 
 
 def _silent(failures: Mapping[int, Failure], exits: Mapping[int, Exit]) -> dict[int, str]:

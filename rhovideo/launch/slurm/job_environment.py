@@ -33,6 +33,7 @@ class Place:
         run: the run folder.
         finished: True if the run was finished before this submission.
         max_failures: how often a failed attempt that made progress is requeued.
+        ranks: of the job.
         job_id: ``"17"`` or ``"17_3"``.
     """
 
@@ -40,14 +41,26 @@ class Place:
     run: Path
     finished: bool
     max_failures: int
+    ranks: int
     job_id: str
 
 
-def write_runs(folder: Path, runs: list[Path], finished: list[bool], max_failures: int) -> None:
-    """Write the run of each array index into submitit's folder, before submitting."""
+def write_runs(folder: Path, runs: list[Path], finished: list[bool], *, max_failures: int, ranks: int) -> None:
+    """Write the run of each array index into submitit's folder, before submitting.
+
+    Args:
+        folder: of submitit's files.
+        runs: run folders.
+        finished: whether a run is finished already.
+        max_failures: how often a failed attempt that made progress is requeued.
+        ranks: of each job.
+    """
     entries = [{"run": str(run), "finished": done} for run, done in zip(runs, finished, strict=True)]
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / _RUNS_FILE, json.dumps({"runs": entries, "max_failures": max_failures}, indent=2) + "\n")
+    write_text(
+        folder / _RUNS_FILE,
+        json.dumps({"runs": entries, "max_failures": max_failures, "ranks": ranks}, indent=2) + "\n",
+    )
 
 
 def write_environment(folder: Path, attempt: int, port: int) -> None:
@@ -105,6 +118,7 @@ def place_of(folder: Path) -> Place:
         index = int(os.environ["SLURM_ARRAY_TASK_ID"]) if is_array else 0
         job_id = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{index}" if is_array else os.environ["SLURM_JOB_ID"]
         entry = runs["runs"][index]
-        return Place(folder, Path(entry["run"]), entry["finished"], int(runs["max_failures"]), job_id)
+        numbers = int(runs["max_failures"]), int(runs["ranks"])
+        return Place(folder, Path(entry["run"]), entry["finished"], *numbers, job_id)
     except (OSError, TypeError, ValueError, LookupError) as error:
         raise JobError(f"{path}: cannot be read ({error}): submit the same command again with --resume") from error

@@ -69,6 +69,17 @@ def partitions() -> list[str]:
     return list(dict.fromkeys(done.stdout.split()))
 
 
+def largest_array() -> int | None:
+    """Jobs that an array may have on this cluster; None where SLURM does not say."""
+    try:
+        done = ask(["scontrol", "show", "config"])
+    except SlurmError:
+        return None
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", done.stdout, re.MULTILINE)
+    # The largest index is one less, and indices are counted from 0. 0 forbids arrays.
+    return max(1, int(found[1])) if found else None
+
+
 def live_state(job_ids: Iterable[str]) -> dict[str, QueueState]:
     """The states of jobs.
 

@@ -54,6 +54,18 @@ def _foreign(environment: Mapping[str, str], requested: Collection[str]) -> Iter
             yield name
 
 
+def copies_by_srun(environment: Mapping[str, str]) -> int:
+    """How many copies of this command srun has started; 1 where it is alone, has a terminal, or is torchrun's.
+
+    Args:
+        environment: of this process.
+    """
+    by_torchrun = all(name in environment for name in ("RANK", "WORLD_SIZE", "MASTER_ADDR"))
+    if by_torchrun or "SLURM_PTY_PORT" in environment:
+        return 1
+    return int(environment.get("SLURM_STEP_NUM_TASKS") or 1)
+
+
 def is_node_local(folder: str | Path) -> bool:
     """True if a folder lies where, as a rule, each machine has its own."""
     places = {Path(place).resolve() for place in (*NODE_LOCAL, tempfile.gettempdir())}

@@ -38,7 +38,7 @@ def job(tmp_path, monkeypatch):
     """A job of four ranks in its first attempt, on a machine without SLURM."""
     run, folder = tmp_path / "run", tmp_path / "slurm"
     run.mkdir()
-    write_runs(folder, [run], [False], max_failures=1)
+    write_runs(folder, [run], [False], max_failures=1, ranks=4)
     for name, value in (("SLURM_JOB_ID", "7"), ("SLURM_NTASKS", "4"), ("RHOVIDEO_ATTEMPT", "1")):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("RHOVIDEO_SLURM_FOLDER", str(folder))
@@ -185,7 +185,7 @@ def test_a_rank_that_cannot_start_is_a_failure_though_srun_ends_the_others_by_si
 
 def test_a_finished_run_has_no_attempt(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SLURM_JOB_ID", "9")
-    write_runs(tmp_path / "slurm", [tmp_path], [True], max_failures=1)
+    write_runs(tmp_path / "slurm", [tmp_path], [True], max_failures=1, ranks=1)
     assert batch_script.start(tmp_path / "slurm") == 0
     assert capsys.readouterr().out == ""
     assert records.read_attempts(tmp_path) == []
@@ -193,7 +193,7 @@ def test_a_finished_run_has_no_attempt(tmp_path, monkeypatch, capsys):
 
 def test_an_array_finds_its_run(tmp_path, monkeypatch):
     runs = [tmp_path / name for name in "ab"]
-    write_runs(tmp_path / "slurm", runs, [False, False], max_failures=1)
+    write_runs(tmp_path / "slurm", runs, [False, False], max_failures=1, ranks=1)
     runs[1].mkdir()
     for name, value in (("SLURM_JOB_ID", "12"), ("SLURM_ARRAY_JOB_ID", "11"), ("SLURM_ARRAY_TASK_ID", "1")):
         monkeypatch.setenv(name, value)
