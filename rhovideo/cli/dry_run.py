@@ -17,7 +17,7 @@ from rhovideo.config.task_defaults import TRAINS
 from rhovideo.launch.before_start import Place, Start, check_before_start
 from rhovideo.launch.plan import Plan, print_configurations
 from rhovideo.launch.slurm.code_snapshot import snapshot_folder
-from rhovideo.launch.slurm.stages import stages_of
+from rhovideo.launch.slurm.preflight import stages_here
 from rhovideo.runs.first_launch import as_resumed, resumes
 from rhovideo.runs.folder import list_checkpoints
 from rhovideo.terminal import print_line
@@ -77,10 +77,11 @@ def show_generated(
 
 def _print_submission(plan: Plan) -> None:
     print_configurations(plan)
-    for stage in stages_of(plan):
-        earlier = f"JOB_OF_STAGE_{stage.number}"
+    for stage in stages_here(plan):
+        earlier = f"JOB_OF_STAGE_{stage.number}" + (f"_PART_{stage.part + 1}" if stage.parts > 1 else "")
         waits = f"; sbatch's number for stage {stage.number} takes the place of {earlier}" if stage.number else ""
-        print(f"---\n# sbatch file of stage {stage.number + 1}, {stage.name}: {len(stage.jobs)} job(s){waits}")
+        part = f", part {stage.part + 1} of {stage.parts}" if stage.parts > 1 else ""
+        print(f"---\n# sbatch file of stage {stage.number + 1}{part}, {stage.name}: {len(stage.jobs)} job(s){waits}")
         code = snapshot_folder(stage.code_folder, stage.plugins)
         before = [earlier if len(stage.jobs) == 1 else f"{earlier}_0"]
         print(stage.script(code, stage.dependency(before) if stage.number else ""))

@@ -29,8 +29,12 @@ _OWN = {
 # Those that decide how a job is started, requeued and read afterwards.
 _NOT_FOR_USERS = (
     *("array", "output", "error", "open-mode", "input", "requeue", "no-requeue"),
-    *("ntasks", "wrap", "wait", "parsable", "test-only", "chdir"),
+    *("wrap", "wait", "parsable", "test-only", "chdir"),
 )
+# Without them a job's output, or the jobs of an array, would not be found.
+_NOT_TO_DROP = ("array", "output", "error")
+# Other ways to ask for memory; they replace --mem.
+_MEMORY_OPTIONS = ("mem-per-cpu", "mem-per-gpu")
 # Other ways to ask for GPUs; they replace --gpus-per-node where a cluster wants them.
 _GPU_OPTIONS = ("gpus", "gpus-per-task", "gpus-per-socket")
 
@@ -77,13 +81,14 @@ def resolve_slurm(cfg: CfgNode, given: dict[str, Origin], notes: list[str], clus
     agreement = _Agreement(cfg, given, notes, cluster)
     findings += agreement.make(_NODES)
     findings += agreement.make(_GPUS)
+    findings += _dropped(cfg.SLURM.DROP)
     if cfg.NUM_GPUS < 0:
         findings += [_no_gpus_given(cfg)] if cfg.NUM_GPUS == -1 else []
     elif cfg.NUM_GPUS > 0:
         findings += agreement.one_task_a_gpu()
     else:
         findings += agreement.make(_CPU_TASKS)
-    return findings
+    return findings + list(_number_of_tasks(cfg))
 
 
 class _Agreement:
@@ -226,6 +231,34 @@ def _arguments(entries: list[str]) -> Iterator[Finding]:
             yield Finding((key,), f"{entry!r}: rhovideo sets {name} itself, to find and requeue its jobs", "nothing")
 
 
+def _dropped(options: list[str]) -> Iterator[Finding]:
+    for option in options:
+        name = option.removeprefix("--")
+        if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
+            yield Finding(
+                ("SLURM.DROP",), f"{option!r} is not the name of an option of sbatch", "such as ntasks-per-node"
+            )
+        elif name in _NOT_TO_DROP:
+            yield Finding(
+                ("SLURM.DROP",), f"{name} cannot be left out: jobs and their output are found by it", "nothing"
+            )
+
+
+def _number_of_tasks(cfg: CfgNode) -> Iterator[Finding]:
+    """A site may demand --ntasks; it is then the number that the job has anyway."""
+    wanted = cfg.SLURM.NODES * cfg.SLURM.TASKS_PER_NODE
+    for entry in cfg.SLURM.ARGS:
+        name, value = _argument(entry)
+        if name == "ntasks" and value not in ("", str(wanted)) and wanted > 0:
+            wrong = f"{entry!r}, and {cfg.SLURM.NODES} nodes with {cfg.SLURM.TASKS_PER_NODE} tasks each have {wanted}"
+            yield Finding(("SLURM.ARGS", "SLURM.NODES", "SLURM.TASKS_PER_NODE"), wrong, f"ntasks={wanted}")
+
+
+def dropped_options(cfg: CfgNode) -> list[str]:
+    """The options of sbatch that a job's script does without, by SLURM.DROP."""
+    return [option.removeprefix("--") for option in cfg.SLURM.DROP]
+
+
 def _argument(entry: str) -> tuple[str, str | bool]:
     """Name and value of an entry of SLURM.ARGS; a flag's value is True. Empty: the option is left out."""
     name, equals, value = entry.strip().partition("=")
@@ -251,7 +284,7 @@ def sbatch_parameters(cfg: CfgNode) -> dict[str, Any]:
         "ntasks_per_node": slurm.TASKS_PER_NODE,
         "gpus_per_node": 0 if _asks_for_gpus(arguments) else slurm.GPUS_PER_NODE,
         "cpus_per_task": slurm.CPUS_PER_TASK,
-        "mem": slurm.MEM,
+        "mem": "" if any(arguments.get(name) for name in _MEMORY_OPTIONS) else slurm.MEM,
         "constraint": slurm.CONSTRAINT,
         "exclude": slurm.EXCLUDE,
         "comment": slurm.COMMENT,

@@ -30,6 +30,7 @@ from rhovideo.launch.chains import (
 from rhovideo.launch.finished_jobs import check_earlier_weights, with_weights
 from rhovideo.launch.plan import Plan, ProblemTally
 from rhovideo.launch.slurm import preflight
+from rhovideo.launch.slurm.login_environment import copies_by_srun
 from rhovideo.runs.first_launch import as_resumed, check_first_weights, check_resume
 from rhovideo.terminal import print_line, stage
 
@@ -205,6 +206,21 @@ def _earlier_weights(start: Start) -> Found:
     return ((cell.name, problem) for cell in start.plan.cells for problem in check_earlier_weights(cell.jobs))
 
 
+def _copies(start: Start) -> Found:
+    copies = copies_by_srun(os.environ)
+    if copies > 1 and os.environ.get("SLURM_PROCID", "0") != "0":
+        # The first copy speaks for all.
+        raise SystemExit(2)
+    if copies > 1:
+        wrong = f"srun has started {copies} copies of this command, and all of them would do the same runs"
+        remedy = (
+            "the command without srun, or with `srun -n 1`: it starts its processes itself (NUM_GPUS, "
+            "NUM_CPU_PROCESSES), and with --launcher slurm those of several machines. Where each copy has runs of its "
+            "own, write `env -u SLURM_STEP_NUM_TASKS` before the command"
+        )
+        yield "", Problem("", Origin("srun"), wrong, remedy)
+
+
 def _queued_here(start: Start) -> Found:
     # Once a job: torchrun starts this on every rank.
     first = os.environ.get("RANK", "0") == "0"
@@ -279,6 +295,7 @@ def _machine(start: Start) -> Found:
 
 # A group is done where the one before has found no error, since it needs what that one has looked for, or takes longer.
 CHECKS: tuple[tuple[Check, ...], ...] = (
+    (Check("run folders", _copies),),
     (
         Check("partitions", _partitions, ("slurm",), "SLURM"),
         Check("run folders", lambda start: _of_plan(check_output_folders(start.plan.jobs))),

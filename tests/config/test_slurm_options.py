@@ -296,6 +296,27 @@ def test_other_ways_to_ask_for_gpus_replace_ours(entry, site):
     assert "gpus-per-node" in options(on_slurm(None, "NUM_GPUS", 4, "SLURM.ARGS", ["gres=disk:1"]).cfg)
 
 
+@pytest.mark.parametrize("entry", ["mem-per-cpu=4G", "mem-per-gpu=64G"])
+def test_other_ways_to_ask_for_memory_replace_ours(entry, site):
+    site("MEM: 64G\n")
+    told = options(on_slurm(None, *CPU, "SLURM.ARGS", [entry]).cfg)
+    assert "mem" not in told
+    assert told[entry.partition("=")[0]] == entry.partition("=")[2]
+
+
+def test_a_site_may_demand_the_number_of_tasks(site):
+    two = [*CPU, "SLURM.NODES", 2, "SLURM.TASKS_PER_NODE", 2]
+    assert options(on_slurm(None, *two, "SLURM.ARGS", ["ntasks=4"]).cfg)["ntasks"] == "4"
+    with pytest.raises(ConfigError, match=r"ntasks=8.* have 4[\s\S]*Write ntasks=4"):
+        on_slurm(None, *two, "SLURM.ARGS", ["ntasks=8"])
+
+
+@pytest.mark.parametrize(("name", "wrong"), [("array", "cannot be left out"), ("n tasks", "not the name")])
+def test_what_cannot_be_dropped_is_named(site, name, wrong):
+    with pytest.raises(ConfigError, match=rf"SLURM.DROP[\s\S]*{wrong}"):
+        on_slurm(None, *CPU, "SLURM.DROP", [name])
+
+
 def test_every_key_has_a_default_that_says_nothing(site):
     """So that a dumped configuration can be given again."""
     cfg = on_slurm(None, "NUM_GPUS", 2, "SLURM.NODES", 2).cfg

@@ -158,6 +158,7 @@ KillWait=5
 MinJobAge=300
 OverTimeLimit=0
 JobRequeue=1
+MaxArraySize=4
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 $accounting

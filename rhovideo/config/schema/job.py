@@ -96,6 +96,8 @@ SLURM = (
     Key("SLURM.ARGS", [], 'Any other options of sbatch, such as ["reservation=video", "exclusive"]. Those of '
         'cluster.yaml are kept; "key=" takes one away. The flag may be repeated.', "str list", ours=True,
         flag="--slurm-arg", metavar="KEY=VALUE"),
+    Key("SLURM.DROP", [], 'Options of sbatch that are left out of the script, where a site forbids them, such as '
+        '["ntasks-per-node"].', "str list", ours=True),
     Key("SLURM.GRACE_SECONDS", 120, "Seconds before its time limit at which a job is asked to write a checkpoint and "
         "stop.", at_least=0, ours=True, sbatch="signal"),
     Key("SLURM.MAX_FAILURES", 3, "How often a job is requeued after failures in a row, each with progress since the "

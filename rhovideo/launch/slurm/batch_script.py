@@ -1,7 +1,7 @@
 """The part of a batch script around srun: it counts the attempts, records how they ended, and requeues.
 
 Run as ``python -m rhovideo.launch.slurm.batch_script start FOLDER`` and ``... end FOLDER EXIT_CODE``, with submitit's
-folder.
+folder, and as ``... setup FOLDER EXIT_CODE LINE`` where a line of SLURM.SETUP has failed.
 The ranks cannot requeue themselves: one that was killed does nothing any more.
 """
 
@@ -20,12 +20,24 @@ from typing import Any
 from rhovideo.errors import JobError
 from rhovideo.launch.failures import Exit, Failure, death, headline, keep_report, read_exits, read_failures, report
 from rhovideo.launch.slurm import job_queue
-from rhovideo.launch.slurm.job_environment import Place, attempt, failures_folder, free_port, place_of
+from rhovideo.launch.slurm.job_environment import (
+    ATTEMPT_VARIABLE,
+    Place,
+    attempt,
+    failures_folder,
+    free_port,
+    place_of,
+    write_environment,
+)
+from rhovideo.launch.slurm.submitit_adapter import log_file
 from rhovideo.runs import records
 from rhovideo.runs.folder import progress
 
 # SLURM's own, and those that submitit may be set to.
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+# Bytes of the log's end in which an error of srun is looked for.
+_END_OF_LOG = 65536
+_ERROR_OF_SLURM = re.compile(r"^(?:srun|slurmstepd)\S*: (?:error|fatal): (.+)$", re.MULTILINE)
 
 
 def start(folder: Path) -> int:
@@ -34,13 +46,32 @@ def start(folder: Path) -> int:
     if place.finished:
         _say(f"{place.run} was finished before this submission: nothing to do")
         return 0
+    number, port = _count_attempt(place), free_port()
+    write_environment(folder, number, port)
+    print(number, port)
+    return 0
+
+
+def setup(folder: Path, code: int, line: str) -> int:
+    """Record that a line of SLURM.SETUP has ended the job before it began; the exit code of the batch script."""
+    place = place_of(folder)
+    os.environ[ATTEMPT_VARIABLE] = str(_count_attempt(place))
+    what = f"failed with exit code {code}" if code else "ended the script"
+    why = f"SLURM.SETUP: the line `{line}` {what}: mend it in cluster.yaml or in the configuration"
+    keep_report(place.run, why, why)
+    _record_end(place, code or 1, {"outcome": records.FAILED, "requeued": False, "why": why})
+    _say(f"{_heading(attempt(), place)} {records.FAILED}: {why}")
+    return code or 1
+
+
+def _count_attempt(place: Place) -> int:
+    """Record a new attempt; its number."""
     number = 1 + sum(event["event"] == "start" for event in records.read_attempts(place.run))
     nodes = os.environ.get("SLURM_JOB_NODELIST", "")
     event = {"event": "start", "attempt": number, "job_id": place.job_id, "nodes": nodes, "time": time.time()}
     records.append_attempt(place.run, event | {"progress": progress(place.run)})
     _say(_heading(number, place) + f", on {nodes}")
-    print(number, free_port())
-    return 0
+    return number
 
 
 def _heading(number: int, place: Place) -> str:
@@ -68,8 +99,7 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
         if _has_results(place):
             return {"outcome": records.FINISHED, "requeued": False, "why": "all ranks succeeded"}
         code = 1  # srun has exit code 0 too where it could not start a single rank.
-    world = int(os.environ.get("SLURM_NTASKS", "1"))
-    failures, exits = read_failures(failures_folder(), world), read_exits(failures_folder(), world)
+    failures, exits = read_failures(failures_folder(), place.ranks), read_exits(failures_folder(), place.ranks)
     if code and stopped is None and _signalled_while_deaf(code, failures, exits):
         if _has_results(place):
             return {
@@ -79,7 +109,7 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
             }
         code, stopped = 0, "preempted while it started"
     if code:
-        _write_report(place, world, failures, exits)
+        _write_report(place, failures, exits)
     if (place.run / records.CANCELLED_FILE).exists():
         return {"outcome": records.CANCELLED, "requeued": False, "why": ""}
     state = _job_state()
@@ -122,12 +152,27 @@ def _failures_in_a_row(place: Place) -> int:
     return len(list(itertools.takewhile(lambda outcome: outcome == records.FAILED, outcomes)))
 
 
-def _write_report(place: Place, world: int, failures: Mapping[int, Failure], exits: Mapping[int, Exit]) -> None:
+def _write_report(place: Place, failures: Mapping[int, Failure], exits: Mapping[int, Exit]) -> None:
     """Put together the reports and the exit codes of the ranks, and show it."""
     silent = _silent(failures, exits)
-    text = f"{_heading(attempt(), place)} failed\n{report(world, failures, silent)}\n"
-    keep_report(place.run, headline(world, failures, silent), text)
+    whole, line = report(place.ranks, failures, silent), headline(place.ranks, failures, silent)
+    if not failures and not exits and (said := _words_of_srun(place)):
+        whole, line = (f"no rank has started: {text}" for text in ("\n".join(said), said[-1]))
+    text = f"{_heading(attempt(), place)} failed\n{whole}\n"
+    keep_report(place.run, line, text)
     print(text, file=sys.stderr, flush=True)
+
+
+def _words_of_srun(place: Place) -> list[str]:
+    """What srun and SLURM's daemons have said in this attempt of why they did not start the ranks."""
+    try:
+        with open(log_file(place.folder, place.job_id, 0, "err"), "rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _END_OF_LOG))
+            text = log.read().decode(errors="replace")
+    except OSError:
+        return []
+    of_attempt = text.rpartition(_heading(attempt(), place))[2]
+    return list(dict.fromkeys(_ERROR_OF_SLURM.findall(of_attempt)))
 
 
 def _silent(failures: Mapping[int, Failure], exits: Mapping[int, Exit]) -> dict[int, str]:
@@ -184,10 +229,12 @@ def _say(text: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run ``start FOLDER`` or ``end FOLDER EXIT_CODE``; the exit code."""
-    folder = Path(arguments[1])
+    """Run ``start FOLDER``, ``setup FOLDER EXIT_CODE LINE`` or ``end FOLDER EXIT_CODE``; the exit code."""
+    what, folder = arguments[0], Path(arguments[1])
     try:
-        return start(folder) if arguments[0] == "start" else end(folder, int(arguments[2]))
+        if what == "start":
+            return start(folder)
+        return setup(folder, int(arguments[2]), arguments[3]) if what == "setup" else end(folder, int(arguments[2]))
     except JobError as error:
         _say(str(error))
         return 1

@@ -15,16 +15,13 @@ from rhovideo.atomic_files import write_text
 from rhovideo.errors import JobError
 
 _RUNS_FILE = "runs.json"
-_ATTEMPT_VARIABLE = "RHOVIDEO_ATTEMPT"
-_FOLDER_VARIABLE = "RHOVIDEO_SLURM_FOLDER"
-_WORK_VARIABLE = "RHOVIDEO_WORK_FOLDER"
-# The shell around each rank: it outlives a rank that is killed and writes down its exit code. Signals reach all
-# processes of a step, this shell too; its trap, unlike an ignored signal, is not inherited.
-_WATCHED = (
-    'trap : TERM USR1 USR2 HUP; "$@"; code=$?; [ $code = 0 ] || { '
-    f'left="${_FOLDER_VARIABLE}/failures/${{SLURM_JOB_ID}}_attempt_${_ATTEMPT_VARIABLE}"; '
-    'mkdir -p "$left" && echo "$code $SLURMD_NODENAME" >"$left/exit_$SLURM_PROCID"; }; exit $code'
-)
+# Before the number of SLURM's job.
+ENVIRONMENT_FILE = "environment_"
+ATTEMPT_VARIABLE = "RHOVIDEO_ATTEMPT"
+FOLDER_VARIABLE = "RHOVIDEO_SLURM_FOLDER"
+WORK_VARIABLE = "RHOVIDEO_WORK_FOLDER"
+# Variables that ranks need and that SLURM does not set. A site may keep the script's variables from them.
+_FOR_RANKS = (ATTEMPT_VARIABLE, FOLDER_VARIABLE, WORK_VARIABLE, "MASTER_PORT", "PYTHONPATH", "PATH", "LD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True)
@@ -36,6 +33,7 @@ class Place:
         run: the run folder.
         finished: True if the run was finished before this submission.
         max_failures: how often a failed attempt that made progress is requeued.
+        ranks: of the job.
         job_id: ``"17"`` or ``"17_3"``.
     """
 
@@ -43,64 +41,55 @@ class Place:
     run: Path
     finished: bool
     max_failures: int
+    ranks: int
     job_id: str
 
 
-def write_runs(folder: Path, runs: list[Path], finished: list[bool], max_failures: int) -> None:
-    """Write the run of each array index into submitit's folder, before submitting."""
+def write_runs(folder: Path, runs: list[Path], finished: list[bool], *, max_failures: int, ranks: int) -> None:
+    """Write the run of each array index into submitit's folder, before submitting.
+
+    Args:
+        folder: of submitit's files.
+        runs: run folders.
+        finished: whether a run is finished already.
+        max_failures: how often a failed attempt that made progress is requeued.
+        ranks: of each job.
+    """
     entries = [{"run": str(run), "finished": done} for run, done in zip(runs, finished, strict=True)]
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / _RUNS_FILE, json.dumps({"runs": entries, "max_failures": max_failures}, indent=2) + "\n")
+    write_text(
+        folder / _RUNS_FILE,
+        json.dumps({"runs": entries, "max_failures": max_failures, "ranks": ranks}, indent=2) + "\n",
+    )
 
 
-def script_lines(python: str, code: Path, folder: Path) -> tuple[list[str], list[str]]:
-    """Shell lines before and after srun.
+def write_environment(folder: Path, attempt: int, port: int) -> None:
+    """Write the variables that the ranks of this attempt need into submitit's folder, for a shell to read.
 
     Args:
-        python: the interpreter's path.
-        code: the copy of the package.
         folder: of submitit's files.
+        attempt: its number.
+        port: of rank 0.
     """
-    module = f"{shlex.quote(python)} -m rhovideo.launch.slurm.batch_script"
-    before = [
-        f"export PYTHONPATH={shlex.quote(str(code))}${{PYTHONPATH:+:$PYTHONPATH}}",
-        # `python -m` imports from the current folder first, which may be a checkout that is edited meanwhile.
-        f'export {_WORK_VARIABLE}="$PWD" && cd {shlex.quote(str(code))}',
-        # The script must outlive the signals that end srun's tasks; a trap, unlike '', is not inherited.
-        "trap : TERM USR1 USR2 HUP",
-        f"export {_FOLDER_VARIABLE}={shlex.quote(str(folder))}",
-        f'{_ATTEMPT_VARIABLE}=$({module} start "${_FOLDER_VARIABLE}") || exit 1',
-        f'[ -n "${_ATTEMPT_VARIABLE}" ] || exit 0',
-        # submitit makes the port from the job's number: if another program has it, every attempt fails.
-        f'export MASTER_PORT="${{MASTER_PORT:-${{{_ATTEMPT_VARIABLE}#* }}}}"',
-        f'export {_ATTEMPT_VARIABLE}="${{{_ATTEMPT_VARIABLE}% *}}"',
-    ]
-    after = ["code=$?", f'exec {module} end "${_FOLDER_VARIABLE}" "$code"']
-    return before, after
-
-
-def rank_command(python: str) -> str:
-    """The shell command that starts the interpreter of a rank, whose arguments follow it.
-
-    Args:
-        python: the interpreter's path.
-    """
-    return f"sh -c {shlex.quote(_WATCHED)} rank {shlex.quote(python)}"
+    # A port that the user has set is kept, as in the script.
+    found = {"MASTER_PORT": str(port), **os.environ, ATTEMPT_VARIABLE: str(attempt)}
+    lines = [f"export {name}={shlex.quote(found[name])}\n" for name in _FOR_RANKS if name in found]
+    write_text(folder / f"{ENVIRONMENT_FILE}{os.environ['SLURM_JOB_ID']}", "".join(lines))
 
 
 def enter_work_folder() -> None:
     """Go back to the folder of the submission, from which relative paths start."""
-    os.chdir(os.environ[_WORK_VARIABLE])
+    os.chdir(os.environ[WORK_VARIABLE])
 
 
 def attempt() -> int:
     """The number of the attempt that this process belongs to, from 1."""
-    return int(os.environ[_ATTEMPT_VARIABLE])
+    return int(os.environ[ATTEMPT_VARIABLE])
 
 
 def failures_folder() -> Path:
     """The folder where the ranks of this attempt write their failures."""
-    return Path(os.environ[_FOLDER_VARIABLE]) / "failures" / f"{os.environ['SLURM_JOB_ID']}_attempt_{attempt()}"
+    return Path(os.environ[FOLDER_VARIABLE]) / "failures" / f"{os.environ['SLURM_JOB_ID']}_attempt_{attempt()}"
 
 
 def free_port() -> int:
@@ -110,11 +99,6 @@ def free_port() -> int:
             candidate.bind(("", port))
             return port
     raise OSError("no port between 20000 and 32767 is free on this machine")
-
-
-def _job_id() -> str:
-    array, index = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    return f"{array}_{index}" if array else os.environ["SLURM_JOB_ID"]
 
 
 def place_of(folder: Path) -> Place:
@@ -129,7 +113,12 @@ def place_of(folder: Path) -> Place:
     path = folder / _RUNS_FILE
     try:
         runs = json.loads(path.read_text(encoding="utf-8"))
-        entry = runs["runs"][int(os.environ.get("SLURM_ARRAY_TASK_ID", "0"))]
-        return Place(folder, Path(entry["run"]), entry["finished"], int(runs["max_failures"]), _job_id())
+        # A job that is no array may have inherited the variables of one.
+        is_array = len(runs["runs"]) > 1
+        index = int(os.environ["SLURM_ARRAY_TASK_ID"]) if is_array else 0
+        job_id = f"{os.environ['SLURM_ARRAY_JOB_ID']}_{index}" if is_array else os.environ["SLURM_JOB_ID"]
+        entry = runs["runs"][index]
+        numbers = int(runs["max_failures"]), int(runs["ranks"])
+        return Place(folder, Path(entry["run"]), entry["finished"], *numbers, job_id)
     except (OSError, TypeError, ValueError, LookupError) as error:
         raise JobError(f"{path}: cannot be read ({error}): submit the same command again with --resume") from error

@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rhovideo.errors import JobError
+from rhovideo.launch.slurm.login_environment import foreign_variables
 
 SECONDS = 60
 _SACCT_SECONDS = 20
@@ -66,6 +67,17 @@ def partitions() -> list[str]:
     done = ask(["sinfo", "--all", "--noheader", "--format=%R"])
     _must_succeed(done)
     return list(dict.fromkeys(done.stdout.split()))
+
+
+def largest_array() -> int | None:
+    """Jobs that an array may have on this cluster; None where SLURM does not say."""
+    try:
+        done = ask(["scontrol", "show", "config"])
+    except SlurmError:
+        return None
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", done.stdout, re.MULTILINE)
+    # The largest index is one less, and indices are counted from 0. 0 forbids arrays.
+    return max(1, int(found[1])) if found else None
 
 
 def live_state(job_ids: Iterable[str]) -> dict[str, QueueState]:
@@ -173,12 +185,15 @@ def _rows(text: str, columns: int) -> list[list[str]]:
     return [[value.strip() for value in row] for row in rows if len(row) == columns]
 
 
-def ask(command: Sequence[str], seconds: float | None = None) -> subprocess.CompletedProcess[str]:
+def ask(
+    command: Sequence[str], seconds: float | None = None, requested: Collection[str] = ()
+) -> subprocess.CompletedProcess[str]:
     """Run one of SLURM's programs to its end; a failure is in its exit code.
 
     Args:
         command: the program and its arguments.
         seconds: to wait at most; None: :data:`SECONDS`.
+        requested: options that a script for sbatch has, and which no variable may replace.
 
     Raises:
         SlurmError: it cannot be started, or does not answer.
@@ -193,7 +208,7 @@ def ask(command: Sequence[str], seconds: float | None = None) -> subprocess.Comp
             errors="replace",
             timeout=seconds,
             check=False,
-            env=_environment(),
+            env=_environment(requested),
         )
     except OSError as error:
         raise SlurmError(
@@ -208,10 +223,10 @@ def ask(command: Sequence[str], seconds: float | None = None) -> subprocess.Comp
         ) from error
 
 
-def _environment() -> dict[str, str]:
-    """The environment without the user's filters and formats, and with array ranges written out."""
-    own = ("SQUEUE_", "SACCT_", "SCANCEL_", "SINFO_")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+def _environment(requested: Collection[str]) -> dict[str, str]:
+    """The environment without the user's formats and other jobs' variables, and with array ranges written out."""
+    foreign = set(foreign_variables(os.environ, requested))
+    kept = {name: value for name, value in os.environ.items() if name not in foreign}
     return kept | {"SLURM_BITSTR_LEN": "0"}
 
 

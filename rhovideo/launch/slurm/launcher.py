@@ -20,9 +20,10 @@ from rhovideo.launch.plan import Plan, write_study_record
 from rhovideo.launch.slurm import job_queue, submitit_adapter
 from rhovideo.launch.slurm.code_snapshot import snapshot
 from rhovideo.launch.slurm.job_environment import write_runs
-from rhovideo.launch.slurm.preflight import check_run_folders, refusal
+from rhovideo.launch.slurm.preflight import check_run_folders, stages_here
 from rhovideo.launch.slurm.rank_entry import SlurmTask
-from rhovideo.launch.slurm.stages import Stage, stages_of
+from rhovideo.launch.slurm.refusals import refusal
+from rhovideo.launch.slurm.stages import Stage
 from rhovideo.launch.slurm.submitit_adapter import SubmissionRefused
 from rhovideo.runs import records
 from rhovideo.runs.lock import held_to_submit
@@ -75,12 +76,17 @@ def _held(plan: Plan) -> Iterator[None]:
 
 def _submit(plan: Plan) -> None:
     """Queue all stages, or none."""
-    stages = stages_of(plan)
+    stages = stages_here(plan)
+    if stages[0].parts > 1:
+        most = len(stages[0].jobs)
+        print_line(f"{len(plan.cells)} cells in {stages[0].parts} arrays: this cluster takes {most} jobs in one")
     queued: list[str] = []
     before: list[str] = []
     replaced: dict[Path, records.Job | None] = {}
     try:
         for stage in stages:
+            # Each part has a chain of its own.
+            before = before if stage.number else []
             with _interrupts_later():
                 ids = _queue(stage, before)
                 queued.append(_whole(ids))
@@ -106,7 +112,9 @@ def _whole(ids: Sequence[str]) -> str:
 def _queue(stage: Stage, before: Sequence[str]) -> list[str]:
     """Queue a stage behind the one before; the id of each of its jobs."""
     finished = [finished_before(chain, stage.number) for chain in stage.chains]
-    write_runs(stage.slurm_folder, stage.run_folders, finished, stage.cfg.SLURM.MAX_FAILURES)
+    slurm = stage.cfg.SLURM
+    ranks = slurm.NODES * slurm.TASKS_PER_NODE
+    write_runs(stage.slurm_folder, stage.run_folders, finished, max_failures=slurm.MAX_FAILURES, ranks=ranks)
     for folder in stage.run_folders:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / records.CANCELLED_FILE).unlink(missing_ok=True)
@@ -117,7 +125,7 @@ def _queue(stage: Stage, before: Sequence[str]) -> list[str]:
         for chain in stage.chains
     ]
     try:
-        return submitit_adapter.submit(stage.slurm_folder, parameters, tasks)
+        return submitit_adapter.submit(stage.slurm_folder, parameters, tasks, stage.dropped)
     except SubmissionRefused as error:
         wrong, remedy = refusal(stage, str(error))
         raise JobError(f"{wrong}. Write {remedy}") from error

@@ -22,6 +22,8 @@ from rhovideo.launch.plan import Plan
 from rhovideo.launch.run_state import ask_slurm, judge
 from rhovideo.launch.slurm import job_queue
 from rhovideo.launch.slurm.job_queue import QueueState, SlurmError
+from rhovideo.launch.slurm.login_environment import is_node_local
+from rhovideo.launch.slurm.refusals import refusal
 from rhovideo.launch.slurm.stages import Stage, stages_of
 from rhovideo.runs import records
 from rhovideo.runs.folder import RESULTS_FILE, list_checkpoints
@@ -31,8 +33,6 @@ _SLURM = Origin("SLURM")
 _PROGRAMS = ("sbatch", "srun", "sinfo", "squeue")
 _PARTITIONS_SHOWN = 12
 _SBATCH_SECONDS = 120
-# Folders that every machine has for itself.
-_NODE_LOCAL = ("/tmp", "/var/tmp", "/dev/shm", "/run")
 
 
 def ask_for_partitions() -> list[str] | str:
@@ -138,7 +138,7 @@ def check_shared_folders(jobs: Sequence[Loaded]) -> list[Problem]:
     """Warn of run folders that the nodes are not likely to share: one warning for all."""
     first: dict[str, Loaded] = {}
     for job in jobs:
-        if _is_node_local(job.cfg.OUTPUT_DIR):
+        if is_node_local(job.cfg.OUTPUT_DIR):
             first.setdefault(job.cfg.OUTPUT_DIR, job)
     if not first:
         return []
@@ -151,39 +151,24 @@ def check_shared_folders(jobs: Sequence[Loaded]) -> list[Problem]:
     return [job.problem(Finding(("OUTPUT_DIR",), wrong, "a folder on the shared file system", "warning"))]
 
 
-def _is_node_local(folder: str) -> bool:
-    places = {Path(place).resolve() for place in (*_NODE_LOCAL, tempfile.gettempdir())}
-    return not places.isdisjoint(Path(folder).resolve().parents)
+def stages_here(plan: Plan) -> list[Stage]:
+    """The stages of the next submission of a plan, in arrays that this cluster takes."""
+    return stages_of(plan, job_queue.largest_array() if len(plan.cells) > 1 else None)
 
 
 def check_with_sbatch(plan: Plan) -> Iterator[Problem]:
     """Ask sbatch what it would refuse: an account, a limit, more nodes than there are. It queues nothing."""
-    for stage in stages_of(plan):
+    for stage in stages_here(plan):
         with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
             file.write(stage.script(stage.code_folder))
             file.flush()
             try:
-                done = job_queue.ask(["sbatch", "--test-only", file.name], _SBATCH_SECONDS)
+                done = job_queue.ask(["sbatch", "--test-only", file.name], _SBATCH_SECONDS, stage.requested)
             except SlurmError as error:
                 yield Problem("", _SLURM, str(error))
                 continue
         if done.returncode:
             yield Problem("", Origin("sbatch --test-only"), *refusal(stage, done.stderr))
-
-
-def refusal(stage: Stage, answer: str) -> tuple[str, str]:
-    """The reason why SLURM refuses a stage, and the remedy.
-
-    Args:
-        stage: the submission.
-        answer: what sbatch has printed.
-    """
-    reason = "; ".join(answer.strip().splitlines()) or "no reason given"
-    remedy = (
-        "other values in the SLURM section, in cluster.yaml or as flags (--partition, --account, --qos, --time, "
-        "--nodes, ...); --dry-run shows the sbatch file"
-    )
-    return f"SLURM refuses {stage.jobs[0].file}: {reason}", remedy
 
 
 def _submitted(job: Loaded) -> records.Job | Finding | None:

@@ -6,7 +6,7 @@ Imports neither torch nor submitit.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ from fvcore.common.config import CfgNode
 
 from rhovideo.config.extension.plugins import local_sources
 from rhovideo.config.files.reading import Loaded
-from rhovideo.config.slurm_options import sbatch_parameters
+from rhovideo.config.slurm_options import dropped_options, sbatch_parameters
 from rhovideo.launch.plan import Plan
 from rhovideo.launch.slurm import submitit_adapter
-from rhovideo.launch.slurm.job_environment import script_lines
+from rhovideo.launch.slurm.script_text import script_lines
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Stage:
     Attributes:
         number: its place in the chain, from 0.
         name: as the queue shows it.
+        part: the number of the array, from 0: a cluster has a largest array, and more cells are several.
+        parts: arrays of the submission.
         chains: the chains that have a job at ``number``. Where chains differ in length the longest come first, so that
             the jobs of each array are the first ones of the array before.
         slurm_folder: for submitit's files. In a study each submission has its own, since jobs of an earlier one may
@@ -37,6 +39,8 @@ class Stage:
 
     number: int
     name: str
+    part: int
+    parts: int
     chains: list[list[Loaded]]
     slurm_folder: Path
     code_folder: Path
@@ -66,7 +70,7 @@ class Stage:
             code: the copy of the package that the jobs are to run.
             dependency: as for sbatch.
         """
-        before, after = script_lines(sys.executable, code, self.slurm_folder)
+        before, after = script_lines(sys.executable, code, self.slurm_folder, self.cfg.SLURM.SETUP)
         parameters = sbatch_parameters(self.cfg)
         additional = parameters.pop("additional_parameters", {})
         if dependency:
@@ -74,12 +78,29 @@ class Stage:
         return {
             **parameters,
             "job_name": self.name,
-            "setup": [*self.cfg.SLURM.SETUP, *before],
+            "setup": before,
             "teardown": after,
             "srun_args": _srun_words(self.cfg),
-            "array_parallelism": self.cfg.SLURM.MAX_JOBS or len(self.jobs),
+            "array_parallelism": self._jobs_at_a_time,
             "additional_parameters": additional,
         }
+
+    @property
+    def _jobs_at_a_time(self) -> int:
+        """The arrays of a submission share SLURM.MAX_JOBS."""
+        most = self.cfg.SLURM.MAX_JOBS
+        share = most // self.parts + (self.part < most % self.parts)
+        return max(1, share) if most else len(self.jobs)
+
+    @property
+    def requested(self) -> set[str]:
+        """The names of sbatch's options that the stage asks for."""
+        return submitit_adapter.requested_options(sbatch_parameters(self.cfg))
+
+    @property
+    def dropped(self) -> list[str]:
+        """The names of sbatch's options that the script does without."""
+        return dropped_options(self.cfg)
 
     def script(self, code: Path, dependency: str = "") -> str:
         """The text of the sbatch file.
@@ -88,7 +109,8 @@ class Stage:
             code: the folder of the code's copy, as for :meth:`parameters`.
             dependency: the jobs to wait for, as for :meth:`parameters`.
         """
-        return submitit_adapter.sbatch_text(self.slurm_folder, self.parameters(code, dependency), len(self.jobs))
+        parameters = self.parameters(code, dependency)
+        return submitit_adapter.sbatch_text(self.slurm_folder, parameters, len(self.jobs), self.dropped)
 
     def dependency(self, earlier: Sequence[str]) -> str:
         """To wait for the stage before, whose jobs are ``earlier``; the first of them belong to this stage's chains."""
@@ -98,13 +120,24 @@ class Stage:
         return f"aftercorr:{earlier[0].rpartition('_')[0]}"
 
 
-def stages_of(plan: Plan) -> list[Stage]:
-    """The stages of the next submission of a plan, in the order of the chain. Nothing is made."""
+def stages_of(plan: Plan, largest_array: int | None = None) -> list[Stage]:
+    """The stages of the next submission of a plan, in the order of the chain, part after part. Nothing is made.
+
+    Args:
+        plan: cells and their chains, those with the longest chains first.
+        largest_array: jobs that an array may have; None: any number.
+    """
     chains = [cell.jobs for cell in plan.cells]
     if sorted(map(len, chains), reverse=True) != list(map(len, chains)):
         raise ValueError("the longest chains come first")
     submission = next_submission(plan.study) if plan.study else None
-    stages = []
+    size = largest_array or len(chains)
+    parts = [chains[first : first + size] for first in range(0, len(chains), size)]
+    return [stage for part in range(len(parts)) for stage in _of_part(parts, part, submission)]
+
+
+def _of_part(parts: Sequence[list[list[Loaded]]], part: int, submission: Path | None) -> Iterator[Stage]:
+    chains = parts[part]
     for number, job in enumerate(chains[0]):
         own = [chain for chain in chains if len(chain) > number]
         stem = Path(job.file).stem
@@ -113,9 +146,9 @@ def stages_of(plan: Plan) -> list[Stage]:
             base = Path(job.cfg.OUTPUT_DIR).absolute()
             folders = base / "slurm", base / "code"
         else:
-            folders = submission / f"{number + 1}_{stem}", submission.parent / "code"
-        stages.append(Stage(number, job.cfg.SLURM.NAME or stem, own, *folders))
-    return stages
+            name = f"{number + 1}_{stem}" + (f"_part{part + 1}" if len(parts) > 1 else "")
+            folders = submission / name, submission.parent / "code"
+        yield Stage(number, job.cfg.SLURM.NAME or stem, part, len(parts), own, *folders)
 
 
 def next_submission(study: Path) -> Path:
@@ -126,8 +159,12 @@ def next_submission(study: Path) -> Path:
 
 
 def _srun_words(cfg: CfgNode) -> list[str]:
-    # A rank that leaves without the others must not keep them waiting.
-    words = ["--kill-on-bad-exit=1", "--wait=60"]
+    # A rank that leaves without the others must not keep them waiting. A site, or --export=NONE of the job, may keep
+    # the script's variables from the ranks.
+    words = ["--kill-on-bad-exit=1", "--wait=60", "--export=ALL"]
+    if not {"nodes", "ntasks-per-node"}.isdisjoint(dropped_options(cfg)):
+        nodes, tasks = cfg.SLURM.NODES, cfg.SLURM.TASKS_PER_NODE
+        words += [f"--nodes={nodes}", f"--ntasks={nodes * tasks}", f"--ntasks-per-node={tasks}"]
     if cfg.SLURM.CPUS_PER_TASK:
         # Since 22.05 srun no longer takes it over from sbatch.
         words.append(f"--cpus-per-task={cfg.SLURM.CPUS_PER_TASK}")

@@ -16,7 +16,8 @@ import pytest
 from rhovideo.errors import JobError, LostPeerError
 from rhovideo.launch.failures import write_failure
 from rhovideo.launch.slurm import batch_script
-from rhovideo.launch.slurm.job_environment import failures_folder, free_port, rank_command, script_lines, write_runs
+from rhovideo.launch.slurm.job_environment import failures_folder, free_port, write_runs
+from rhovideo.launch.slurm.script_text import rank_command, script_lines, whole_commands
 from rhovideo.runs import records
 from rhovideo.runs.folder import FAILURE_FILE, RESULTS_FILE
 from tests.configured_runs import ROOT, write_config
@@ -37,7 +38,7 @@ def job(tmp_path, monkeypatch):
     """A job of four ranks in its first attempt, on a machine without SLURM."""
     run, folder = tmp_path / "run", tmp_path / "slurm"
     run.mkdir()
-    write_runs(folder, [run], [False], max_failures=1)
+    write_runs(folder, [run], [False], max_failures=1, ranks=4)
     for name, value in (("SLURM_JOB_ID", "7"), ("SLURM_NTASKS", "4"), ("RHOVIDEO_ATTEMPT", "1")):
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("RHOVIDEO_SLURM_FOLDER", str(folder))
@@ -184,7 +185,7 @@ def test_a_rank_that_cannot_start_is_a_failure_though_srun_ends_the_others_by_si
 
 def test_a_finished_run_has_no_attempt(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SLURM_JOB_ID", "9")
-    write_runs(tmp_path / "slurm", [tmp_path], [True], max_failures=1)
+    write_runs(tmp_path / "slurm", [tmp_path], [True], max_failures=1, ranks=1)
     assert batch_script.start(tmp_path / "slurm") == 0
     assert capsys.readouterr().out == ""
     assert records.read_attempts(tmp_path) == []
@@ -192,7 +193,7 @@ def test_a_finished_run_has_no_attempt(tmp_path, monkeypatch, capsys):
 
 def test_an_array_finds_its_run(tmp_path, monkeypatch):
     runs = [tmp_path / name for name in "ab"]
-    write_runs(tmp_path / "slurm", runs, [False, False], max_failures=1)
+    write_runs(tmp_path / "slurm", runs, [False, False], max_failures=1, ranks=1)
     runs[1].mkdir()
     for name, value in (("SLURM_JOB_ID", "12"), ("SLURM_ARRAY_JOB_ID", "11"), ("SLURM_ARRAY_TASK_ID", "1")):
         monkeypatch.setenv(name, value)
@@ -233,7 +234,7 @@ def test_an_attempt_is_given_a_port_that_is_free(job, capsys):
 def test_the_shell_around_a_rank_leaves_its_exit_code(job, monkeypatch, tmp_path, rank, left, code):
     for name, value in (("SLURM_PROCID", "2"), ("SLURMD_NODENAME", "node1"), ("PATH", "/usr/bin:/bin")):
         monkeypatch.setenv(name, value)
-    command = f"{rank_command(sys.executable)} -c {shlex.quote(f'import os, signal, sys, time; {rank}')}"
+    command = f"{rank_command(sys.executable, tmp_path)} -c {shlex.quote(f'import os, signal, sys, time; {rank}')}"
     # Under nohup the tests themselves ignore SIGHUP, and so would the rank.
     listens = partial(signal.signal, signal.SIGHUP, signal.SIG_DFL)
     assert subprocess.run(["bash", "-c", command], preexec_fn=listens).returncode == code
@@ -254,6 +255,84 @@ def test_the_script_hands_on_number_and_port(tmp_path):
         check=True,
     )
     assert shown.stdout == "3 23456\n"
+
+
+def run_script(tmp_path, setup):
+    """The script up to srun, with a Python that writes down what it is called with."""
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\nfor word in "$@"; do echo "<$word>" >> ' + f"{tmp_path}/called; done\necho 3 23456\n")
+    python.chmod(0o755)
+    before, _ = script_lines(str(python), tmp_path, tmp_path, setup)
+    script = "\n".join([*before, "echo started; false; echo $- ${HERE:-}"])
+    environment = {"PATH": "/usr/bin:/bin"}
+    done = subprocess.run(["bash", "-c", script], env=environment, capture_output=True, text=True, cwd=tmp_path)
+    called = (tmp_path / "called").read_text().split("\n") if (tmp_path / "called").exists() else []
+    return done, [word.strip("<>") for word in called if word]
+
+
+@pytest.mark.parametrize(
+    ("setup", "line", "code"),
+    [
+        (["true", "module load 'cuda/12'", "echo later"], "module load 'cuda/12'", 127),
+        (["set -e", "false", "echo later"], "false", 1),
+        (["exit 7"], "exit 7", 7),
+        (["set -eu", "echo $NO_SUCH_VARIABLE"], "echo $NO_SUCH_VARIABLE", 1),
+        (["if true; then", "  sh -c 'exit 3'", "fi"], "if true; then\n  sh -c 'exit 3'\nfi", 3),
+        (["exit 0"], "exit 0", 0),
+    ],
+)
+def test_a_line_of_setup_that_fails_ends_the_script_and_is_named(tmp_path, setup, line, code):
+    done, called = run_script(tmp_path, setup)
+    assert done.returncode == code
+    assert "started" not in done.stdout
+    assert "later" not in done.stdout
+    where = called.index("setup")
+    assert "\n".join(called[where + 2 :]).split("\n", 1) == [str(code), line]
+
+
+def test_lines_of_setup_that_succeed_reach_the_job_and_leave_the_script_as_it_was(tmp_path):
+    setup = ["set -euo pipefail", "cat <<END", "a $HOME", "END", "for i in 1 2; do", "export HERE=$i", "done"]
+    setup[2] = "a text"
+    done, called = run_script(tmp_path, setup)
+    assert done.returncode == 0, done.stderr
+    assert "setup" not in called
+    flags, here = done.stdout.splitlines()[-1].split()
+    assert not set("eu") & set(flags)
+    assert here == "2"
+
+
+def test_lines_of_one_command_stay_together():
+    lines = ["module load a \\", "  b", "x() {", "  echo", "}", "cat <<E", "text", "E", "echo 'a", "b'", "if broken"]
+    assert [part.count("\n") for part in whole_commands(lines)] == [1, 2, 2, 1, 0]
+
+
+def test_a_failed_line_of_setup_is_recorded(job, capsys):
+    run, folder = job
+    assert batch_script.main(["setup", str(folder), "127", "module load nothing"]) == 127
+    assert "`module load nothing` failed with exit code 127" in (run / FAILURE_FILE).read_text().splitlines()[0]
+    end = last_event(run)
+    assert (end["outcome"], end["requeued"], end["attempt"]) == ("failed", False, 2)
+    assert "module load nothing" in end["why"]
+
+
+def test_a_job_that_is_no_array_does_not_take_the_number_of_another(job, monkeypatch):
+    run, folder = job
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "3")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "2")
+    assert batch_script.start(folder) == 0
+    assert last_event(run)["job_id"] == "7"
+
+
+def test_ranks_read_what_a_site_keeps_from_them(job, monkeypatch, tmp_path):
+    folder = job[1]
+    monkeypatch.setenv("PYTHONPATH", "/a folder/code")
+    monkeypatch.setenv("RHOVIDEO_ATTEMPT", "99")
+    assert batch_script.start(folder) == 0
+    rank = "from os import environ as e; print(e['RHOVIDEO_ATTEMPT'], e['RHOVIDEO_SLURM_FOLDER'], e['PYTHONPATH'])"
+    command = f"{rank_command(sys.executable, folder)} -c {shlex.quote(rank)}"
+    bare = {"SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "PATH": "/usr/bin:/bin"}
+    shown = subprocess.run(["sh", "-c", command], env=bare, capture_output=True, text=True, check=True).stdout
+    assert shown == f"2 {folder} /a folder/code\n"
 
 
 def test_damaged_records_are_passed_over_or_named(job, capsys):
