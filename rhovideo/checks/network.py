@@ -33,14 +33,14 @@ class NetworkCheck:
         Args:
             cfg: a loaded configuration.
         """
-        key = _network_key(cfg)
+        key = network_key(cfg)
         if key not in self._found:
             self._found[key] = list(_build(cfg))
         return self._found[key]
 
 
-def _network_key(cfg: CfgNode) -> Hashable:
-    """Equal for jobs whose networks are built alike."""
+def network_key(cfg: CfgNode) -> Hashable:
+    """The kind of network and all that shapes it: equal for jobs whose networks are built alike."""
     pretrains, detects = cfg.TASK == "pretrain", cfg.TASK in DETECTS
     return pretrains, detects, shaping_settings(cfg, *([] if pretrains else ["CONTRASTIVE"]))
 
