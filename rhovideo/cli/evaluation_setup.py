@@ -13,15 +13,15 @@ from pathlib import Path
 import yaml
 
 from rhovideo.checks.files import check_list_files
-from rhovideo.config.extension.registries import BOXES
 from rhovideo.config.files.reading import Loaded
 from rhovideo.config.findings import COMMAND_LINE, ConfigError, Finding, Origin, Problem
 from rhovideo.config.list_names import needed_splits
 from rhovideo.config.pyslowfast.translation import FRAME_LISTS
 from rhovideo.config.task_defaults import DETECTS
 from rhovideo.errors import JobError
-from rhovideo.protocols.box_folder import look_at_boxes, places_of_boxes
-from rhovideo.protocols.known_datasets import Videos, has_label_sets, look_at, reader
+from rhovideo.protocols.box_folder import look_at_boxes
+from rhovideo.protocols.known_datasets import Videos, look_at
+from rhovideo.protocols.list_settings import list_settings
 from rhovideo.protocols.outcome import Evaluation
 from rhovideo.protocols.recipes import (
     DETECTION,
@@ -30,7 +30,6 @@ from rhovideo.protocols.recipes import (
     Settings,
     Subject,
     as_yaml,
-    for_several_labels,
     recipe,
     resolve,
 )
@@ -103,22 +102,11 @@ def _warn_of_rate(checkpoint: str) -> None:
 
 def _places(options: argparse.Namespace, overrides: Sequence[object]) -> Settings:
     data = Path(options.data).expanduser().absolute()
-    if TASK_OF[options.protocol] in DETECTS:
-        if options.dataset:
-            wrong = f"{options.dataset} has no boxes, and protocol {options.protocol} is that of AVA"
-            raise ConfigError(Problem("", Origin("--dataset"), wrong, "no --dataset"))
-        own = {"DATA.PATH_TO_DATA_DIR": str(data), "OUTPUT_DIR": options.out or default_out(options, data)}
-        return ({"TRAIN.DATASET": BOXES} if "AVA.VIDEO_DIR" in overrides[::2] else places_of_boxes(data)) | own
-    places: Settings = {
-        "TRAIN.DATASET": reader(data),
-        "DATA.PATH_TO_DATA_DIR": str(data),
-        "OUTPUT_DIR": options.out or default_out(options, data),
-    }
-    if has_label_sets(data):
-        places |= for_several_labels(options.protocol)
-    if TASK_OF[options.protocol] in ("linear", "finetune") and data.is_dir() and not (data / "val.csv").is_file():
-        places["TRAIN.EVAL_PERIOD"] = 0
-    return places
+    if TASK_OF[options.protocol] in DETECTS and options.dataset:
+        wrong = f"{options.dataset} has no boxes, and protocol {options.protocol} is that of AVA"
+        raise ConfigError(Problem("", Origin("--dataset"), wrong, "no --dataset"))
+    out = {"OUTPUT_DIR": options.out or default_out(options, data)}
+    return list_settings(data, options.protocol, overrides[::2]) | out
 
 
 def default_out(options: argparse.Namespace, data: Path) -> str:

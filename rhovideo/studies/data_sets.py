@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from rhovideo.config.files.reading import load
 from rhovideo.config.findings import ConfigError, Origin, Problem
 from rhovideo.config.list_names import needed_splits
-from rhovideo.protocols.box_folder import look_at_boxes, places_of_boxes
-from rhovideo.protocols.known_datasets import has_label_sets, look_at, reader
-from rhovideo.protocols.recipes import for_several_labels, recipe
+from rhovideo.protocols.box_folder import look_at_boxes
+from rhovideo.protocols.known_datasets import look_at
+from rhovideo.protocols.list_settings import list_settings
+from rhovideo.protocols.recipes import recipe
 from rhovideo.studies.drawn_lists import draw_lists
 from rhovideo.studies.study_file import StudyFile, Subset
 
@@ -114,28 +114,23 @@ class DataSets:
         except FileNotFoundError as error:
             raise _no_list(error) from None
 
-    def places(self, folder: Path, protocol: str = "") -> dict[str, Any]:
-        """The keys of a job's lists; a detector's are of boxes."""
-        if protocol == BOXES:
-            return {**places_of_boxes(folder), "DATA.PATH_TO_DATA_DIR": str(folder)}
-        keys: dict[str, Any] = {"TRAIN.DATASET": reader(folder), "DATA.PATH_TO_DATA_DIR": str(folder)}
-        if protocol and has_label_sets(folder):
-            keys |= for_several_labels(protocol)
-        return keys
-
 
 @cache
-def classes_of(folder: Path, protocol: str, dataset: str) -> int:
+def classes_of(folder: Path, protocol: str, dataset: str, given: tuple[str, ...] = ()) -> int:
     """The number of classes of a folder's lists: the largest label plus one; of boxes, the largest class.
+
+    Args:
+        folder: of the lists.
+        protocol: that measures on them.
+        dataset: a known data set that they are of; may be empty.
+        given: keys that the person has written.
 
     Raises:
         ConfigError: a list is missing.
         ManifestError: a list cannot be used.
     """
-    places = DataSets({}, folder).places(folder, protocol)
-    settings = recipe(None, protocol, dataset, 1) | {"MODEL.NUM_CLASSES": _MOST_CLASSES} | places
-    if not (folder / "val.csv").is_file():
-        settings["TRAIN.EVAL_PERIOD"] = 0
+    settings = recipe(None, protocol, dataset, 1) | {"MODEL.NUM_CLASSES": _MOST_CLASSES}
+    settings |= list_settings(folder, protocol, given)
     cfg = load(None, [part for pair in settings.items() for part in pair]).cfg
     try:
         return look_at_boxes(cfg).classes if protocol == BOXES else look_at(cfg, needed_splits(cfg), None).classes

@@ -22,7 +22,8 @@ from rhovideo.config.slurm_options import cluster_file
 from rhovideo.config.task_defaults import CLASSIFIES
 from rhovideo.launch.plan import Cell, Plan, ProblemTally
 from rhovideo.protocols.known_datasets import CLASSES
-from rhovideo.protocols.recipes import TASK_OF, Subject, recipe
+from rhovideo.protocols.list_settings import list_settings
+from rhovideo.protocols.recipes import Subject, recipe
 from rhovideo.runs.first_launch import as_resumed
 from rhovideo.studies.data_sets import DataSets, classes_of
 from rhovideo.studies.job_names import TRAINING, fit_for_folder, measure_name, training_name, untrained_name
@@ -158,6 +159,8 @@ class _JobMaker:
         self.chains: dict[str, _Chain] = {}
         self.tally = ProblemTally(0)
         self._request = request
+        # Keys that the person has written on the command line.
+        self._given = tuple(map(str, request.overrides[::2]))
         self._starts: dict[tuple[object, ...], _Start] = {}
         self._cluster = cluster_file() if request.slurm else None
 
@@ -225,7 +228,7 @@ class _JobMaker:
         keys = dict(cell.keys)
         if trained:
             data.draw([cell.train_on])
-            keys |= _decided(data.places(data.folder(cell.train_on)), Origin("--data"))
+            keys |= _decided(list_settings(data.folder(cell.train_on)), Origin("--data"))
         own = set(cell.keys)
         first = self._load(_Base(cell.recipe), keys, own, seed, str(self._request.out / "unnamed"))
         if trained and first.cfg.TASK in CLASSIFIES:
@@ -272,12 +275,11 @@ class _JobMaker:
         data.draw([measure.data])
         folder = data.folder(measure.data, split)
         dataset = measure.data if measure.data in CLASSES else ""
-        classes = classes_of(folder, protocol, dataset)
-        settings = recipe(Subject("", "", "", start.cfg), protocol, dataset, classes) | data.places(folder, protocol)
+        classes = classes_of(folder, protocol, dataset, self._given)
+        settings = recipe(Subject("", "", "", start.cfg), protocol, dataset, classes)
+        settings |= list_settings(folder, protocol, self._given)
         # The chain fills it in.
         settings = {key: value for key, value in settings.items() if not key.endswith("CHECKPOINT_FILE_PATH")}
-        if TASK_OF[protocol] in CLASSIFIES and not (folder / "val.csv").is_file():
-            settings["TRAIN.EVAL_PERIOD"] = 0
         name = f"{fit_for_folder(measure.data)}_{protocol}{f'_split{split}' if split else ''}"
         loaded = self._load(_Base(name, settings), measure.keys, set(measure.keys), seed, output)
         return replace(loaded, file=name)
@@ -300,7 +302,7 @@ class _JobMaker:
         return self._load_once(base, decided | smaller, own | smaller.keys())
 
     def _load_once(self, base: _Base, decided: Mapping[str, Setting], own: set[str]) -> Loaded:
-        given = set(map(str, self._request.overrides[::2]))
+        given = set(self._given)
         words = [part for pair in base.settings.items() for part in pair]
         try:
             return load(
