@@ -79,7 +79,7 @@ def test_each_job_in_a_line_between_its_keys_and_the_verdict(jobs_folder):
 
 def test_last_line_names_what_was_not_checked(jobs_folder, capsys):
     last = command("run", "--cfg", "pretrain.yaml", "--dry-run").stderr.splitlines()[-1]
-    without = "the network and this machine (torch cannot be imported: "
+    without = "the network, this machine and the checkpoints (torch cannot be imported: "
     assert f"; not checked: what the videos hold, the memory that it takes, {without}" in last
     assert last.startswith("rhovideo: checked: keys, run folders, files and lists; ")
     assert last.endswith("; nothing was started")
