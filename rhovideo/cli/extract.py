@@ -128,8 +128,9 @@ def _videos(data: Path, out: Path, cfg: CfgNode) -> tuple[bytes, list[str], str]
         JobError: there is nothing of this name, no video, or the list cannot be used.
     """
     from rhovideo.data.lists.classes.class_names import read_class_names
-    from rhovideo.data.lists.csv_parsing import VIDEO_ENDINGS, ManifestError
+    from rhovideo.data.lists.csv_parsing import ManifestError
     from rhovideo.data.lists.frame_lists import FIRST_WORD
+    from rhovideo.data.lists.list_mistakes import VIDEO_ENDINGS
     from rhovideo.data.lists.manifest import Manifest, root_of
 
     if data.is_dir():

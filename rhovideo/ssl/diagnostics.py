@@ -1,6 +1,6 @@
 """Numbers that show a collapse while it happens. All return 0-dim tensors without gradient.
 
-None of them makes the host wait for the device.
+None of them makes the host wait for the device. An empty argument is a ValueError that names it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import math
 
 import torch
 from torch import Tensor
+
+from rhovideo.ssl.shapes import require_not_empty
 
 
 def collapse_signals(embeddings: Tensor, positive: Tensor, negative: Tensor) -> dict[str, Tensor]:
@@ -36,6 +38,7 @@ def embedding_std(embeddings: Tensor) -> Tensor:
     Returns:
         1 for uniform points on the sphere, 0 when all are the same.
     """
+    require_not_empty(embeddings=embeddings)
     correction = 1 if embeddings.shape[0] > 1 else 0
     return embeddings.std(dim=0, correction=correction).mean() * math.sqrt(embeddings.shape[1])
 
@@ -51,6 +54,7 @@ def similarity_to_keys(queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Two means; the second is NaN when B is 1.
     """
+    require_not_empty(queries=queries, keys=keys)
     count, videos, _ = keys.shape
     own = (queries * keys).sum()
     others = (queries.sum(dim=0) * keys.sum(dim=(0, 1))).sum() - own
@@ -67,6 +71,7 @@ def similarity_to_queue(queries: Tensor, keys: Tensor, queue: Tensor) -> tuple[T
         keys: [P, B, D].
         queue: [N, D].
     """
+    require_not_empty(queries=queries, keys=keys, queue=queue)
     return (queries * keys).sum(dim=2).mean(), (queries.mean(dim=0) * queue.mean(dim=0)).sum()
 
 
@@ -77,6 +82,7 @@ def positive_similarity(views: Tensor) -> Tensor:
     Args:
         views: [V, B, D].
     """
+    require_not_empty(views=views)
     count = views.shape[0]
     return ((views.sum(dim=0).square().sum(dim=1) - count) / (count * (count - 1))).mean()
 
@@ -88,6 +94,7 @@ def negative_similarity(views: Tensor) -> Tensor:
     Args:
         views: [V, G, D]; the result is NaN when G is 1.
     """
+    require_not_empty(views=views)
     count, videos, _ = views.shape
     by_video = views.sum(dim=0)
     pairs = by_video.sum(dim=0).square().sum() - by_video.square().sum()
@@ -125,6 +132,7 @@ def uniformity(embeddings: Tensor) -> Tensor:
     Returns:
         0 when all are the same, and down to about -4 when they fill the sphere; NaN for a single row.
     """
+    require_not_empty(embeddings=embeddings)
     rows = embeddings.float()
     count = len(rows)
     pairs = (4 * (rows @ rows.T - 1)).exp().sum() - count
@@ -143,6 +151,7 @@ def effective_rank(embeddings: Tensor) -> Tensor:
     Returns:
         From 1, where all rows lie on a line, to the smaller of B - 1 and D; 0 where all rows are the same.
     """
+    require_not_empty(embeddings=embeddings)
     rows = embeddings.float()
     rows = rows - rows.mean(dim=0)
     # The Gram matrix has the eigenvalues of the covariance, up to a factor, and is the smaller one in small batches.
@@ -158,6 +167,7 @@ def contrast_top1(positive: Tensor, others: Tensor) -> Tensor:
         positive: cosines [B].
         others: cosines [B, N].
     """
+    require_not_empty(positive=positive)
     return 100 * (positive[:, None] > others).all(dim=1).float().mean()
 
 
@@ -177,6 +187,7 @@ def prototype_signals(scores: Tensor, codes: Tensor, temperature: float) -> dict
         ``code_agreement``: the share of pairs of views of a video, in percent, whose codes have the same first
         prototype; NaN for a single view.
     """
+    require_not_empty(scores=scores, codes=codes)
     kinds = scores.shape[-1]
     log_predictions = (scores.float() / temperature).log_softmax(dim=-1)
     chosen = scores.flatten(0, 1).argmax(dim=1)

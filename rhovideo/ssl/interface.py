@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from rhovideo.ssl.shapes import require_not_empty
+
 FORMS = ("paper", "released")
 
 
@@ -106,12 +108,13 @@ def check_views(views: list[Tensor]) -> None:
     """Do nothing.
 
     Raises:
-        ValueError: there are fewer than two views, or their shapes differ.
+        ValueError: there are fewer than two views, or their shapes differ, or they are empty.
     """
     if len(views) < 2:
         raise ValueError(f"a method needs at least 2 views of each video and got {len(views)}")
     if len({view.shape for view in views}) > 1:
         raise ValueError(f"the views of a batch differ in shape: {[tuple(view.shape) for view in views]}")
+    require_not_empty(**{"views[0]": views[0]})
 
 
 def all_but(keys: Tensor, view: int) -> Tensor:

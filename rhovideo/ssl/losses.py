@@ -23,6 +23,7 @@ from torch import Tensor
 
 from rhovideo.full_precision import outside_autocast
 from rhovideo.ssl.memory.queue_softmax import attend
+from rhovideo.ssl.shapes import require_not_empty, require_views
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -122,8 +123,9 @@ def multi_positive_nce(queries: Tensor, positives: Tensor, negatives: Tensor, te
         temperature: α.
 
     Raises:
-        ValueError: the shapes do not fit each other.
+        ValueError: the shapes do not fit each other, or there are no queries or no positives.
     """
+    require_not_empty(queries=queries, positives=positives)
     positive = (_scores_of_own(queries, positives) / temperature).logsumexp(dim=0)
     return -F.logsigmoid(positive - log_sum_of_negatives(queries, negatives, temperature)).mean()
 
@@ -142,8 +144,9 @@ def separate_positive_nce(queries: Tensor, positives: Tensor, negatives: Tensor,
         temperature: α.
 
     Raises:
-        ValueError: the shapes do not fit each other.
+        ValueError: the shapes do not fit each other, or there are no queries or no positives.
     """
+    require_not_empty(queries=queries, positives=positives)
     positive = _scores_of_own(queries, positives) / temperature
     return -F.logsigmoid(positive - log_sum_of_negatives(queries, negatives, temperature)).mean()
 
@@ -160,7 +163,11 @@ def clip_nce(views: Tensor, everyone: Tensor, first: int, temperature: float) ->
         everyone: [V, G, D], the same views of the global batch.
         first: the row of ``everyone`` where this process's videos begin.
         temperature: α.
+
+    Raises:
+        ValueError: there are fewer than two views, or no videos.
     """
+    require_views(views=views, everyone=everyone)
     num_views, batch, _ = views.shape
     scores = torch.einsum("vbd,wgd->vbwg", views, everyone) / temperature
     rows = torch.arange(batch, device=views.device)
@@ -187,8 +194,9 @@ def negative_cosine(predictions: Tensor, keys: Tensor, scale: float = 2.0) -> Te
         scale: the factor before the cosine.
 
     Raises:
-        ValueError: the shapes do not fit each other.
+        ValueError: the shapes do not fit each other, or there are no predictions or no keys.
     """
+    require_not_empty(predictions=predictions, keys=keys)
     return -scale * _scores_of_own(predictions, keys).mean()
 
 
@@ -204,7 +212,12 @@ def swapped_prediction(scores: Tensor, codes: Tensor, temperature: float) -> Ten
         codes: [C, B, K], C <= V: Sinkhorn-Knopp's codes of the first C views, without gradient; the paper's loss
             takes those of all V views, the released code those of the first two.
         temperature: α.
+
+    Raises:
+        ValueError: there are fewer than two views, or no videos, prototypes or codes.
     """
+    require_views(scores=scores)
+    require_not_empty(codes=codes)
     log_probability = F.log_softmax(scores / temperature, dim=2)
     cross_entropy = -torch.einsum("cbk,vbk->cv", codes, log_probability) / scores.shape[1]
     # The V-1 other views of each row. A mask would do, but the host would wait for the device to count its entries.

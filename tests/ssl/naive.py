@@ -85,3 +85,12 @@ def naive_sinkhorn(scores: Tensor, epsilon: float, iterations: int) -> Tensor:
         for b in range(batch):
             q[b] = q[b] / q[b].sum() / batch
     return q * batch
+
+
+def naive_sinkhorn_of_any_range(scores: Tensor, epsilon: float, iterations: int) -> Tensor:
+    """As :func:`naive_sinkhorn`, on logarithms, for exponentials that float64 cannot hold."""
+    q = scores.double() / epsilon
+    for _ in range(iterations):
+        q = q - q.logsumexp(dim=0, keepdim=True)
+        q = q - q.logsumexp(dim=1, keepdim=True)
+    return q.exp()

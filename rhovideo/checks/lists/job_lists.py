@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,11 +68,11 @@ class ListCheck:
     def _first_label(self, cfg: CfgNode) -> Iterator[Finding]:
         if lists_itself(cfg) or reads_templates(cfg) or cfg.TASK == "extract":
             return
-        try:
-            lists = {split: read_contents(cfg, split) for split in needed_splits(cfg)}
-        except (ManifestError, OSError):
-            # It is found again where each list is checked.
-            return
+        lists = {}
+        for split in needed_splits(cfg):
+            # What is wrong with a list is found again where each is checked.
+            with contextlib.suppress(ManifestError, OSError):
+                lists[split] = read_contents(cfg, split)
         yield from check_first_label(cfg, lists, names_of_lists(cfg))
 
     def _check(self, cfg: CfgNode, split: str) -> Iterator[Finding]:
@@ -163,7 +164,9 @@ def _check_videos(
     line, path = missing[0]
     others = f", nor are {len(missing) - 1} of the {count - 1} others looked for" if len(missing) > 1 else ""
     wrong = f"{contents.csv}, line {line}: {path} is not there{others}"
-    if os.path.isabs(dict(contents.paths)[line]):
+    if "\\" in dict(contents.paths)[line]:
+        yield Finding(("DATA.PATH_TO_DATA_DIR",), wrong, "/ instead of \\ in the list: folders are divided by / here")
+    elif os.path.isabs(dict(contents.paths)[line]):
         remedy = "the folder of a list whose paths are right here; `rhovideo index FOLDER` makes one"
         yield Finding(("DATA.PATH_TO_DATA_DIR",), wrong, remedy)
     else:

@@ -14,7 +14,7 @@ _DATA = "DATA.PATH_TO_DATA_DIR"
 
 
 def check_first_label(cfg: CfgNode, lists: Mapping[str, ListContents], names: Sequence[str]) -> Iterator[Finding]:
-    """Find labels that start at 1: the smallest of all lists is 1, and the largest is the number of classes.
+    """Find labels that start at 1: the smallest is 1, and the largest is the number of classes, or none is missing.
 
     Args:
         cfg: of the job.
@@ -29,17 +29,18 @@ def check_first_label(cfg: CfgNode, lists: Mapping[str, ListContents], names: Se
         return
     largest = max(contents.classes for contents in labelled.values()) - 1
     classifies = cfg.TASK in CLASSIFIES
-    beyond = classifies and largest == cfg.MODEL.NUM_CLASSES
+    room = cfg.MODEL.NUM_CLASSES - largest
     # Every label from 1 on is there, so it is not the first of many classes that happens to be missing.
     whole = any(contents.distinct == largest == contents.classes - 1 for contents in labelled.values())
-    raised = classifies and not names and whole and largest == cfg.MODEL.NUM_CLASSES - 1
+    beyond = classifies and (room == 0 or (room < 0 and whole))
+    raised = classifies and not names and whole and (room == 1 or (room > 0 and largest > 1))
     if not (beyond or raised or (names and largest == len(names))):
         return
     wrong = f"labels start at 1: those of {_files(labelled)} are 1 to {largest}, and the first class is 0"
     remedy = "each label less one into all lists"
     if not cfg.DATA.MULTI_LABEL:
         remedy += f", such as with `{_command(cfg)}`"
-    if raised:
+    if raised or (beyond and room < 0):
         remedy += f", and MODEL.NUM_CLASSES {largest}"
     yield Finding((_DATA, "MODEL.NUM_CLASSES"), wrong, remedy, "error" if beyond else "warning")
 

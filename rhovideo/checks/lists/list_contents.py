@@ -80,8 +80,8 @@ def _version(file: Path) -> str:
         OSError: it cannot be read. A pipe is not read: it would be waited for, and its rows are there only once.
     """
     if not file.is_file():
-        what = "is not there" if not file.exists() else f"is {'a folder' if file.is_dir() else 'a pipe or device'}"
-        raise FileNotFoundError(f"{file} {what}")
+        there = "a folder, where a list is wanted: `rhovideo index` writes one" if file.is_dir() else "a pipe or device"
+        raise FileNotFoundError(f"{file} is {there if file.exists() else 'not there'}")
     return file_sha256(file)
 
 

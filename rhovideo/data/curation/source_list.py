@@ -11,8 +11,8 @@ from rhovideo.atomic_files import written_whole
 from rhovideo.config.list_names import CLASS_NAMES_FILE, MIXTURE_MARK
 from rhovideo.data.lists.any_list import open_any_list
 from rhovideo.data.lists.classes.class_names import as_table, other_names, read_class_names, write_class_names
-from rhovideo.data.lists.csv_parsing import VIDEO_ENDINGS
 from rhovideo.data.lists.indexing.folder_index import path_from
+from rhovideo.data.lists.list_mistakes import VIDEO_ENDINGS
 from rhovideo.errors import JobError
 from rhovideo.runs.official_counts import add_official_counts, read_official_count
 

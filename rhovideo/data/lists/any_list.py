@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
-from rhovideo.config.list_names import MIXTURE_MARK
 from rhovideo.data.lists.csv_parsing import ManifestError
+from rhovideo.data.lists.list_mistakes import first_lines
 from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.lists.multi_label.video_lists import LabelSetManifest
+
+# Numbers in quotes at the end, or nothing in them; a path may be in quotes too.
+_LABEL_SET = re.compile(r"""("[\d\s,]*"|'[\d\s,]*')$""")
 
 
 def open_any_list(
@@ -45,9 +49,5 @@ def open_any_list(
 
 def has_label_sets(csv: Path, skip_rows: int = 0) -> bool:
     """True if the first row ends with labels in quotes, such as ``"3,9,21"``."""
-    with csv.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            text = line.strip()
-            if text and number > skip_rows and not text.startswith(MIXTURE_MARK):
-                return text.endswith((b'"', b"'"))
-    return False
+    lines = first_lines(csv, skip_rows)
+    return bool(lines) and _LABEL_SET.search(lines[0].text) is not None

@@ -5,7 +5,6 @@ NumPy works on whole blocks of bytes, so ten million lines take seconds and use 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,23 +12,29 @@ from pathlib import Path
 import numpy as np
 
 from rhovideo.config.list_names import MIXTURE_MARK
+from rhovideo.data.lists.list_mistakes import (
+    PREFIX_KEY,
+    SEPARATOR_KEY,
+    VIDEO_ENDINGS,
+    find_mistake,
+    label_mistake,
+    of_quotes,
+    of_windows,
+    show,
+)
 from rhovideo.errors import JobError
 
-VIDEO_ENDINGS = (
-    *(".mp4", ".avi", ".mkv", ".webm", ".mov", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".m2ts", ".mts"),
-    *(".3gp", ".ogv", ".vob", ".asf"),
-)
 NO_LABEL = -1
 
-_SEPARATOR_KEY = "DATA.PATH_LABEL_SEPARATOR"
 _BLOCK_BYTES = 8 * 2**20
 _LONGEST_LINE = 2**16
 _NEWLINE, _RETURN, _MINUS, _ZERO = (ord(c) for c in "\n\r-0")
 _BLANKS = np.zeros(256, bool)
 _BLANKS[[ord(c) for c in " \t\r"]] = True
 _LOWER = np.frombuffer(bytes(range(256)).lower(), np.uint8)
-# A file's ending, a separator, a number.
-_OTHER_SEPARATOR = re.compile(rb"\.\w{2,4}\s*([,;|\t ])\s*-?\d+$")
+_QUOTES = np.zeros(256, bool)
+_QUOTES[[ord(c) for c in "\"'"]] = True
+_COLON, _BACKSLASH = ord(":"), ord("\\")
 
 
 class ManifestError(JobError, ValueError):
@@ -75,9 +80,11 @@ def read_rows(csv: Path, separator: str, skip_rows: int, block_bytes: int = _BLO
 
     Raises:
         ManifestError: a label is not an integer, or some lines have a label and others not, or a path is empty, or the
-            file is not text.
+            file is not text, or it is no such list (:mod:`rhovideo.data.lists.list_mistakes`).
     """
     parser = _Parser(csv, separator)
+    if (mistake := find_mistake(csv, separator, skip_rows)) is not None:
+        raise ManifestError(f"{csv}, line {mistake.line}: {mistake.message}", keys=mistake.keys)
     line = 1
     for block in _blocks(csv, block_bytes):
         ends = np.flatnonzero(block == _NEWLINE)
@@ -125,7 +132,7 @@ class _Parser:
         self.separator = separator.encode()
         if not self.separator or b"\n" in self.separator or b"\r" in self.separator:
             wrong = f"DATA.PATH_LABEL_SEPARATOR is {separator!r}: write what is between path and label"
-            raise ManifestError(wrong, keys=(_SEPARATOR_KEY,))
+            raise ManifestError(wrong, keys=(SEPARATOR_KEY,))
         self.first: tuple[int, bool] | None = None
         self.in_mixture = False
 
@@ -133,6 +140,7 @@ class _Parser:
         starts, ends = _strip(block, starts, ends)
         filled = (ends > starts) & ~self._are_marks(block, starts, ends, lines)
         starts, ends, lines = starts[filled], ends[filled], lines[filled]
+        self._check_writing(block, starts, ends, lines)
         path_ends, label_starts = self._split(block, starts, ends)
         labels, is_label = _labels(block, label_starts, ends)
         no_label = (label_starts <= ends) & ~is_label
@@ -179,6 +187,16 @@ class _Parser:
         label_starts, _ = _strip(block, label_starts, ends)
         return np.where(found, place, ends), np.where(found, label_starts, ends + 1)
 
+    def _check_writing(self, block: np.ndarray, starts: np.ndarray, ends: np.ndarray, lines: np.ndarray) -> None:
+        """Check that no path is in quotes, or has a drive of Windows; some lists have few such rows."""
+        first, second = block[starts], block[np.minimum(starts + 1, ends - 1)]
+        for row in np.flatnonzero(_QUOTES[first] | (first == _BACKSLASH) | (second == _COLON)).tolist():
+            text = _text(block, starts[row], ends[row])
+            if wrong := of_quotes(text, self.separator.decode()):
+                self._fail(lines[row], wrong)
+            if wrong := of_windows(text):
+                self._fail(lines[row], wrong, PREFIX_KEY)
+
     def _check_labels(
         self,
         block: np.ndarray,
@@ -202,44 +220,23 @@ class _Parser:
             ManifestError: of the first line that is wrong.
         """
 
-        def text(row: int) -> bytes:
-            return block[starts[row] : ends[row]].tobytes()
+        def text(row: int) -> str:
+            return _text(block, starts[row], ends[row])
 
         rows = np.flatnonzero(no_label)
         strange = rows[~_end_like_videos(block, starts[rows], ends[rows])]
         if len(strange):
             row = int(strange[0])
-            if text(row).startswith(b"original_vido_id"):
-                wrong = "the file lists frames, not videos: write TRAIN.DATASET ssv2, or charades, to read it"
-                self._fail(lines[row], wrong, "TRAIN.DATASET")
-            if text(row).endswith((b'"', b"'")):
-                wrong = (
-                    f"{_show(text(row))} has labels in quotes: write DATA.MULTI_LABEL True for several labels a video"
-                )
-                self._fail(lines[row], wrong, "DATA.MULTI_LABEL")
-            self._fail(
-                lines[row],
-                f"{_show(text(row))} does not end with a label: write a whole number from 0 to 2147483647 after "
-                f"the last {self.separator.decode()!r}, or set DATA.PATH_LABEL_SEPARATOR to the text between "
-                "path and label",
-                _SEPARATOR_KEY,
-            )
+            wrong, keys = label_mistake(text(row), self.separator.decode())
+            self._fail(lines[row], wrong, *keys)
         if self.first is None and len(lines):
             self.first = (int(lines[0]), bool(labelled[0]))
-            guess = None if labelled[0] else _OTHER_SEPARATOR.search(text(0))
-            if guess and guess[1] != self.separator:
-                self._fail(
-                    lines[0],
-                    f"no {self.separator.decode()!r} between path and label in {_show(text(0))}: set "
-                    f"DATA.PATH_LABEL_SEPARATOR to {guess[1].decode()!r}",
-                    _SEPARATOR_KEY,
-                )
         if self.first is not None and (labelled != self.first[1]).any():
             row = int(np.argmax(labelled != self.first[1]))
             has, other = ("a label", "none") if labelled[row] else ("no label", "one")
             self._fail(
                 lines[row],
-                f"{_show(text(row))} has {has}, but line {self.first[0]} has {other}: give every line a label, or none",
+                f"{show(text(row))} has {has}, but line {self.first[0]} has {other}: give every line a label, or none",
             )
 
     def _check_paths(self, block: np.ndarray, starts: np.ndarray, path_ends: np.ndarray, lines: np.ndarray) -> None:
@@ -257,6 +254,11 @@ class _Parser:
 
     def _fail(self, line: int, message: str, *keys: str) -> None:
         raise ManifestError(f"{self.csv}, line {line}: {message}", keys=keys)
+
+
+def _text(block: np.ndarray, start: int, end: int) -> str:
+    """A part of a block, for a message."""
+    return block[start:end].tobytes().decode(errors="replace")
 
 
 def _strip(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -310,8 +312,3 @@ def _cut_out(block: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.ndar
     inside: np.ndarray = np.cumsum(step[:-1], dtype=np.int8).view(bool)
     cut: np.ndarray = block[inside]
     return cut
-
-
-def _show(text: bytes) -> str:
-    shown = text.decode(errors="replace")
-    return repr(shown if len(shown) <= 120 else shown[:117] + "...")

@@ -132,9 +132,8 @@ class Manifest:
             )
         if not csv.is_file():
             # Lists are read several times, and a pipe gives its rows once.
-            raise ManifestError(
-                f"{csv} is {'a folder' if csv.is_dir() else 'a pipe or device'}: write a list into a file"
-            )
+            what = f"a folder: `rhovideo index {csv}` writes lists of the videos in a folder"
+            raise ManifestError(f"{csv} is {what if csv.is_dir() else 'a pipe or device: write a list into a file'}")
         after = f" after the first {skip_rows} lines (DATA.SKIP_ROWS)" if skip_rows else ""
         return cls._open_packed(
             [csv],

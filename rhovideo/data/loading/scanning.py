@@ -9,8 +9,8 @@ import shlex
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -24,11 +24,11 @@ from rhovideo.data.lists.any_list import open_any_list
 from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.loading.workers import cores, describe_exit, initialise_worker, worker_context
 from rhovideo.data.video.footage import Footage, describe
+from rhovideo.data.video.picture.frame import Picture, RgbPicture
 from rhovideo.data.video.reader import Video, VideoReadError
 from rhovideo.errors import JobError
 from rhovideo.runs.official_counts import add_official_counts, read_official_count
 
-_BLOCK_BYTES = 128 * 2**20
 # Two clips of 8 frames, τ 8, at 30 frames a second: what most recipes take of a video.
 _TWO_CLIPS = 2 * 8 * 8 / 30
 
@@ -59,6 +59,7 @@ class ScanReport:
         clean_csv: the list without them, in the same folder.
         csv: the list.
         footage: what the files say of themselves, of all that can be opened, in no order.
+        notes: how many videos are unusual in a way that costs no frame, by what it is; they stay in ``clean_csv``.
     """
 
     total: int
@@ -67,9 +68,14 @@ class ScanReport:
     clean_csv: Path
     csv: Path
     footage: Sequence[Footage] = ()
+    notes: Mapping[str, int] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        return "\n".join([*self._about_footage(), self._about_broken()])
+        return "\n".join([*self._about_footage(), *self._about_notes(), self._about_broken()])
+
+    def _about_notes(self) -> Iterator[str]:
+        for note, count in sorted(self.notes.items(), key=_largest_first):
+            yield f"note, of {count} of {self.total} videos: {note}; all frames are there, so it stays in the list"
 
     def _about_broken(self) -> str:
         if not self.broken:
@@ -145,10 +151,12 @@ def scan(
     show = sys.stderr.isatty() if progress is None else progress
     broken: list[BrokenVideo] = []
     footage: list[Footage] = []
+    notes: Counter[str] = Counter()
     with tqdm(total=len(manifest), desc=f"scan {csv.name}", unit="video", disable=not show) as bar:
-        for index, (reason, described) in look_at_all(manifest, range(len(manifest)), workers, _decode):
+        for index, (reason, described, note) in look_at_all(manifest, range(len(manifest)), workers, _decode):
             bar.update()
             footage += [] if described is None else [described]
+            notes.update([note] if note and reason is None else [])
             if reason is not None:
                 broken.append(BrokenVideo(manifest.path(index), manifest.line(index), reason))
                 bar.set_postfix(broken=len(broken))
@@ -158,7 +166,7 @@ def scan(
     _write_clean(csv, clean_csv, {video.line for video in broken})
     if (official := read_official_count(csv)) is not None and len(broken) < len(manifest):
         add_official_counts({clean_csv: replace(official, listed=len(manifest) - len(broken))})
-    return ScanReport(len(manifest), broken, broken_file, clean_csv, csv, footage)
+    return ScanReport(len(manifest), broken, broken_file, clean_csv, csv, footage, notes)
 
 
 def check_video(path: str) -> str | None:
@@ -170,24 +178,41 @@ def check_video(path: str) -> str | None:
     Returns:
         What is wrong with the video; None if nothing is.
     """
+    return _read_through(path)[0]
+
+
+def _read_through(path: str) -> tuple[str | None, str]:
+    """What is wrong with a video, None if nothing is, and what is unusual about it, which costs no frame."""
     try:
         with Video(path) as video:
-            # Long ranges, since decoding of each starts at a key frame, but short enough to need little memory.
-            step = max(_BLOCK_BYTES // (video.height * video.width * 3), 1)
-            for first in range(0, video.num_frames, step):
-                video.frames(range(first, min(first + step, video.num_frames)))
-            return video.defect or None
+            try:
+                # One pass, whatever the length of its groups of pictures; each frame is forgotten after it.
+                video.each(range(video.num_frames), lambda picture, places: _convert(picture))
+            except VideoReadError as error:
+                return video.defect or error.reason, ""
+            return video.defect or None, video.note
     except VideoReadError as error:
-        return error.reason
+        return error.reason, ""
     except (OSError, av.FFmpegError) as error:
-        return str(error)
+        return str(error), ""
+
+
+def _convert(picture: Picture | RgbPicture) -> None:
+    picture.rgb()
 
 
 class Look(NamedTuple):
-    """The defect of a video, None if it has none, and its description, None where it cannot be opened."""
+    """What was seen of a video.
+
+    Attributes:
+        reason: its defect; None if it has none.
+        footage: its description; None where it cannot be opened.
+        note: what is unusual about it, though no frame is lost; "" if nothing is.
+    """
 
     reason: str | None
     footage: Footage | None
+    note: str = ""
 
 
 # What a process does with the file at a path; a function of a module.
@@ -195,7 +220,8 @@ Looking = Callable[[str], Look]
 
 
 def _decode(path: str) -> Look:
-    return Look(check_video(path), describe(path))
+    reason, note = _read_through(path)
+    return Look(reason, describe(path), note)
 
 
 class _Worker:

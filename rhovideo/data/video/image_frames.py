@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from rhovideo.data.video.picture.frame import RgbPicture
+from rhovideo.data.video.picture.size_limit import why_image_too_large
 from rhovideo.data.video.reader import Taker, VideoReadError
 
 
@@ -98,6 +99,8 @@ def _read_image(video: str, images: Paths, index: int) -> np.ndarray:
     except (OSError, ValueError) as error:  # a zero byte in a path is a ValueError
         reason = getattr(error, "strerror", None) or error
         raise VideoReadError(video, f"frame {index}, {path!r}: {reason}") from error
+    if too_large := why_image_too_large(data.tobytes()):
+        raise VideoReadError(video, f"frame {index}, {path}: {too_large}")
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise VideoReadError(video, f"frame {index}, {path}: is not an image")

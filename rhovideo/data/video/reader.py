@@ -5,8 +5,8 @@ are shown, so the packets to decode are known before decoding starts. Pictures t
 others are skipped, and only the wanted ones are turned into RGB. Where a container holds no usable times (raw streams,
 AVI with reordered H.264), the stream is decoded once to count its pictures.
 
-Indices and pixels are those of a plain decode of the whole file. The exception are damaged files that can still be
-decoded: the decoder fills damaged pictures from those that it decoded before, so they may differ.
+Indices and pixels are those of a plain decode of the whole file. A decoder fills damaged parts of a picture from those
+before it, and only flags them. Such a picture, and those that may need it, are errors here.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from av.video.reformatter import VideoReformatter
 from rhovideo.data.video.picture.frame import Picture, RgbPicture
 from rhovideo.data.video.picture.orientation import Orientation
 from rhovideo.data.video.stream.containers import READ_ERRORS, VideoReadError, reason_of
-from rhovideo.data.video.stream.decoding import DisorderedTimesError, StreamDecoder
+from rhovideo.data.video.stream.decoding import DamagedPictureError, DisorderedTimesError, StreamDecoder
 from rhovideo.data.video.stream.timeline import even_timeline
 
 # A function that is called with each picture and its places.
@@ -48,6 +48,7 @@ class Video:
             the frame that is visible at its time.
         tone_map: turn HDR pictures (PQ, HLG) into SDR ones; SDR pictures are the same with True and False.
         defect: what is wrong with the file although frames can be read, e.g. that it is cut off; "" if nothing is.
+        note: what is unusual about the file and costs no frame, as far as it is known by now; "" if nothing is.
 
     Raises:
         VideoReadError: there is no such file, or it is not a video, or none of its frames can be decoded.
@@ -67,6 +68,8 @@ class Video:
         self._stream = StreamDecoder(self.path, num_threads)
         self._reformatter = VideoReformatter()
         self._orientation = Orientation()
+        self._handed_out: set[int] = set()
+        self.note = ""
         try:
             self._stream.open()
             self._lay_timeline()
@@ -146,9 +149,12 @@ class Video:
             raise IndexError(f"{self.path}: frames {indices.min()} to {indices.max()} of {self.num_frames}")
         try:
             self._hand_out(indices, self._guarded(take))
+            self._handed_out.update(indices.tolist())
             return
         except READ_ERRORS as error:
             raise VideoReadError(self.path, f"frames cannot be decoded: {reason_of(error)}") from error
+        except DamagedPictureError as error:
+            raise VideoReadError(self.path, str(error)) from error
         except _TakerError as error:
             mistake = error.mistake
         raise mistake
@@ -163,8 +169,9 @@ class Video:
         if table.timed:
             labels = times = table.pts[table.shown_in_order()]
         else:
-            labels, times, problem = self._stream.count_pictures()
-            self.defect = self.defect or problem
+            counted = self._stream.count_pictures()
+            labels, times = counted.labels, counted.ascending_times()
+            self.defect = self.defect or counted.problem
             average, guessed, base = rates
             rates = (guessed, average, base)
         if not len(labels):
@@ -216,7 +223,7 @@ class Video:
         places: dict[int, list[int]] = {}
         for place, label in enumerate(self._picture[indices].tolist()):
             places.setdefault(label, []).append(place)
-        with contextlib.suppress(DisorderedTimesError, *READ_ERRORS):
+        with contextlib.suppress(DisorderedTimesError, DamagedPictureError, *READ_ERRORS):
             missing = self._pass(places, take, sparing=True)
             if not missing:
                 return missing
@@ -227,7 +234,7 @@ class Video:
         stream, missing = self._stream, set(places)
         timed = stream.table.timed
         pictures: Iterator[tuple[int | None, av.VideoFrame]]
-        pictures = stream.pictures_by_time(set(places), sparing) if timed else enumerate(stream.all_pictures([]))
+        pictures = stream.pictures_by_time(set(places), sparing) if timed else stream.pictures_by_place()
         for label, frame in pictures:
             if label is not None and label in places:
                 turned = self._orientation.is_turned(frame)
@@ -244,13 +251,21 @@ class Video:
         return self.frames([0]).shape[1:3]
 
     def _distrust_times(self) -> None:
-        """Number the pictures as the decoder shows them, since the container's times contradict this order."""
+        """Number the pictures as the decoder shows them, since the container's times contradict this order.
+
+        Raises:
+            VideoReadError: it does not show all, or a frame that was handed out before would become another one.
+        """
+        contradiction = "its times contradict the order in which its frames are shown"
+        counted = self._stream.count_pictures()
+        if counted.problem or not counted.times:
+            raise VideoReadError(self.path, f"{contradiction}, and {counted.problem or 'no frame can be decoded'}")
+        places = np.minimum(np.arange(self.num_frames), len(counted.times) - 1)
+        if any(counted.times[places[index]] != self._picture[index] for index in self._handed_out):
+            raise VideoReadError(self.path, f"{contradiction}, which was found after other frames were read")
         self._stream.distrust_times()
-        labels, _, problem = self._stream.count_pictures()
-        if not len(labels):
-            raise VideoReadError(self.path, f"no frame can be decoded ({problem})")
-        self.defect = self.defect or problem or "its times contradict the order in which its frames are shown"
-        self._picture = labels[np.minimum(np.arange(self.num_frames), len(labels) - 1)]
+        self.note = self.note or contradiction
+        self._picture = places
 
     def _hold_pictures(self) -> None:
         """Repeat the picture before where a packet shows none, which some packets do by design."""

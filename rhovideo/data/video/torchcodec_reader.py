@@ -1,10 +1,12 @@
 """Frames through torchcodec, where it gives the same ones (DATA.DECODING_BACKEND torchcodec).
 
 The timeline, and so the meaning of an index, is that of :class:`rhovideo.data.video.reader.Video`; torchcodec decodes
-and converts. Its frames could differ with other pixel formats than 8-bit 4:2:0, interlaced or rotated pictures, HDR
-that becomes SDR, times that do not number the pictures, headers that change on the way, and transport streams. There
-this class decodes as its base class does. Where headers stay the same, only the first picture is checked: in a stream
-that becomes interlaced later, frames differ by a few grey levels.
+and converts. Its frames could differ with codecs that leave the rounding to the decoder (MPEG-4 and older ones: two
+versions of FFmpeg differ by 1 to 2 grey levels), with other pixel formats than 8-bit 4:2:0, interlaced or rotated
+pictures, HDR that becomes SDR, times that do not number the pictures, headers that change on the way, and transport
+streams. There this class decodes as its base class does. Where headers stay the same, only the first picture is
+checked: in a stream that becomes interlaced later, frames differ by a few grey levels. torchcodec does not tell which
+pictures its decoder flags as damaged: `rhovideo scan`, which uses PyAV, finds them.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from rhovideo.data.video.stream.bitstreams import RESTARTABLE_CODECS
 from rhovideo.data.video.stream.containers import READ_ERRORS
 from rhovideo.errors import JobError
 
+# Codecs whose pictures are specified to the last bit.
+_EXACT_CODECS = frozenset({"h264", "hevc", "vp8", "vp9", "av1", "ffv1"})
 # Converted in the same way by both: one path of FFmpeg's scaler, on whole pairs of rows and columns.
 _SAME_IN_RGB = frozenset({"yuv420p", "yuvj420p"})
 # Formats without an index: a seek may land behind the key frame, and pictures that need it are shown damaged.
@@ -127,6 +131,8 @@ class TorchcodecVideo(Video):
     def _shape_if_alike(self) -> tuple[int, int] | None:
         """Height and width of the pictures if torchcodec gives the same ones; None if it might not."""
         if not self._stream.table.timed or self._stream.format in _SOUGHT_ROUGHLY:
+            return None
+        if self._stream.codec not in _EXACT_CODECS:
             return None
         # With new headers on the way, later pictures may be interlaced.
         if self._stream.codec in RESTARTABLE_CODECS and not self._stream.table.restart[0]:

@@ -10,6 +10,7 @@ from torch import Tensor
 from rhovideo.distributed import gather
 from rhovideo.ssl.losses import unit
 from rhovideo.ssl.memory.state_numbers import StateNumbers
+from rhovideo.ssl.shapes import require_not_empty
 
 
 class Queue(StateNumbers):
@@ -20,6 +21,9 @@ class Queue(StateNumbers):
     Args:
         length: rows; a multiple of the rows that one :meth:`enqueue` adds over all processes.
         dim: size of an embedding.
+
+    Raises:
+        ValueError: ``length`` or ``dim`` is below 1.
 
     Attributes:
         keys: [length, dim], a buffer.
@@ -32,6 +36,9 @@ class Queue(StateNumbers):
 
     def __init__(self, length: int, dim: int) -> None:
         super().__init__()
+        for name, size in (("length", length), ("dim", dim)):
+            if size < 1:
+                raise ValueError(f"{name} is {size}: a queue needs a {name} of at least 1")
         self.register_buffer("keys", unit(torch.randn(length, dim)))
         self.pointer, self.filled = 0, 0
 
@@ -54,8 +61,12 @@ class Queue(StateNumbers):
             The number of rows added: B times the processes.
 
         Raises:
-            ValueError: the length is no multiple of the rows added, so that a batch would be split at the end.
+            ValueError: the length is no multiple of the rows added, so that a batch would be split at the end; or
+                there are no keys, or they are not [B, dim].
         """
+        require_not_empty(keys=keys)
+        if keys.shape[1:] != self.keys.shape[1:]:
+            raise ValueError(f"keys are {list(keys.shape)}: this queue takes [B, {self.keys.shape[1]}]")
         everyone = gather(keys.to(self.keys.dtype))
         added = len(everyone)
         if len(self) % added:

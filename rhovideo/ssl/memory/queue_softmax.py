@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from rhovideo.ssl.host_values import can_be_looked_at
+
 # Rows at a time on the CPU, where they stay in the cache from the scores to the mean. A GPU takes all at once: starting
 # many small kernels would cost it more.
 _BLOCK_ROWS = 8192
@@ -28,17 +30,12 @@ def attend(queries: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
     if not len(rows):
         return queries.new_full(queries.shape[:1], -math.inf), torch.zeros_like(queries)
     blocks = rows.split(_BLOCK_ROWS if rows.is_cpu else len(rows))
-    if _can_be_looked_at(queries):
+    if can_be_looked_at(queries):
         total, weighted = _sum_unshifted(queries, blocks)
         if _fits_the_type(total, weighted):
             return _log_sum_and_mean(0.0, total, weighted)
     parts = [_attend_block(queries, block) for block in blocks]
     return _log_sum_and_mean(*(parts[0] if len(parts) == 1 else _merge(parts)))
-
-
-def _can_be_looked_at(values: Tensor) -> bool:
-    """True where the values may decide what is computed: not on a GPU, where the host would wait, nor in a graph."""
-    return values.is_cpu and type(values) is Tensor and not torch.compiler.is_compiling()
 
 
 def _log_sum_and_mean(shift: Tensor | float, total: Tensor, weighted: Tensor) -> tuple[Tensor, Tensor]:

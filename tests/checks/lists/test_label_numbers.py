@@ -43,6 +43,25 @@ def test_a_class_was_added_to_make_them_fit(told):
     assert told([1, 3], classes=4) == []  # other classes are missing too
 
 
+def test_labels_without_a_gap_tell_it_for_any_number_of_classes(told):
+    assert [severity for severity, text in told([1, 1, 2, 2], classes=400) if "labels start at 1: " in text] == [
+        "warning"
+    ]
+    [(severity, text)] = told([1, 2, 3, 4, 5], classes=2)
+    assert severity == "error"
+    assert "labels start at 1: " in text
+    assert "MODEL.NUM_CLASSES 5" in text
+    assert not [text for _, text in told([1, 3, 7], classes=400) if "labels start at 1" in text]
+
+
+def test_one_list_tells_it_where_another_cannot_be_read(told, tmp_path):
+    told([1, 2, 3])
+    (tmp_path / "val.csv").unlink()
+    found = findings_of(tmp_path, "linear", 3)
+    assert [str(finding) for finding in found if "labels start at 1: " in str(finding)]
+    assert not [str(finding) for finding in found if "has the label 3" in str(finding)]
+
+
 def test_names_of_classes_tell_it_without_a_classifier(told, tmp_path):
     write_class_names(tmp_path, ["a", "b", "c"])
     [(severity, text)] = told([1, 2, 3], "knn")

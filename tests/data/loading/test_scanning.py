@@ -15,10 +15,11 @@ import av
 import pytest
 
 from rhovideo.data.lists.manifest import Manifest
-from rhovideo.data.loading import scanning
 from rhovideo.data.loading.scanning import check_video, scan
 from rhovideo.data.video.picture.tone_mapping import HLG, PQ
+from rhovideo.data.video.stream.decoding import StreamDecoder
 from rhovideo.runs.official_counts import OfficialCount, add_official_counts, read_official_count
+from tests.data.unusual_videos import write_damaged, write_declaring, write_packed
 from tests.data.video.picture.test_tone_mapping import write_hdr
 from tests.videos import write_broken_video, write_video
 
@@ -92,7 +93,7 @@ def test_good_video_has_nothing_wrong(damaged_list):
     assert check_video(str(damaged_list / "good 0.mp4")) is None
 
 
-def test_damage_near_the_end_is_found_in_pieces(tmp_path, monkeypatch):
+def test_damage_near_the_end_is_found(tmp_path):
     path = write_video(tmp_path / "a.mp4", num_frames=60, options={"g": "10"})
     with av.open(str(path)) as container:
         last = [packet for packet in container.demux(video=0) if packet.size][-4]
@@ -100,10 +101,44 @@ def test_damage_near_the_end_is_found_in_pieces(tmp_path, monkeypatch):
     with path.open("r+b") as file:
         file.seek(place)
         file.write(b"\xff" * size)
-    whole = check_video(str(path))
-    monkeypatch.setattr(scanning, "_BLOCK_BYTES", 7 * 64 * 48 * 3)
-    assert whole
     assert check_video(str(path))
+
+
+@pytest.mark.parametrize("gop", [2, 500])
+def test_a_scan_decodes_each_picture_once(gop, tmp_path, monkeypatch):
+    """Whatever its size and its groups of pictures: blocks of frames would begin at the same key frame again."""
+    path = write_video(tmp_path / "a.mp4", num_frames=40, options={"g": str(gop)})
+    packets = []
+    stretches = StreamDecoder._stretches
+
+    def counted(self, ranges):
+        packets.append(sum(end - first for first, end in ranges))
+        return stretches(self, ranges)
+
+    monkeypatch.setattr(StreamDecoder, "_stretches", counted)
+    assert check_video(str(path)) is None
+    assert sum(packets) == 40
+
+
+def test_a_damaged_picture_is_broken_though_the_decoder_shows_one(tmp_path):
+    write_damaged(tmp_path / "damaged.mp4")
+    assert "is damaged" in check_video(str(tmp_path / "damaged.mp4"))
+
+
+def test_what_costs_no_picture_is_a_note(tmp_path):
+    """DivX files with packed B-frames, as in UCF101 and HMDB51."""
+    write_packed(tmp_path / "packed.avi")
+    (tmp_path / "all.csv").write_text("packed.avi 3\n")
+    report = scan(tmp_path / "all.csv", workers=1, cache_dir=tmp_path)
+    assert report.broken == []
+    assert report.clean_csv.read_text() == "packed.avi 3\n"
+    assert report.notes == {"its times contradict the order in which its frames are shown": 1}
+    assert "note, of 1 of 1 videos: its times contradict" in str(report)
+
+
+def test_pictures_of_a_gigabyte_are_named_and_not_decoded(tmp_path):
+    write_declaring(tmp_path / "large.avi", 16000, 16000)
+    assert "declares pictures of 16000x16000 pixels" in check_video(str(tmp_path / "large.avi"))
 
 
 def test_scan_goes_on_when_a_worker_dies(tmp_path):

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from fvcore.common.config import CfgNode
 
 from rhovideo.config.box_file_names import frame_list_files
-from rhovideo.data.lists.csv_parsing import VIDEO_ENDINGS, ManifestError
+from rhovideo.data.lists.csv_parsing import ManifestError
 from rhovideo.data.lists.frame_lists import FrameListManifest
+from rhovideo.data.lists.list_mistakes import VIDEO_ENDINGS
 from rhovideo.data.lists.video_list import OpenVideo
 from rhovideo.data.video.torchcodec_reader import open_video
 

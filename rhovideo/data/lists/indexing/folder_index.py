@@ -12,7 +12,7 @@ from rhovideo.atomic_files import written_whole
 from rhovideo.config.list_names import CLASS_NAMES_FILE
 from rhovideo.data.lists.classes.class_files import in_given_order, notes_on_order
 from rhovideo.data.lists.classes.class_names import write_class_names
-from rhovideo.data.lists.csv_parsing import NO_LABEL, VIDEO_ENDINGS
+from rhovideo.data.lists.csv_parsing import NO_LABEL
 from rhovideo.data.lists.indexing.video_folders import (
     SPLITS,
     Skipped,
@@ -23,6 +23,7 @@ from rhovideo.data.lists.indexing.video_folders import (
     take_out_strays,
 )
 from rhovideo.data.lists.indexing.video_groups import GroupNames, recognise_groups
+from rhovideo.data.lists.list_mistakes import VIDEO_ENDINGS
 from rhovideo.randomness import Stream, generator
 
 SHOWN = 5

@@ -12,6 +12,7 @@ import numpy as np
 
 from rhovideo.config.list_names import MIXTURE_MARK
 from rhovideo.data.lists.csv_parsing import NO_LABEL, ManifestError, Rows
+from rhovideo.data.lists.list_mistakes import PREFIX_KEY, find_other_kind, first_lines, of_quotes, of_windows
 from rhovideo.data.lists.manifest import Manifest
 from rhovideo.data.lists.multi_label.label_sets import EXAMPLE, LabelSet, label_text, read_label_set
 
@@ -110,6 +111,8 @@ def _rows(csv: Path, separator: str, skip_rows: int) -> Iterator[Rows]:
     """Rows for a packed file: the labels and the path of each video, with a space between them."""
     if not separator:
         raise ManifestError(f"{_SEPARATOR} is empty: write what is between path and labels", keys=(_SEPARATOR,))
+    if (mistake := find_other_kind(first_lines(csv, skip_rows), separator)) is not None:
+        raise ManifestError(f"{csv}, line {mistake.line}: {mistake.message}", keys=mistake.keys)
     with csv.open("rb") as lines:
         block: list[tuple[int, bytes, int]] = []
         for number, line in enumerate(lines, 1):
@@ -149,6 +152,8 @@ def _parse(csv: Path, number: int, line: str, separator: str) -> tuple[str, Labe
     if line.startswith("original_vido_id"):
         raise fail("the file lists frames, not videos: write TRAIN.DATASET charades to read it", "TRAIN.DATASET")
     shown = repr(line if len(line) <= 120 else f"{line[:117]}...")
+    if wrong := of_windows(line):
+        raise fail(wrong, PREFIX_KEY)
     example = f'`path{separator}"3,9,21"`'
     if quoted := _QUOTED.fullmatch(line):
         path, text = _before(quoted[1], separator), quoted[2]
@@ -162,6 +167,8 @@ def _parse(csv: Path, number: int, line: str, separator: str) -> tuple[str, Labe
             raise fail(f"{shown}: several labels after commas need quotes: write {example}")
     if not (path := path.strip()):
         raise fail(f"the path is empty: write {example}")
+    if wrong := of_quotes(path, separator):
+        raise fail(wrong)
     try:
         return path, read_label_set(text)
     except ValueError as error:

@@ -9,6 +9,8 @@ from typing import Any
 import av
 from av.stream import Discard, Disposition
 
+from rhovideo.data.video.picture.size_limit import MAX_PIXELS, why_too_large
+
 # Demuxers that render text or open other files. No video file needs them.
 REFUSED_FORMATS = frozenset({"tty", "concat", "hls", "dash", "sdp", "image2"})
 # The type of the box that MP4 and its kin begin with.
@@ -16,6 +18,8 @@ _FIRST_BOX = b"ftyp"
 # No parsers, which read the time, type and end of each packet; no decoder (the list holds no real name), which would
 # decode pictures at opening; and the fewest bytes to probe. Samples then take 3 to 5 % less time (340x256, Xeon).
 _TRUSTING = {"fflags": "+noparse+nofillin", "codec_whitelist": "none", "probesize": "32"}
+# Of FFmpeg's decoders, which it also runs to look into a file that is opened.
+DECODER_LIMITS = {"max_pixels": str(MAX_PIXELS)}
 # Titles that are no UTF-8 must not keep a video from being read. PyAV 19 has no such argument.
 _ANY_METADATA: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
 # What PyAV raises for a file that it cannot read.
@@ -63,7 +67,7 @@ def open_container(path: str, trusting: bool = False) -> av.container.InputConta
         raise VideoReadError(path, "is not a regular file" if not os.path.isdir(path) else "is a folder, not a video")
     if os.path.getsize(path) == 0:
         raise VideoReadError(path, "is empty")
-    options = {"protocol_whitelist": "file", **(_TRUSTING if trusting else {})}
+    options = {"protocol_whitelist": "file", **DECODER_LIMITS, **(_TRUSTING if trusting else {})}
     container: av.container.InputContainer = av.open(f"file:{path}", options=options, **_ANY_METADATA)
     if REFUSED_FORMATS.intersection(container.format.name.split(",")):
         container.close()
@@ -82,7 +86,7 @@ def main_stream(container: av.container.InputContainer, path: str) -> av.VideoSt
         The stream.
 
     Raises:
-        VideoReadError: there is no such stream, or FFmpeg has no decoder for it.
+        VideoReadError: there is no such stream, or FFmpeg has no decoder for it, or its pictures are too large.
     """
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
@@ -91,10 +95,20 @@ def main_stream(container: av.container.InputContainer, path: str) -> av.VideoSt
     chosen = next((s for s in streams if best is not None and s.index == best.index), streams[0])
     if chosen.codec_context is None:
         raise VideoReadError(path, "has a codec that this FFmpeg cannot decode")
+    size = chosen.codec_context.width, chosen.codec_context.height
+    if too_large := why_too_large(*(size if all(size) else _declared_size(path, chosen.index))):
+        raise VideoReadError(path, too_large)
     for stream in container.streams:
         if stream.index != chosen.index:
             stream.discard = Discard.all
     return chosen
+
+
+def _declared_size(path: str, index: int) -> tuple[int, int]:
+    """Width and height of a stream by the container, which FFmpeg forgets if it may not decode pictures so large."""
+    with open_container(path, trusting=True) as container:
+        context = container.streams[index].codec_context
+        return (context.width, context.height) if isinstance(context, av.VideoCodecContext) else (0, 0)
 
 
 def begins_like_mp4(path: str) -> bool:

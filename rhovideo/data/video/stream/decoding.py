@@ -6,13 +6,14 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
 
 from rhovideo.data.video.stream.bitstreams import is_referenced
 from rhovideo.data.video.stream.containers import (
+    DECODER_LIMITS,
     READ_ERRORS,
     begins_like_mp4,
     main_stream,
@@ -27,6 +28,7 @@ from rhovideo.data.video.stream.packets import (
     choose_packets,
     read_packets,
 )
+from rhovideo.data.video.stream.truncation import missing_end
 
 # Packets of larger streams are not kept in memory, but read a second time.
 KEPT_PACKETS_BYTES = 64 * 2**20
@@ -37,6 +39,41 @@ UNTIMED_FORMATS = frozenset({"avi"})
 
 class DisorderedTimesError(Exception):
     """The decoder's order of pictures is not that of their times."""
+
+
+class DamagedPictureError(Exception):
+    """The decoder has filled parts of a picture that it could not decode; pictures that need it are damaged, too."""
+
+    def __init__(self, seconds: float | None) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        where = "a picture" if self.seconds is None else f"the picture at {self.seconds:.2f} s"
+        return f"{where} is damaged: parts of it cannot be decoded"
+
+
+class CountedPictures(NamedTuple):
+    """The pictures of a whole stream, in the order of showing.
+
+    Attributes:
+        times: of each; None where the decoder knows none.
+        problem: what stopped the decoder or damaged a picture; "" if nothing did.
+    """
+
+    times: list[int | None]
+    problem: str
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The place of each picture: int64 [N]."""
+        return np.arange(len(self.times))
+
+    def ascending_times(self) -> np.ndarray | None:
+        """The times, int64 [N], if all are known and ascend."""
+        known = [time for time in self.times if time is not None]
+        ascending = len(known) == len(self.times) and all(a < b for a, b in pairwise(known))
+        return np.array(known, dtype=np.int64) if ascending else None
 
 
 class StreamDecoder:
@@ -109,6 +146,7 @@ class StreamDecoder:
         self.codec, self._extradata = context.codec.canonical_name, context.extradata or b""
         if self.trusted and not may_be_trusted(container, self.codec):
             return False
+        context.options = DECODER_LIMITS
         context.thread_count = self._num_threads
         context.thread_type = "NONE" if self._num_threads == 1 else "AUTO"
         # FFmpeg has not looked at the pictures of a trusted stream; but they have one header, and so one size.
@@ -116,6 +154,8 @@ class StreamDecoder:
         self.stated_size = (context.width, context.height) if known else None
         reliable = not (self.format in UNTIMED_FORMATS and context.has_b_frames and self.codec != "mpeg4")
         packets, defect = read_packets(container, self._stream)
+        self._begins_with_key = bool(packets) and packets[0].is_keyframe
+        defect = defect or missing_end(self.path, self.format)
         self.table = build_table(packets, self.codec, self._extradata, reliable, defect)
         if self.codec == "h264" and self.table.timed:
             # Headers may lack this number, and the decoder drops a picture that comes later than it expects.
@@ -142,6 +182,7 @@ class StreamDecoder:
 
         Raises:
             DisorderedTimesError: a picture comes later than one that is shown after it.
+            DamagedPictureError: a picture is damaged, so that those after it may be, too.
         """
         times = np.fromiter(labels, dtype=np.int64)
         order = self.table.shown_in_order()
@@ -155,16 +196,30 @@ class StreamDecoder:
                     if sparing and position not in wanted and not self._is_referenced(packet):
                         continue
                     for frame in context.decode(packet):
-                        latest = _later(latest, frame)
+                        latest = _later(latest, self._whole(frame))
                         yield frame.pts, frame
                 for frame in context.decode(None):
-                    latest = _later(latest, frame)
+                    latest = _later(latest, self._whole(frame))
                     yield frame.pts, frame
             finally:
                 context.flush_buffers()
 
+    def _whole(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The picture, which must not be damaged."""
+        if frame.is_corrupt:
+            raise DamagedPictureError(None if frame.pts is None else float(frame.pts * self.time_base))
+        return frame
+
     def _is_referenced(self, packet: av.Packet[Any]) -> bool:
         return is_referenced(memoryview(packet), self._extradata, self.codec)
+
+    def pictures_by_place(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        """All pictures of a decode from the start, each with its place in the order of showing.
+
+        Raises:
+            DamagedPictureError: a picture is damaged, so that those after it may be, too.
+        """
+        return enumerate(map(self._whole, self.all_pictures([])))
 
     def all_pictures(self, problems: list[str]) -> Iterator[av.VideoFrame]:
         """All pictures of a decode from the start, up to a packet that fails, which is added to ``problems``."""
@@ -203,13 +258,20 @@ class StreamDecoder:
                 yield islice(packets, first - position, end - position)
                 position = end
 
-    def count_pictures(self) -> tuple[np.ndarray, np.ndarray | None, str]:
-        """Decode everything: a label for each picture (its place), the times if they ascend, and what stopped it."""
+    def count_pictures(self) -> CountedPictures:
+        """Decode everything."""
+        counted = self._count()
+        # At first, MPEG-4's decoder shows some pictures before the first key frame that it never shows again.
+        return counted if self._begins_with_key else self._count()
+
+    def _count(self) -> CountedPictures:
         problems: list[str] = []
-        times = [frame.pts for frame in self.all_pictures(problems)]
-        known = [time for time in times if time is not None]
-        ascending = len(known) == len(times) and all(a < b for a, b in pairwise(known))
-        return np.arange(len(times)), np.array(known, dtype=np.int64) if ascending else None, "".join(problems)
+        times: list[int | None] = []
+        for frame in self.all_pictures(problems):
+            times.append(frame.pts)
+            if frame.is_corrupt and not problems:
+                problems.append(f"picture {len(times) - 1} is damaged: parts of it cannot be decoded")
+        return CountedPictures(times, next(iter(problems), ""))
 
 
 def _later(latest: int | None, frame: av.VideoFrame) -> int | None:

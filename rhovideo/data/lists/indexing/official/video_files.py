@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from rhovideo.data.lists.csv_parsing import VIDEO_ENDINGS
 from rhovideo.data.lists.indexing.folder_index import IndexingError
 from rhovideo.data.lists.indexing.video_folders import Skipped, find_videos, split_of
+from rhovideo.data.lists.list_mistakes import VIDEO_ENDINGS
 from rhovideo.terminal import stage
 
 
