@@ -15,7 +15,7 @@ from tests.configured_runs import METHOD_KEYS
 from tests.engine.host_reads import HostReads
 
 # Taken on a CPU alone, where reading costs nothing.
-ON_CPU_ONLY = {"queue_softmax._fits_the_type", "lars._adapt_and_descend"}
+ON_CPU_ONLY = {"queue_softmax._fits_the_type", "lars._adapt_and_descend", "sinkhorn.sinkhorn_knopp"}
 TRAININGS = {name: ["CONTRASTIVE.TYPE", name, *keys] for name, keys in METHOD_KEYS.items()}
 TRAININGS["byol, LARS, clipped"] = [*TRAININGS["byol"], "SOLVER.LARS_ON", True, "SOLVER.CLIP_GRAD_L2NORM", 1.0]
 TRAININGS["linear"] = []

@@ -98,7 +98,7 @@ def test_what_sbatch_would_refuse_is_a_problem_and_a_dry_run_shows_it_below_the_
     assert main(words) == 2
     shown = capsys.readouterr().err
     assert "sbatch --test-only: SLURM refuses pretrain.yaml: sbatch: error: Invalid account" in shown
-    assert "\n    Write other values in the SLURM section" in shown
+    assert "\n    Write --account NAME with an account that you have" in shown
     assert main([*words, "--dry-run"]) == 2
     assert "#SBATCH --nodes=1" in capsys.readouterr().out
     assert records.read_job("out/pretrain") is None
