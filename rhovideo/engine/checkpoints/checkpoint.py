@@ -28,11 +28,12 @@ from typing import Any
 import torch
 from fvcore.common.config import CfgNode
 
+from rhovideo import distributed
 from rhovideo.atomic_files import try_to_write, writing, written_whole
 from rhovideo.errors import JobError, WeightsError
 from rhovideo.runs.folder import list_checkpoints
 from rhovideo.runs.job_checkpoint import measured_checkpoint
-from rhovideo.zoo.files.safe_loading import load_content
+from rhovideo.zoo.files.safe_loading import check_values, load_content
 
 logger = logging.getLogger(__name__)
 
@@ -107,8 +108,13 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         CheckpointError: the file is cut off, damaged, not a checkpoint, empty, or would run code.
     """
+    return _read(Path(path), mapped=False)
+
+
+def _read(path: Path, *, mapped: bool) -> dict[str, Any]:
+    """The entries of a checkpoint; ``mapped``: it was checked, and its values stay on the disk until they are used."""
     try:
-        state = load_content(Path(path))
+        state = load_content(path, shapes_only=mapped, checked=mapped)
     except WeightsError as error:
         raise CheckpointError(str(error)) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
@@ -135,6 +141,42 @@ def newest_checkpoint(output_dir: str | Path) -> tuple[Path, dict[str, Any]] | N
         except CheckpointError as error:
             logger.warning("A checkpoint is skipped, and the one before it is tried: %s", error)
     return None
+
+
+def newest_checkpoint_of_all(output_dir: str | Path) -> tuple[Path, dict[str, Any]] | None:
+    """As :func:`newest_checkpoint`, for all processes of a job together, which must all call it.
+
+    One process of each machine reads and checks the file. The others map it, so its bytes are read once a machine, and
+    lie in its memory once.
+
+    Args:
+        output_dir: of the run.
+
+    Returns:
+        Its path and its content; None where there is none. The tensors belong to the file: they are to be copied, and
+        not kept.
+    """
+    # Rank 0 looks for all: on a network file system the others may still see older files.
+    paths = distributed.gather_objects(list_checkpoints(output_dir) if distributed.is_main() else None)[0] or []
+    for path in paths:
+        errors = [text for text in distributed.gather_objects(_why_unreadable(path)) if text]
+        if not errors:
+            return path, _read(path, mapped=True)
+        if distributed.is_main():
+            logger.warning("A checkpoint is skipped, and the one before it is tried: %s", errors[0])
+    return None
+
+
+def _why_unreadable(path: Path) -> str:
+    """What is wrong with a checkpoint; empty where nothing is, and on processes that leave the look to another."""
+    if distributed.local_rank() != 0:
+        return ""
+    try:
+        check_values(path)
+        _read(path, mapped=True)
+    except (CheckpointError, WeightsError) as error:
+        return str(error)
+    return ""
 
 
 def checkpoint_to_measure(cfg: CfgNode) -> str:

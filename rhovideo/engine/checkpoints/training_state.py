@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import textwrap
 from collections.abc import Mapping
@@ -23,7 +24,12 @@ from rhovideo.data.lists.kept_rows import KeptRows
 from rhovideo.data.lists.tried_videos import TriedVideos
 from rhovideo.data.loading.loader import Loader
 from rhovideo.data.loading.shuffling import is_keyed
-from rhovideo.engine.checkpoints.checkpoint import FORMAT, CheckpointError, newest_checkpoint, save_checkpoint
+from rhovideo.engine.checkpoints.checkpoint import (
+    FORMAT,
+    CheckpointError,
+    newest_checkpoint_of_all,
+    save_checkpoint,
+)
 from rhovideo.engine.checkpoints.resuming import other_settings
 from rhovideo.engine.timetable import Position
 from rhovideo.runs.folder import checkpoint_path, list_checkpoints
@@ -88,7 +94,7 @@ class TrainingState:
         distributed.barrier()
 
     def resume(self) -> Path | None:
-        """Go on from the newest checkpoint in OUTPUT_DIR that can be read.
+        """Go on from the newest checkpoint in OUTPUT_DIR that can be read; every process must call it.
 
         Returns:
             Its path; None where there is no checkpoint.
@@ -96,7 +102,7 @@ class TrainingState:
         Raises:
             CheckpointError: none of those there can be read, or the newest is of another model or list of videos.
         """
-        found = newest_checkpoint(self._cfg.OUTPUT_DIR)
+        found = newest_checkpoint_of_all(self._cfg.OUTPUT_DIR)
         if found is None:
             if list_checkpoints(self._cfg.OUTPUT_DIR):
                 raise CheckpointError(
@@ -177,10 +183,11 @@ class TrainingState:
     def _load(self, path: Path, content: dict[str, Any], rows: KeptRows | None) -> None:
         try:
             self._task.model.load_state_dict(content["model_state"])
-            self._optimizer.load_state_dict(content["optimizer_state"])
+            # These may keep the tensors that they are given, which belong to the file.
+            self._optimizer.load_state_dict(copy.deepcopy(content["optimizer_state"]))
             if content["scaler_state"]:  # empty where it was off, as float16 is on a CPU
-                self._scaler.load_state_dict(content["scaler_state"])
-            self._task.load_state_dict(content["task_state"], rows)
+                self._scaler.load_state_dict(copy.deepcopy(content["scaler_state"]))
+            self._task.load_state_dict(copy.deepcopy(content["task_state"]), rows)
         except (RuntimeError, ValueError, KeyError) as error:
             raise CheckpointError(
                 f"{path}: belongs to a run of TASK {content['task']} with another model, optimizer or list of videos "

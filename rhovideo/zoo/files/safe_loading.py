@@ -23,13 +23,14 @@ _CHUNK = 2**20
 _MOST_NAMES = 3
 
 
-def load_content(path: Path, *, shapes_only: bool = False) -> object:
+def load_content(path: Path, *, shapes_only: bool = False, checked: bool = False) -> object:
     """Load tensors, containers, text, numbers and :data:`rhovideo.zoo.files.harmless_types.HARMLESS`, on the CPU.
 
     Args:
         path: a file of ``torch.save``, or Caffe2's ``.pkl``.
         shapes_only: leave the tensors' values on the disk, and unchecked, if the file is one of torch 1.6 or later. So
             a file of 2 GB costs as little as a small one.
+        checked: :func:`check_values` has read the file, so it is not read again to compare checksums.
 
     Raises:
         WeightsError: it cannot be read, or names what could run code.
@@ -42,7 +43,7 @@ def load_content(path: Path, *, shapes_only: bool = False) -> object:
         raise WeightsError(f"{path}: cannot be read ({error.strerror}); see to its permissions and its disk") from error
     if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
         raise DamagedFileError(f"{path}: is a web page and no checkpoint; download the file itself")
-    if start.startswith(ZIP_MAGIC):
+    if start.startswith(ZIP_MAGIC) and not checked:
         _check_archive(path, _SMALL if shapes_only else None)
     try:
         if path.suffix == ".pkl" and not start.startswith(ZIP_MAGIC):
@@ -50,6 +51,16 @@ def load_content(path: Path, *, shapes_only: bool = False) -> object:
         return _load(path, mapped=shapes_only and start.startswith(ZIP_MAGIC))
     except Exception as error:
         raise _error(path, start, error) from error
+
+
+def check_values(path: Path) -> None:
+    """Read an archive of ``torch.save`` once, and compare every byte with its checksums.
+
+    Raises:
+        WeightsError: it cannot be read, or is of a kind that no checkpoint is.
+        DamagedFileError: it is truncated or damaged.
+    """
+    _check_archive(path, None)
 
 
 def _load(path: Path, *, mapped: bool) -> object:
