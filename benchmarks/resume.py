@@ -96,7 +96,9 @@ def _state() -> dict:
     optimizer.step()
     return {
         "format": FORMAT,
+        "task": "pretrain",
         "cfg": cfg.dump(),
+        **{"epoch": 1, "step": 0, "global_step": 1, "epoch_layout": {}, "scaler_state": {}, "task_state": {}},
         "model_state": method.state_dict(),
         "optimizer_state": optimizer.state_dict(),
     }
