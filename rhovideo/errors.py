@@ -79,12 +79,24 @@ def as_write_error(error: BaseException) -> JobError | None:
 def as_foreseen(error: BaseException) -> JobError | None:
     """An error with what to do, where it is known; None for any other error.
 
-    Beside errors that are foreseen where they come from, these are places that cannot be written to, and too many open
-    files, wherever that ends a command.
+    Beside errors that are foreseen where they come from, these are places that cannot be written to, folders for caches
+    that cannot be used, and too many open files, wherever that ends a command.
     """
     if isinstance(error, JobError):
         return error
-    return _too_many_files(error) or as_write_error(error)
+    return _too_many_files(error) or _unusable_cache(error) or as_write_error(error)
+
+
+def _unusable_cache(error: BaseException) -> JobError | None:
+    """The error of a place below a folder for caches or temporary files that an environment variable names."""
+    if not isinstance(error, OSError) or not isinstance(error.filename, str):
+        return None
+    for name, folder in os.environ.items():
+        names_it = "CACHE" in name or name in ("TMPDIR", "HF_HOME", "TORCH_HOME", "MPLCONFIGDIR")
+        if names_it and folder and f"{error.filename}/".startswith(f"{folder.rstrip('/')}/"):
+            reason = error.strerror or error
+            return JobError(f"{name} is {folder}, which cannot be used ({reason}): name another folder, or unset it")
+    return None
 
 
 # What is asked for where the system allows as many; some systems have a lower limit that only their owner can raise.

@@ -43,6 +43,16 @@ def test_too_many_open_files_are_told_with_the_limit_and_what_to_do():
     assert as_foreseen(told := JobError("told")) is told
 
 
+def test_a_cache_folder_that_cannot_be_used_is_named_with_its_variable(monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/proc/nothing")
+    with pytest.raises(OSError, match="nothing") as caught:
+        os.makedirs("/proc/nothing/fxgraph")
+    said = str(as_foreseen(caught.value))
+    assert said.startswith("TORCHINDUCTOR_CACHE_DIR is /proc/nothing, which cannot be used (No such file or directory)")
+    assert said.endswith("name another folder, or unset it")
+    assert as_foreseen(FileNotFoundError(errno.ENOENT, "No such file or directory", "/proc/nothings")) is None
+
+
 @pytest.mark.parametrize("raised", ["os.open(os.devnull, os.O_RDONLY)", "raise RuntimeError('received 0 items')"])
 def test_a_process_without_files_to_open_ends_in_words(raised):
     code = f"""
