@@ -7,9 +7,10 @@ NUM_CPU_PROCESSES, which the batch and the learning rate follow.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ _NOT_FOR_USERS = (
 )
 # Without them a job's output, or the jobs of an array, would not be found.
 _NOT_TO_DROP = ("array", "output", "error")
+# Those that a script has besides what was asked for.
+_WRITTEN_BY_ITSELF = ("requeue", "open-mode", "dependency", "kill-on-invalid-dep")
 # Other ways to ask for memory; they replace --mem.
 _MEMORY_OPTIONS = ("mem-per-cpu", "mem-per-gpu")
 # Other ways to ask for GPUs; they replace --gpus-per-node where a cluster wants them.
@@ -81,7 +84,7 @@ def resolve_slurm(cfg: CfgNode, given: dict[str, Origin], notes: list[str], clus
     agreement = _Agreement(cfg, given, notes, cluster)
     findings += agreement.make(_NODES)
     findings += agreement.make(_GPUS)
-    findings += _dropped(cfg.SLURM.DROP)
+    findings += _dropped(cfg.SLURM.DROP, [_argument(entry)[0] for entry in cfg.SLURM.ARGS])
     if cfg.NUM_GPUS < 0:
         findings += [_no_gpus_given(cfg)] if cfg.NUM_GPUS == -1 else []
     elif cfg.NUM_GPUS > 0:
@@ -231,17 +234,17 @@ def _arguments(entries: list[str]) -> Iterator[Finding]:
             yield Finding((key,), f"{entry!r}: rhovideo sets {name} itself, to find and requeue its jobs", "nothing")
 
 
-def _dropped(options: list[str]) -> Iterator[Finding]:
+def _dropped(options: list[str], asked: Collection[str]) -> Iterator[Finding]:
+    key, written = ("SLURM.DROP",), sorted({*_OWN, *asked, *_WRITTEN_BY_ITSELF})
     for option in options:
         name = option.removeprefix("--")
         if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
-            yield Finding(
-                ("SLURM.DROP",), f"{option!r} is not the name of an option of sbatch", "such as ntasks-per-node"
-            )
+            yield Finding(key, f"{option!r} is not the name of an option of sbatch", "such as ntasks-per-node")
         elif name in _NOT_TO_DROP:
-            yield Finding(
-                ("SLURM.DROP",), f"{name} cannot be left out: jobs and their output are found by it", "nothing"
-            )
+            yield Finding(key, f"{name} cannot be left out: jobs and their output are found by it", "nothing")
+        elif name not in written:
+            near = difflib.get_close_matches(name, written, 1) or [f"one of {', '.join(written)}"]
+            yield Finding(key, f"no script of ours has the option {name}", near[0])
 
 
 def _number_of_tasks(cfg: CfgNode) -> Iterator[Finding]:
@@ -250,7 +253,7 @@ def _number_of_tasks(cfg: CfgNode) -> Iterator[Finding]:
     for entry in cfg.SLURM.ARGS:
         name, value = _argument(entry)
         if name == "ntasks" and value not in ("", str(wanted)) and wanted > 0:
-            wrong = f"{entry!r}, and {cfg.SLURM.NODES} nodes with {cfg.SLURM.TASKS_PER_NODE} tasks each have {wanted}"
+            wrong = f"{entry!r}, and SLURM.NODES times SLURM.TASKS_PER_NODE is {wanted}"
             yield Finding(("SLURM.ARGS", "SLURM.NODES", "SLURM.TASKS_PER_NODE"), wrong, f"ntasks={wanted}")
 
 

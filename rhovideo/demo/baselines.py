@@ -6,7 +6,8 @@ does: by a logistic regression whose strength is chosen on training videos that 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from rhovideo.data import Video
 from rhovideo.demo.labelled_set import read_list
 from rhovideo.engine.probes.feature_set import FeatureSet, ProbeData
 from rhovideo.engine.probes.kinds import probe_logistic
+from rhovideo.terminal import stage
 
 # Pictures of a video, evenly spaced.
 _FRAMES = 8
@@ -46,7 +48,9 @@ def measure_baselines(folder: str | Path) -> Baselines:
         VideoReadError: a video cannot be read.
     """
     lists = [read_list(folder, split) for split in ("train", "val")]
+    stage("baselines: reading the videos")
     frames = [[_spaced_frames(path) for path, _ in rows] for rows in lists]
+    stage("baselines: fitting their classifiers")
     labels = [np.array([label for _, label in rows], np.int64) for rows in lists]
 
     def top1(describe: Callable[[np.ndarray], np.ndarray]) -> float:
@@ -101,7 +105,19 @@ def classified(train: np.ndarray, labels: np.ndarray, test: np.ndarray) -> np.nd
     # The probe wants labels of the test videos, to count the classes. Of these none is larger than the others.
     unknown = np.zeros(len(test), np.int64)
     data = ProbeData(_feature_set(train, labels), _feature_set(test, unknown))
-    return probe_logistic(data, torch.device("cpu")).predicted
+    with _one_thread():
+        return probe_logistic(data, torch.device("cpu")).predicted
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Products of this size gain nothing from more threads, which wait for each other where cores are shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _feature_set(values: np.ndarray, labels: np.ndarray) -> FeatureSet:

@@ -22,7 +22,6 @@ from rhovideo.demo.baselines import Baselines, measure_baselines
 from rhovideo.demo.loss_curve import save_report
 from rhovideo.demo.measured_runs import MadeSet, made_set, run_afresh, settings_of
 from rhovideo.engine.log.json_stats import read_json_stats
-from rhovideo.terminal import stage
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,6 @@ def run_experiment(experiment: Experiment) -> dict[str, Any]:
     out = experiment.out
     data = made_set(out, experiment.kind, experiment.videos)
     data.write()
-    stage("baselines: reading the videos")
     baselines = measure_baselines(data.folder)
     rows = []
     for seed in experiment.seeds:

@@ -307,11 +307,14 @@ def test_other_ways_to_ask_for_memory_replace_ours(entry, site):
 def test_a_site_may_demand_the_number_of_tasks(site):
     two = [*CPU, "SLURM.NODES", 2, "SLURM.TASKS_PER_NODE", 2]
     assert options(on_slurm(None, *two, "SLURM.ARGS", ["ntasks=4"]).cfg)["ntasks"] == "4"
-    with pytest.raises(ConfigError, match=r"ntasks=8.* have 4[\s\S]*Write ntasks=4"):
+    with pytest.raises(ConfigError, match=r"ntasks=8.* is 4[\s\S]*Write ntasks=4"):
         on_slurm(None, *two, "SLURM.ARGS", ["ntasks=8"])
 
 
-@pytest.mark.parametrize(("name", "wrong"), [("array", "cannot be left out"), ("n tasks", "not the name")])
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [("array", "cannot be left out"), ("n tasks", "not the name"), ("ntask-per-node", "Write ntasks-per-node")],
+)
 def test_what_cannot_be_dropped_is_named(site, name, wrong):
     with pytest.raises(ConfigError, match=rf"SLURM.DROP[\s\S]*{wrong}"):
         on_slurm(None, *CPU, "SLURM.DROP", [name])

@@ -20,7 +20,7 @@ EXAMPLES = {
     "number list": "a list of numbers, such as [0, 60, 120]",
     "int list": "a list of whole numbers, such as [1, 2]",
     "float list": "a list of numbers, such as [1, 0.1]",
-    "str list": 'a list of words, such as ["backbone."]',
+    "str list": 'a list of words in brackets and quotes, such as ["one", "two"]',
     "nested list": "a list of lists, such as [[1], [2]]",
 }
 
