@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
+from rhovideo.cache_variables import names_a_cache
+
 
 class JobError(RuntimeError):
     """A failure that was foreseen: its message says what is wrong and what to do, so no traceback is shown with it.
@@ -92,8 +94,7 @@ def _unusable_cache(error: BaseException) -> JobError | None:
     if not isinstance(error, OSError) or not isinstance(error.filename, str):
         return None
     for name, folder in os.environ.items():
-        names_it = "CACHE" in name or name in ("TMPDIR", "HF_HOME", "TORCH_HOME", "MPLCONFIGDIR")
-        if names_it and folder and f"{error.filename}/".startswith(f"{folder.rstrip('/')}/"):
+        if names_a_cache(name) and folder and f"{error.filename}/".startswith(f"{folder.rstrip('/')}/"):
             reason = error.strerror or error
             return JobError(f"{name} is {folder}, which cannot be used ({reason}): name another folder, or unset it")
     return None

@@ -16,3 +16,13 @@ def submitting(slurm) -> SlurmCommands:
     """SLURM's programs, whose sbatch takes every job: 17, then 18, ... and keeps the files."""
     slurm.take_jobs()
     return slurm
+
+
+@pytest.fixture
+def videos(jobs_folder):
+    """A folder from which jobs pass all checks."""
+    (jobs_folder / "a.mp4").touch()
+    for task in ("pretrain", "linear", "test"):
+        path = jobs_folder / f"{task}.yaml"
+        path.write_text(path.read_text() + "RESNET: {WIDTH_PER_GROUP: 4}\n")
+    return jobs_folder

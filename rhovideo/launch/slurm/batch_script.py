@@ -56,11 +56,14 @@ def setup(folder: Path, code: int, line: str) -> int:
     """Record that a line of SLURM.SETUP has ended the job before it began; the exit code of the batch script."""
     place = place_of(folder)
     os.environ[ATTEMPT_VARIABLE] = str(_count_attempt(place))
-    what = f"failed with exit code {code}" if code else "ended the script"
-    why = f"SLURM.SETUP: the line `{line}` {what}: mend it in cluster.yaml or in the configuration"
-    keep_report(place.run, why, why)
-    _record_end(place, code or 1, {"outcome": records.FAILED, "requeued": False, "why": why})
-    _say(f"{_heading(attempt(), place)} {records.FAILED}: {why}")
+    outcome = _decided_by_others(place)
+    if outcome is None:
+        what = f"failed with exit code {code}" if code else "ended the script"
+        why = f"SLURM.SETUP: the line `{line}` {what}: mend it in cluster.yaml or in the configuration"
+        keep_report(place.run, why, why)
+        outcome = {"outcome": records.FAILED, "requeued": False, "why": why}
+    _record_end(place, code or 1, outcome)
+    _say(f"{_heading(attempt(), place)} {outcome['outcome']}: {outcome['why']}")
     return code or 1
 
 
@@ -110,16 +113,22 @@ def _outcome(place: Place, code: int) -> dict[str, Any]:
         code, stopped = 0, "preempted while it started"
     if code:
         _write_report(place, failures, exits)
-    if (place.run / records.CANCELLED_FILE).exists():
-        return {"outcome": records.CANCELLED, "requeued": False, "why": ""}
-    state = _job_state()
-    if state not in ("RUNNING", ""):
-        # scancel, a requeue by a person, or a failed node: SLURM has decided already.
-        outcome = records.CANCELLED if state == "CANCELLED" else records.STOPPED
-        return {"outcome": outcome, "requeued": False, "why": f"SLURM is ending the job ({state})"}
+    if decided := _decided_by_others(place):
+        return decided
     if code == 0:
         return {"outcome": records.STOPPED, "requeued": True, "why": f"{stopped}; it goes on from its checkpoint"}
     return {"outcome": records.FAILED, **_after_failure(place, events)}
+
+
+def _decided_by_others(place: Place) -> dict[str, Any] | None:
+    """The end of a job that a person or SLURM is ending: scancel, a requeue by hand, a failed node."""
+    if (place.run / records.CANCELLED_FILE).exists():
+        return {"outcome": records.CANCELLED, "requeued": False, "why": ""}
+    state = _job_state()
+    if state in ("RUNNING", ""):
+        return None
+    outcome = records.CANCELLED if state == "CANCELLED" else records.STOPPED
+    return {"outcome": outcome, "requeued": False, "why": f"SLURM is ending the job ({state})"}
 
 
 def _has_results(place: Place) -> bool:

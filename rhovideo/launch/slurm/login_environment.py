@@ -11,6 +11,8 @@ import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
+from rhovideo.cache_variables import names_a_cache
+
 # Which SLURM is meant.
 _WHICH_SLURM = ("SLURM_CONF", "SLURM_CLUSTERS")
 _OF_SLURM = re.compile(r"(SLURM|SLURMD|SBATCH|SRUN|SALLOC|SQUEUE|SACCT|SCANCEL|SINFO|PMI|PMI2|PMIX)_")
@@ -27,9 +29,8 @@ _OF_A_JOB = re.compile(
     r"OMP_PROC_BIND|(GOMP_CPU|KMP)_AFFINITY|(LOCAL_|GROUP_|NODE_)?RANK|(LOCAL_|GROUP_)?WORLD_SIZE|MASTER_(ADDR|PORT)|"
     r"RHOVIDEO_(ATTEMPT|SLURM_FOLDER|WORK_FOLDER|CODE|SETUP_LINE)"
 )
-_CACHES = re.compile(r"\w*CACHE_(DIR|HOME|PATH)|\w*CACHEDIR|XDG_RUNTIME_DIR|TMPDIR|HF_HOME|TORCH_HOME")
 # Folders that every machine has for itself.
-NODE_LOCAL = ("/tmp", "/var/tmp", "/dev/shm", "/run")
+_NODE_LOCAL = ("/tmp", "/var/tmp", "/dev/shm", "/run")
 
 
 def foreign_variables(environment: Mapping[str, str], requested: Collection[str] = ()) -> list[str]:
@@ -45,12 +46,13 @@ def foreign_variables(environment: Mapping[str, str], requested: Collection[str]
 def _foreign(environment: Mapping[str, str], requested: Collection[str]) -> Iterator[str]:
     in_a_job = "SLURM_JOB_ID" in environment
     for name, value in environment.items():
-        if _AT_LOGIN.get(name, "") in requested:
-            yield name
-        elif _OF_SLURM.match(name):
-            if name not in _WHICH_SLURM and name not in _AT_LOGIN:
+        if name in _AT_LOGIN:
+            if _AT_LOGIN[name] in requested:
                 yield name
-        elif (in_a_job and _OF_A_JOB.fullmatch(name)) or (value and _CACHES.fullmatch(name) and is_node_local(value)):
+        elif _OF_SLURM.match(name):
+            if name not in _WHICH_SLURM:
+                yield name
+        elif (in_a_job and _OF_A_JOB.fullmatch(name)) or (value and names_a_cache(name) and is_node_local(value)):
             yield name
 
 
@@ -68,6 +70,6 @@ def copies_by_srun(environment: Mapping[str, str]) -> int:
 
 def is_node_local(folder: str | Path) -> bool:
     """True if a folder lies where, as a rule, each machine has its own."""
-    places = {Path(place).resolve() for place in (*NODE_LOCAL, tempfile.gettempdir())}
+    places = {Path(place).resolve() for place in (*_NODE_LOCAL, tempfile.gettempdir())}
     resolved = Path(folder).resolve()
     return not places.isdisjoint((resolved, *resolved.parents))

@@ -31,7 +31,7 @@ _REMEDIES = (
         r"[Mm]emory specification|MaxMem",
         "a smaller --mem; or, where the site wants it for each core, SLURM.MEM '' and --slurm-arg mem-per-cpu=4G",
     ),
-    (r"[Mm]utually exclusive", "one of the two options; an option that the site sets can be left out with SLURM.DROP"),
+    (r"[Mm]utually exclusive", "one of the two options; SLURM.DROP leaves one that we write out"),
     (
         r"[Nn]ode configuration is not available|[Mm]ore processors requested|[Nn]ode count specification",
         "what a node of the partition has (`sinfo -o '%P %c %m %G %D'`): --nodes, --cpus-per-task, --mem or, for GPUs "

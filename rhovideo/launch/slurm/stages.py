@@ -95,7 +95,7 @@ class Stage:
     @property
     def requested(self) -> set[str]:
         """The names of sbatch's options that the stage asks for."""
-        return submitit_adapter.requested_options(sbatch_parameters(self.cfg))
+        return submitit_adapter.requested_options(sbatch_parameters(self.cfg), self.dropped)
 
     @property
     def dropped(self) -> list[str]:

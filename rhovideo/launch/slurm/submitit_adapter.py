@@ -65,10 +65,10 @@ def _option_of(line: str) -> str:
     return found[1] if found else ""
 
 
-def requested_options(parameters: Mapping[str, Any]) -> set[str]:
-    """The names of sbatch's options that parameters ask for, as in the script."""
+def requested_options(parameters: Mapping[str, Any], dropped: Collection[str]) -> set[str]:
+    """The names of sbatch's options that a script has by its parameters, without those that it does without."""
     names = {*parameters, *(parameters.get("additional_parameters") or {})}
-    return {name.replace("_", "-") for name in names}
+    return {name.replace("_", "-") for name in names} - set(dropped)
 
 
 def submit(
@@ -111,7 +111,7 @@ def _executor(folder: Path, parameters: dict[str, Any], dropped: Collection[str]
 
         def _make_submission_command(self, submission_file_path: Path) -> list[str]:
             """With a time limit: submitit would wait for ever, and Ctrl-C waits for sbatch's answer."""
-            foreign = foreign_variables(os.environ, requested_options(self.parameters))
+            foreign = foreign_variables(os.environ, requested_options(self.parameters, dropped))
             command = ["env", *(f"--unset={name}" for name in foreign), "sbatch", str(submission_file_path)]
             return ["timeout", "--kill-after=5", str(SBATCH_SECONDS), *command] if shutil.which("timeout") else command
 

@@ -315,6 +315,14 @@ def test_a_failed_line_of_setup_is_recorded(job, capsys):
     assert "module load nothing" in end["why"]
 
 
+def test_a_job_that_is_cancelled_while_it_is_set_up_has_not_failed(job):
+    run, folder = job
+    (run / records.CANCELLED_FILE).touch()
+    assert batch_script.main(["setup", str(folder), "143", "sleep 60"]) == 143
+    assert last_event(run)["outcome"] == "cancelled"
+    assert not (run / FAILURE_FILE).exists()
+
+
 def test_a_job_that_is_no_array_does_not_take_the_number_of_another(job, monkeypatch):
     run, folder = job
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "3")

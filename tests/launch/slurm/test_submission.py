@@ -29,16 +29,6 @@ from tests.launch.run_folders import submit as leave_record
 SWEEP = ["--study", "s", "--sweep"]
 
 
-@pytest.fixture
-def videos(jobs_folder):
-    """A folder from which jobs pass all checks."""
-    (jobs_folder / "a.mp4").touch()
-    for task in ("pretrain", "linear", "test"):
-        path = jobs_folder / f"{task}.yaml"
-        path.write_text(path.read_text() + "RESNET: {WIDTH_PER_GROUP: 4}\n")
-    return jobs_folder
-
-
 def queue(*words, names=("pretrain",)) -> int:
     files = [f"{name}.yaml" for name in names]
     return main(["run", "--cfg", *files, "--launcher", "slurm", "--nodes", "1", "--tasks-per-node", "1", *words])
